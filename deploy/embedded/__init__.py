@@ -1,0 +1,1 @@
+"""The embedded stack: broker, store and all five services on one machine."""

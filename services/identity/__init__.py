@@ -1,0 +1,1 @@
+"""Journeys, Digital IDs and the personal cabinet."""

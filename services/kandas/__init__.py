@@ -1,0 +1,1 @@
+"""Kandas status: applications, checks, decisions."""
