@@ -1,0 +1,50 @@
+"""Facts that the certification authority tells: one event a certificate."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from libs.common.contracts.people import Person
+from libs.common.events import Event
+from libs.common.sealing import Sealed
+
+Profile = Literal["SIGN", "AUTH"]
+
+
+class CertIssued(Event):
+    """A certificate was signed, stored and can be fetched.
+
+    ``serial``, ``key_id`` (subject key identifier) and ``issuer_key_id`` are lower-case hexadecimal.
+    """
+
+    topic: ClassVar[str] = "cert.issued"
+
+    serial: str
+    key_id: str
+    issuer_key_id: str
+    profile: Profile
+    not_before: datetime
+    not_after: datetime
+    citizen_id: str
+    person_ref: str
+    holder: Sealed[Person]
+
+
+class CertRefused(Event):
+    """A request that cannot be honoured. ``reason`` is a text key, such as ``csr.weak_key``."""
+
+    topic: ClassVar[str] = "cert.refused"
+
+    reason: str
+    final: bool = False
+
+
+class CertRevoked(Event):
+    """A certificate is no longer good. ``reason`` is the CRL reason (RFC 5280, 5.3.1) in lower camel case."""
+
+    topic: ClassVar[str] = "cert.revoked"
+
+    serial: str
+    profile: Profile
+    reason: str
+    revoked_at: datetime
+    citizen_id: str

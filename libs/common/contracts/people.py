@@ -1,0 +1,32 @@
+"""Personal data that events carry, always sealed. ``audience`` names the key that opens it."""
+
+from typing import ClassVar
+
+from libs.common.sealing import Personal
+from libs.common.values import Name, PhoneNumber
+
+
+class Person(Personal):
+    """Who someone is, as the population register knows them. The names are the legal ones, never derived."""
+
+    audience: ClassVar[str] = "person"
+
+    iin: str
+    surname: Name
+    given_name: Name
+    patronymic: Name | None = None
+    document_number: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        """Surname, given name and patronymic, as a certificate's common name has them."""
+        return " ".join(part for part in (self.surname, self.given_name, self.patronymic) if part)
+
+
+class Contact(Personal):
+    """Where someone can be reached."""
+
+    audience: ClassVar[str] = "contact"
+
+    phone: PhoneNumber
+    email: str | None = None

@@ -1,0 +1,64 @@
+"""Every topic of the system: the one table that deployment, documentation and subscribers are made from."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from libs.common.contracts import biometrics, ca, identity, kandas, otp
+from libs.common.events import Event
+
+DAY_MS: Final = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A stream of one kind of fact. The key is the event's subject, so one subject stays in order."""
+
+    event: type[Event]
+    producer: str
+    consumers: tuple[str, ...]
+    partitions: int = 6
+    retention_days: int = 30
+
+    @property
+    def name(self) -> str:
+        """The topic's name on the broker."""
+        return self.event.topic
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Broker-side settings."""
+        return {"retention.ms": str(self.retention_days * DAY_MS), "cleanup.policy": "delete"}
+
+
+TOPICS: Final[tuple[Topic, ...]] = (
+    Topic(identity.JourneyStarted, "identity", ("otp", "biometrics", "ca")),
+    Topic(otp.OtpSent, "otp", ("identity",)),
+    Topic(otp.OtpVerified, "otp", ("identity", "biometrics", "ca")),
+    Topic(otp.OtpRejected, "otp", ("identity",)),
+    Topic(biometrics.FaceMatched, "biometrics", ("identity", "ca")),
+    Topic(biometrics.FaceRejected, "biometrics", ("identity",)),
+    Topic(biometrics.FaceReviewRequested, "biometrics", ("identity",)),
+    Topic(identity.McbRegistered, "identity", ()),
+    Topic(identity.DigitalIdCreated, "identity", ("ca",)),
+    Topic(ca.CertIssued, "ca", ("identity", "kandas")),
+    Topic(ca.CertRefused, "ca", ("identity",)),
+    Topic(ca.CertRevoked, "ca", ("identity", "kandas")),
+    Topic(identity.JourneyClosed, "identity", ("otp", "biometrics", "ca")),
+    Topic(kandas.KandasSubmitted, "kandas", ("identity",)),
+    Topic(kandas.KandasChecked, "kandas", ("identity",)),
+    Topic(kandas.KandasReturned, "kandas", ("identity",)),
+    Topic(kandas.KandasGranted, "kandas", ("identity",)),
+    Topic(kandas.KandasExtended, "kandas", ("identity",)),
+    Topic(kandas.KandasRefused, "kandas", ("identity",)),
+    Topic(kandas.KandasOverdue, "kandas", ()),
+)
+
+
+def retry_topic(topic: str, group: str) -> str:
+    """Name the topic where a group parks messages it will try again."""
+    return f"{topic}.retry.{group}"
+
+
+def dead_letter_topic(topic: str, group: str) -> str:
+    """Name the topic where a group parks messages it gave up on."""
+    return f"{topic}.dlq.{group}"
