@@ -1,0 +1,166 @@
+"""Aggregates that take in a message exactly once in effect, and tell what follows from it at least once.
+
+One document holds state, inbox, outbox and timer, and one conditional write stores them all: that write is the only
+commit point. Everything before it may be repeated, everything after it is made good by a sweeper.
+
+    load -> already handled? -> decide (pure) -> write if the version still is what was loaded -> publish -> trim
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from libs.common.documents import Document, Documents, Outgoing
+from libs.common.errors import Retryable
+from libs.common.events import Event, Meta, encode
+from libs.common.metrics import Metrics
+from libs.common.outbox import Outbox
+from libs.common.sealing import Keyring, Sealing
+from libs.common.timers import Nudges
+from libs.common.tracing import current_traceparent
+from libs.common.values import Clock, NewId
+
+S = TypeVar("S")
+
+MAX_RACES: Final = 20
+INBOX_LIMIT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[S]):
+    """What follows from a fact: the state after it, the events to tell, and when to be woken (None: no timer).
+
+    ``wake_at`` is stated anew by every decision. A time that is not in the future means: there is work to do now.
+    """
+
+    state: S
+    events: tuple[Event, ...] = ()
+    wake_at: datetime | None = None
+
+
+Decide = Callable[[S | None], Decision[S] | None]
+
+
+class LostRaces(Retryable):
+    """Others wrote the same aggregate again and again; a later try will get through."""
+
+
+class Aggregates(Generic[S]):
+    """All aggregates of one kind.
+
+    Args:
+        kind: the type of the state, a union of frozen pydantic models with a discriminator, or one such model.
+        name: names the kind in the place that sealed fields of a state are bound to.
+        source: the CloudEvents source of what these aggregates tell: the service's name.
+        outbox: publishes what was decided, over the same documents.
+        nudges: where work that is due at once is announced, so that it need not wait for the next sweep.
+    """
+
+    def __init__(
+        self,
+        kind: Any,
+        documents: Documents,
+        *,
+        name: str,
+        source: str,
+        keyring: Keyring,
+        outbox: Outbox,
+        nudges: Nudges,
+        metrics: Metrics,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        self._adapter: TypeAdapter[S] = TypeAdapter(kind)
+        self._documents = documents
+        self._name = name
+        self._source = source
+        self._keyring = keyring
+        self._outbox = outbox
+        self._nudges = nudges
+        self._metrics = metrics
+        self._clock = clock
+        self._new_id = new_id
+
+    async def get(self, key: str) -> S | None:
+        """Give the present state, or None where there is no such aggregate."""
+        document = await self._documents.load(key)
+        return None if document is None else self._state(document)
+
+    async def find(self, where: Mapping[str, Any], limit: int = 100) -> Sequence[tuple[str, S]]:
+        """Give keys and states of aggregates whose state has these values at these (dotted) paths."""
+        return [(document.key, self._state(document)) for document in await self._documents.find(where, limit)]
+
+    async def apply(self, key: str, decide: Decide[S], *, cause: Meta | None = None) -> S | None:
+        """Take in one message or command and give the state after it.
+
+        ``decide`` is pure: it may be called again after a lost race. Where it gives None, nothing is written. What it
+        raises passes through, and nothing is written. A ``cause`` that was taken in before is not decided again.
+
+        Raises:
+            LostRaces: others won every time.
+            Unavailable: the store does not answer; whether the write happened is unknown, so try again with the cause.
+        """
+        for _ in range(MAX_RACES):
+            before = await self._documents.load(key)
+            state = None if before is None else self._state(before)
+            if before is not None and cause is not None and cause.id in before.handled:
+                await self._outbox.publish(before)
+                return state
+            decision = decide(state)
+            if decision is None:
+                return state
+            after = self._after(key, before, decision, cause)
+            if await self._documents.store(after):
+                return await self._tell(after, decision)
+            self._metrics.lost_races.labels(self._name).inc()
+        raise LostRaces(f"{self._name}: lost {MAX_RACES} races for one aggregate")
+
+    async def _tell(self, after: Document, decision: Decision[S]) -> S:
+        self._outbox.stored(after)
+        await self._outbox.publish(after)
+        if after.wake_at is not None and after.wake_at <= _millis(self._clock()):
+            self._nudges.add(after.key, after.wake_at)
+        return decision.state
+
+    def _after(self, key: str, before: Document | None, decision: Decision[S], cause: Meta | None) -> Document:
+        now = self._clock()
+        waiting = () if before is None else self._outbox.remaining(before)
+        outbox = waiting + tuple(self._outgoing(key, event, now, cause) for event in decision.events)
+        handled = () if before is None else before.handled
+        return Document(
+            key=key,
+            version=1 if before is None else before.version + 1,
+            state=self._adapter.dump_python(decision.state, mode="json", context=self._sealing(key)),
+            outbox=outbox,
+            handled=(*handled, cause.id)[-INBOX_LIMIT:] if cause is not None else handled,
+            wake_at=None if decision.wake_at is None else _millis(decision.wake_at),
+            outbox_at=None if not outbox else _millis(now) if not waiting or before is None else before.outbox_at,
+        )
+
+    def _outgoing(self, key: str, event: Event, now: datetime, cause: Meta | None) -> Outgoing:
+        meta = Meta(
+            id=self._new_id(),
+            type=event.type(),
+            source=self._source,
+            time=now,
+            subject=key,
+            correlation_id=key if cause is None else cause.correlation_id,
+            causation_id=None if cause is None else cause.id,
+            traceparent=(cause and cause.traceparent) or current_traceparent(),
+        )
+        return Outgoing(event.topic, meta, encode(event, meta, self._keyring).decode())
+
+    def _state(self, document: Document) -> S:
+        # Through JSON, because only there pydantic reads dates, tuples and sealed boxes the way it wrote them.
+        return self._adapter.validate_json(json.dumps(document.state), context=self._sealing(document.key))
+
+    def _sealing(self, key: str) -> Sealing:
+        return Sealing(self._keyring, f"{self._name}/{key}")
+
+
+def _millis(moment: datetime) -> int:
+    return int(moment.astimezone(UTC).timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""Stand-ins for tests, held to the real parts by contract tests."""

@@ -1,0 +1,101 @@
+"""The store and the broker in memory, for tests that need neither. One contract test holds them to the real ones."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from typing_extensions import override
+
+from libs.common.documents import Document, Documents, Outgoing
+from libs.common.store import Taken
+
+
+class MemoryDocuments(Documents):
+    """One collection of aggregates in a dictionary."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Document] = {}
+
+    @override
+    async def load(self, key: str) -> Document | None:
+        return self.rows.get(key)
+
+    @override
+    async def store(self, document: Document) -> bool:
+        present = self.rows.get(document.key)
+        if (0 if present is None else present.version) != document.version - 1:
+            return False
+        # What a store cannot hold must not slip through in tests.
+        self.rows[document.key] = replace(document, state=json.loads(json.dumps(document.state)))
+        return True
+
+    @override
+    async def trim(self, key: str, version: int) -> bool:
+        present = self.rows.get(key)
+        if present is None or present.version != version:
+            return False
+        self.rows[key] = replace(present, outbox=(), outbox_at=None)
+        return True
+
+    @override
+    async def unpublished(self, before: int, limit: int) -> Sequence[Document]:
+        waiting = [(row.outbox_at, row) for row in self.rows.values() if row.outbox_at is not None]
+        return [row for at, row in sorted(waiting, key=lambda pair: pair[0]) if at <= before][:limit]
+
+    @override
+    async def due(self, now: int, limit: int) -> Sequence[tuple[str, int]]:
+        waiting = [(row.key, row.wake_at) for row in self.rows.values() if row.wake_at is not None]
+        return [(key, at) for key, at in sorted(waiting, key=lambda pair: pair[1]) if at <= now][:limit]
+
+    @override
+    async def claim(self, key: str, wake_at: int, until: int) -> bool:
+        present = self.rows.get(key)
+        if present is None or present.wake_at != wake_at:
+            return False
+        self.rows[key] = replace(present, wake_at=until)
+        return True
+
+    @override
+    async def find(self, where: Mapping[str, Any], limit: int) -> Sequence[Document]:
+        return [row for row in self.rows.values() if all(_at(row.state, p) == v for p, v in where.items())][:limit]
+
+
+def _at(state: Mapping[str, Any], path: str) -> Any:
+    value: Any = state
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+class MemoryPublisher:
+    """Keeps what was published, in order."""
+
+    def __init__(self) -> None:
+        self.published: list[Outgoing] = []
+
+    async def publish(self, events: Sequence[Outgoing]) -> None:
+        """Take events as the broker would."""
+        self.published.extend(events)
+
+
+class MemoryReservations:
+    """Unique facts in a dictionary."""
+
+    def __init__(self) -> None:
+        self.owners: dict[tuple[str, str], str] = {}
+
+    async def take(self, kind: str, value: str, owner: str) -> None:
+        """Reserve a value; see `libs.common.store.Reservations`."""
+        held = self.owners.setdefault((kind, value), owner)
+        if held != owner:
+            raise Taken(held)
+
+    async def owner(self, kind: str, value: str) -> str | None:
+        """Give the owner of a reserved value, or None."""
+        return self.owners.get((kind, value))
+
+    async def release(self, kind: str, value: str, owner: str) -> None:
+        """Give a value back, if it is this owner's."""
+        if self.owners.get((kind, value)) == owner:
+            del self.owners[kind, value]

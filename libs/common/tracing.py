@@ -1,0 +1,16 @@
+"""The trace a piece of work belongs to (W3C Trace Context), handed from request to message to message."""
+
+import secrets
+from contextvars import ContextVar
+
+traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
+
+
+def new_traceparent() -> str:
+    """Begin a trace: version 00, random ids, sampled."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def current_traceparent() -> str:
+    """Give the trace of the present task, or begin one."""
+    return traceparent.get() or new_traceparent()
