@@ -87,7 +87,9 @@ def _dlib_anchors() -> tuple[Anchor, ...]:
         (2, 0.4901123135679, 0.6277975316475),  # below the nose
     )
     return tuple(
-        Anchor(landmarks=(landmark,), x=150 * (x + 0.25) / 1.5, y=150 * (y + 0.25) / 1.5) for landmark, x, y in template
+        # dlib measures from a pixel's corner, we from its centre: half a pixel less.
+        Anchor(landmarks=(landmark,), x=100 * (x + 0.25) - 0.5, y=100 * (y + 0.25) - 0.5)
+        for landmark, x, y in template
     )
 
 
