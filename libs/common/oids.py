@@ -1,0 +1,22 @@
+"""Object identifiers of the national authority's certificate profiles.
+
+Arc 1.2.398.3.3 belongs to the National Certification Authority of Kazakhstan; the meanings are those of
+its published certificate policies. ``.2`` holds policies, ``.4`` extended key usages.
+"""
+
+from typing import Final
+
+from cryptography.x509 import ObjectIdentifier
+
+POLICY_LEGAL_ENTITY_SIGN: Final = ObjectIdentifier("1.2.398.3.3.2.1")
+POLICY_PERSON_SIGN: Final = ObjectIdentifier("1.2.398.3.3.2.3")
+POLICY_PERSON_AUTH: Final = ObjectIdentifier("1.2.398.3.3.2.4")
+
+PERSON: Final = ObjectIdentifier("1.2.398.3.3.4.1.1")
+"""The holder is a natural person."""
+LEGAL_ENTITY: Final = ObjectIdentifier("1.2.398.3.3.4.1.2")
+"""The holder is, or acts for, a legal entity."""
+INFORMATION_SYSTEM: Final = ObjectIdentifier("1.2.398.3.3.4.1.2.6")
+"""Role under LEGAL_ENTITY: an information system, not a human, holds the key."""
+IDENTIFIED_BY_DIGITAL_ID: Final = ObjectIdentifier("1.2.398.3.3.4.3.2.1")
+"""How the holder was identified: remotely, by Digital ID (a face compared with the identity document)."""

@@ -1,0 +1,137 @@
+"""Who a certificate names. Names come from established facts, never from a certificate request.
+
+Shape of a person's and an organisation's name: that of the national authority's certificates
+(``CN=<SURNAME NAME>, SURNAME, SERIALNUMBER=IIN<12>, C=KZ, G=<patronymic>``; legal entities add
+``O`` and ``OU=BIN<12>``).
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from cryptography.x509.oid import NameOID
+
+from libs.common.der import Attributes
+
+COMMON_NAME_LENGTH: Final = 64
+"""Characters (not octets) a common name may have: ub-common-name, RFC 5280 appendix A.1."""
+_NUMBER_LENGTH: Final = 12
+_COUNTRY: Final = (NameOID.COUNTRY_NAME, "KZ")
+
+
+class UnusableNameError(ValueError):
+    """A name that can't stand in a certificate: empty, or with characters that do not print."""
+
+
+class Holder(Protocol):
+    """Anything a certificate can name."""
+
+    def attributes(self) -> Attributes:
+        """Give the distinguished name."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Person:
+    """A natural person, as the identity document spells the name.
+
+    Raises:
+        UnusableNameError: see there.
+        ValueError: the IIN is not twelve digits.
+    """
+
+    iin: str
+    surname: str
+    given_name: str = ""
+    patronymic: str = ""
+
+    def __post_init__(self) -> None:
+        _require_number(self.iin, "an IIN")
+        _require_printing(self.surname, self.given_name, self.patronymic)
+
+    def attributes(self) -> Attributes:
+        """Give the distinguished name; the patronymic stands where the national profile puts it, in G."""
+        surname, given_name, patronymic = map(_tidy, (self.surname, self.given_name, self.patronymic))
+        return (
+            _COUNTRY,
+            (NameOID.SERIAL_NUMBER, f"IIN{self.iin}"),
+            (NameOID.SURNAME, surname),
+            *([(NameOID.GIVEN_NAME, patronymic)] if patronymic else []),
+            (NameOID.COMMON_NAME, _shortened(f"{surname} {given_name}".strip())),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Organisation:
+    """A legal entity; ``bin`` is its business identification number, twelve digits."""
+
+    name: str
+    bin: str
+    common_name: str
+
+    def __post_init__(self) -> None:
+        _require_number(self.bin, "a BIN")
+        _require_printing(self.name, self.common_name)
+
+    def attributes(self) -> Attributes:
+        """Give the distinguished name."""
+        return (
+            _COUNTRY,
+            (NameOID.ORGANIZATION_NAME, _shortened(_tidy(self.name))),
+            (NameOID.ORGANIZATIONAL_UNIT_NAME, f"BIN{self.bin}"),
+            (NameOID.COMMON_NAME, _shortened(_tidy(self.common_name))),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Authority:
+    """A certification authority and the organisation that runs it.
+
+    Its common name is limited to 64 octets, the stricter of two readings of RFC 5280: every relying party
+    has to read it, with whatever library.
+    """
+
+    organisation: str
+    common_name: str
+
+    def __post_init__(self) -> None:
+        _require_printing(self.organisation, self.common_name)
+        if len(self.common_name.encode()) > COMMON_NAME_LENGTH:
+            raise UnusableNameError(f"an authority's name has at most {COMMON_NAME_LENGTH} octets in UTF-8")
+
+    def attributes(self) -> Attributes:
+        """Give the distinguished name."""
+        return (
+            _COUNTRY,
+            (NameOID.ORGANIZATION_NAME, _shortened(_tidy(self.organisation))),
+            (NameOID.COMMON_NAME, _shortened(_tidy(self.common_name))),
+        )
+
+
+def is_printing(text: str) -> bool:
+    """Tell whether every character shows: no control, format (direction marks), surrogate or unassigned."""
+    return not any(unicodedata.category(character).startswith("C") for character in text)
+
+
+def _require_number(text: str, what: str) -> None:
+    if not (len(text) == _NUMBER_LENGTH and text.isascii() and text.isdigit()):
+        raise ValueError(f"{what} has twelve digits")
+
+
+def _require_printing(first: str, *others: str) -> None:
+    if not _tidy(first):
+        raise UnusableNameError("a certificate needs a name, and this one is empty")
+    if not all(map(is_printing, (first, *others))):
+        raise UnusableNameError("the name has a character that does not print: please have it corrected")
+
+
+def _tidy(text: str) -> str:
+    """Compose letters (NFC) and leave single spaces, so that one name has one encoding."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _shortened(text: str) -> str:
+    """Cut at the last word that fits. A person's full name stays whole in the other attributes."""
+    if len(text) <= COMMON_NAME_LENGTH:
+        return text
+    return text[: COMMON_NAME_LENGTH + 1].rsplit(" ", 1)[0][:COMMON_NAME_LENGTH]

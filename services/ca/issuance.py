@@ -1,0 +1,147 @@
+"""Issuing a certificate, step by step, so that nothing is signed which was not looked at and recorded.
+
+1. ``prepare``  what the certificate will say, as the exact bytes to be signed. No key is used.
+2. ``lint``     those bytes read back and held against the order (services/ca/lint.py).
+3. ``Intent``   serial number and bytes, for the caller to record **before** the next step.
+4. ``sign``     the authority's key, on exactly the linted bytes, once.
+5. the signed certificate is read back and verified before anyone sees it.
+
+A crash before 3 leaves nothing behind. A crash after 3 leaves the intent: ``resume`` lints the recorded
+bytes again and signs them, which gives the same serial number and (signatures being deterministic, see
+``Issuer.sign``) the same certificate. So there is never a second certificate for one order.
+"""
+
+import hashlib
+from typing import Self
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import AuthorityInformationAccessOID
+from pydantic import BaseModel, ConfigDict
+
+from libs.common.der import Extension, TbsCertificate, Validity, name_tlv, serial_text, signed, time, tlv
+from services.ca.issuers import Issuer, PrivateKey
+from services.ca.lint import LintedTbs, lint
+from services.ca.orders import Order
+from services.ca.profiles import Profile, Publication
+
+_VERSION_3 = 2
+
+
+class IssuanceError(Exception):
+    """The signed certificate is not what was linted. It must not be used; the intent stays for inquiry."""
+
+
+class Intent(BaseModel):
+    """What is about to be signed: recorded before the key is used.
+
+    ``tbs`` holds the holder's name and number: keep it as personal data is kept.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+    serial_number: str
+    profile: str
+    tbs_sha256: str
+    tbs: bytes
+
+    @classmethod
+    def of(cls, order: Order, linted: LintedTbs) -> Self:
+        """Note what ``linted`` holds, without spending it."""
+        return cls(
+            serial_number=serial_text(order.serial_number),
+            profile=order.profile.name,
+            tbs_sha256=hashlib.sha256(linted.tbs).hexdigest(),
+            tbs=linted.tbs,
+        )
+
+
+def prepare(order: Order, issuer: Issuer, publication: Publication) -> bytes:
+    """Write the to-be-signed certificate (RFC 5280, 4.1.1.1) in DER. The same order gives the same bytes."""
+    spki = order.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    tbs = TbsCertificate(
+        version=_VERSION_3,
+        serial_number=order.serial_number,
+        signature=tlv(issuer.signature_algorithm),
+        issuer=tlv(issuer.name),
+        validity=Validity(not_before=time(order.not_before), not_after=time(order.not_after)),
+        subject=name_tlv(order.holder.attributes()),
+        public_key=tlv(spki),
+        extensions=[
+            Extension(oid=value.oid, critical=critical, value=value.public_bytes())
+            for value, critical in _extensions(order, issuer, publication)
+        ],
+    )
+    return asn1.encode_der(tbs)
+
+
+def sign(linted: LintedTbs, key: PrivateKey) -> x509.Certificate:
+    """Sign what was linted, and look at the result before handing it out.
+
+    Raises:
+        TokenSpentError: these bytes were signed before.
+        ValueError: the key is not the issuer's.
+        IssuanceError: the result is not the linted certificate under the issuer's signature.
+    """
+    issuer = linted.issuer
+    tbs = linted.redeem()
+    signature = issuer.sign(key, tbs)
+    certificate = x509.load_der_x509_certificate(signed(tbs, issuer.signature_algorithm, signature))
+    if certificate.tbs_certificate_bytes != tbs:
+        raise IssuanceError("the signed certificate differs from the bytes that were checked")
+    try:
+        issuer.verify(certificate.signature, tbs)
+    except InvalidSignature as error:
+        raise IssuanceError("the authority's own signature does not verify") from error
+    return certificate
+
+
+def resume(intent: Intent, order: Order, issuer: Issuer, publication: Publication, key: PrivateKey) -> x509.Certificate:
+    """Finish an issuance whose intent was recorded, after a crash. Raises as ``lint`` and ``sign`` do."""
+    if hashlib.sha256(intent.tbs).hexdigest() != intent.tbs_sha256:
+        raise IssuanceError("the recorded intent was altered: nothing is signed")
+    return sign(lint(intent.tbs, order, issuer, publication), key)
+
+
+def _extensions(order: Order, issuer: Issuer, publication: Publication) -> list[tuple[x509.ExtensionType, bool]]:
+    """Give the extensions in order, each with whether it is critical (RFC 5280, 4.2.1)."""
+    profile, key = order.profile, order.public_key
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.SubjectKeyIdentifier.from_public_key(key), False),
+        (x509.BasicConstraints(profile.authority, profile.path_length), True),
+        (profile.key_usage_extension(rsa=isinstance(key, RSAPublicKey)), True),
+    ]
+    if profile.extended_key_usage:
+        extensions.append((x509.ExtendedKeyUsage(profile.extended_key_usage), False))
+    if profile.policies:
+        extensions.append((_policies(profile, publication), False))
+    if not profile.self_signed:
+        extensions += [
+            (x509.AuthorityKeyIdentifier(issuer.key_identifier, None, None), False),
+            (_access(profile, issuer, publication), False),
+            (_crl(publication.crl(issuer.label, order.crl_shard)), False),
+        ]
+    return extensions
+
+
+def _policies(profile: Profile, publication: Publication) -> x509.CertificatePolicies:
+    """The holder's certificates say where the practice statement is; an authority's need no qualifier."""
+    qualifiers = None if profile.authority else [publication.practice_statement()]
+    return x509.CertificatePolicies([x509.PolicyInformation(oid, qualifiers) for oid in profile.policies])
+
+
+def _access(profile: Profile, issuer: Issuer, publication: Publication) -> x509.AuthorityInformationAccess:
+    places = [(AuthorityInformationAccessOID.CA_ISSUERS, publication.certificate(issuer.label))]
+    if profile.online_status and publication.ocsp:
+        places.insert(0, (AuthorityInformationAccessOID.OCSP, publication.responder(issuer.label)))
+    return x509.AuthorityInformationAccess(
+        [x509.AccessDescription(method, x509.UniformResourceIdentifier(url)) for method, url in places]
+    )
+
+
+def _crl(url: str) -> x509.CRLDistributionPoints:
+    full_name = [x509.UniformResourceIdentifier(url)]
+    return x509.CRLDistributionPoints([x509.DistributionPoint(full_name, None, None, None)])

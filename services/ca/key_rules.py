@@ -1,0 +1,61 @@
+"""Which public keys may be certified."""
+
+import math
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+CURVES: Final = (ec.SECP256R1, ec.SECP384R1)
+RSA_BITS: Final = range(2048, 4096 + 1)
+RSA_EXPONENT: Final = 65537
+
+_SMALL_PRIMES: Final = math.prod(n for n in range(2, 752) if all(n % d for d in range(2, math.isqrt(n) + 1)))
+_FERMAT_ROUNDS: Final = 100
+_ROCA_PRIMES: Final = tuple(n for n in range(11, 168) if all(n % d for d in range(2, math.isqrt(n) + 1)))
+
+
+def key_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str | None:
+    """Say why a key may not be certified; None if it may. A point off its curve never becomes a key object."""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return None if isinstance(key.curve, CURVES) else "an EC key must lie on P-256 or P-384"
+    if key.key_size not in RSA_BITS:
+        return f"an RSA key must have {RSA_BITS.start} to {RSA_BITS.stop - 1} bits"
+    numbers = key.public_numbers()
+    if numbers.e != RSA_EXPONENT:
+        return f"an RSA key must have the public exponent {RSA_EXPONENT}"
+    if math.gcd(numbers.n, _SMALL_PRIMES) != 1 or _has_close_factors(numbers.n):
+        return "this RSA key can be factored at once"
+    if _is_roca(numbers.n):
+        return "this RSA key was made by a generator whose keys can be factored (CVE-2017-15361)"
+    return None
+
+
+def _has_close_factors(modulus: int) -> bool:
+    """Look for factors near the square root, by Fermat's method (CA/Browser Forum BR 6.1.1.3: 100 rounds)."""
+    a = math.isqrt(modulus - 1) + 1
+    for _ in range(_FERMAT_ROUNDS):
+        rest = a * a - modulus
+        if math.isqrt(rest) ** 2 == rest:
+            return True
+        a += 1
+    return False
+
+
+def _is_roca(modulus: int) -> bool:
+    """Tell the keys of the faulty generator: modulo each small prime they are powers of 65537.
+
+    Nemec, Sys et al., "The Return of Coppersmith's Attack", CCS 2017, section 3. A sound key passes as one
+    of them with a probability below 2^-27.
+    """
+    return all(modulus % prime in powers for prime, powers in _POWERS.items())
+
+
+def _powers(prime: int) -> frozenset[int]:
+    found, value = set(), 1
+    while value not in found:
+        found.add(value)
+        value = value * RSA_EXPONENT % prime
+    return frozenset(found)
+
+
+_POWERS: Final = {prime: _powers(prime) for prime in _ROCA_PRIMES}

@@ -1,0 +1,233 @@
+"""Look at a to-be-signed certificate before the key is used.
+
+The bytes are read back by another parser than wrote them (`cryptography`'s, where the writer is
+services/ca/issuance.py) and held against the order and the profile, rule by rule. Only a ``LintedTbs``
+can be signed, and only once.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+from libs.common.der import TbsCertificate, name_attributes, signed
+from services.ca.holders import COMMON_NAME_LENGTH, is_printing
+from services.ca.issuers import Issuer
+from services.ca.key_rules import key_weakness
+from services.ca.orders import SERIAL_OCTETS, Order
+from services.ca.profiles import Publication
+
+_CRITICAL: Final = frozenset({x509.BasicConstraints.oid, x509.KeyUsage.oid})
+
+
+class LintError(Exception):
+    """The certificate must not be signed. ``findings`` says why, one sentence each, without personal data."""
+
+    def __init__(self, findings: tuple[str, ...]) -> None:
+        super().__init__("; ".join(findings))
+        self.findings = findings
+
+
+class TokenSpentError(Exception):
+    """A second signature over the same linted bytes was asked for."""
+
+
+class LintedTbs:
+    """Bytes that passed, for one signature by one issuer. Made by ``lint`` alone."""
+
+    __slots__ = ("_unspent", "issuer", "tbs")
+
+    def __init__(self, tbs: bytes, issuer: Issuer) -> None:
+        self.tbs: Final = tbs
+        self.issuer: Final = issuer
+        self._unspent = [tbs]
+
+    def redeem(self) -> bytes:
+        """Give the bytes, once. TokenSpentError afterwards. Safe between threads (``list.pop`` is atomic)."""
+        try:
+            return self._unspent.pop()
+        except IndexError:
+            raise TokenSpentError("these bytes were signed already: lint again to sign again") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """What the rules look at: the bytes as read, beside what they should say."""
+
+    read: x509.Certificate
+    fields: TbsCertificate
+    order: Order
+    issuer: Issuer
+    publication: Publication
+
+    def extension(self, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
+        try:
+            return self.read.extensions.get_extension_for_class(kind).value
+        except x509.ExtensionNotFound:
+            return None
+
+
+def lint(tbs: bytes, order: Order, issuer: Issuer, publication: Publication) -> LintedTbs:
+    """Check the bytes against the order and every rule. LintError with all findings, not just the first."""
+    try:
+        unsigned = x509.load_der_x509_certificate(signed(tbs, issuer.signature_algorithm, b""))
+        fields = asn1.decode_der(TbsCertificate, tbs)
+        candidate = _Candidate(unsigned, fields, order, issuer, publication)
+        findings = tuple(finding for rule in _RULES for finding in rule(candidate))
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+        raise LintError((f"the bytes do not read as a certificate: {type(error).__name__}",)) from error
+    if findings:
+        raise LintError(findings)
+    return LintedTbs(tbs, issuer)
+
+
+def _version_and_algorithm(it: _Candidate) -> Iterator[str]:
+    if it.read.version is not x509.Version.v3:
+        yield "the version is not 3"
+    if asn1.encode_der(it.fields.signature) != it.issuer.signature_algorithm:
+        yield "the signature algorithm is not the issuer's"
+
+
+def _serial(it: _Candidate) -> Iterator[str]:
+    if it.read.serial_number != it.order.serial_number:
+        yield "the serial number is not the ordered one"
+    if it.read.serial_number.bit_length() != 8 * SERIAL_OCTETS - 1:
+        yield f"the serial number is not a positive number of {SERIAL_OCTETS} octets"
+
+
+def _validity(it: _Candidate) -> Iterator[str]:
+    first, last = it.read.not_valid_before_utc, it.read.not_valid_after_utc
+    if first != it.order.not_before:
+        yield "the validity does not begin when ordered"
+    if (last - first).total_seconds() + 1 != it.order.profile.validity.total_seconds():
+        yield "the validity is not as long as the profile says"
+
+
+def _names(it: _Candidate) -> Iterator[str]:
+    if asn1.encode_der(it.fields.issuer) != it.issuer.name:
+        yield "the issuer's name is not the name in the issuer's certificate"
+    attributes = name_attributes(it.fields.subject)
+    kinds = [kind for kind, _ in attributes]
+    if attributes != it.order.holder.attributes():
+        yield "the subject is not the ordered holder"
+    if len(set(kinds)) != len(kinds) or NameOID.COMMON_NAME not in kinds:
+        yield "the subject repeats an attribute, or lacks the common name"
+    if dict(attributes).get(NameOID.COUNTRY_NAME) != "KZ":
+        yield "the country is not KZ"
+    if not all(value and is_printing(value) for _, value in attributes):
+        yield "the subject has an empty attribute, or a character that does not print"
+    if len(dict(attributes).get(NameOID.COMMON_NAME, "")) > COMMON_NAME_LENGTH:
+        yield f"the common name is longer than {COMMON_NAME_LENGTH} characters"
+
+
+def _public_key(it: _Candidate) -> Iterator[str]:
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ordered = it.order.public_key.public_bytes(*form)
+    if asn1.encode_der(it.fields.public_key) != ordered:
+        yield "the public key is not the requested one"
+    if (weakness := key_weakness(it.order.public_key)) is not None:
+        yield weakness
+    if it.order.profile.self_signed != (it.read.public_key() == it.issuer.public_key):
+        yield "a certificate carries its issuer's own key exactly if it is self-signed"
+
+
+def _key_identifiers(it: _Candidate) -> Iterator[str]:
+    """RFC 5280, 4.2.1.2, method 1: SHA-1 of the key bits, an index and no protection."""
+    key = it.order.public_key
+    bits = (
+        key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+        if isinstance(key, rsa.RSAPublicKey)
+        else key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    )
+    digest = hashlib.sha1(bits, usedforsecurity=False).digest()
+    if it.extension(x509.SubjectKeyIdentifier) != x509.SubjectKeyIdentifier(digest):
+        yield "the subject key identifier is not that of the key"
+    above = it.extension(x509.AuthorityKeyIdentifier)
+    named = above.key_identifier if isinstance(above, x509.AuthorityKeyIdentifier) else None
+    if named != (None if it.order.profile.self_signed else it.issuer.key_identifier):
+        yield "the authority key identifier is not the issuer's"
+
+
+def _usage(it: _Candidate) -> Iterator[str]:
+    profile, key = it.order.profile, it.order.public_key
+    usage = it.extension(x509.KeyUsage)
+    if usage != profile.key_usage_extension(rsa=isinstance(key, rsa.RSAPublicKey)):
+        yield "the key usage is not exactly the profile's"
+    extended = it.extension(x509.ExtendedKeyUsage)
+    purposes = tuple(extended) if isinstance(extended, x509.ExtendedKeyUsage) else ()
+    if purposes != profile.extended_key_usage:
+        yield "the extended key usage is not exactly the profile's"
+    if it.extension(x509.BasicConstraints) != x509.BasicConstraints(profile.authority, profile.path_length):
+        yield "the basic constraints are not the profile's"
+
+
+def _policies(it: _Candidate) -> Iterator[str]:
+    present = it.extension(x509.CertificatePolicies)
+    policies = tuple(present) if isinstance(present, x509.CertificatePolicies) else ()
+    if tuple(policy.policy_identifier for policy in policies) != it.order.profile.policies:
+        yield "the certificate policies are not exactly the profile's"
+
+
+def _addresses(it: _Candidate) -> Iterator[str]:
+    profile, place, label = it.order.profile, it.publication, it.issuer.label
+    above = not profile.self_signed
+    crl = [place.crl(label, it.order.crl_shard)] if above else []
+    if _crl_urls(it.extension(x509.CRLDistributionPoints)) != crl:
+        yield "the revocation list's address is not the ordered shard's"
+    access = {AuthorityInformationAccessOID.CA_ISSUERS: place.certificate(label)} if above else {}
+    if above and profile.online_status and place.ocsp:
+        access[AuthorityInformationAccessOID.OCSP] = place.responder(label)
+    if _access_urls(it.extension(x509.AuthorityInformationAccess)) != access:
+        yield "the addresses of the issuer's certificate and responder are not the published ones"
+
+
+def _nothing_else(it: _Candidate) -> Iterator[str]:
+    profile = it.order.profile
+    expected = {x509.SubjectKeyIdentifier.oid, *_CRITICAL}
+    if profile.extended_key_usage:
+        expected.add(x509.ExtendedKeyUsage.oid)
+    if profile.policies:
+        expected.add(x509.CertificatePolicies.oid)
+    if not profile.self_signed:
+        expected |= {
+            x509.AuthorityKeyIdentifier.oid,
+            x509.AuthorityInformationAccess.oid,
+            x509.CRLDistributionPoints.oid,
+        }
+    if {extension.oid for extension in it.read.extensions} != expected:
+        yield "there is an unexpected extension, or an expected one is missing"
+    if any(extension.critical != (extension.oid in _CRITICAL) for extension in it.read.extensions):
+        yield "an extension is critical where it should not be, or the other way round"
+
+
+def _crl_urls(points: x509.ExtensionType | None) -> list[str]:
+    if not isinstance(points, x509.CRLDistributionPoints):
+        return []
+    return [name.value for point in points for name in point.full_name or ()]
+
+
+def _access_urls(access: x509.ExtensionType | None) -> dict[x509.ObjectIdentifier, str]:
+    if not isinstance(access, x509.AuthorityInformationAccess):
+        return {}
+    return {place.access_method: place.access_location.value for place in access}
+
+
+_RULES: Final[tuple[Callable[[_Candidate], Iterator[str]], ...]] = (
+    _version_and_algorithm,
+    _serial,
+    _validity,
+    _names,
+    _public_key,
+    _key_identifiers,
+    _usage,
+    _policies,
+    _addresses,
+    _nothing_else,
+)
