@@ -1,0 +1,29 @@
+"""Idempotency keys kept in memory."""
+
+from libs.common.idempotency import Entry
+
+
+class MemoryIdempotencyStore:
+    """Keeps entries for as long as the test runs. No call awaits anything, so each is atomic."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+
+    async def insert(self, key: str, entry: Entry) -> Entry | None:
+        """Store the entry if there is none under the key; otherwise give the one that is there."""
+        seen = self.entries.get(key)
+        if seen is None:
+            self.entries[key] = entry
+        return seen
+
+    async def replace(self, key: str, claim: str, entry: Entry) -> bool:
+        """Store the entry if the one that is there has this claim; tell whether it had."""
+        held = key in self.entries and self.entries[key].claim == claim
+        if held:
+            self.entries[key] = entry
+        return held
+
+    async def remove(self, key: str, claim: str) -> None:
+        """Forget the entry if it has this claim."""
+        if key in self.entries and self.entries[key].claim == claim:
+            del self.entries[key]
