@@ -1,0 +1,264 @@
+"""The HTTP APIs of the five services, typed. Every call may raise what `Caller.send` raises, and `AnswerUnusable`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+import httpx
+from cryptography import x509
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from libs.citizen.caller import Caller
+from libs.citizen.errors import AnswerUnusable
+from libs.citizen.models import (
+    ApplicationCreated,
+    ApplicationForm,
+    ApplicationView,
+    Cabinet,
+    CaptureView,
+    CertificatesView,
+    JourneyTicket,
+    JourneyView,
+    Outcome,
+    Session,
+    Sms,
+    SubmissionStatus,
+)
+
+T = TypeVar("T")
+
+
+class Part(StrEnum):
+    """What is captured for a face check, by its name in the address."""
+
+    SELFIE = "selfie"
+    CLIP = "clip"
+    DOCUMENT_FRONT = "document-front"
+    DOCUMENT_BACK = "document-back"
+
+    @property
+    def member(self) -> str:
+        """The name in the answers' `received`."""
+        return self.replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Bytes to send, with their media type (such as ``image/jpeg``)."""
+
+    data: bytes
+    media_type: str
+
+
+def _understood(kind: type[T], answer: httpx.Response) -> T:
+    try:
+        return TypeAdapter(kind).validate_json(answer.content)
+    except ValidationError as error:
+        places = ", ".join(sorted({".".join(map(str, item["loc"])) or "body" for item in error.errors()}))
+        raise AnswerUnusable(
+            "answer.not_understood",
+            f"The service answered {answer.request.url.path} in a form this program does not understand ({places}). "
+            "Most likely one of the two is too old: update this program and repeat the command.",
+        ) from None  # pydantic's own text would quote the answer, which may hold personal data
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Journeys, Digital IDs, sessions and the cabinet."""
+
+    caller: Caller
+
+    async def start(self, iin: str, phone: str, email: str | None = None) -> JourneyTicket:
+        """Begin a journey."""
+        body = {"iin": iin, "phone": phone} | ({"email": email} if email else {})
+        return _understood(JourneyTicket, await self.caller.send("POST", "/v1/journeys", json=body))
+
+    async def journey(self, ticket: JourneyTicket) -> JourneyView:
+        """See where a journey stands."""
+        answer = await self.caller.send("GET", f"/v1/journeys/{ticket.journey_id}", token=ticket.token)
+        return _understood(JourneyView, answer)
+
+    async def create_digital_id(self, ticket: JourneyTicket, pin: str) -> None:
+        """Choose the PIN; the Digital ID exists from then on."""
+        path = f"/v1/journeys/{ticket.journey_id}/digital-id"
+        await self.caller.send("POST", path, token=ticket.token, json={"pin": pin})
+
+    async def cancel(self, ticket: JourneyTicket) -> None:
+        """Give a journey up."""
+        await self.caller.send("POST", f"/v1/journeys/{ticket.journey_id}/cancel", token=ticket.token)
+
+    async def sign_in(self, iin: str, pin: str) -> Session:
+        """Open a session in the cabinet."""
+        return _understood(Session, await self.caller.send("POST", "/v1/sessions", json={"iin": iin, "pin": pin}))
+
+    async def cabinet(self, session: Session) -> Cabinet:
+        """See certificates and applications."""
+        return _understood(Cabinet, await self.caller.send("GET", "/v1/cabinet", token=session.token))
+
+
+@dataclass(frozen=True)
+class Otp:
+    """One-time codes."""
+
+    caller: Caller
+
+    async def verify(self, ticket: JourneyTicket, code: str) -> None:
+        """Prove possession of the phone. A right code may be given again."""
+        path = f"/v1/journeys/{ticket.journey_id}/code"
+        await self.caller.send("POST", path, token=ticket.token, json={"code": code})
+
+    async def resend(self, ticket: JourneyTicket) -> None:
+        """Ask for another SMS."""
+        await self.caller.send("POST", f"/v1/journeys/{ticket.journey_id}/code/resend", token=ticket.token)
+
+    async def development_inbox(self, journey_id: str) -> list[Sms]:
+        """Read the SMS of a journey. There is such an inbox in the development profile only (404 otherwise)."""
+        answer = await self.caller.send("GET", "/dev/inbox", params={"journey_id": journey_id})
+        return _understood(list[Sms], answer)
+
+
+class Review(BaseModel):
+    """A face check that a clerk is to judge. The services may show more than is named here."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    journey_id: str
+
+
+@dataclass(frozen=True)
+class Biometrics:
+    """Face checks, and their reviews by clerks."""
+
+    caller: Caller
+
+    async def capture(self, ticket: JourneyTicket) -> CaptureView:
+        """See what to capture, or what came of it."""
+        answer = await self.caller.send("GET", f"/v1/journeys/{ticket.journey_id}/capture", token=ticket.token)
+        return _understood(CaptureView, answer)
+
+    async def upload(self, ticket: JourneyTicket, part: Part, upload: Upload, nonce: str) -> None:
+        """Send one capture of the session that `nonce` names."""
+        path = f"/v1/journeys/{ticket.journey_id}/capture/{part}"
+        headers = {"Content-Type": upload.media_type, "X-Capture-Nonce": nonce}
+        await self.caller.send("PUT", path, token=ticket.token, content=upload.data, headers=headers)
+
+    async def reviews(self, staff_token: str) -> list[Review]:
+        """List what waits for a clerk."""
+        return _understood(list[Review], await self.caller.send("GET", "/v1/reviews", token=staff_token))
+
+    async def decide_review(self, staff_token: str, journey_id: str, *, match: bool, reason: str) -> None:
+        """Judge a face check."""
+        body = {"match": match, "reason": reason}
+        await self.caller.send("POST", f"/v1/reviews/{journey_id}/decision", token=staff_token, json=body)
+
+
+@dataclass(frozen=True)
+class Ca:
+    """Certificates."""
+
+    caller: Caller
+
+    async def enrol(self, ticket: JourneyTicket, sign_csr: str, auth_csr: str, idempotency_key: str) -> None:
+        """Hand in both requests (PEM)."""
+        path, body = self._path(ticket), {"sign_csr": sign_csr, "auth_csr": auth_csr}
+        await self.caller.send("POST", path, token=ticket.token, json=body, idempotency_key=idempotency_key)
+
+    async def certificates(self, ticket: JourneyTicket) -> CertificatesView:
+        """See the certificates of a journey."""
+        return _understood(CertificatesView, await self.caller.send("GET", self._path(ticket), token=ticket.token))
+
+    async def root(self) -> x509.Certificate:
+        """Fetch the root certificate. Trust it only after comparing its fingerprint with a published one."""
+        return x509.load_pem_x509_certificate((await self.caller.send("GET", "/v1/ca/root.pem")).content)
+
+    async def chain(self) -> tuple[x509.Certificate, ...]:
+        """Fetch the authority's certificates."""
+        return tuple(x509.load_pem_x509_certificates((await self.caller.send("GET", "/v1/ca/chain.pem")).content))
+
+    async def crl(self, shard: int) -> bytes:
+        """Fetch a revocation list as PEM."""
+        return (await self.caller.send("GET", f"/v1/crl/{shard}.pem")).content
+
+    async def revoke(self, token: str, serial: str, reason: str) -> None:
+        """Revoke a certificate, as its holder or as a clerk. `reason` is a CRL reason (RFC 5280, 5.3.1)."""
+        await self.caller.send("POST", f"/v1/certificates/{serial}/revoke", token=token, json={"reason": reason})
+
+    @staticmethod
+    def _path(ticket: JourneyTicket) -> str:
+        return f"/v1/journeys/{ticket.journey_id}/certificates"
+
+
+class OfficerItem(BaseModel):
+    """An application as an officer's queue shows it. The service may show more than is named here."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    application_id: str
+
+
+@dataclass(frozen=True)
+class Kandas:
+    """Kandas applications, for citizens and officers."""
+
+    caller: Caller
+
+    async def open(self, session: Session, form: ApplicationForm, idempotency_key: str) -> ApplicationCreated:
+        """Begin an application."""
+        body = form.model_dump(mode="json", exclude_none=True)
+        answer = await self.caller.send(
+            "POST", "/v1/applications", token=session.token, json=body, idempotency_key=idempotency_key
+        )
+        return _understood(ApplicationCreated, answer)
+
+    async def attach(self, session: Session, application_id: str, person: str, kind: str, upload: Upload) -> None:
+        """Attach a document (pdf or jpg)."""
+        path = f"/v1/applications/{application_id}/attachments/{person}/{kind}"
+        headers = {"Content-Type": upload.media_type}
+        await self.caller.send("PUT", path, token=session.token, content=upload.data, headers=headers)
+
+    async def document(self, session: Session, application_id: str) -> bytes:
+        """Fetch the exact bytes to be signed."""
+        path = f"/v1/applications/{application_id}/document"
+        return (await self.caller.send("GET", path, token=session.token)).content
+
+    async def sign(self, session: Session, application_id: str, signature: bytes) -> SubmissionStatus:
+        """Submit, with a detached CMS signature in DER over the document."""
+        path = f"/v1/applications/{application_id}/signature"
+        headers = {"Content-Type": "application/pkcs7-signature"}
+        answer = await self.caller.send("POST", path, token=session.token, content=signature, headers=headers)
+        return _understood(SubmissionStatus, answer)
+
+    async def application(self, session: Session, application_id: str) -> ApplicationView:
+        """See where an application stands."""
+        answer = await self.caller.send("GET", f"/v1/applications/{application_id}", token=session.token)
+        return _understood(ApplicationView, answer)
+
+    async def decision_pdf(self, session: Session, application_id: str, person: str) -> bytes:
+        """Fetch the sealed document about one person."""
+        path = f"/v1/applications/{application_id}/persons/{person}/document.pdf"
+        return (await self.caller.send("GET", path, token=session.token)).content
+
+    async def queue(self, staff_token: str, status: str = "checked") -> list[OfficerItem]:
+        """List the applications of the officer's region."""
+        answer = await self.caller.send("GET", "/v1/officer/applications", token=staff_token, params={"status": status})
+        return _understood(list[OfficerItem], answer)
+
+    async def officer_view(self, staff_token: str, application_id: str) -> dict[str, object]:
+        """See an application as an officer does."""
+        answer = await self.caller.send("GET", f"/v1/officer/applications/{application_id}", token=staff_token)
+        return _understood(dict[str, object], answer)
+
+    async def decide(
+        self,
+        staff_token: str,
+        application_id: str,
+        person: str,
+        outcome: Outcome,
+        *,
+        reasons: tuple[str, ...] = (),
+        idempotency_key: str | None = None,
+    ) -> None:
+        """Decide about one person. Refusals need reasons, as text keys."""
+        path = f"/v1/officer/applications/{application_id}/decisions"
+        body = {"person": person, "outcome": outcome, "reasons": list(reasons)}
+        await self.caller.send("POST", path, token=staff_token, json=body, idempotency_key=idempotency_key)

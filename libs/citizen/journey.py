@@ -1,0 +1,224 @@
+"""The citizen's way to an electronic signature, as a script over the services.
+
+    ticket = await start(services, Applicant(iin, phone), tell)
+    eds = await EdsJourney(services, ticket, person, tell=tell).complete()
+
+It can be broken off anywhere: with the ticket and the keys kept, `complete` goes on where the journey stands.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, Protocol
+from uuid import UUID, uuid5
+
+from libs.citizen.client import Part, Upload
+from libs.citizen.enrolment import Drawer, Eds, KeyPairs, MemoryDrawer, assemble
+from libs.citizen.errors import JourneyEnded, KeystoreError, ProblemError
+from libs.citizen.keys import KeyKind
+from libs.citizen.models import CaptureView, CertificatesView, JourneyTicket, JourneyView, Step
+from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once_known, wait_until
+from libs.citizen.services import Services
+from libs.common.values import Clock, utc_now
+
+_PROFILES: Final = frozenset({"SIGN", "AUTH"})
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """Who sets out. Nothing of it is shown in a traceback."""
+
+    iin: str = field(repr=False)
+    phone: str = field(repr=False)
+    email: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class CaptureTask:
+    """What to capture now.
+
+    `challenge` is the order of movements for the clip, `guidance` holds text keys that say what to do better than in
+    the last try, `parts` are those still to be sent.
+    """
+
+    challenge: tuple[str, ...]
+    guidance: tuple[str, ...]
+    parts: tuple[Part, ...]
+    tries_left: int | None
+
+
+class CitizenPerson(Protocol):
+    """The person in front of the program: reads the SMS, holds the camera, chooses a PIN."""
+
+    async def code(self, journey_id: str) -> str:
+        """Give the code from the SMS."""
+        ...
+
+    async def captures(self, task: CaptureTask) -> Mapping[Part, Upload]:
+        """Give at least the parts that the task names."""
+        ...
+
+    async def pin(self) -> str:
+        """Give six digits."""
+        ...
+
+
+async def start(services: Services, applicant: Applicant, tell: Tell, clock: Clock = utc_now) -> JourneyTicket:
+    """Set out. The ticket is worth keeping: with it the journey goes on after a crash."""
+    ticket = await services.identity.start(applicant.iin, applicant.phone, applicant.email)
+    if not ticket.mcb_registered:
+        tell(Progress(clock(), "mcb.not_registered"))
+    return ticket
+
+
+@dataclass
+class EdsJourney:
+    """One citizen's journey.
+
+    Args:
+        waiting: how long to wait for services and for clerks.
+        clock: dates the progress that is made on this side; the services date theirs.
+    """
+
+    services: Services
+    ticket: JourneyTicket
+    person: CitizenPerson
+    tell: Tell
+    drawer: Drawer = field(default_factory=MemoryDrawer)
+    key_kind: KeyKind = KeyKind.EC_P256
+    waiting: Waiting = DEFAULT_WAITING
+    clock: Clock = utc_now
+    _told: int = 0
+
+    async def complete(self) -> Eds:
+        """Go the whole way from wherever the journey stands.
+
+        Raises:
+            JourneyEnded: it was closed without certificates.
+            CitizenError: see `Caller.send`, `wait_until`.
+        """
+        await self._prove_phone()
+        await self._prove_face()
+        await self._choose_pin()
+        eds = await self._enrol()
+        await self._reached(Step.CLOSED)
+        return eds
+
+    async def _prove_phone(self) -> None:
+        while (await self._look()).step is Step.CODE:
+            code = await self.person.code(self.ticket.journey_id)
+            verify = partial(self.services.otp.verify, self.ticket, code)
+            try:
+                await once_known(verify, "otp.not_sent_yet", waiting=self.waiting)
+            except ProblemError as problem:
+                await self._after_refused_code(problem)
+            else:
+                await self._reached(Step.FACE)
+
+    async def _after_refused_code(self, problem: ProblemError) -> None:
+        """Let the person try again after a mistyped or late code; the service counts the tries."""
+        if problem.key not in {"otp.wrong_code", "otp.expired"}:
+            raise problem
+        self._say(problem.key, **problem.extras)
+        if problem.key == "otp.expired":
+            await self.services.otp.resend(self.ticket)
+
+    async def _prove_face(self) -> None:
+        while (session := await self._face_task()) is not None:
+            if session.guidance:
+                self._say("face.try_again", tries_left=session.tries_left)
+            parts = tuple(part for part in Part if not session.received.get(part.member))
+            task = CaptureTask(session.challenge, session.guidance, parts, session.tries_left)
+            captures = await self.person.captures(task)
+            for part in parts:
+                await self.services.biometrics.upload(self.ticket, part, captures[part], session.nonce)
+            self._say("captures.sent", parts=len(parts))
+
+    async def _face_task(self) -> CaptureView | None:
+        """Wait until captures are wanted, which may be again, and give what is wanted; None when the step is over."""
+        view, session = await wait_until(
+            self._look_at_face,
+            lambda seen: seen[0].step is not Step.FACE or (seen[1] is not None and seen[1].wants_captures),
+            seconds=lambda seen: self.waiting.seconds(seen[0].waits_for),
+            waiting=self.waiting,
+        )
+        return session if view.step is Step.FACE else None
+
+    async def _look_at_face(self) -> tuple[JourneyView, CaptureView | None]:
+        view = await self._look()
+        if view.step is not Step.FACE:
+            return view, None
+        capture = partial(self.services.biometrics.capture, self.ticket)
+        return view, await once_known(capture, "capture.not_open", waiting=self.waiting)
+
+    async def _choose_pin(self) -> None:
+        while (await self._look()).step is Step.PIN:
+            create = partial(self.services.identity.create_digital_id, self.ticket, await self.person.pin())
+            try:
+                await once_known(create, "journey.face_missing", waiting=self.waiting)
+            except ProblemError as problem:
+                if problem.key != "pin.too_simple":
+                    raise
+                self._say(problem.key)
+            else:
+                await self._reached(Step.CERTIFICATES)
+
+    async def _enrol(self) -> Eds:
+        look = partial(self.services.ca.certificates, self.ticket)
+        issued = (await once_known(look, "enrolment.not_open", waiting=self.waiting)).certificates
+        pairs = self.drawer.recall() or self._new_pairs(already_issued=bool(issued))
+        if not issued:
+            # the same key for the same journey: whatever is repeated, only one pair of requests is taken
+            key = str(uuid5(UUID(self.ticket.journey_id), "requests"))
+            enrol = partial(self.services.ca.enrol, self.ticket, pairs.sign_csr, pairs.auth_csr, key)
+            await once_known(enrol, "enrolment.not_open", waiting=self.waiting)
+            self._say("requests.sent")
+        view = await wait_until(
+            self._look_for_certificates,
+            lambda view: {issued.profile for issued in view.certificates} >= _PROFILES,
+            seconds=lambda _: self.waiting.machines,
+            waiting=self.waiting,
+        )
+        eds = assemble(view, pairs, await self.services.ca.chain())
+        self._say("certificates.received")
+        return eds
+
+    def _new_pairs(self, *, already_issued: bool) -> KeyPairs:
+        if already_issued:
+            raise KeystoreError(
+                "keys.lost",
+                "The certificates of this journey were issued, but the keys they belong to are not in this folder. "
+                "Without them the certificates are of no use. Run the command in the folder where you began, or "
+                "begin anew: new certificates replace the old ones.",
+            )
+        pairs = KeyPairs.make(self.key_kind)
+        self.drawer.keep(pairs)
+        self._say("keys.made", kind=self.key_kind.value)
+        return pairs
+
+    async def _look_for_certificates(self) -> CertificatesView:
+        await self._look()  # a journey that is closed meanwhile brings no certificates
+        return await self.services.ca.certificates(self.ticket)
+
+    async def _reached(self, step: Step) -> JourneyView:
+        """Wait until identity, which learns of the others' facts from their events, shows `step` or a later one."""
+        return await wait_until(
+            self._look,
+            lambda view: view.step.place >= step.place,
+            seconds=lambda view: self.waiting.seconds(view.waits_for),
+            waiting=self.waiting,
+        )
+
+    async def _look(self) -> JourneyView:
+        """Fetch where the journey stands, tell what is new, and raise if it was closed without success."""
+        view = await self.services.identity.journey(self.ticket)
+        for entry in view.timeline[self._told :]:
+            self.tell(Progress(entry.at, entry.key, entry.detail))
+        self._told = max(self._told, len(view.timeline))
+        if view.step is Step.CLOSED and view.outcome != "completed":
+            reason = view.reason or f"journey.{view.outcome}"
+            raise JourneyEnded(reason, f"The journey is over without certificates: {view.outcome} ({reason}).")
+        return view
+
+    def _say(self, key: str, **detail: object) -> None:
+        self.tell(Progress(self.clock(), key, detail))

@@ -1,0 +1,107 @@
+"""Kandas status for a family: apply, sign, follow, fetch the decisions."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from libs.citizen.client import Upload
+from libs.citizen.keystore import Holding
+from libs.citizen.models import ApplicationForm, ApplicationView, PersonForm, Session
+from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once_known, wait_until
+from libs.citizen.services import Services
+from libs.citizen.signing import sign_detached
+from libs.common.values import Clock, new_id, utc_now
+
+Attachments = Callable[[PersonForm, str], Awaitable[Upload]]
+"""Gives the document of a kind (`autobiography`, `photo`, ...) for one person of the form."""
+
+Sign = Callable[[bytes], Awaitable[bytes]]
+"""Gives a detached CMS signature in DER over a document, after showing it to the person who signs."""
+
+SETTLED = frozenset({"decided", "returned", "closed"})
+"""The states in which an application no longer waits for the authorities."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """An application on its way: the bytes that were signed, and the signature over them."""
+
+    application_id: str
+    document: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+def signer(holding: Holding, clock: Clock = utc_now) -> Sign:
+    """Make what signs with a key that lies here."""
+
+    async def sign(document: bytes) -> bytes:
+        return await sign_detached(document, holding, clock())
+
+    return sign
+
+
+@dataclass
+class KandasJourney:
+    """One citizen's application.
+
+    Args:
+        waiting: how long to wait for services and for officers.
+        clock: dates the progress that is made on this side.
+    """
+
+    services: Services
+    session: Session
+    tell: Tell
+    waiting: Waiting = DEFAULT_WAITING
+    clock: Clock = utc_now
+    _told: int = 0
+
+    async def apply(self, form: ApplicationForm, attachments: Attachments, sign: Sign) -> Submitted:
+        """Open an application, attach what it asks for, sign and submit it."""
+        application_id = await self.open(form, attachments)
+        return await self.submit(application_id, sign)
+
+    async def open(self, form: ApplicationForm, attachments: Attachments) -> str:
+        """Open an application and attach what it asks for; give its id. Not submitted, it lapses by itself."""
+        created = await self.services.kandas.open(self.session, form, new_id())
+        self._say("application.begun", application_id=created.application_id)
+        people = dict(zip((one.person for one in created.persons), (form.applicant, *form.family), strict=True))
+        for needed in created.documents_needed:
+            upload = await attachments(people[needed.person], needed.kind)
+            await self.services.kandas.attach(self.session, created.application_id, needed.person, needed.kind, upload)
+        self._say("attachments.sent", count=len(created.documents_needed))
+        return created.application_id
+
+    async def submit(self, application_id: str, sign: Sign) -> Submitted:
+        """Fetch the document, have it signed, and submit it; also after it was returned to be signed again."""
+        document = await self.services.kandas.document(self.session, application_id)
+        signature = await sign(document)
+        send = partial(self.services.kandas.sign, self.session, application_id, signature)
+        # kandas may hear of a fresh certificate a moment after the citizen has it in hand
+        await once_known(send, "certificate.unknown", waiting=self.waiting)
+        self._say("application.signed")
+        return Submitted(application_id, document, signature)
+
+    async def follow(self, application_id: str) -> ApplicationView:
+        """Tell what happens until the application is decided, returned or closed, and give it as it then is."""
+        return await wait_until(
+            partial(self._look, application_id),
+            lambda view: view.status in SETTLED,
+            seconds=lambda view: self.waiting.seconds(view.waits_for),
+            waiting=self.waiting,
+        )
+
+    async def documents(self, view: ApplicationView) -> dict[str, bytes]:
+        """Fetch the sealed documents that are there, by person."""
+        fetch = partial(self.services.kandas.decision_pdf, self.session, view.application_id)
+        return {one.person: await fetch(one.person) for one in view.persons if one.document}
+
+    async def _look(self, application_id: str) -> ApplicationView:
+        view = await self.services.kandas.application(self.session, application_id)
+        for entry in view.timeline[self._told :]:
+            self.tell(Progress(entry.at, entry.key, entry.detail))
+        self._told = max(self._told, len(view.timeline))
+        return view
+
+    def _say(self, key: str, **detail: object) -> None:
+        self.tell(Progress(self.clock(), key, detail))

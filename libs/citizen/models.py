@@ -1,0 +1,244 @@
+"""What the services answer. Unknown members are ignored, so that a service may grow before its clients do."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.common.contracts.kandas import Service
+
+Role = str
+Outcome = Literal["granted", "extended", "refused"]
+Secret = Annotated[str, Field(repr=False)]
+"""A token: usable as text, absent from what a traceback or a log shows of its model."""
+
+
+class Answer(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Step(StrEnum):
+    """The steps of a journey, in order."""
+
+    CODE = "code"
+    FACE = "face"
+    PIN = "pin"
+    CERTIFICATES = "certificates"
+    CLOSED = "closed"
+
+    @property
+    def place(self) -> int:
+        """Where the step stands, from 0."""
+        return list(Step).index(self)
+
+
+class TimelineEntry(Answer):
+    """Something that happened, by its text key."""
+
+    at: datetime
+    key: str
+    detail: dict[str, object] = {}
+
+
+class CertificateEntry(Answer):
+    """A certificate as the cabinet lists it. `serial` is lower-case hexadecimal."""
+
+    serial: str
+    profile: Literal["SIGN", "AUTH"]
+    not_after: datetime
+    revoked: bool = False
+
+
+class JourneyTicket(Answer):
+    """What one needs to go on with a journey: its id and the token that proves it is ours."""
+
+    journey_id: str
+    token: Secret
+    mcb_registered: bool = True
+    expires_at: datetime
+
+
+class JourneyView(Answer):
+    """Where a journey stands and whom it waits for."""
+
+    journey_id: str
+    step: Step
+    waits_for: str | None = None
+    waits_until: datetime | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    timeline: tuple[TimelineEntry, ...] = ()
+    citizen_id: str | None = None
+    guidance: tuple[str, ...] = ()
+    tries_left: int | None = None
+    certificates: tuple[CertificateEntry, ...] = ()
+
+
+class Session(Answer):
+    """A citizen who signed in with IIN and PIN."""
+
+    token: Secret
+    citizen_id: str
+    expires_at: datetime
+
+
+class CabinetPerson(Answer):
+    """What was decided about one person of an application."""
+
+    person: str
+    outcome: str | None = None
+    document_sha256: str | None = None
+    valid_until: date | None = None
+
+
+class CabinetApplication(Answer):
+    """An application as the cabinet lists it."""
+
+    application_id: str
+    status: str
+    updated_at: datetime
+    persons: tuple[CabinetPerson, ...] = ()
+
+
+class Cabinet(Answer):
+    """The citizen's personal cabinet."""
+
+    citizen_id: str
+    certificates: tuple[CertificateEntry, ...] = ()
+    applications: tuple[CabinetApplication, ...] = ()
+
+
+class Sms(Answer):
+    """A message in the inbox that the development profile has in place of a gateway."""
+
+    at: datetime
+    text: Secret
+
+
+class CaptureView(Answer):
+    """A face check: what to capture, in which order to move, and what came of it."""
+
+    state: str
+    challenge: tuple[str, ...] = ()
+    nonce: str = ""
+    expires_at: datetime | None = None
+    tries_left: int | None = None
+    received: dict[str, bool] = {}
+    guidance: tuple[str, ...] = ()
+    pending: bool = False
+
+    @property
+    def wants_captures(self) -> bool:
+        """Whether it is the citizen's turn."""
+        return self.state == "open" and not self.pending
+
+
+class IssuedCertificate(Answer):
+    """A certificate and its PEM text."""
+
+    serial: str
+    profile: Literal["SIGN", "AUTH"]
+    pem: str
+
+
+class CertificatesView(Answer):
+    """How far the authority is with the certificates of a journey."""
+
+    state: str
+    certificates: tuple[IssuedCertificate, ...] = ()
+    waits_for: str | None = None
+
+
+class Form(BaseModel):
+    """Base of what is sent: a mistyped field name is an error at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PersonForm(Form):
+    """What an application says of one person. Countries are ISO 3166-1 codes; XXA is a stateless person."""
+
+    iin: str | None = None
+    surname: str
+    given_name: str
+    patronymic: str | None = None
+    birth_date: date
+    citizenship: str
+    origin_country: str
+    document_number: str
+    document_in_state_language: bool = False
+    nationality_in_document: bool = True
+    previous_end: date | None = None
+    extensions_before: int = 0
+
+
+class MemberForm(PersonForm):
+    """A family member."""
+
+    relation: Literal["spouse", "child", "parent", "sibling", "other"]
+
+
+class ApplicationForm(Form):
+    """An application for the applicant and any number of family members."""
+
+    service: Service
+    region: str
+    applicant: PersonForm
+    family: tuple[MemberForm, ...] = ()
+
+
+class ApplicationPerson(Answer):
+    """A person of an application. `person` is an id within the application, in the order of the form."""
+
+    person: str
+    role: Role = ""
+
+
+class DocumentNeeded(Answer):
+    """A document to attach."""
+
+    person: str
+    kind: str
+
+
+class ApplicationCreated(Answer):
+    """A draft, and what it lacks."""
+
+    application_id: str
+    persons: tuple[ApplicationPerson, ...]
+    documents_needed: tuple[DocumentNeeded, ...] = ()
+
+
+class PersonView(Answer):
+    """How far the application is for one person."""
+
+    person: str
+    name: str | None = Field(default=None, repr=False)
+    outcome: Outcome | None = None
+    reasons: tuple[str, ...] = ()
+    document: bool = False
+
+
+class ApplicationView(Answer):
+    """Where an application stands and whom it waits for."""
+
+    application_id: str
+    status: str
+    waits_for: str | None = None
+    due_on: date | None = None
+    timeline: tuple[TimelineEntry, ...] = ()
+    persons: tuple[PersonView, ...] = ()
+
+    @property
+    def decided(self) -> bool:
+        """Whether there is an outcome for everybody, each with its document."""
+        return bool(self.persons) and all(person.outcome and person.document for person in self.persons)
+
+
+class SubmissionStatus(Answer):
+    """What became of a signature."""
+
+    status: str
