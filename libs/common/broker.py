@@ -144,7 +144,14 @@ class Subscription:
             session_timeout_ms=SESSION_TIMEOUT_MS,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
         )
-        subscriber(self._take, parser=lambda records: _parse(records, subscriber), decoder=_undecoded)
+
+        async def parse(records: tuple[Record, ...]) -> KafkaAckableMessage:
+            # FastStream's own parser stops at a header without a value, which is legal; this one does not look inside.
+            if subscriber.consumer is None:
+                raise Unavailable("the consumer is stopping")
+            return KafkaAckableMessage(raw_message=records, body=b"", consumer=subscriber.consumer)
+
+        subscriber(self._take, parser=parse, decoder=_undecoded)
         return subscriber
 
     async def start(self) -> None:
@@ -203,13 +210,6 @@ class Subscription:
         for topic in self._consumption.topics:
             self._metrics.consumer_lag.labels(topic).set(total[topic])
         return total.total()
-
-
-async def _parse(records: tuple[Record, ...], subscriber: BatchSubscriber) -> KafkaAckableMessage:
-    """Wrap a batch without looking inside: FastStream's parser stops at a header without a value, which is legal."""
-    if subscriber.consumer is None:
-        raise Unavailable("the consumer is stopping")
-    return KafkaAckableMessage(raw_message=records, body=b"", consumer=subscriber.consumer)
 
 
 async def _undecoded(_: KafkaMessage) -> None:

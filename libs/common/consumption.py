@@ -187,7 +187,7 @@ class Consumption:
             "message",
             topic=record.topic,
             type=meta and meta.type,
-            event=meta and meta.id,
+            id=meta and meta.id,
             correlation=meta and meta.correlation_id,
             subject=meta and meta.subject,
             outcome=outcome,

@@ -1,0 +1,58 @@
+"""Making the topics: every fact's own, and for each group that reads it one for retries and one for dead letters.
+
+``python -m libs.common.admin HOST:PORT`` does it once, before the services start; what exists is left as it is.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from libs.common.topics import DAY_MS, TOPICS, dead_letter_topic, retry_topic
+
+PARKED_PARTITIONS = 1
+RETRY_RETENTION_DAYS = 7
+DEAD_LETTER_RETENTION_DAYS = 90
+
+
+def topics_to_create(replicas: int, partitions: int | None = None) -> Iterator[NewTopic]:
+    """Give every topic of the system with its partitions, replicas and retention."""
+    for topic in TOPICS:
+        yield NewTopic(topic.name, partitions or topic.partitions, replicas, topic_configs=topic.config)
+        for group in topic.consumers:
+            for name, days in (
+                (retry_topic(topic.name, group), RETRY_RETENTION_DAYS),
+                (dead_letter_topic(topic.name, group), DEAD_LETTER_RETENTION_DAYS),
+            ):
+                retention = {"retention.ms": str(days * DAY_MS)}
+                yield NewTopic(name, PARKED_PARTITIONS, replicas, topic_configs=retention)
+
+
+async def create_topics(bootstrap: str, *, replicas: int = 1, partitions: int | None = None) -> None:
+    """Create what is missing.
+
+    Args:
+        replicas: copies of each partition; 3 in production.
+        partitions: for every fact's topic, instead of what the table says; small installations need few.
+
+    Raises:
+        KafkaError: the broker refused one of them.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        response = await admin.create_topics(list(topics_to_create(replicas, partitions)))
+    finally:
+        await admin.close()
+    for _, code, *_ in response.topic_errors:
+        error: type[KafkaError] = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in {2, 3}:
+        sys.exit("usage: python -m libs.common.admin HOST:PORT [REPLICAS]")
+    asyncio.run(create_topics(sys.argv[1], replicas=int(sys.argv[2]) if sys.argv[2:] else 1))
