@@ -12,6 +12,7 @@ bytes again and signs them, which gives the same serial number and (signatures b
 """
 
 import hashlib
+from datetime import UTC, datetime
 from typing import Self
 
 from cryptography import x509
@@ -23,10 +24,11 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.der import Extension, TbsCertificate, Validity, name_tlv, serial_text, signed, time, tlv
-from services.ca.issuers import Issuer, PrivateKey
+from services.ca.holders import Holder
+from services.ca.issuers import Issuer, PrivateKey, PublicKey
 from services.ca.lint import LintedTbs, lint
 from services.ca.orders import Order
-from services.ca.profiles import Profile, Publication
+from services.ca.profiles import PROFILES, Profile, Publication
 
 _VERSION_3 = 2
 
@@ -45,6 +47,8 @@ class Intent(BaseModel):
 
     serial_number: str
     profile: str
+    not_before: datetime
+    crl_shard: int
     tbs_sha256: str
     tbs: bytes
 
@@ -54,8 +58,21 @@ class Intent(BaseModel):
         return cls(
             serial_number=serial_text(order.serial_number),
             profile=order.profile.name,
+            not_before=order.not_before,
+            crl_shard=order.crl_shard,
             tbs_sha256=hashlib.sha256(linted.tbs).hexdigest(),
             tbs=linted.tbs,
+        )
+
+    def order(self, holder: Holder, public_key: PublicKey) -> Order:
+        """Give the order again, from the record and the same facts it was made from."""
+        return Order(
+            profile=PROFILES[self.profile],
+            holder=holder,
+            public_key=public_key,
+            serial_number=int(self.serial_number, 16),
+            not_before=self.not_before.astimezone(UTC),
+            crl_shard=self.crl_shard,
         )
 
 

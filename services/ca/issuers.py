@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from libs.common.der import AlgorithmIdentifier, name_attributes, name_tlv, subject_name, tlv
-from services.ca.holders import Authority
+from services.ca.holders import Holder
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -51,7 +51,7 @@ class Issuer:
         )
 
     @classmethod
-    def root(cls, label: str, holder: Authority, public_key: PublicKey) -> Self:
+    def root(cls, label: str, holder: Holder, public_key: PublicKey) -> Self:
         """Describe an authority that is about to sign its own certificate."""
         return cls(
             label=label,

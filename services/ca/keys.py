@@ -1,8 +1,6 @@
 """Where the authority's private keys live."""
 
-import os
 import re
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
@@ -16,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
+from services.ca.files import write_new
 from services.ca.issuers import PrivateKey
 
 MIN_PASSPHRASE: Final = 16
@@ -114,25 +113,3 @@ def generate(kind: KeyKind) -> PrivateKey:
             return ec.generate_private_key(ec.SECP384R1())
         case KeyKind.RSA3072:
             return rsa.generate_private_key(65537, 3072)
-
-
-def write_new(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file, whole or not at all, on disk when this returns.
-
-    FileExistsError if it exists: the link that gives it its name can't replace another.
-    """
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as draft:
-        draft.write(content)
-        draft.flush()
-        os.fchmod(draft.fileno(), mode)
-        os.fsync(draft.fileno())
-        os.link(draft.name, path)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,7 @@
 """What a certificate is made from: everything that is decided before the bytes are written."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from services.ca.holders import Holder
 from services.ca.issuers import PublicKey
@@ -38,7 +38,7 @@ class Order:
             raise ValueError(  # noqa: TRY004 - an impossible order, whatever types it is made of
                 f"{self.profile.name} names a {self.profile.holder.__name__}"
             )
-        if self.not_before.tzinfo is not UTC or self.not_before.microsecond:
+        if self.not_before.utcoffset() != timedelta(0) or self.not_before.microsecond:
             raise ValueError("a certificate begins at a whole second, in UTC")
         if self.crl_shard < 0:
             raise ValueError("shards are counted from zero")
