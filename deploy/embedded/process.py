@@ -108,10 +108,15 @@ class Server:
         """Start and wait until the server answers; does nothing while it runs.
 
         Raises:
-            StackError: `server-ended` or `server-silent`, with the end of its log; nothing is left running.
+            StackError: `port-taken`, or `server-ended` or `server-silent` with the end of its log; nothing is
+                left running.
         """
         if self.pid is not None:
             return
+        if await accepts(self.port):  # it would answer in our server's place
+            raise StackError(
+                "port-taken", f"{self._program.name} cannot use {self.address}: another process listens there."
+            )
         self._spawn()
         try:
             async with asyncio.timeout(self._program.start_seconds):

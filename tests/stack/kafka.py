@@ -1,0 +1,147 @@
+"""A real Apache Kafka without containers: jars resolved by Maven, one KRaft node on loopback."""
+
+import base64
+import os
+import shutil
+import subprocess
+import tempfile
+import xml.etree.ElementTree as ET
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+from deploy.embedded.process import LOOPBACK, Program, Server, StackError, free_port
+from deploy.embedded.stack import broker_answers
+
+ROOT = Path(__file__).resolve().parents[2]
+POM = ROOT / "tests" / "kafka" / "pom.xml"
+OLDEST_JAVA = 17
+MAVEN_SECONDS = 900
+CANNOT_RUN = 3
+
+JAVA_OPTIONS = (
+    "-Xmx512m",
+    "-Xms128m",
+    "-XX:+UseSerialGC",  # the quickest start and the smallest footprint on two cores
+    "-XX:TieredStopAtLevel=1",
+    "-Dorg.apache.logging.log4j.level=WARN",
+)
+
+# One node: every internal topic has one replica. Two waits are cut short: a consumer's for company in its
+# group (3 s by default), and a killed broker's, whose old registration must end before it may come back (9 s).
+SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers={host}:{controller}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+group.initial.rebalance.delay.ms=200
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=2000
+"""
+
+
+class KafkaUnavailableError(StackError):
+    """Apache Kafka cannot run here for want of Java, Maven or its jars: neither a pass nor a failed test."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__("kafka-unavailable", f"Apache Kafka cannot run here: {missing}")
+
+
+def kafka_version() -> str:
+    """Give the version that `tests/kafka/pom.xml` pins."""
+    version = ET.parse(POM).findtext(".//{*}kafka.version")  # noqa: S314 - our own committed file
+    if version is None:
+        raise ValueError(f"{POM} pins no kafka.version")
+    return version
+
+
+def kafka_jars(cache: Path = ROOT / "var") -> Path:
+    """Give the folder with Kafka's jars, resolving them on first use into `cache`/kafka-<version>.
+
+    Raises:
+        KafkaUnavailableError: no Java 17, no Maven, or the jars cannot be resolved; says what to do.
+    """
+    _require_java()
+    jars = cache / f"kafka-{kafka_version()}"
+    if not jars.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".kafka-") as folder:
+            complete = Path(folder) / "jars"
+            _resolve(complete)
+            complete.rename(jars)  # all or nothing: a broken download leaves no half-filled folder behind
+    return jars
+
+
+def _require_java() -> None:
+    java = shutil.which("java")
+    if java is None:
+        raise KafkaUnavailableError("there is no `java`. Install a Java 17 runtime (Debian: default-jre-headless).")
+    answer = subprocess.run(
+        [java, "-XshowSettings:properties", "-version"], capture_output=True, text=True, check=False
+    )
+    version = next(
+        (line.split("=")[1].strip() for line in answer.stderr.splitlines() if "java.specification.version =" in line),
+        "?",
+    )
+    if not version.isdigit() or int(version) < OLDEST_JAVA:
+        raise KafkaUnavailableError(f"it needs Java 17 or later, `{java}` is Java {version}.")
+
+
+def _resolve(folder: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise KafkaUnavailableError("there is no `mvn`. Install Maven (Debian: maven).")
+    # -C: a jar whose checksum does not match is an error, not a warning.
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}", "-DincludeScope=runtime"]
+    command = [maven, "--batch-mode", "--quiet", "-C", "-f", str(POM), *goal]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=MAVEN_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise KafkaUnavailableError(f"Maven did not bring the jars within {MAVEN_SECONDS} s.") from None
+    if done.returncode != 0:
+        raise KafkaUnavailableError(f"Maven could not resolve the jars named in {POM}.\n{done.stdout[-1500:]}")
+
+
+class KafkaServer(Server):
+    """Apache Kafka as one KRaft node. Topics, records and offsets survive `stop`, `kill` and `start`."""
+
+    def __init__(self, folder: Path, jars: Path, port: int | None = None) -> None:
+        """Keep settings, data and log in `folder`, formatting its storage at the first start."""
+        folder, port = folder.resolve(), port or free_port()
+        settings, data = folder / "kafka.properties", folder / "kafka"
+        text = SETTINGS.format(host=LOOPBACK, port=port, controller=free_port(), data=data)
+        java = (shutil.which("java") or "java", *JAVA_OPTIONS, "-cp", f"{jars}{os.sep}*")
+
+        def prepare() -> None:
+            if not data.exists():
+                settings.write_text(text)
+                _format([*java, "kafka.tools.StorageTool"], settings)
+
+        program = Program(
+            name=f"Apache Kafka {kafka_version()}",
+            command=(*java, "kafka.Kafka", str(settings)),
+            log=folder / "kafka.log",
+            answers=partial(broker_answers, port),
+            prepare=prepare,
+            start_seconds=60,
+            stop_seconds=20,
+        )
+        super().__init__(program, port)
+
+
+def _format(storage_tool: list[str], settings: Path) -> None:
+    cluster = base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+    # `=`: a cluster id may begin with a dash.
+    command = [*storage_tool, "format", "--standalone", f"--cluster-id={cluster}", "--config", str(settings)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise StackError("storage-format", f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
