@@ -45,8 +45,9 @@ DEFAULT_PATIENCE: Final = Patience()
 class Caller:
     """Sends requests to one service and repeats them while it is away.
 
-    A connection that breaks and the answers 502, 503 and 504 are met with the same request again, under the same
-    Idempotency-Key, no sooner than Retry-After asks for. Any other answer is final.
+    A connection that breaks, the answers 502, 503 and 504, and the news that an earlier try is still worked on are met
+    with the same request again, under the same Idempotency-Key, no sooner than Retry-After asks for. Any other answer
+    is final.
     """
 
     http: httpx.AsyncClient
@@ -95,7 +96,7 @@ class Caller:
         attempt = 0
         while True:
             answer, error = await self._try(request)
-            if answer is not None and answer.status_code not in _COME_BACK:
+            if answer is not None and not _asks_to_come_back(answer):
                 return answer
             asked = _retry_after(answer, datetime.now(UTC)) if answer is not None else 0.0
             pause = max(asked, self.patience.pause(attempt, self.luck()))
@@ -118,6 +119,16 @@ class Caller:
             f"{self.patience.total:.0f} seconds. Nothing you have done so far is lost. Check the connection and "
             "repeat the command in a few minutes.",
         )
+
+
+def _asks_to_come_back(answer: httpx.Response) -> bool:
+    """Tell whether the same request may be answered later.
+
+    A service that died at work leaves the Idempotency-Key claimed for a while: the next try has to wait that out.
+    """
+    if answer.status_code == HTTPStatus.CONFLICT:
+        return _problem(answer).key == "idempotency.in_progress"
+    return answer.status_code in _COME_BACK
 
 
 def _retry_after(answer: httpx.Response, now: datetime) -> float:

@@ -68,9 +68,13 @@ def explain(
     """Explain what went wrong. Where no catalogue knows `key`, what the service `told` is all there is."""
     for source in (language, Language.ENGLISH):
         if (found := catalogue(source).problems.get(key)) is not None:
-            parts = {name: _filled(part, detail or {}) for name, part in found.model_dump().items()}
-            return Explanation.model_validate(parts)
+            return Explanation.model_validate({name: _whole(part, detail or {}) for name, part in found})
     return Explanation(happened=told)
+
+
+def _whole(part: str, detail: Mapping[str, object]) -> str:
+    """Fill in, or leave the part out where a detail it speaks of was not given."""
+    return _filled(part, detail) if set(Template(part).get_identifiers()) <= set(detail) else ""
 
 
 def _filled(line: str, detail: Mapping[str, object]) -> str:

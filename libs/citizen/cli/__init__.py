@@ -1,0 +1,20 @@
+"""The command line `citizen`: everything a citizen, a clerk or an officer can do, from a terminal."""
+
+import typer
+
+from libs.citizen.cli import eds, kandas, staff
+
+app = typer.Typer(
+    name="citizen",
+    help="Electronic signature without an office, and kandas status.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # they would hold passwords
+)
+app.command("eds")(eds.get_eds)
+app.command("status")(eds.status)
+app.command("sign")(eds.sign)
+app.command("inspect")(eds.inspect)
+app.add_typer(kandas.app, name="kandas")
+app.add_typer(staff.officer, name="officer")
+app.add_typer(staff.clerk, name="clerk")

@@ -1,0 +1,173 @@
+"""Commands for the electronic signature itself."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from rich.console import Console
+from rich.table import Table
+
+from libs.citizen.cli.person import TerminalPerson
+from libs.citizen.cli.screen import Out, PasswordFile, PinFile, Screen, explained, run, secret
+from libs.citizen.client import Part
+from libs.citizen.files import write_private
+from libs.citizen.folder import FolderDrawer, certificate_of, keep_ticket, read_ticket
+from libs.citizen.journey import Applicant, EdsJourney, start
+from libs.citizen.keys import KeyKind
+from libs.citizen.keystore import Holding, purpose_of, unpack
+from libs.citizen.models import JourneyTicket, JourneyView
+from libs.citizen.passwords import check_password, new_password
+from libs.citizen.services import Endpoints, Services
+from libs.citizen.signing import sign_detached
+from libs.citizen.texts import text
+from libs.common.values import utc_now
+
+_HERE = Path("eds")
+Capture = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Picture or clip; else you are asked.")]
+Store = Annotated[Path, typer.Option("--p12", exists=True, dir_okay=False, help="Your key store for signing.")]
+
+
+def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
+    out: Out = _HERE,
+    iin: Annotated[str | None, typer.Option(help="Your IIN; else you are asked.")] = None,
+    phone: Annotated[str | None, typer.Option(help="Your phone number; else you are asked.")] = None,
+    email: Annotated[str | None, typer.Option(help="Where notices about your certificates go.")] = None,
+    selfie: Capture = None,
+    clip: Capture = None,
+    front: Capture = None,
+    back: Capture = None,
+    key: Annotated[KeyKind, typer.Option(help="Kind of keys.")] = KeyKind.EC_P256,
+    pin_file: PinFile = None,
+    password_file: PasswordFile = None,
+    generate_password: Annotated[bool, typer.Option(help="Make a password and put it into password.txt.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on with the journey begun in the folder.")] = False,
+    dev_inbox: Annotated[bool, typer.Option(help="Read the code from the development profile's inbox.")] = False,
+) -> None:
+    """Get an electronic signature: code, face, PIN, keys, certificates."""
+    screen = Screen()
+    applicant = None if resume else Applicant(iin or typer.prompt("IIN"), phone or typer.prompt("Phone"), email)
+    drawer = FolderDrawer(out, _store_password(out, password_file, generate=generate_password, screen=screen))
+    named = {Part.SELFIE: selfie, Part.CLIP: clip, Part.DOCUMENT_FRONT: front, Part.DOCUMENT_BACK: back}
+    person = TerminalPerson(screen, {part: path for part, path in named.items() if path is not None}, pin_file)
+
+    async def go() -> tuple[Path, Path]:
+        async with Services.connect(Endpoints()) as services:
+            person.inbox = services if dev_inbox else None
+            with screen.working():
+                ticket = await _ticket(services, out, applicant, screen)
+                eds = await EdsJourney(services, ticket, person, screen.tell, drawer, key).complete()
+                return await asyncio.to_thread(drawer.finish, eds)
+
+    sign_store, auth_store = run(go())
+    screen.say(f"\nTo sign:    {sign_store}\nTo sign in: {auth_store}\nKeep a copy of both, and the password apart.")
+
+
+async def _ticket(services: Services, out: Path, applicant: Applicant | None, screen: Screen) -> JourneyTicket:
+    """Begin a journey, or, without an applicant, take up the one begun in the folder."""
+    if applicant is None:
+        return read_ticket(out)
+    ticket = await start(services, applicant, screen.tell)
+    keep_ticket(out, ticket)
+    return ticket
+
+
+def _store_password(out: Path, file: Path | None, *, generate: bool, screen: Screen) -> str:
+    """Get the password before the journey, so that a refused one costs no way that was already gone."""
+    if generate and not (kept := out / "password.txt").exists():
+        password = new_password()
+        write_private(kept, password.encode() + b"\n")
+        screen.say(f"The password of your key stores is in {kept}.")
+        return password
+    file = out / "password.txt" if generate else file
+    password = secret("Password for your key stores", "CITIZEN_P12_PASSWORD", file, confirm=True)
+    with explained():
+        return check_password(password)
+
+
+def status(out: Out = _HERE) -> None:
+    """Show where the journey begun in the folder stands, and whom it waits for."""
+    with explained():
+        ticket = read_ticket(out)
+
+    async def look() -> JourneyView:
+        async with Services.connect(Endpoints()) as services:
+            return await services.identity.journey(ticket)
+
+    view = run(look())
+    console = Console(highlight=False)
+    for entry in view.timeline:
+        console.print(f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}  {text(entry.key, entry.detail)}", markup=False)
+    if view.outcome is not None:
+        console.print(f"Closed: {view.outcome}. {text(view.reason or '')}", markup=False)
+    elif view.waits_for is not None:
+        until = f", until {view.waits_until.astimezone():%Y-%m-%d %H:%M}" if view.waits_until else ""
+        console.print(f"Waits for {text(f'waits.{view.waits_for}')}{until}.", markup=False)
+
+
+def sign(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The document to sign.")],
+    p12: Store,
+    signature: Annotated[Path | None, typer.Option(help="Where to put the signature; else beside the file.")] = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Sign a file: makes a detached CMS signature (CAdES-BES) in FILE.p7s."""
+    holding = open_store(p12, password_file)
+    target = signature or file.with_name(file.name + ".p7s")
+    der = run(sign_detached(file.read_bytes(), holding, utc_now()))
+    with explained():
+        target.write_bytes(der)
+    Console(highlight=False).print(f"Signature: {target}", markup=False)
+
+
+def inspect(
+    p12: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A key store (PKCS#12).")],
+    password_file: PasswordFile = None,
+) -> None:
+    """Show whose key store this is, what it is for, and how long it is good. Shows no key."""
+    holding = open_store(p12, password_file)
+    with explained():
+        certificate = certificate_of(holding)
+        purpose = {"SIGN": "to sign documents", "AUTH": "to sign in"}[purpose_of(certificate)]
+    table = Table(show_header=False, box=None)
+    rows = {
+        "Holder": _name(certificate.subject),
+        "Purpose": purpose,
+        "Good from": _day(certificate.not_valid_before_utc),
+        "Good until": _day(certificate.not_valid_after_utc) + _expired(certificate),
+        "Serial number": f"{certificate.serial_number:x}",
+        "Key": _key(holding),
+        "Key identifier": holding.key_id,
+        "Issued by": " < ".join(_name(issuer.subject) for issuer in holding.chain) or _name(certificate.issuer),
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console(highlight=False).print(table)
+
+
+def open_store(path: Path, password_file: Path | None) -> Holding:
+    """Open a key store with a password from file, environment or keyboard."""
+    password = secret("Password of the key store", "CITIZEN_P12_PASSWORD", password_file)
+    with explained():
+        return unpack(path.read_bytes(), password)
+
+
+def _name(name: x509.Name) -> str:
+    common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(common[0].value) if common else name.rfc4514_string()
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _expired(certificate: x509.Certificate) -> str:
+    return " (run out)" if certificate.not_valid_after_utc < utc_now() else ""
+
+
+def _key(holding: Holding) -> str:
+    kind = "RSA" if type(holding.key).__name__.startswith("RSA") else "elliptic curve"
+    return f"{kind}, {holding.key.key_size} bits"

@@ -1,0 +1,87 @@
+"""The person at the terminal: is asked for the code, the pictures and the PIN."""
+
+import asyncio
+import mimetypes
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import typer
+
+from libs.citizen.cli.screen import Screen, secret
+from libs.citizen.client import Part, Upload
+from libs.citizen.errors import AnswerUnusable
+from libs.citizen.journey import CaptureTask
+from libs.citizen.progress import DEFAULT_WAITING, Waiting, wait_until
+from libs.citizen.services import Services
+from libs.citizen.texts import text
+
+_CODE: Final = re.compile(r"(?<!\d)\d{6}(?!\d)")
+
+
+def read_upload(path: Path) -> Upload:
+    """Read a file to send, with the media type that its name tells."""
+    return Upload(path.read_bytes(), mimetypes.guess_type(path.name)[0] or "application/octet-stream")
+
+
+@dataclass
+class TerminalPerson:
+    """Answers at the keyboard.
+
+    Args:
+        files: captures named beforehand; each is used once, for a second try needs a new picture.
+        inbox: the services whose development inbox takes the phone's place, or None for a real phone.
+    """
+
+    screen: Screen
+    files: dict[Part, Path] = field(default_factory=dict)
+    pin_file: Path | None = None
+    inbox: Services | None = None
+
+    async def code(self, journey_id: str) -> str:
+        """Ask for the code of the SMS."""
+        if self.inbox is not None:
+            return await newest_code(self.inbox, journey_id)
+        with self.screen.asking():
+            return await asyncio.to_thread(typer.prompt, "Code from the SMS")
+
+    async def captures(self, task: CaptureTask) -> Mapping[Part, Upload]:
+        """Tell what to do in front of the camera, and ask for the files."""
+        with self.screen.asking():
+            if task.challenge:
+                moves = ", then ".join(text(f"challenge.{move}") for move in task.challenge)
+                self.screen.say(f"In the clip: look into the camera, then {moves}.")
+            for hint in task.guidance:
+                self.screen.say(f"• {text(hint)}")
+            return {part: await self._capture(part) for part in task.parts}
+
+    async def _capture(self, part: Part) -> Upload:
+        path = self.files.pop(part, None)
+        while path is None or not path.is_file():
+            if path is not None:
+                self.screen.say(f"There is no file {path}.")
+            path = Path(await asyncio.to_thread(typer.prompt, f"File with the {part.value.replace('-', ', ')}"))
+        return read_upload(path)
+
+    async def pin(self) -> str:
+        """Ask for a PIN of six digits, twice."""
+        with self.screen.asking():
+            return await asyncio.to_thread(
+                secret, "Choose a PIN of six digits", "CITIZEN_PIN", self.pin_file, confirm=True
+            )
+
+
+async def newest_code(services: Services, journey_id: str, waiting: Waiting = DEFAULT_WAITING) -> str:
+    """Read the newest code from the inbox that the development profile has in place of a phone."""
+    messages = await wait_until(
+        lambda: services.otp.development_inbox(journey_id), bool, seconds=lambda _: waiting.machines, waiting=waiting
+    )
+    newest = max(messages, key=lambda message: message.at)
+    found = _CODE.search(newest.text)
+    if found is None:
+        raise AnswerUnusable(
+            "inbox.no_code", "The newest message in the development inbox holds no code of six digits."
+        )
+    return found[0]

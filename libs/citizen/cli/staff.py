@@ -1,0 +1,100 @@
+"""Commands for clerks of public service centres and officers of local executive bodies."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+
+from libs.citizen.cli.screen import run, secret
+from libs.citizen.services import Endpoints, Services
+
+T = TypeVar("T")
+TokenFile = Annotated[
+    Path | None, typer.Option(help="File with your staff token; else CITIZEN_STAFF_TOKEN, else you are asked.")
+]
+ApplicationId = Annotated[str, typer.Argument(help="Number of the application.")]
+
+officer = typer.Typer(help="For officers of local executive bodies.", no_args_is_help=True)
+clerk = typer.Typer(help="For clerks of public service centres.", no_args_is_help=True)
+
+
+class Outcome(StrEnum):
+    """What an officer may decide."""
+
+    GRANTED = "granted"
+    EXTENDED = "extended"
+    REFUSED = "refused"
+
+
+@officer.command()
+def queue(
+    status: Annotated[str, typer.Option(help="Which applications.")] = "checked", token_file: TokenFile = None
+) -> None:
+    """List the applications of your region, one JSON object a line."""
+    _print_lines(_with_token(token_file, lambda services, token: services.kandas.queue(token, status)))
+
+
+@officer.command()
+def show(application_id: ApplicationId, token_file: TokenFile = None) -> None:
+    """Show an application."""
+    seen = _with_token(token_file, lambda services, token: services.kandas.officer_view(token, application_id))
+    Console(highlight=False).print_json(data=seen)
+
+
+@officer.command("decide")
+def decide_application(
+    application_id: ApplicationId,
+    person: Annotated[str, typer.Argument(help="The person within the application.")],
+    outcome: Annotated[Outcome, typer.Argument(help="What you decide.")],
+    reason: Annotated[list[str] | None, typer.Option(help="Ground of a refusal, as its text key; may repeat.")] = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Decide about one person. A decision is final."""
+    _with_token(
+        token_file,
+        lambda services, token: services.kandas.decide(
+            token, application_id, person, outcome.value, reasons=tuple(reason or ())
+        ),
+    )
+    Console(highlight=False).print(f"Decided: {person} {outcome.value}.")
+
+
+@clerk.command()
+def reviews(token_file: TokenFile = None) -> None:
+    """List the face checks that wait for a clerk, one JSON object a line."""
+    _print_lines(_with_token(token_file, lambda services, token: services.biometrics.reviews(token)))
+
+
+@clerk.command("decide")
+def decide_review(
+    journey_id: Annotated[str, typer.Argument(help="Number of the journey.")],
+    match: Annotated[bool, typer.Option("--match/--no-match", help="Whether it is the same person.")],
+    reason: Annotated[str, typer.Option(help="Why, as a text key or in words without personal data.")],
+    token_file: TokenFile = None,
+) -> None:
+    """Judge a face check."""
+    _with_token(
+        token_file,
+        lambda services, token: services.biometrics.decide_review(token, journey_id, match=match, reason=reason),
+    )
+    Console(highlight=False).print(f"Judged: {'the same person' if match else 'not the same person'}.")
+
+
+def _with_token(token_file: Path | None, work: Callable[[Services, str], Awaitable[T]]) -> T:
+    token = secret("Staff token", "CITIZEN_STAFF_TOKEN", token_file)
+
+    async def go() -> T:
+        async with Services.connect(Endpoints()) as services:
+            return await work(services, token)
+
+    return run(go())
+
+
+def _print_lines(items: Sequence[BaseModel]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for item in items:
+        console.print(item.model_dump_json(), markup=False)

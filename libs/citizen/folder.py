@@ -1,0 +1,105 @@
+"""The folder in which a citizen's journey is kept, so that it survives a crash, and in which its result is put."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from pydantic import ValidationError
+
+from libs.citizen.enrolment import Eds, KeyPairs
+from libs.citizen.errors import KeystoreError
+from libs.citizen.files import write_private
+from libs.citizen.keystore import ROUNDS, Holding, file_name, pack, unpack
+from libs.citizen.models import JourneyTicket
+
+_TICKET: Final = "journey.json"
+_PENDING: Final = ("pending-sign", "pending-auth")
+
+
+def read_ticket(folder: Path) -> JourneyTicket:
+    """Read the ticket of the journey that was begun in `folder`.
+
+    Raises:
+        KeystoreError: ``journey.none_here``.
+    """
+    try:
+        return JourneyTicket.model_validate_json((folder / _TICKET).read_bytes())
+    except (FileNotFoundError, ValidationError) as error:
+        raise KeystoreError(
+            "journey.none_here",
+            f"No journey was begun in the folder {folder}. Name the folder of your journey with --out, or begin one "
+            "with `citizen eds`.",
+        ) from error
+
+
+def keep_ticket(folder: Path, ticket: JourneyTicket) -> None:
+    """Keep the ticket; it is as good as the journey, so only the owner may read it."""
+    write_private(folder / _TICKET, ticket.model_dump_json().encode())
+
+
+@dataclass(frozen=True)
+class FolderDrawer:
+    """A drawer whose keys survive a crash: encrypted with the password that the key stores will have."""
+
+    folder: Path
+    password: str = field(repr=False)
+    rounds: int = ROUNDS
+
+    def recall(self) -> KeyPairs | None:
+        """Give the keys that were kept, as pending ones or in finished key stores.
+
+        Raises:
+            KeystoreError: they lie under another password.
+        """
+        if not all((self.folder / f"{name}{kind}").exists() for name in _PENDING for kind in (".p12", ".csr")):
+            return None
+        keys = [unpack((self.folder / f"{name}.p12").read_bytes(), self.password).key for name in _PENDING]
+        sign_csr, auth_csr = ((self.folder / f"{name}.csr").read_text("ascii") for name in _PENDING)
+        return KeyPairs(keys[0], keys[1], sign_csr, auth_csr)
+
+    def keep(self, pairs: KeyPairs) -> None:
+        """Keep the keys; each file is on the disk when this returns."""
+        for name, key, csr in zip(_PENDING, (pairs.sign, pairs.auth), (pairs.sign_csr, pairs.auth_csr), strict=True):
+            write_private(self.folder / f"{name}.p12", pack(Holding(key), self.password, rounds=self.rounds))
+            write_private(self.folder / f"{name}.csr", csr.encode("ascii"))
+
+    def finish(self, eds: Eds) -> tuple[Path, Path]:
+        """Put both key stores into the folder, under their national names, and drop the pending keys."""
+        written = (
+            save_holding(self.folder, eds.sign, self.password, rounds=self.rounds),
+            save_holding(self.folder, eds.auth, self.password, rounds=self.rounds),
+        )
+        for name in _PENDING:
+            for kind in (".p12", ".csr"):
+                (self.folder / f"{name}{kind}").unlink(missing_ok=True)
+        return written
+
+
+def save_holding(
+    folder: Path, holding: Holding, password: str, *, name: str | None = None, rounds: int = ROUNDS
+) -> Path:
+    """Write a key store under its national name, or under `name`; give its path."""
+    path = folder / (name or file_name(certificate_of(holding)))
+    write_private(path, pack(holding, password, rounds=rounds))
+    return path
+
+
+def certificate_of(holding: Holding) -> x509.Certificate:
+    """Give the certificate of a holding.
+
+    Raises:
+        KeystoreError: ``keystore.no_certificate``.
+    """
+    if holding.certificate is None:
+        raise KeystoreError(
+            "keystore.no_certificate",
+            "The key store holds a key without a certificate. Finish getting your certificates first.",
+        )
+    return holding.certificate
+
+
+def pem(*certificates: x509.Certificate) -> bytes:
+    """Give certificates as PEM, one after the other."""
+    return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
