@@ -1,0 +1,76 @@
+"""Where the answers to repeated requests are kept: one small collection a service."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from libs.common.idempotency import Entry
+from libs.common.sealing import Box
+from libs.common.store import Database, answering
+from libs.common.values import Clock
+
+FORGET_EVERY_S = 600.0
+
+
+class MongoIdempotency:
+    """Fulfils `libs.common.idempotency.IdempotencyStore`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._collection = database.collection("idempotency", [IndexModel([("expires_at", ASCENDING)])])
+        self._clock = clock
+
+    async def insert(self, key: str, entry: Entry) -> Entry | None:
+        """Store the entry if there is none; otherwise give the one that is there."""
+        async with answering():
+            try:
+                await self._collection.insert_one({"_id": key, **_raw(entry)})
+            except DuplicateKeyError:
+                found = await self._collection.find_one({"_id": key})
+                # Purged between the two calls: rare, and the caller's next try inserts.
+                return entry if found is None else _entry(found)
+        return None
+
+    async def replace(self, key: str, claim: str, entry: Entry) -> bool:
+        """Store the entry if the one that is there has this claim."""
+        async with answering():
+            result = await self._collection.update_one({"_id": key, "claim": claim}, {"$set": _raw(entry)})
+        return result.matched_count == 1
+
+    async def remove(self, key: str, claim: str) -> None:
+        """Forget the entry if it has this claim."""
+        async with answering():
+            await self._collection.delete_one({"_id": key, "claim": claim})
+
+    async def forget_expired(self) -> None:
+        """Remove what nobody can ask for any more."""
+        async with answering():
+            await self._collection.delete_many({"expires_at": {"$lte": _millis(self._clock())}})
+
+
+def _raw(entry: Entry) -> dict[str, Any]:
+    raw = asdict(entry)
+    raw["claimed_at"] = _millis(entry.claimed_at)
+    raw["expires_at"] = _millis(entry.expires_at)
+    return raw
+
+
+def _entry(raw: dict[str, Any]) -> Entry:
+    return Entry(
+        request=raw["request"],
+        claim=raw["claim"],
+        claimed_at=_moment(raw["claimed_at"]),
+        expires_at=_moment(raw["expires_at"]),
+        status=raw["status"],
+        body=None if raw["body"] is None else Box(**raw["body"]),
+    )
+
+
+def _millis(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _moment(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)

@@ -1,0 +1,26 @@
+"""Running one service as a process: read the settings, set up logs, serve until told to stop."""
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import uvloop
+from pydantic import ValidationError
+
+from libs.common import logging
+from libs.common.http import server
+from libs.common.platform import App
+from libs.common.settings import ServiceSettings, explain
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def main(name: str, settings: type[S], build: Callable[[S], App]) -> None:
+    """Serve one service. Exits with status 2 and a sentence for each wrong setting."""
+    try:
+        read = settings()
+    except ValidationError as error:
+        sys.exit(f"{name}: {explain(error)}")
+    logging.configure(name, json=read.log_json, level=read.log_level.upper())
+    app = build(read)
+    uvloop.run(server(app.http, app.host, app.port).serve())

@@ -1,0 +1,54 @@
+"""How otp is put together."""
+
+import secrets
+from collections.abc import Callable
+
+import httpx
+from fastapi import APIRouter
+
+from libs.common.platform import App, lay_out
+from libs.common.values import Clock, NewId, new_id, utc_now
+from services.otp import api, domain, limits, sms
+from services.otp.handlers import Handlers
+from services.otp.service import OtpService
+from services.otp.settings import Settings
+
+
+def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
+    """Make the application, with every collaborator in sight."""
+    platform = lay_out("otp", settings, clock, new_id, answers_key="contact")
+    codes = platform.engine.kind(domain.Codes, "codes")
+    usage = platform.engine.kind(limits.Usage, "usage")
+    inboxes = platform.engine.kind(sms.Inbox, "inboxes")
+    gateway, developer_routes = _gateway(settings, sms.DevelopmentInbox(inboxes.aggregates, clock))
+    service = OtpService(
+        codes.aggregates,
+        usage.aggregates,
+        gateway,
+        rules=settings.rules,
+        limit_rules=settings.limits,
+        clock=clock,
+        new_code=random_code(settings.rules.code_digits, new_id),
+    )
+    return platform.app(
+        "One-time codes",
+        routers=[api.routes(service, platform.auth), *developer_routes],
+        routes=Handlers(service).routes(),
+        kinds=[codes, usage, inboxes],
+        timers=[platform.engine.timers(codes, service.wake)],
+    )
+
+
+def random_code(digits: int, new_id: NewId) -> Callable[[], tuple[str, str]]:
+    """Make the source of codes: uniformly distributed digits from the system's secure generator."""
+    return lambda: (f"{secrets.randbelow(10**digits):0{digits}d}", new_id())
+
+
+def _gateway(settings: Settings, inbox: sms.DevelopmentInbox) -> tuple[sms.SmsGateway, list[APIRouter]]:
+    if settings.sms_url is not None and settings.sms_token is not None:
+        token = settings.sms_token.get_secret_value()
+        client = httpx.AsyncClient(
+            base_url=settings.sms_url, headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(10.0)
+        )
+        return sms.HttpGateway(client, settings.sms_sender), []
+    return inbox, [api.inbox_routes(inbox)]

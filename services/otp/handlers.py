@@ -1,0 +1,25 @@
+"""What otp does when others tell it something."""
+
+from libs.common.consumption import Route
+from libs.common.contracts.identity import JourneyClosed, JourneyStarted
+from libs.common.events import Received
+from services.otp.service import OtpService
+
+
+class Handlers:
+    """One function an event."""
+
+    def __init__(self, service: OtpService) -> None:
+        self._service = service
+
+    async def journey_started(self, message: Received[JourneyStarted]) -> None:
+        """Somebody set out: send a code."""
+        await self._service.begin(message.event, message.meta)
+
+    async def journey_closed(self, message: Received[JourneyClosed]) -> None:
+        """The journey ended: its codes count no more."""
+        await self._service.close(message.meta)
+
+    def routes(self) -> tuple[Route[JourneyStarted], Route[JourneyClosed]]:
+        """Say which function takes in what."""
+        return Route(JourneyStarted, self.journey_started), Route(JourneyClosed, self.journey_closed)

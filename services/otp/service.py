@@ -1,0 +1,128 @@
+"""What otp does: load, decide, save with what follows."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from libs.common.aggregates import Aggregates, Decision
+from libs.common.contracts.identity import JourneyStarted
+from libs.common.errors import Permanent, Refused, Retryable
+from libs.common.events import Meta
+from libs.common.values import Clock
+from services.otp import domain, limits
+from services.otp.domain import CodesState, Rules, Sending
+from services.otp.limits import LimitRules, Usage
+from services.otp.sms import SmsGateway
+
+
+class OtpService:
+    """One-time codes.
+
+    Args:
+        codes: per journey.
+        usage: per person and per phone, across journeys.
+        new_code: gives the digits of a fresh code, and an id for its SMS.
+    """
+
+    def __init__(
+        self,
+        codes: Aggregates[CodesState],
+        usage: Aggregates[Usage],
+        gateway: SmsGateway,
+        *,
+        rules: Rules,
+        limit_rules: LimitRules,
+        clock: Clock,
+        new_code: domain.NewCode,
+    ) -> None:
+        self._codes = codes
+        self._usage = usage
+        self._gateway = gateway
+        self._rules = rules
+        self._limit_rules = limit_rules
+        self._clock = clock
+        self._new_code = new_code
+
+    async def begin(self, started: JourneyStarted, meta: Meta) -> None:
+        """Make the first code of a journey."""
+        frozen_until = await self._count_code(started.person_ref, started.phone_ref, meta)
+        await self._codes.apply(
+            meta.subject,
+            lambda state: domain.begin(state, started, self._new_code, frozen_until, self._clock()),
+            cause=meta,
+        )
+
+    async def resend(self, journey_id: str) -> None:
+        """Make another code because the citizen asks for one."""
+        state = await self._codes.get(journey_id)
+        if isinstance(state, domain.Sent | domain.Blocked):
+            domain.resend(state, self._new_code, self._rules, self._clock())
+            until = await self._count_code(state.person_ref, state.phone_ref, None)
+            if until is not None:
+                raise Refused("otp.frozen", "Too many codes were asked for. Please try later.", 429, retry_at=until)
+        await self._codes.apply(
+            journey_id, lambda state: domain.resend(state, self._new_code, self._rules, self._clock())
+        )
+
+    async def check(self, journey_id: str, digits: str) -> None:
+        """Check what the citizen typed; return if it is the code.
+
+        Raises:
+            Refused: it is not, or there is nothing to compare with.
+        """
+        known = await self._codes.get(journey_id)
+        if isinstance(known, domain.Sent):
+            await self._usage.apply(known.person_ref, self._limited(limits.count_try))
+        refusals: list[Refused | None] = [None]
+
+        def decide(state: CodesState | None) -> domain.Result:
+            result, refusals[0] = domain.check(state, digits, self._rules, self._clock())
+            return result
+
+        await self._codes.apply(journey_id, decide)
+        if refusals[0] is not None:
+            raise refusals[0]
+        if isinstance(known, domain.Sent):
+            await self._usage.apply(known.person_ref, self._limited(limits.clear_tries))
+
+    async def close(self, meta: Meta) -> None:
+        """Forget the codes of a journey that ended."""
+        await self._codes.apply(meta.subject, domain.close, cause=meta)
+
+    async def wake(self, journey_id: str, now: datetime) -> None:
+        """Send the SMS that is to go out, or let a code expire."""
+        state = await self._codes.get(journey_id)
+        if isinstance(state, Sending):
+            await self._send(journey_id, state)
+        else:
+            await self._codes.apply(journey_id, lambda state: domain.expire(state, self._rules, now))
+
+    async def _send(self, journey_id: str, sending: Sending) -> None:
+        text = domain.sms_text(sending.code.value.digits)
+        try:
+            await self._gateway.send(journey_id, sending.contact.value.phone, text, sending.sms_id)
+        except (Retryable, Permanent) as error:
+            hopeless = isinstance(error, Permanent)
+            await self._codes.apply(
+                journey_id,
+                lambda state: domain.not_taken(state, sending.sms_id, hopeless, self._rules, self._clock()),
+            )
+        else:
+            await self._codes.apply(
+                journey_id, lambda state: domain.taken(state, sending.sms_id, self._rules, self._clock())
+            )
+
+    async def _count_code(self, person_ref: str, phone_ref: str, cause: Meta | None) -> datetime | None:
+        """Count a code against person and phone; if one of them is frozen, count nothing and say until when."""
+        now = self._clock()
+        for ref in (person_ref, phone_ref):
+            usage = await self._usage.get(ref)
+            if usage and (until := usage.frozen_until(self._limit_rules, now)):
+                return until
+        for ref in (person_ref, phone_ref):
+            await self._usage.apply(ref, self._limited(limits.count_code), cause=cause)
+        return None
+
+    def _limited(
+        self, decide: Callable[[Usage | None, LimitRules, datetime], Decision[Usage]]
+    ) -> Callable[[Usage | None], Decision[Usage]]:
+        return lambda usage: decide(usage, self._limit_rules, self._clock())

@@ -1,0 +1,34 @@
+"""What otp can be told from outside, as ``OTP_…``."""
+
+from typing import Self
+
+from pydantic import SecretStr, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from libs.common.settings import ServiceSettings
+from services.otp.domain import Rules
+from services.otp.limits import LimitRules
+
+
+class Settings(ServiceSettings):
+    """Settings of otp.
+
+    Attributes:
+        sms_url: the operator's SMS gateway; in development none is needed.
+        sms_token: what the gateway knows us by.
+        sms_sender: the number that citizens see.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="OTP_", env_nested_delimiter="__")
+
+    rules: Rules = Rules()
+    limits: LimitRules = LimitRules()
+    sms_url: str | None = None
+    sms_token: SecretStr | None = None
+    sms_sender: str = "1414"
+
+    @model_validator(mode="after")
+    def _check_gateway(self) -> Self:
+        if self.profile == "production" and (self.sms_url is None or self.sms_token is None):
+            raise ValueError("sms_url and sms_token name the SMS gateway, without which no code reaches anybody")
+        return self

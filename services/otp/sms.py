@@ -1,0 +1,99 @@
+"""Handing an SMS to a gateway: the operator's over HTTP, or an inbox that only developers can read."""
+
+from datetime import datetime
+from typing import ClassVar, Protocol
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from libs.common.aggregates import Aggregates, Decision
+from libs.common.errors import Permanent, Retryable
+from libs.common.sealing import Personal, Sealed
+from libs.common.values import Clock
+
+
+class Undeliverable(Permanent):
+    """The gateway will never deliver to this number."""
+
+
+class SmsGateway(Protocol):
+    """Takes text messages for delivery."""
+
+    async def send(self, journey_id: str, phone: str, text: str, sms_id: str) -> None:
+        """Return when the gateway has taken the message; taking one ``sms_id`` twice delivers it once.
+
+        Raises:
+            Undeliverable: this number cannot be reached.
+            Retryable: the gateway is busy or away.
+        """
+        ...
+
+
+class HttpGateway:
+    """An operator's gateway that takes JSON over HTTP and honours ``Idempotency-Key``.
+
+    Answers 2xx for taken, 4xx (but 408, 409, 425, 429) for undeliverable, anything else for later.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, sender: str) -> None:
+        self._client = client
+        self._sender = sender
+
+    async def send(self, journey_id: str, phone: str, text: str, sms_id: str) -> None:  # noqa: ARG002 - the gateway must not learn the journey
+        """Hand the message over; see `SmsGateway`."""
+        body = {"from": self._sender, "to": phone, "text": text}
+        try:
+            answer = await self._client.post("", json=body, headers={"Idempotency-Key": sms_id})
+        except httpx.HTTPError as error:
+            raise Retryable(f"the SMS gateway does not answer: {type(error).__name__}") from None
+        if answer.is_success:
+            return
+        if answer.is_client_error and answer.status_code not in _LATER:
+            raise Undeliverable(f"the SMS gateway refused with status {answer.status_code}")
+        raise Retryable(f"the SMS gateway answered with status {answer.status_code}")
+
+
+_LATER = frozenset({408, 409, 425, 429})
+
+
+class Sms(Personal):
+    """A message that went to the developers' inbox."""
+
+    audience: ClassVar[str] = "contact"
+
+    sms_id: str
+    at: datetime
+    text: str
+
+
+class Inbox(BaseModel):
+    """The messages of one journey."""
+
+    model_config = ConfigDict(frozen=True)
+
+    messages: tuple[Sealed[Sms], ...] = ()
+
+
+class DevelopmentInbox:
+    """A gateway that keeps messages for developers to read. Only the development and bench profiles have one."""
+
+    def __init__(self, inboxes: Aggregates[Inbox], clock: Clock) -> None:
+        self._inboxes = inboxes
+        self._clock = clock
+
+    async def send(self, journey_id: str, phone: str, text: str, sms_id: str) -> None:  # noqa: ARG002 - the journey's inbox is its phone
+        """Keep the message; see `SmsGateway`."""
+        message = Sms(sms_id=sms_id, at=self._clock(), text=text)
+        await self._inboxes.apply(journey_id, lambda inbox: _with(inbox, message))
+
+    async def read(self, journey_id: str) -> list[Sms]:
+        """Give the messages of a journey, oldest first."""
+        inbox = await self._inboxes.get(journey_id)
+        return [] if inbox is None else [message.value for message in inbox.messages]
+
+
+def _with(inbox: Inbox | None, message: Sms) -> Decision[Inbox] | None:
+    messages = () if inbox is None else inbox.messages
+    if any(each.value.sms_id == message.sms_id for each in messages):
+        return None
+    return Decision(Inbox(messages=(*messages, Sealed(message))))
