@@ -119,10 +119,14 @@ def signed(tbs: bytes, signature_algorithm: bytes, signature: bytes) -> bytes:
     return asn1.encode_der(certificate)
 
 
+def tbs_fields(certificate: bytes) -> TbsCertificate:
+    """Read a certificate's signed part. ValueError if it is no strict DER of the form written here."""
+    return asn1.decode_der(TbsCertificate, asn1.encode_der(asn1.decode_der(Certificate, certificate).tbs))
+
+
 def subject_name(certificate: bytes) -> asn1.TLV:
-    """Find the subject in a certificate in DER. ValueError if it is none of the form written here."""
-    tbs = asn1.decode_der(Certificate, certificate).tbs
-    return asn1.decode_der(TbsCertificate, asn1.encode_der(tbs)).subject
+    """Find the subject in a certificate in DER. ValueError as in ``tbs_fields``."""
+    return tbs_fields(certificate).subject
 
 
 def serial_text(serial_number: int) -> str:
