@@ -1,0 +1,289 @@
+"""Who may import what (docs/architecture.md). Each rule is also shown a violation, so that it can fail."""
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TREES = ("libs", "services", "deploy", "tests")
+
+MOTOR_AT_HOME = {"libs.common.store", "libs.common.blobs"}
+BROKER_AT_HOME = {"libs.common.broker"}
+INPUT_OUTPUT = {
+    *("faststream", "fastapi", "starlette", "uvicorn", "motor", "pymongo", "aiokafka", "httpx"),
+    *("structlog", "logging", "prometheus_client", "asyncio", "socket", "subprocess"),
+    *(f"libs.common.{module}" for module in ("store", "blobs", "broker", "http", "logging", "metrics", "settings")),
+}
+CHANCE = {"random", "secrets"}
+CLOCK_AND_CHANCE_CALLS = {
+    *("now", "utcnow", "today", "fromtimestamp"),
+    *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "uuid1", "uuid4", "urandom"),
+}
+CLOCK_MODULES = {"time", "uuid", "os"}
+CLOCK_OWNERS = {*CLOCK_MODULES, "datetime", "date"}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file by its dotted name."""
+
+    name: str
+    source: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.source)
+
+    @cached_property
+    def imports(self) -> tuple[tuple[str, int], ...]:
+        """Every imported module and name in full, with its line; `from a import b` gives `a` and `a.b`."""
+        return tuple(self._imports())
+
+    def _imports(self) -> Iterator[tuple[str, int]]:
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, node.lineno) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                package = self.name.split(".")[: -node.level] if node.level else []
+                origin = ".".join([*package, *([node.module] if node.module else [])])
+                yield origin, node.lineno
+                yield from ((f"{origin}.{alias.name}", node.lineno) for alias in node.names)
+
+    @property
+    def service(self) -> str | None:
+        """`services.X` for that package and the modules in it."""
+        parts = self.name.split(".")
+        return ".".join(parts[:2]) if parts[0] == "services" and len(parts) > 1 else None
+
+
+Modules = Mapping[str, Module]
+Rule = Callable[[Module, Modules], Iterator[tuple[int, str]]]
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def services_know_themselves_and_common_only(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
+    if module.service is None:
+        return
+    for name, line in module.imports:
+        foreign = name.split(".")[0] in TREES and not any(
+            within(name, allowed) for allowed in (module.service, "libs.common")
+        )
+        if foreign and name not in {"services", "libs"}:
+            yield line, f"a service imports {name}"
+
+
+def common_stands_on_nothing_of_ours(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
+    if within(module.name, "libs.common"):
+        for name, line in module.imports:
+            if name.split(".")[0] in TREES and name != "libs" and not within(name, "libs.common"):
+                yield line, f"libs.common imports {name}"
+
+
+def the_citizens_side_knows_no_service(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
+    if within(module.name, "libs.citizen"):
+        for name, line in module.imports:
+            if any(within(name, other) for other in ("services", "deploy", "tests")):
+                yield line, f"libs.citizen imports {name}"
+
+
+def only_tests_and_the_demo_act_for_citizens(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
+    if not any(within(module.name, allowed) for allowed in ("libs.citizen", "tests", "deploy")):
+        for name, line in module.imports:
+            if within(name, "libs.citizen"):
+                yield line, f"imports {name}"
+
+
+def motor_stays_behind_two_modules(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
+    if module.name not in MOTOR_AT_HOME:
+        for name, line in module.imports:
+            if within(name, "motor"):
+                yield line, f"imports {name}"
+
+
+def brokers_are_built_in_one_place(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
+    if module.name in BROKER_AT_HOME or within(module.name, "tests"):
+        return
+    for name, line in module.imports:
+        if name.split(".")[-1] == "KafkaBroker":
+            yield line, f"imports {name}"
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and node.attr == "KafkaBroker":
+            yield node.lineno, "reaches for KafkaBroker"
+
+
+def nothing_is_imported_by_a_computed_name(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
+    if module.name.split(".")[0] not in {"libs", "services"}:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and called(node) in {"importlib.import_module", "import_module", "__import__"}:
+            yield node.lineno, f"calls {called(node)}, which hides an import from these rules"
+
+
+def decisions_do_no_input_or_output(module: Module, modules: Modules) -> Iterator[tuple[int, str]]:
+    if not is_domain(module):
+        return
+    for part in reached(module, modules):
+        for name, line in part.imports:
+            if any(within(name, library) for library in INPUT_OUTPUT):
+                yield line if part is module else 1, f"reaches {name} by {part.name}"
+
+
+def decisions_are_told_time_and_chance(module: Module, modules: Modules) -> Iterator[tuple[int, str]]:
+    if not is_domain(module):
+        return
+    for part in reached(module, modules):
+        for name, line in part.imports:
+            owner, _, member = name.partition(".")
+            if owner in CHANCE or (owner in CLOCK_MODULES and member in CLOCK_AND_CHANCE_CALLS):
+                yield line if part is module else 1, f"imports {name} in {part.name}"
+        for node in ast.walk(part.tree):
+            if isinstance(node, ast.Attribute) and asks_clock_or_chance(node):
+                yield node.lineno if part is module else 1, f"asks {ast.unparse(node)} in {part.name}"
+
+
+RULES: tuple[Rule, ...] = (
+    services_know_themselves_and_common_only,
+    common_stands_on_nothing_of_ours,
+    the_citizens_side_knows_no_service,
+    only_tests_and_the_demo_act_for_citizens,
+    motor_stays_behind_two_modules,
+    brokers_are_built_in_one_place,
+    nothing_is_imported_by_a_computed_name,
+    decisions_do_no_input_or_output,
+    decisions_are_told_time_and_chance,
+)
+
+
+def is_domain(module: Module) -> bool:
+    return module.service is not None and module.name.endswith(".domain")
+
+
+def asks_clock_or_chance(node: ast.Attribute) -> bool:
+    """`datetime.now`, `dt.datetime.now`, `time.time`, `uuid.uuid4` and their kin, called or handed on."""
+    owner = ast.unparse(node.value).split(".")[-1]
+    return node.attr in CLOCK_AND_CHANCE_CALLS and (owner in CLOCK_OWNERS or node.attr in {"utcnow", "uuid4", "uuid1"})
+
+
+def called(node: ast.Call) -> str:
+    return ast.unparse(node.func)
+
+
+def reached(module: Module, modules: Modules) -> list[Module]:
+    """The module and everything of its own service that importing it brings in."""
+    found, queue = {module.name: module}, [module]
+    while queue:
+        for name, _ in queue.pop().imports:
+            part = modules.get(name)
+            if part is not None and name not in found and part.service == module.service:
+                found[name] = part
+                queue.append(part)
+    return list(found.values())
+
+
+def violations(rule: Rule, modules: Modules) -> list[str]:
+    return [f"{m.name}:{line}: {what}" for m in modules.values() for line, what in rule(m, modules)]
+
+
+def modules_of(sources: Mapping[str, str]) -> Modules:
+    """Modules by dotted name, from sources by their path below the root."""
+    named = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): s for path, s in sources.items()}
+    return {name: Module(name, source) for name, source in named.items()}
+
+
+@pytest.fixture(scope="module")
+def repository() -> Modules:
+    files = [file for tree in TREES for file in (ROOT / tree).rglob("*.py")]
+    return modules_of({file.relative_to(ROOT).as_posix(): file.read_text() for file in files})
+
+
+def test_every_service_is_looked_at(repository: Modules) -> None:
+    assert {module.service for module in repository.values()} >= {
+        f"services.{name}" for name in ("identity", "otp", "biometrics", "ca", "kandas")
+    }
+    assert {*MOTOR_AT_HOME, *BROKER_AT_HOME} <= repository.keys()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_repository_keeps_the_rule(rule: Rule, repository: Modules) -> None:
+    assert violations(rule, repository) == []
+
+
+PLANTED = [
+    (services_know_themselves_and_common_only, "services/otp/service.py", "from services.ca.keys import KeyStore"),
+    (services_know_themselves_and_common_only, "services/otp/service.py", "import services.ca.keys as keys"),
+    (services_know_themselves_and_common_only, "services/otp/service.py", "from services import ca"),
+    (services_know_themselves_and_common_only, "services/otp/service.py", "from ..ca import keys"),
+    (services_know_themselves_and_common_only, "services/otp/service.py", "def f():\n    import services.ca"),
+    (services_know_themselves_and_common_only, "services/otp/service.py", "from libs.citizen.keys import make"),
+    (services_know_themselves_and_common_only, "services/otp/service.py", "from deploy.embedded import stack"),
+    (common_stands_on_nothing_of_ours, "libs/common/http.py", "from services.ca.keys import KeyStore"),
+    (common_stands_on_nothing_of_ours, "libs/common/http.py", "from libs import citizen"),
+    (the_citizens_side_knows_no_service, "libs/citizen/client.py", "from services.ca.keys import KeyStore"),
+    (only_tests_and_the_demo_act_for_citizens, "libs/common/http.py", "import libs.citizen.client"),
+    (motor_stays_behind_two_modules, "libs/common/outbox.py", "from motor.motor_asyncio import AsyncIOMotorClient"),
+    (motor_stays_behind_two_modules, "tests/unit/test_x.py", "import motor.motor_asyncio as m"),
+    (brokers_are_built_in_one_place, "services/otp/app.py", "from faststream.kafka import KafkaBroker as Broker"),
+    (brokers_are_built_in_one_place, "services/otp/app.py", "import faststream.kafka as k\nb = k.KafkaBroker()"),
+    (nothing_is_imported_by_a_computed_name, "services/otp/app.py", "import importlib\nimportlib.import_module('x')"),
+    *(
+        (decisions_do_no_input_or_output, "services/otp/domain.py", f"import {library}")
+        for library in ("faststream", "fastapi", "motor", "structlog", "prometheus_client", "asyncio")
+    ),
+    (decisions_do_no_input_or_output, "services/otp/domain.py", "from libs.common.store import Store"),
+    (decisions_do_no_input_or_output, "services/otp/domain.py", "from services.otp.sms import Gateway"),
+    *(
+        (decisions_are_told_time_and_chance, "services/otp/domain.py", code)
+        for code in (
+            "from datetime import datetime\nnow = datetime.now()",
+            "import datetime as dt\nnow = dt.datetime.utcnow()",
+            "from datetime import date\nclock = date.today",
+            "import time\nnow = time.time()",
+            "from time import monotonic",
+            "from uuid import uuid4",
+            "import uuid as u\nx = u.uuid4()",
+            "import random",
+            "from secrets import token_hex",
+            "import os\nx = os.urandom(8)",
+            "from services.otp.codes import fresh",
+        )
+    ),
+]
+AROUND = {
+    "libs/common/store.py": "from motor.motor_asyncio import AsyncIOMotorClient",
+    "services/otp/sms.py": "import httpx",
+    "services/otp/codes.py": "import secrets\ndef fresh(): return secrets.randbelow(10)",
+}
+
+
+@pytest.mark.parametrize(("rule", "path", "code"), PLANTED)
+def test_a_planted_violation_is_found(rule: Rule, path: str, code: str) -> None:
+    (found,) = {line.split(":")[0] for line in violations(rule, modules_of({**AROUND, path: code}))}
+    assert found == path.removesuffix(".py").replace("/", ".")
+
+
+def test_every_rule_has_a_planted_violation() -> None:
+    assert {rule for rule, _, _ in PLANTED} == set(RULES)
+
+
+ALLOWED = {
+    "services/otp/service.py": "import asyncio\nfrom datetime import datetime\nfrom services.otp.domain import decide\n"
+    "from libs.common.store import Store\nnow = datetime.now()",
+    "services/otp/domain.py": "from datetime import datetime, time\nfrom libs.common import events",
+    "libs/common/broker.py": "from faststream.kafka import KafkaBroker",
+    "libs/common/events.py": "from uuid import uuid4",
+    "libs/citizen/client.py": "import httpx\nfrom libs.common import events",
+    "deploy/embedded/demo.py": "from libs.citizen import client\nfrom services.otp.app import build",
+    "tests/journey/test_a.py": "from services.otp import app\nfrom services.ca import keys\nfrom libs.citizen import x",
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_what_the_design_allows_is_let_through(rule: Rule) -> None:
+    assert violations(rule, modules_of({**AROUND, **ALLOWED})) == []
