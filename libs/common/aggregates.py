@@ -6,12 +6,12 @@ commit point. Everything before it may be repeated, everything after it is made 
     load -> already handled? -> decide (pure) -> write if the version still is what was loaded -> publish -> trim
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 
+import orjson
 from pydantic import TypeAdapter
 
 from libs.common.documents import Document, Documents, Outgoing
@@ -104,19 +104,26 @@ class Aggregates(Generic[S]):
             LostRaces: others won every time.
             Unavailable: the store does not answer; whether the write happened is unknown, so try again with the cause.
         """
-        for _ in range(MAX_RACES):
-            before = await self._documents.load(key)
+        for race in range(MAX_RACES):
+            fresh = race > 0
+            before = await self._documents.load(key, fresh=fresh)
             state = None if before is None else self._state(before)
             if before is not None and cause is not None and cause.id in before.handled:
                 await self._outbox.publish(before)
                 return state
-            decision = decide(state)
-            if decision is None:
+            try:
+                decision = decide(state)
+            except Exception:
+                if fresh:
+                    raise
+                continue  # a refusal stands only on the present state, not on a remembered one
+            if decision is None and fresh:
                 return state
-            after = self._after(key, before, decision, cause)
-            if await self._documents.store(after):
-                return await self._tell(after, decision)
-            self._metrics.lost_races.labels(self._name).inc()
+            if decision is not None:
+                after = self._after(key, before, decision, cause)
+                if await self._documents.store(after):
+                    return await self._tell(after, decision)
+                self._metrics.lost_races.labels(self._name).inc()
         raise LostRaces(f"{self._name}: lost {MAX_RACES} races for one aggregate")
 
     async def _tell(self, after: Document, decision: Decision[S]) -> S:
@@ -156,7 +163,7 @@ class Aggregates(Generic[S]):
 
     def _state(self, document: Document) -> S:
         # Through JSON, because only there pydantic reads dates, tuples and sealed boxes the way it wrote them.
-        return self._adapter.validate_json(json.dumps(document.state), context=self._sealing(document.key))
+        return self._adapter.validate_json(orjson.dumps(document.state), context=self._sealing(document.key))
 
     def _sealing(self, key: str) -> Sealing:
         return Sealing(self._keyring, f"{self._name}/{key}")

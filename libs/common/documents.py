@@ -46,8 +46,8 @@ class Document:
 class Documents(Protocol):
     """One collection of aggregates. Every method may raise `Unavailable`, and then the outcome is unknown."""
 
-    async def load(self, key: str) -> Document | None:
-        """Give the document, or None."""
+    async def load(self, key: str, *, fresh: bool = True) -> Document | None:
+        """Give the document, or None. Not ``fresh``: one this process knows will do, even if others wrote since."""
         ...
 
     async def store(self, document: Document) -> bool:

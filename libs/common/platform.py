@@ -14,6 +14,7 @@ from libs.common.http import create_app
 from libs.common.idempotency import Idempotency
 from libs.common.idempotency_store import FORGET_EVERY_S, MongoIdempotency
 from libs.common.metrics import Metrics
+from libs.common.recent import RecentDocuments
 from libs.common.sealing import Keyring
 from libs.common.settings import ServiceSettings
 from libs.common.store import Database, MongoDocuments, Reservations
@@ -112,7 +113,7 @@ def lay_out(name: str, settings: ServiceSettings, clock: Clock, new_id: NewId, *
     keyring = settings.keyring
     engine = Engine(
         source=name,
-        documents=lambda collection, searched: MongoDocuments(database, collection, searched),
+        documents=lambda collection, searched: RecentDocuments(MongoDocuments(database, collection, searched)),
         publisher=publisher,
         keyring=keyring,
         metrics=metrics,

@@ -98,7 +98,7 @@ class MongoDocuments(Documents):
         self._collection = database.collection(name, timers + queries)
 
     @override
-    async def load(self, key: str) -> Document | None:
+    async def load(self, key: str, *, fresh: bool = True) -> Document | None:
         async with answering():
             raw = await self._collection.find_one({"_id": key})
         return None if raw is None else _document(raw)

@@ -18,7 +18,7 @@ class MemoryDocuments(Documents):
         self.rows: dict[str, Document] = {}
 
     @override
-    async def load(self, key: str) -> Document | None:
+    async def load(self, key: str, *, fresh: bool = True) -> Document | None:
         return self.rows.get(key)
 
     @override
