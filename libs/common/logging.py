@@ -7,10 +7,14 @@ request, journey) stands in every line. Redaction (`libs.common.redaction`) is t
 
 import logging
 import sys
+from collections.abc import Iterator
+from traceback import format_tb
 from typing import Any, Final, TextIO
 
 import orjson
+import pydantic
 import structlog
+from fastapi.exceptions import ValidationException
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from libs.common.redaction import clean, clean_item
@@ -24,7 +28,7 @@ _LIBRARY_LEVELS: Final = {
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
 }
-_SHARED: Final[tuple[Processor, ...]] = (
+_BEGINNING: Final[tuple[Processor, ...]] = (
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
@@ -40,37 +44,67 @@ def configure(service: str, *, json: bool, level: int | str = logging.INFO, stre
         level: the least level to be written.
         stream: where to; standard output unless given.
     """
-    handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(_formatter(service, json=json, colours=stream is None and sys.stdout.isatty()))
+    stream = stream or sys.stdout
+    ending = _ending(service, json=json, colours=stream.isatty())
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*_BEGINNING, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        )
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name, least in _LIBRARY_LEVELS.items():
         logging.getLogger(name).setLevel(max(least, root.level))
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # Our own records take the same steps without the detour over the standard library, at half the cost.
+        processors=[*_BEGINNING, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(root.level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,  # a logger made at import time must follow a second configuration
     )
 
 
-def _formatter(service: str, *, json: bool, colours: bool) -> logging.Formatter:
+def _ending(service: str, *, json: bool, colours: bool) -> list[Processor]:
     def name_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event.setdefault("service", service)
         return event
 
     render: Processor = _to_json if json else structlog.dev.ConsoleRenderer(colors=colours)
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            name_service,
-            structlog.processors.format_exc_info,
-            redact,
-            render,
-        ],
-    )
+    return [name_service, describe_error, redact, render]
+
+
+def describe_error(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put the traceback of ``exc_info`` under ``exception``, without messages that quote what somebody sent."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        event["exception"] = "".join(_traceback(error, set()))
+    return event
+
+
+def _traceback(error: BaseException, seen: set[int]) -> Iterator[str]:
+    seen.add(id(error))
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if earlier is not None and id(earlier) not in seen:
+        yield from _traceback(earlier, seen)
+        yield "\nThis led to:\n"
+    yield from format_tb(error.__traceback__)
+    # A validation error's text repeats the input; its places and rules do not.
+    quiet = isinstance(error, pydantic.ValidationError | ValidationException)
+    yield f"{type(error).__name__}: {_places(error) if quiet else error}\n"
+    if isinstance(error, BaseExceptionGroup):
+        for member in error.exceptions:
+            yield from _traceback(member, seen)
+
+
+def _places(error: Any) -> str:
+    return ", ".join(f"{'.'.join(map(str, item['loc']))} ({item['type']})" for item in error.errors())
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -27,6 +27,7 @@ _SUSPECT: Final = re.compile(
     r"|(?<![\d.])(?:\+7|[78])[ \t(-]{0,3}\d{3}[ \t)-]{0,3}\d{3}[ \t-]?\d{2}[ \t-]?\d{2}(?!\d)"
 )
 _EMAIL: Final = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_SHORTEST: Final = 11  # a phone number without its plus sign
 _MAX_DEPTH: Final = 6
 
 
@@ -34,7 +35,7 @@ def scrub(text: str) -> str:
     """Give the text with IINs, phone numbers and e-mail addresses masked."""
     if "@" in text:
         text = _EMAIL.sub(MASK, text)
-    return _SUSPECT.sub(_mask, text)
+    return _SUSPECT.sub(_mask, text) if len(text) >= _SHORTEST else text
 
 
 def _mask(match: re.Match[str]) -> str:

@@ -1,0 +1,129 @@
+"""What settings are taken, and the sentences that refuse the impossible ones."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsConfigDict
+
+from libs.common.settings import ServiceSettings, explain
+from libs.common.tokens import TokenIssuer
+from libs.common.values import utc_now
+
+JWKS = json.dumps(TokenIssuer(Ed25519PrivateKey.generate(), "identity", "1", utc_now).jwks())
+KEY = base64.b64encode(bytes(range(32))).decode()
+SEALING = json.dumps({"keys": {"person": {"1": KEY}}, "blind": KEY})
+
+
+class OtpSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="OTP_")
+
+    tries: int = 5
+
+
+def settings(**changes: Any) -> OtpSettings:
+    usual: dict[str, Any] = {
+        "kafka": "127.0.0.1:9092",
+        "mongo_uri": "mongodb://user:pa55@db/",
+        "mongo_database": "otp",
+        "sealing": SEALING,
+        "http_port": 8000,
+        "identity_jwks": JWKS,
+    }
+    return OtpSettings(**{name: value for name, value in (usual | changes).items() if value is not None})
+
+
+def refusal(**changes: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        settings(**changes)
+    return explain(caught.value)
+
+
+def test_the_defaults_are_those_of_production() -> None:
+    given = settings()
+    assert (given.profile, given.http_host, given.log_json, given.kafka_idempotence) == (
+        "production",
+        "127.0.0.1",
+        True,
+        True,
+    )
+    assert given.keyring.holds("person")
+
+
+def test_settings_come_from_variables_with_the_service_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTP_TRIES", "3")
+    monkeypatch.setenv("TRIES", "9")
+    monkeypatch.setenv("OTP_KAFKA", "k:1")
+    assert settings(kafka=None).kafka == "k:1"
+    assert settings().tries == 3
+
+
+def test_a_secret_may_come_as_a_mounted_file_and_a_variable_wins_over_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sealing").write_text(SEALING + "\n")
+    (tmp_path / "tries").write_text("7\n")
+    monkeypatch.setenv("OTP_SEALING_FILE", str(tmp_path / "sealing"))
+    monkeypatch.setenv("OTP_TRIES_FILE", str(tmp_path / "tries"))
+    assert settings(sealing=None).sealing == SecretStr(SEALING)
+    assert settings().tries == 7
+    monkeypatch.setenv("OTP_TRIES", "3")
+    assert settings().tries == 3
+
+
+def test_a_secret_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OTP_SEALING_FILE", str(tmp_path / "absent"))
+    with pytest.raises(ValueError, match=r"sealing cannot be read from the file .*absent.*No such file"):
+        settings(sealing=None)
+
+
+def test_the_key_set_may_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "jwks.json").write_text(JWKS)
+    assert settings(identity_jwks=str(tmp_path / "jwks.json")).identity_jwks == JWKS
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        settings().tries = 9  # type: ignore[misc]  # the very thing that must not be possible
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"kafka": None}, "kafka: Field required"),
+        ({"http_port": 70000}, "http_port"),
+        ({"mongo_uri": "postgres://db"}, "mongo_uri must begin with mongodb://"),
+        ({"mongo_database": "My DB"}, "mongo_database"),
+        ({"sealing": '{"keys": {"person": {"1": "c2hvcnQ="}}, "blind": "AA=="}'}, "not a keyring"),
+        ({"sealing": '{"keys": {"person": {}}, "blind": "AA=="}'}, "not a keyring"),
+        ({"sealing": "[]"}, "not a keyring"),
+        ({"identity_jwks": '{"keys": []}'}, "the JWK set is empty"),
+        ({"identity_jwks": "{not json"}, "not a JWK set"),
+        ({"identity_jwks": "/nowhere/jwks.json"}, "the key set cannot be read from the file"),
+        ({"staff_jwks": JWKS}, "staff_jwks and staff_issuer belong together"),
+        ({"staff_issuer": "https://staff"}, "staff_jwks and staff_issuer belong together"),
+        ({"staff_issuer": "identity", "staff_jwks": JWKS}, "must have different issuers"),
+        ({"profile": "development", "http_host": "0.0.0.0"}, "listens on 127.0.0.1 only"),  # noqa: S104 - refused
+        ({"profile": "bench", "http_host": "10.0.0.8"}, "listens on 127.0.0.1 only"),
+        ({"profile": "staging"}, "profile: Input should be 'production', 'development' or 'bench'"),
+    ],
+)
+def test_an_impossible_configuration_is_refused_with_a_sentence(changes: dict[str, Any], sentence: str) -> None:
+    assert sentence in refusal(**changes)
+
+
+def test_a_development_profile_may_be_exposed_from_a_container_by_saying_so() -> None:
+    given = settings(profile="development", http_host="0.0.0.0", development_exposed=True)  # noqa: S104 - a container
+    assert given.profile == "development"
+
+
+def test_no_secret_shows_in_a_refusal_or_in_a_printed_configuration() -> None:
+    with pytest.raises(ValidationError) as caught:
+        settings(http_port="x", sealing=json.dumps({"keys": {"person": {"1": KEY}}}))
+    for text in (str(caught.value), explain(caught.value), repr(settings())):
+        assert KEY not in text
+        assert "pa55" not in text
