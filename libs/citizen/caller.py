@@ -70,7 +70,7 @@ class Caller:
         params: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> httpx.Response:
-        """Send one request and give the answer, whose status is below 400.
+        """Send one request and give the answer, whose status is 2xx. A redirect is a refusal: it leads the token away.
 
         Every POST carries an Idempotency-Key: the given one, or a fresh one for this call.
 
@@ -87,7 +87,7 @@ class Caller:
             method, self.base_url.rstrip("/") + path, json=json, content=content, headers=sent, params=params
         )
         answer = await self._persist(request)
-        if answer.status_code >= HTTPStatus.BAD_REQUEST:
+        if not answer.is_success:
             raise _problem(answer)
         return answer
 

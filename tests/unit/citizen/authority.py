@@ -40,10 +40,12 @@ class Authority:
             ExtendedKeyUsageOID.EMAIL_PROTECTION if signing else ExtendedKeyUsageOID.CLIENT_AUTH,
             ObjectIdentifier("1.2.398.3.3.4.1.1"),
         ]
+        policy = ObjectIdentifier("1.2.398.3.3.2.3" if signing else "1.2.398.3.3.2.4")
         return (
             _builder(_name("ТЕСТОВА АЙГУЛЬ", f"IIN{IIN}"), self.issuing.subject, public_key, days=365)
             .add_extension(usage, critical=True)
             .add_extension(x509.ExtendedKeyUsage(extended), critical=False)
+            .add_extension(x509.CertificatePolicies([x509.PolicyInformation(policy, None)]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
             .sign(self.key, hashes.SHA256())
         )

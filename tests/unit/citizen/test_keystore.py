@@ -20,17 +20,19 @@ from tests.unit.citizen.conftest import Judge
 KINDS = [KeyKind.EC_P256, KeyKind.EC_P384, KeyKind.RSA_2048]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "rounds"), [(KeyKind.EC_P256, ROUNDS), (KeyKind.EC_P384, 3000), (KeyKind.RSA_2048, 3000)]
+)
 def test_openssl_java_and_nss_open_the_key_store(
-    kind: KeyKind, authority: Authority, judge: Judge, tmp_path: Path
+    kind: KeyKind, rounds: int, authority: Authority, judge: Judge, tmp_path: Path
 ) -> None:
     holding = authority.hold(kind=kind)
     store = tmp_path / "sign.p12"
-    write_private(store, pack(holding, PASSWORD))
+    write_private(store, pack(holding, PASSWORD, rounds=rounds))
 
     opened = judge("openssl", "pkcs12", "-in", str(store), "-passin", f"pass:{PASSWORD}", "-info", "-noout")
-    assert f"MAC: sha256, Iteration {ROUNDS}" in opened
-    assert opened.count(f"PBES2, PBKDF2, AES-256-CBC, Iteration {ROUNDS}, PRF hmacWithSHA256") == 2
+    assert f"MAC: sha256, Iteration {rounds}" in opened
+    assert opened.count(f"PBES2, PBKDF2, AES-256-CBC, Iteration {rounds}, PRF hmacWithSHA256") == 2
 
     listed = judge("keytool", "-list", "-v", "-storetype", "PKCS12", "-keystore", str(store), "-storepass", PASSWORD)
     assert f"Alias name: {holding.key_id}" in listed
@@ -163,3 +165,7 @@ def _bits(holding: Holding) -> bytes:
     return holding.key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def test_the_default_is_many_rounds() -> None:
+    assert ROUNDS >= 600_000

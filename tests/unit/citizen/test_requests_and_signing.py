@@ -13,7 +13,9 @@ from libs.citizen.keys import KeyKind, key_id, make_key
 from libs.citizen.keystore import Holding
 from libs.citizen.requests import make_request
 from libs.citizen.signing import sign_detached
-from tests.unit.citizen.authority import Authority, pem
+from libs.common.cms import SignatureRefused, verify_detached
+from libs.common.trust import TrustAnchors
+from tests.unit.citizen.authority import IIN, Authority, pem
 from tests.unit.citizen.conftest import Judge
 
 DOCUMENT = '{"service": "grant", "surname": "Тестова"}'.encode()
@@ -44,6 +46,18 @@ def test_the_key_identifier_is_the_one_the_certificate_carries(authority: Author
 async def test_openssl_accepts_the_signature(kind: KeyKind, authority: Authority, judge: Judge, tmp_path: Path) -> None:
     verify = await _written(tmp_path, authority, await sign_detached(DOCUMENT, authority.hold(kind=kind), NOW))
     assert "Verification successful" in judge(*verify)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_services_own_verifier_accepts_the_signature(kind: KeyKind, authority: Authority) -> None:
+    trust = TrustAnchors([authority.root], [authority.issuing])
+    holding = authority.hold(kind=kind)
+    signature = await sign_detached(DOCUMENT, holding, NOW)
+    verified = verify_detached(signature, DOCUMENT, trust, datetime.now(UTC))
+    assert verified.iin == IIN
+    assert verified.signed_at == NOW
+    with pytest.raises(SignatureRefused):
+        verify_detached(signature, DOCUMENT + b" ", trust, datetime.now(UTC))
 
 
 async def test_openssl_refuses_the_signature_over_another_document(

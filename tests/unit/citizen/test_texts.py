@@ -1,0 +1,58 @@
+"""Texts: every key shown has one, and nothing is ever left blank."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from libs.citizen import texts
+from libs.citizen.texts import Explanation, Language, catalogue, explain, text
+
+LIBRARY = Path(texts.__file__).parent
+
+
+def test_details_are_filled_in() -> None:
+    assert text("otp.wrong_code", {"tries_left": 2}) == "That is not the code of the last SMS. Tries left: 2."
+
+
+def test_an_unknown_key_is_shown_as_it_is() -> None:
+    assert text("something.new", {"a": 1}) == "something.new"
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_language_that_lacks_a_text_shows_the_english_one(language: Language) -> None:
+    assert text("keys.made", {"kind": "ec-p256"}, language)
+    assert explain("iin.unknown", "told", {}, language).happened
+
+
+def test_a_detail_with_a_dollar_sign_is_not_filled_in_again() -> None:
+    assert "$due_on" in text("application.returned", {"reason": "$due_on", "due_on": "never"})
+
+
+def test_an_unknown_problem_is_told_in_the_services_words() -> None:
+    assert explain("something.new", "What the service says.") == Explanation(happened="What the service says.")
+
+
+def test_a_part_that_speaks_of_a_missing_detail_is_left_out() -> None:
+    explanation = explain("otp.frozen", "told", {})
+    assert explanation.means == ""
+    assert explanation.remedy
+    assert "$" not in explanation.happened + explanation.remedy
+    assert "10:15" in explain("otp.frozen", "told", {"retry_at": "10:15"}).means
+
+
+def test_every_problem_is_explained_in_three_parts() -> None:
+    for key, explanation in catalogue(Language.ENGLISH).problems.items():
+        assert all((explanation.happened, explanation.means, explanation.remedy)), key
+
+
+def test_every_line_the_ways_tell_has_a_text() -> None:
+    told = set(_keys_told())
+    assert {"keys.made", "captures.sent", "application.begun"} <= told  # the search finds what it should
+    assert told <= set(catalogue(Language.ENGLISH).lines)
+
+
+def _keys_told() -> Iterator[str]:
+    for module in ("journey.py", "kandas.py"):
+        yield from re.findall(r'(?:_say\(|Progress\(clock\(\), )"([a-z_.]+)"', (LIBRARY / module).read_text("utf-8"))

@@ -1,0 +1,400 @@
+"""A small stand-in for all five services: it keeps the HTTP contract, and forgets nothing that was sent to it.
+
+It is strict where the services are (tokens, Idempotency-Keys, request signatures, the signature over the document)
+and lags where they do: what one part learns, the others see a request later.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from cryptography import x509
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from libs.common.cms import verify_detached
+from libs.common.errors import Refused
+from libs.common.trust import TrustAnchors
+from tests.unit.citizen.authority import IIN, Authority, pem
+
+CODE = "428913"
+PIN = "739205"
+STAFF = "staff-token"
+JOURNEY = "/v1/journeys/{journey}"
+APPLICATION = "/v1/applications/{application}"
+PARTS = ("selfie", "clip", "document_front", "document_back")
+Endpoint = Callable[[Request, bytes], Awaitable[Response]]
+
+
+def problem(error: Refused) -> Response:
+    document = {"type": f"urn:onboarding:problem:{error.key}", "status": error.status, "title": "refused"}
+    document |= {"detail": error.detail, "key": error.key, **error.extras}
+    return JSONResponse(document, error.status, media_type="application/problem+json")
+
+
+@dataclass
+class Journey:
+    id: str
+    token: str
+    steps: list[str] = field(default_factory=lambda: ["code"])
+    shown: int = 0
+    codes: list[str] = field(default_factory=list)
+    asked_code: int = 0
+    received: dict[str, bytes] = field(default_factory=dict)
+    tries: int = 0
+    face: str = "open"
+    certificates: list[dict[str, str]] = field(default_factory=list)
+    outcome: str | None = None
+    reason: str | None = None
+    timeline: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def step(self) -> str:
+        """What is shown, which lags one request behind what is."""
+        step, self.shown = self.steps[self.shown], len(self.steps) - 1
+        return step
+
+    def happened(self, key: str, step: str | None = None) -> None:
+        self.timeline.append({"at": datetime.now(UTC).isoformat(), "key": key, "detail": {}})
+        if step:
+            self.steps.append(step)
+
+    def close(self, outcome: str, reason: str) -> None:
+        self.outcome, self.reason = outcome, reason
+        self.happened("journey.closed", "closed")
+
+
+@dataclass
+class Application:
+    id: str
+    form: dict[str, Any]
+    attachments: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    status: str = "draft"
+    signed: int = 0
+    outcomes: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+
+    @property
+    def persons(self) -> list[str]:
+        return [f"p{number}" for number in range(1, 2 + len(self.form["family"]))]
+
+    @property
+    def document(self) -> bytes:
+        files = {f"{p}/{kind}": hashlib.sha256(data).hexdigest() for (p, kind), data in self.attachments.items()}
+        return json.dumps({"form": self.form, "attachments": files}, sort_keys=True, ensure_ascii=False).encode()
+
+
+@dataclass
+class Town:
+    """All five services at one address.
+
+    Args:
+        face: what comes of each try, in turn: ``matched``, ``open`` (failed), ``review``, ``rejected``.
+        answer_certificate: what the authority answers instead of the certificate it should.
+    """
+
+    authority: Authority
+    face: list[str] = field(default_factory=lambda: ["matched"])
+    answer_certificate: Callable[[x509.CertificateSigningRequest, str], x509.Certificate] | None = None
+    journeys: dict[str, Journey] = field(default_factory=dict)
+    applications: dict[str, Application] = field(default_factory=dict)
+    answered: dict[str, tuple[bytes, Response]] = field(default_factory=dict)
+    received: list[bytes] = field(default_factory=list)
+    issued: list[x509.Certificate] = field(default_factory=list)
+
+    @property
+    def app(self) -> Starlette:
+        table: list[tuple[str, str, Endpoint]] = [
+            ("POST", "/v1/journeys", self.start),
+            ("GET", JOURNEY, self.journey),
+            ("POST", f"{JOURNEY}/digital-id", self.digital_id),
+            ("POST", "/v1/sessions", self.sign_in),
+            ("GET", "/v1/cabinet", self.cabinet),
+            ("POST", f"{JOURNEY}/code", self.code),
+            ("POST", f"{JOURNEY}/code/resend", self.resend),
+            ("GET", "/dev/inbox", self.inbox),
+            ("GET", f"{JOURNEY}/capture", self.capture),
+            ("PUT", f"{JOURNEY}/capture/{{part}}", self.upload),
+            ("GET", "/v1/reviews", self.reviews),
+            ("POST", "/v1/reviews/{journey}/decision", self.review),
+            ("POST", f"{JOURNEY}/certificates", self.enrol),
+            ("GET", f"{JOURNEY}/certificates", self.certificates),
+            ("GET", "/v1/ca/chain.pem", self.chain),
+            ("POST", "/v1/applications", self.open),
+            ("PUT", f"{APPLICATION}/attachments/{{person}}/{{kind}}", self.attach),
+            ("GET", f"{APPLICATION}/document", self.document),
+            ("POST", f"{APPLICATION}/signature", self.signature),
+            ("GET", APPLICATION, self.application),
+            ("GET", f"{APPLICATION}/persons/{{person}}/document.pdf", self.pdf),
+            ("GET", "/v1/officer/applications", self.queue),
+            ("GET", "/v1/officer/applications/{application}", self.officer_view),
+            ("POST", "/v1/officer/applications/{application}/decisions", self.decide),
+        ]
+        return Starlette(routes=[Route(path, self._served(end), methods=[method]) for method, path, end in table])
+
+    def _served(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+        async def serve(request: Request) -> Response:
+            body = await request.body()
+            self.received.append(str(request.url).encode() + repr(request.headers.raw).encode() + b"\n" + body)
+            try:
+                return await self._once(endpoint, request, body)
+            except Refused as error:
+                return problem(error)
+
+        return serve
+
+    async def _once(self, endpoint: Endpoint, request: Request, body: bytes) -> Response:
+        """Answer a repeated POST as the first time, and refuse its key for another request."""
+        if request.method != "POST":
+            return await endpoint(request, body)
+        key = f"{request.url.path}|{request.headers['idempotency-key']}"
+        if key in self.answered:
+            before, answer = self.answered[key]
+            if before != body:
+                raise Refused("idempotency.key_reused", "used for another request", 422)
+            return answer
+        answer = await endpoint(request, body)
+        self.answered[key] = body, answer
+        return answer
+
+    def _journey(self, request: Request) -> Journey:
+        journey = self.journeys.get(request.path_params["journey"])
+        if journey is None or request.headers.get("authorization") != f"Bearer {journey.token}":
+            raise Refused("token.invalid", "not your journey", 401)
+        return journey
+
+    def _application(self, request: Request, token: str) -> Application:
+        if request.headers.get("authorization") != f"Bearer {token}":
+            raise Refused("token.invalid", "not your application", 401)
+        found = self.applications.get(request.path_params.get("application", ""))
+        if found is None:
+            raise Refused("application.unknown", "There is no such application.", 404)
+        return found
+
+    # identity
+
+    async def start(self, _: Request, body: bytes) -> Response:
+        form = json.loads(body)
+        if form["iin"] != IIN:
+            raise Refused("iin.unknown", "The register does not know this IIN.", 404)
+        journey = Journey(str(uuid4()), f"token-{uuid4()}")
+        journey.happened("journey.started")
+        self.journeys[journey.id] = journey
+        until = (datetime.now(UTC) + timedelta(days=7)).isoformat()
+        answer = {"journey_id": journey.id, "token": journey.token, "mcb_registered": False, "expires_at": until}
+        return JSONResponse(answer, 201)
+
+    async def journey(self, request: Request, _: bytes) -> Response:
+        journey = self._journey(request)
+        waits = {"code": "citizen.code", "face": "citizen.face", "pin": "citizen.pin", "closed": None}
+        step = journey.step
+        waits_for = "clerk.review" if (step, journey.face) == ("face", "review") else waits.get(step, "ca.issuance")
+        outcome = journey.outcome if step == "closed" else None
+        answer: dict[str, Any] = {"journey_id": journey.id, "step": step, "waits_for": waits_for, "outcome": outcome}
+        answer |= {"reason": journey.reason, "timeline": journey.timeline, "something_new": True}
+        return JSONResponse(answer)
+
+    async def digital_id(self, request: Request, body: bytes) -> Response:
+        journey, pin = self._journey(request), json.loads(body)["pin"]
+        if len(set(pin)) == 1:
+            raise Refused("pin.too_simple", "This PIN is too easy to guess.", 422)
+        journey.happened("digital_id.created", "certificates")
+        return JSONResponse({"citizen_id": str(uuid4())}, 201)
+
+    async def sign_in(self, _: Request, body: bytes) -> Response:
+        if json.loads(body) != {"iin": IIN, "pin": PIN}:
+            raise Refused("pin.wrong", "IIN and PIN do not belong together.", 401, tries_left=2)
+        until = (datetime.now(UTC) + timedelta(minutes=15)).isoformat()
+        return JSONResponse({"token": "session-token", "citizen_id": str(uuid4()), "expires_at": until}, 201)
+
+    async def cabinet(self, request: Request, _: bytes) -> Response:
+        now = datetime.now(UTC).isoformat()
+        listed = [{"application_id": a.id, "status": a.status, "updated_at": now} for a in self.applications.values()]
+        return JSONResponse({"citizen_id": request.headers["authorization"], "applications": listed})
+
+    # otp
+
+    async def code(self, request: Request, body: bytes) -> Response:
+        journey, code = self._journey(request), json.loads(body)["code"]
+        journey.asked_code += 1
+        if journey.asked_code == 1:
+            raise Refused("otp.not_sent_yet", "The code is on its way.", 409)
+        journey.codes.append(code)
+        if code == "000000":
+            raise Refused("otp.expired", "This code is too old.", 410)
+        if code != CODE:
+            left = 3 - sum(1 for one in journey.codes if one != CODE)
+            if left <= 0:
+                raise Refused("otp.tries_used_up", "Too many wrong codes.", 429, retry_at="2026-03-02T09:45:00Z")
+            raise Refused("otp.wrong_code", "This is not the code we sent.", 422, tries_left=left)
+        journey.happened("otp.verified", "face")
+        return JSONResponse({"verified": True})
+
+    async def resend(self, request: Request, _: bytes) -> Response:
+        self._journey(request).happened("otp.sent")
+        return JSONResponse(None, 202)
+
+    async def inbox(self, request: Request, _: bytes) -> Response:
+        assert request.query_params["journey_id"] in self.journeys
+        text = f"1414: your code to prove your phone for an electronic signature is {CODE}"
+        return JSONResponse([{"at": datetime.now(UTC).isoformat(), "text": text}])
+
+    # biometrics
+
+    async def capture(self, request: Request, _: bytes) -> Response:
+        journey = self._journey(request)
+        pending = len(journey.received) == len(PARTS)
+        answer: dict[str, Any] = {
+            "state": journey.face,
+            "challenge": ["left", "blink"],
+            "nonce": f"nonce-{journey.tries}",
+        }
+        answer |= {"received": {part: part in journey.received for part in PARTS}, "pending": pending}
+        answer |= {"tries_left": 5 - journey.tries, "guidance": ["selfie.too_dark"] if journey.tries else []}
+        if pending:
+            self._analyse(journey)
+        return JSONResponse(answer)
+
+    def _analyse(self, journey: Journey) -> None:
+        """Come to the next result; the request after this one sees it."""
+        journey.face = self.face[journey.tries]
+        journey.tries += 1
+        journey.received.clear()
+        if journey.face == "matched":
+            journey.happened("face.matched", "pin")
+        elif journey.face == "rejected":
+            journey.close("failed", "journey.face_rejected")
+        elif journey.face == "review":
+            journey.happened("face.review_requested")
+
+    async def upload(self, request: Request, body: bytes) -> Response:
+        journey = self._journey(request)
+        if request.headers["x-capture-nonce"] != f"nonce-{journey.tries}":
+            raise Refused("capture.wrong_nonce", "This belongs to another try.", 409)
+        journey.received[request.path_params["part"].replace("-", "_")] = body
+        return JSONResponse({"pending": True}, 202)
+
+    async def reviews(self, request: Request, _: bytes) -> Response:
+        self._staff(request)
+        return JSONResponse([{"journey_id": one.id, "similarity": 0.41} for one in self._in_review()])
+
+    async def review(self, request: Request, body: bytes) -> Response:
+        self._staff(request)
+        [journey] = [one for one in self._in_review() if one.id == request.path_params["journey"]]
+        journey.face = "matched" if json.loads(body)["match"] else "rejected"
+        if journey.face == "matched":
+            journey.happened("face.matched", "pin")
+        else:
+            journey.close("failed", "journey.face_rejected")
+        return JSONResponse({})
+
+    def _in_review(self) -> list[Journey]:
+        return [one for one in self.journeys.values() if one.face == "review"]
+
+    @staticmethod
+    def _staff(request: Request) -> None:
+        if request.headers.get("authorization") != f"Bearer {STAFF}":
+            raise Refused("token.wrong_role", "Only staff may do this.", 403)
+
+    # ca
+
+    async def enrol(self, request: Request, body: bytes) -> Response:
+        journey, form = self._journey(request), json.loads(body)
+        for purpose in ("SIGN", "AUTH"):
+            csr = x509.load_pem_x509_csr(form[f"{purpose.lower()}_csr"].encode())
+            if not csr.is_signature_valid:
+                raise Refused("csr.bad_signature", "The request proves nothing.", 422)
+            issue = self.answer_certificate or self._issue
+            certificate = issue(csr, purpose)
+            self.issued.append(certificate)
+            entry = {"serial": f"{certificate.serial_number:x}", "profile": purpose, "pem": pem(certificate)}
+            journey.certificates.append(entry)
+            journey.happened("cert.issued")
+        journey.close("completed", "journey.completed")
+        return JSONResponse({"pending": True}, 202)
+
+    def _issue(self, csr: x509.CertificateSigningRequest, purpose: str) -> x509.Certificate:
+        return self.authority.certify(csr.public_key(), "SIGN" if purpose == "SIGN" else "AUTH")  # type: ignore[arg-type]  # any key here
+
+    async def certificates(self, request: Request, _: bytes) -> Response:
+        journey = self._journey(request)
+        if "certificates" not in journey.steps:
+            raise Refused("enrolment.not_open", "Choose a PIN first.", 409)
+        return JSONResponse({"state": "open", "certificates": journey.certificates})
+
+    async def chain(self, _: Request, __: bytes) -> Response:
+        return Response(pem(*self.authority.chain), media_type="application/x-pem-file")
+
+    # kandas
+
+    async def open(self, _: Request, body: bytes) -> Response:
+        application = Application(str(uuid4()), json.loads(body))
+        self.applications[application.id] = application
+        needed = [{"person": person, "kind": "photo"} for person in application.persons]
+        persons = [{"person": person, "role": "somebody"} for person in application.persons]
+        answer = {"application_id": application.id, "persons": persons, "documents_needed": needed}
+        return JSONResponse(answer, 201)
+
+    async def attach(self, request: Request, body: bytes) -> Response:
+        application = self._application(request, "session-token")
+        assert request.headers["content-type"] == "image/jpeg"
+        application.attachments[request.path_params["person"], request.path_params["kind"]] = body
+        return Response(status_code=204)
+
+    async def document(self, request: Request, _: bytes) -> Response:
+        return Response(self._application(request, "session-token").document, media_type="application/json")
+
+    async def signature(self, request: Request, body: bytes) -> Response:
+        application = self._application(request, "session-token")
+        trust = TrustAnchors([self.authority.root], [self.authority.issuing])
+        verified = verify_detached(body, application.document, trust, datetime.now(UTC))
+        assert verified.iin == IIN
+        application.signed += 1
+        if application.signed == 1:
+            raise Refused("certificate.unknown", "This certificate is not known yet.", 409)
+        application.status = "checked"
+        return JSONResponse({"status": "submitted"}, 202)
+
+    async def application(self, request: Request, _: bytes) -> Response:
+        return JSONResponse(self._view(self._application(request, "session-token")))
+
+    @staticmethod
+    def _view(application: Application) -> dict[str, Any]:
+        persons = [
+            {"person": person, "outcome": outcome, "reasons": reasons, "document": outcome is not None}
+            for person in application.persons
+            for outcome, reasons in [application.outcomes.get(person, (None, []))]
+        ]
+        waits_for = "officer.decision" if application.status == "checked" else None
+        timeline = [{"at": datetime.now(UTC).isoformat(), "key": "application.opened"}]
+        answer = {"application_id": application.id, "status": application.status, "waits_for": waits_for}
+        return answer | {"due_on": "2026-03-06", "timeline": timeline, "persons": persons}
+
+    async def pdf(self, request: Request, _: bytes) -> Response:
+        self._application(request, "session-token")
+        return Response(b"%PDF-1.7 " + request.path_params["person"].encode(), media_type="application/pdf")
+
+    async def queue(self, request: Request, _: bytes) -> Response:
+        self._staff(request)
+        wanted = request.query_params["status"]
+        listed = [
+            {"application_id": a.id, "region": "almaty"} for a in self.applications.values() if a.status == wanted
+        ]
+        return JSONResponse(listed)
+
+    async def officer_view(self, request: Request, _: bytes) -> Response:
+        return JSONResponse(self._view(self._application(request, STAFF)))
+
+    async def decide(self, request: Request, body: bytes) -> Response:
+        application, decision = self._application(request, STAFF), json.loads(body)
+        if decision["outcome"] == "refused" and not decision["reasons"]:
+            raise Refused("decision.reason_missing", "A refusal needs a reason.", 422)
+        application.outcomes[decision["person"]] = decision["outcome"], decision["reasons"]
+        if len(application.outcomes) == len(application.persons):
+            application.status = "decided"
+        return JSONResponse({}, 202)
