@@ -77,8 +77,10 @@ class _Candidate:
 def lint(tbs: bytes, order: Order, issuer: Issuer, publication: Publication) -> LintedTbs:
     """Check the bytes against the order and every rule. LintError with all findings, not just the first."""
     try:
-        unsigned = x509.load_der_x509_certificate(signed(tbs, issuer.signature_algorithm, b""))
         fields = asn1.decode_der(TbsCertificate, tbs)
+        if fields.serial_number <= 0:  # first, as the other parser only warns of it
+            raise LintError(("the serial number is not positive",))
+        unsigned = x509.load_der_x509_certificate(signed(tbs, issuer.signature_algorithm, b""))
         candidate = _Candidate(unsigned, fields, order, issuer, publication)
         findings = tuple(finding for rule in _RULES for finding in rule(candidate))
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
@@ -173,6 +175,9 @@ def _policies(it: _Candidate) -> Iterator[str]:
     policies = tuple(present) if isinstance(present, x509.CertificatePolicies) else ()
     if tuple(policy.policy_identifier for policy in policies) != it.order.profile.policies:
         yield "the certificate policies are not exactly the profile's"
+    statement = [] if it.order.profile.authority else [it.publication.practice_statement()]
+    if any((policy.policy_qualifiers or []) != statement for policy in policies):
+        yield "the address of the practice statement is not the published one"
 
 
 def _addresses(it: _Candidate) -> Iterator[str]:
@@ -207,6 +212,13 @@ def _nothing_else(it: _Candidate) -> Iterator[str]:
         yield "an extension is critical where it should not be, or the other way round"
 
 
+def _canonical(it: _Candidate) -> Iterator[str]:
+    """DER has one encoding of each value (X.690, 11); parsers are more lenient, such as with named bits."""
+    read = [(extension.oid, extension.value.public_bytes()) for extension in it.read.extensions]
+    if read != [(extension.oid, extension.value) for extension in it.fields.extensions]:
+        yield "an extension's value is not in its one canonical encoding"
+
+
 def _crl_urls(points: x509.ExtensionType | None) -> list[str]:
     if not isinstance(points, x509.CRLDistributionPoints):
         return []
@@ -230,4 +242,5 @@ _RULES: Final[tuple[Callable[[_Candidate], Iterator[str]], ...]] = (
     _policies,
     _addresses,
     _nothing_else,
+    _canonical,
 )

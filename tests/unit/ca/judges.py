@@ -1,0 +1,65 @@
+"""Outside judges of certificates and revocation lists. A missing program fails the test, it is never skipped."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from pkilint import loader, pkix  # type: ignore[import-untyped]  # it ships no types
+from pkilint.pkix import certificate, crl, extension, name  # type: ignore[import-untyped]  # it ships no types
+from pkilint.validation import (  # type: ignore[import-untyped]  # it ships no types
+    ValidationFindingSeverity,
+    ValidationResult,
+)
+
+from tests.unit.ca.authority import NOW
+
+AT = str(int(NOW.timestamp()) + 1)
+
+
+def run(*command: str | Path, refused: bool = False) -> str:
+    """Give what the program printed; it has to accept, or to refuse, what it was given."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode != 0) is refused, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def lint_certificate(der: bytes) -> list[str]:
+    """Give every finding of pkilint's RFC 5280 rules from NOTICE up."""
+    validator = certificate.create_pkix_certificate_validator_container(
+        certificate.create_decoding_validators(name.ATTRIBUTE_TYPE_MAPPINGS, extension.EXTENSION_MAPPINGS),
+        [
+            certificate.create_issuer_validator_container([]),
+            certificate.create_validity_validator_container(),
+            certificate.create_subject_validator_container([]),
+            certificate.create_extensions_validator_container([]),
+            certificate.create_spki_validator_container([]),
+        ],
+    )
+    document = loader.RFC5280CertificateDocumentLoader().load_der_document(der, "certificate")
+    return _findings(validator.validate(document.root))
+
+
+def lint_crl(der: bytes) -> list[str]:
+    """Give every finding of pkilint's rules for revocation lists from NOTICE up."""
+    validator = crl.create_pkix_crl_validator_container(
+        [
+            pkix.create_attribute_decoder(name.ATTRIBUTE_TYPE_MAPPINGS),
+            pkix.create_extension_decoder(extension.EXTENSION_MAPPINGS),
+        ],
+        [
+            crl.create_issuer_validator_container([]),
+            crl.create_validity_validator_container([]),
+            crl.create_extensions_validator_container([]),
+        ],
+    )
+    document = loader.RFC5280CertificateListDocumentLoader().load_der_document(der, "list")
+    return _findings(validator.validate(document.root))
+
+
+def _findings(results: Sequence[ValidationResult]) -> list[str]:
+    return sorted(
+        description.finding.code
+        for result in results
+        for description in result.finding_descriptions
+        if description.finding.severity <= ValidationFindingSeverity.NOTICE
+    )
