@@ -1,0 +1,151 @@
+"""HTTP: requests in, certificates out; and what relying parties fetch."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from fastapi import APIRouter, Depends, Response, status
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from libs.common.contracts.ca import Profile
+from libs.common.errors import Refused
+from libs.common.idempotency import Idempotency, Once
+from libs.common.tokens import Authenticator, Claims
+from libs.common.values import JourneyId
+from services.ca.domain import Reason
+from services.ca.hierarchy import Hierarchy
+from services.ca.requests import MAX_OCTETS
+from services.ca.service import CaService
+
+Pem = Annotated[str, StringConstraints(max_length=MAX_OCTETS)]
+Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2,40}$")]
+
+
+class RequestForm(BaseModel):
+    """Two certificate requests (PKCS#10, PEM), for a key each."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sign_csr: Pem
+    auth_csr: Pem
+
+
+class Accepted(BaseModel):
+    """It will be done; follow the progress."""
+
+    pending: Literal[True] = True
+
+
+class CertificateOut(BaseModel):
+    """A certificate, as its holder sees it."""
+
+    serial: str
+    profile: Profile
+    pem: str
+    revoked: bool
+
+
+class EnrolmentOut(BaseModel):
+    """Where an enrolment stands."""
+
+    state: str
+    waits_for: str | None
+    certificates: list[CertificateOut]
+
+
+class RevocationForm(BaseModel):
+    """Why a certificate is to be revoked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason = "unspecified"
+
+
+_WAITS_FOR = {"collecting": "journey.steps", "open": "citizen.requests", "issuing": "ca.issuance"}
+
+
+def journey_routes(service: CaService, auth: Authenticator, idempotency: Idempotency) -> APIRouter:
+    """Make the routes of a citizen's journey."""
+    own_journey = Depends(auth.journey_of("journey_id"))
+    router = APIRouter(
+        prefix="/v1/journeys/{journey_id}/certificates", dependencies=[own_journey], tags=["certificates"]
+    )
+
+    @router.post("", status_code=status.HTTP_202_ACCEPTED, response_model=Accepted)
+    async def request(
+        journey_id: JourneyId, form: RequestForm, once: Annotated[Once, Depends(idempotency.once)]
+    ) -> Response:
+        async def take() -> Accepted:
+            await service.request(journey_id, form.sign_csr.encode(), form.auth_csr.encode())
+            return Accepted()
+
+        return await once(take, status.HTTP_202_ACCEPTED)
+
+    @router.get("")
+    async def show(journey_id: JourneyId) -> EnrolmentOut:
+        state, certificates = await service.certificates(journey_id)
+        shown = [
+            CertificateOut(
+                serial=each.serial,
+                profile=each.profile,
+                pem=each.text.value.pem,
+                revoked=each.revoked_at is not None,
+            )
+            for each in certificates
+        ]
+        return EnrolmentOut(state=state, waits_for=_WAITS_FOR.get(state), certificates=shown)
+
+    return router
+
+
+def revocation_routes(service: CaService, auth: Authenticator) -> APIRouter:
+    """Make the route by which holders and clerks revoke."""
+    router = APIRouter(prefix="/v1/certificates", tags=["revocation"])
+
+    @router.post("/{serial}/revoke", status_code=status.HTTP_202_ACCEPTED)
+    async def revoke(
+        serial: Serial, form: RevocationForm, claims: Annotated[Claims, Depends(auth.token_of("citizen", "clerk"))]
+    ) -> None:
+        await service.revoke(serial, form.reason, claims.sub if claims.role == "citizen" else None)
+
+    return router
+
+
+def public_routes(service: CaService, hierarchy: Hierarchy) -> APIRouter:
+    """Make what relying parties fetch: certificates of the authorities, revocation lists."""
+    router = APIRouter(tags=["relying parties"])
+    served = {
+        "/v1/ca/root.pem": (hierarchy.root.public_bytes(Encoding.PEM), "application/x-pem-file"),
+        "/v1/ca/issuing.pem": (hierarchy.issuing.public_bytes(Encoding.PEM), "application/x-pem-file"),
+        "/v1/ca/chain.pem": (hierarchy.chain_pem, "application/x-pem-file"),
+        "/pki/root.cer": (hierarchy.root.public_bytes(Encoding.DER), "application/pkix-cert"),
+        "/pki/issuing.cer": (hierarchy.issuing.public_bytes(Encoding.DER), "application/pkix-cert"),
+    }
+    for path, (content, media_type) in served.items():
+        router.add_api_route(path, _constant(content, media_type), response_class=Response)
+
+    async def listed(shard: int) -> bytes:
+        der = await service.revocation_list(shard)
+        if der is None:
+            raise Refused("crl.unknown", "There is no such revocation list.", 404)
+        return der
+
+    @router.get("/pki/issuing/crl/{shard}.crl", response_class=Response)
+    @router.get("/v1/crl/{shard}.crl", response_class=Response)
+    async def crl(shard: int) -> Response:
+        return Response(await listed(shard), media_type="application/pkix-crl")
+
+    @router.get("/v1/crl/{shard}.pem", response_class=Response)
+    async def crl_pem(shard: int) -> Response:
+        crl = x509.load_der_x509_crl(await listed(shard))
+        return Response(crl.public_bytes(Encoding.PEM), media_type="application/x-pem-file")
+
+    return router
+
+
+def _constant(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
+    async def serve() -> Response:
+        return Response(content, media_type=media_type)
+
+    return serve

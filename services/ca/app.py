@@ -1,0 +1,61 @@
+"""How the authority is put together."""
+
+from libs.common.platform import App, lay_out
+from libs.common.values import Clock, NewId, new_id, utc_now
+from services.ca import api, domain, holdings, shards
+from services.ca.authority import IssuingAuthority
+from services.ca.handlers import Handlers
+from services.ca.hierarchy import ISSUING, load
+from services.ca.keys import EncryptedFiles
+from services.ca.profiles import Publication
+from services.ca.service import CaService
+from services.ca.settings import Settings
+
+
+class Lists:
+    """Opens the revocation lists when the service starts."""
+
+    def __init__(self, service: CaService) -> None:
+        self._service = service
+
+    async def start(self) -> None:
+        """Publish every list, be it empty."""
+        await self._service.open_lists()
+
+    async def stop(self) -> None:
+        """Nothing to do: the lists' timers are the engine's."""
+
+
+def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
+    """Make the application, with every collaborator in sight.
+
+    Raises:
+        HierarchyError, KeyStoreError: the key ceremony was not held, or its files do not hold together.
+    """
+    platform = lay_out("ca", settings, clock, new_id, answers_key="person")
+    hierarchy = load(settings.directory, clock())
+    keystore = EncryptedFiles(settings.directory / "keys", settings.keystore_passphrase)
+    authority = IssuingAuthority(hierarchy, Publication(settings.base_url), keystore.load(ISSUING), settings.crl_shards)
+    enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
+    held = platform.engine.kind(holdings.Holding, "holdings")
+    lists = platform.engine.kind(shards.Shard, "revocations")
+    service = CaService(
+        enrolments.aggregates,
+        held.aggregates,
+        lists.aggregates,
+        book=platform.reservations,
+        authority=authority,
+        clock=clock,
+    )
+    return platform.app(
+        "Certification authority",
+        routers=[
+            api.journey_routes(service, platform.auth, platform.idempotency),
+            api.revocation_routes(service, platform.auth),
+            api.public_routes(service, hierarchy),
+        ],
+        routes=Handlers(service).routes(),
+        kinds=[enrolments, held, lists],
+        timers=[platform.engine.timers(enrolments, service.wake), platform.engine.timers(lists, service.wake_list)],
+        components=[Lists(service)],
+    )

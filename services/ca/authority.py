@@ -1,0 +1,102 @@
+"""The issuing authority at work: orders made from facts, intents signed, lists signed.
+
+The only place where the issuing key is used while the service runs.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
+
+from libs.common.contracts.people import Person
+from libs.common.sealing import Sealed
+from services.ca import holders
+from services.ca.crl import Edition, Revocation, sign_crl
+from services.ca.domain import Certificate, CertificateText, IntentRecord, Request
+from services.ca.hierarchy import ISSUING, Hierarchy
+from services.ca.issuance import Intent, prepare, resume
+from services.ca.issuers import Issuer, PrivateKey, PublicKey, usable_key
+from services.ca.lint import lint
+from services.ca.orders import SERIAL_OCTETS, Order, serial_number
+from services.ca.profiles import PROFILES, Publication
+from services.ca.shards import Shard
+
+Entropy = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuingAuthority:
+    """Signs what was looked at and recorded, and nothing else."""
+
+    hierarchy: Hierarchy
+    publication: Publication
+    key: PrivateKey
+    shards: int
+    entropy: Entropy = secrets.token_bytes
+
+    def intend(self, request: Request, person: Person, now: datetime) -> Intent:
+        """Make the order for one request, write and lint what will be signed. No key is used.
+
+        Raises:
+            UnusableNameError: the name cannot stand in a certificate.
+            LintError: what would be signed breaks the profile.
+        """
+        order = Order(
+            profile=PROFILES[request.profile],
+            holder=_holder(person),
+            public_key=_public_key(request),
+            serial_number=serial_number(self.entropy(SERIAL_OCTETS)),
+            not_before=now.replace(microsecond=0),
+            crl_shard=self.entropy(1)[0] % self.shards,
+        )
+        issuer = self.hierarchy.issuer
+        tbs = prepare(order, issuer, self.publication)
+        return Intent.of(order, lint(tbs, order, issuer, self.publication))
+
+    def sign(self, record: IntentRecord, request: Request, person: Person) -> Certificate:
+        """Sign a recorded intent; again after a crash, it gives the same certificate."""
+        intent = Intent.model_validate_json(record.intent)
+        issuer = self.hierarchy.issuer
+        order = intent.order(_holder(person), _public_key(request))
+        signed = resume(intent, order, issuer, self.publication, self.key)
+        return Certificate(
+            serial=intent.serial_number,
+            key_id=_key_id(signed),
+            issuer_key_id=issuer.key_identifier.hex(),
+            profile=request.profile,
+            not_before=order.not_before,
+            not_after=order.not_after,
+            crl_shard=intent.crl_shard,
+            text=Sealed(CertificateText(pem=signed.public_bytes(Encoding.PEM).decode())),
+        )
+
+    def sign_list(self, number: int, shard: Shard, now: datetime) -> bytes:
+        """Sign the next edition of a shard of the revocation list, in DER."""
+        entries = [
+            Revocation(int(entry.serial, 16), entry.at.replace(microsecond=0), x509.ReasonFlags(entry.reason))
+            for entry in shard.entries
+        ]
+        edition = Edition(
+            number=shard.number + 1,
+            url=self.publication.crl(ISSUING, number),
+            this_update=now.replace(microsecond=0),
+        )
+        issuer: Issuer = self.hierarchy.issuer
+        return sign_crl(entries, edition, issuer, self.key).public_bytes(Encoding.DER)
+
+
+def _holder(person: Person) -> holders.Person:
+    return holders.Person(
+        iin=person.iin, surname=person.surname, given_name=person.given_name, patronymic=person.patronymic or ""
+    )
+
+
+def _public_key(request: Request) -> PublicKey:
+    return usable_key(load_der_public_key(bytes.fromhex(request.spki)))
+
+
+def _key_id(certificate: x509.Certificate) -> str:
+    return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()

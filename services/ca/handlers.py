@@ -1,0 +1,48 @@
+"""What the authority does when others tell it something: it notes facts, and issues nothing by itself."""
+
+from typing import Any
+
+from libs.common.consumption import Route
+from libs.common.contracts.biometrics import FaceMatched
+from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted
+from libs.common.contracts.otp import OtpVerified
+from libs.common.events import Received
+from services.ca.service import CaService
+
+
+class Handlers:
+    """One function an event."""
+
+    def __init__(self, service: CaService) -> None:
+        self._service = service
+
+    async def journey_started(self, message: Received[JourneyStarted]) -> None:
+        """Somebody set out: this is who it is."""
+        event = message.event
+        await self._service.note(message.meta, person=event.person, person_ref=event.person_ref)
+
+    async def otp_verified(self, message: Received[OtpVerified]) -> None:
+        """The phone is theirs."""
+        await self._service.note(message.meta, phone_proven=True)
+
+    async def face_matched(self, message: Received[FaceMatched]) -> None:
+        """The face is the document's."""
+        await self._service.note(message.meta, face_matched=True)
+
+    async def digital_id_created(self, message: Received[DigitalIdCreated]) -> None:
+        """They chose a PIN: enrolment may begin."""
+        await self._service.note(message.meta, citizen_id=message.event.citizen_id)
+
+    async def journey_closed(self, message: Received[JourneyClosed]) -> None:
+        """The journey ended, well or not."""
+        await self._service.close(message.meta, message.event.outcome, message.event.reason)
+
+    def routes(self) -> tuple[Route[Any], ...]:
+        """Say which function takes in what."""
+        return (
+            Route(JourneyStarted, self.journey_started),
+            Route(OtpVerified, self.otp_verified),
+            Route(FaceMatched, self.face_matched),
+            Route(DigitalIdCreated, self.digital_id_created),
+            Route(JourneyClosed, self.journey_closed),
+        )

@@ -1,0 +1,15 @@
+"""What the authority asks of others."""
+
+from typing import Protocol
+
+
+class SerialBook(Protocol):
+    """Unique facts: one owner for a serial number, one for a public key. See `libs.common.store.Reservations`."""
+
+    async def take(self, kind: str, value: str, owner: str) -> None:
+        """Reserve a value for an owner; raises `libs.common.store.Taken` if it is somebody else's."""
+        ...
+
+    async def owner(self, kind: str, value: str) -> str | None:
+        """Give the owner of a reserved value, or None."""
+        ...

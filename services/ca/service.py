@@ -1,0 +1,187 @@
+"""What the authority does: load, decide, save with what follows."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from libs.common.aggregates import Aggregates
+from libs.common.contracts.people import Person
+from libs.common.errors import Refused
+from libs.common.events import Meta
+from libs.common.sealing import Sealed
+from libs.common.store import Taken
+from libs.common.values import Clock
+from services.ca import domain, holdings, shards
+from services.ca.authority import IssuingAuthority
+from services.ca.domain import Certificate, EnrolmentState, IntentRecord, Issued, Issuing, Reason, Request
+from services.ca.holders import UnusableNameError
+from services.ca.holdings import Holding
+from services.ca.lint import LintError
+from services.ca.ports import SerialBook
+from services.ca.requests import RequestRefused, parse, require_distinct
+from services.ca.shards import Entry, Shard
+
+log = structlog.get_logger()
+
+
+class CaService:
+    """Enrolments, certificates, revocation.
+
+    Args:
+        enrolments: per journey.
+        holdings: per citizen.
+        lists: per shard of the revocation list, by its number.
+        book: where serial numbers and keys are reserved, so that each exists once.
+    """
+
+    def __init__(
+        self,
+        enrolments: Aggregates[EnrolmentState],
+        holdings: Aggregates[Holding],
+        lists: Aggregates[Shard],
+        *,
+        book: SerialBook,
+        authority: IssuingAuthority,
+        clock: Clock,
+    ) -> None:
+        self._enrolments = enrolments
+        self._holdings = holdings
+        self._lists = lists
+        self._book = book
+        self._authority = authority
+        self._clock = clock
+
+    async def note(self, meta: Meta, **facts: object) -> None:
+        """Add what an event told about a journey."""
+        await self._enrolments.apply(meta.subject, lambda state: domain.note(state, facts), cause=meta)
+
+    async def close(self, meta: Meta, outcome: str, reason: str) -> None:
+        """The journey ended."""
+        await self._enrolments.apply(
+            meta.subject, lambda state: domain.close(state, outcome, reason, self._clock()), cause=meta
+        )
+
+    async def request(self, journey_id: str, sign_csr: bytes, auth_csr: bytes) -> None:
+        """Take the citizen's two requests.
+
+        Raises:
+            Refused: a request cannot be honoured (``csr.…``), or it is not the time for it (``enrolment.…``).
+        """
+        try:
+            requests = await self._parsed(journey_id, sign_csr, auth_csr)
+        except RequestRefused as refusal:
+            key = refusal.key
+            await self._enrolments.apply(journey_id, lambda state: domain.refuse(state, key, final=False))
+            raise
+        await self._enrolments.apply(journey_id, lambda state: domain.accept(state, requests, self._clock()))
+
+    async def certificates(self, journey_id: str) -> tuple[str, Sequence[Certificate]]:
+        """Give where an enrolment stands, and its certificates."""
+        state = await self._enrolments.get(journey_id)
+        if isinstance(state, Issued):
+            return state.kind, state.certificates
+        return ("collecting" if state is None else state.kind), ()
+
+    async def revoke(self, serial: str, reason: Reason, citizen_id: str | None) -> None:
+        """Revoke a certificate for its holder, or for a clerk (no ``citizen_id``).
+
+        Raises:
+            Refused: ``certificate.unknown``, also for somebody else's: it is not told whose it is.
+        """
+        journey_id = await self._book.owner("serial", serial)
+        state = None if journey_id is None else await self._enrolments.get(journey_id)
+        if journey_id is None or not isinstance(state, Issued) or citizen_id not in (None, state.facts.citizen_id):
+            raise Refused("certificate.unknown", "There is no such certificate among yours.", 404)
+        await self._enrolments.apply(journey_id, lambda state: domain.revoke(state, serial, reason, self._clock()))
+
+    async def wake(self, journey_id: str, now: datetime) -> None:
+        """Do the next step of an enrolment that has one."""
+        state = await self._enrolments.get(journey_id)
+        if isinstance(state, Issuing) and not state.intents:
+            await self._intend(journey_id, state, now)
+        elif isinstance(state, Issuing):
+            await self._sign(journey_id, state)
+        elif isinstance(state, Issued):
+            await self._settle(journey_id, state)
+
+    async def open_lists(self) -> None:
+        """Make sure that every shard of the revocation list is published, be it empty."""
+        for number in range(self._authority.shards):
+            await self._lists.apply(str(number), lambda state: shards.open_list(state, self._clock()))
+
+    async def revocation_list(self, number: int) -> bytes | None:
+        """Give the present edition of a shard in DER, or None."""
+        shard = await self._lists.get(str(number))
+        return bytes.fromhex(shard.der) if shard is not None and shard.der is not None else None
+
+    async def wake_list(self, key: str, now: datetime) -> None:
+        """Sign a shard anew, because something was revoked or its edition grows old."""
+        shard = await self._lists.get(key)
+        if shard is not None:
+            der = self._authority.sign_list(int(key), shard, now)
+            await self._lists.apply(key, lambda state: shards.publish(state, shard, der, now))
+
+    async def _parsed(self, journey_id: str, sign_csr: bytes, auth_csr: bytes) -> tuple[Request, ...]:
+        sign, auth = parse(sign_csr), parse(auth_csr)
+        require_distinct(sign, auth)
+        for each in (sign, auth):
+            await self._reserve_key(each.spki, journey_id)
+        return Request(profile="SIGN", spki=sign.spki.hex()), Request(profile="AUTH", spki=auth.spki.hex())
+
+    async def _reserve_key(self, spki: bytes, journey_id: str) -> None:
+        try:
+            await self._book.take("key", hashlib.sha256(spki).hexdigest(), journey_id)
+        except Taken:
+            detail = "A certificate for this key exists or was asked for in another journey. Please make a new key."
+            raise RequestRefused("csr.key_in_use", detail) from None
+
+    async def _intend(self, journey_id: str, state: Issuing, now: datetime) -> None:
+        """Record what will be signed, under serial numbers that nobody else has."""
+        person = _person(state)
+        try:
+            intents = [self._authority.intend(request, person, now) for request in state.requests]
+        except (LintError, UnusableNameError) as error:
+            log.error("issuance.refused", subject=journey_id, failure=type(error).__name__)  # noqa: TRY400 - a traceback would quote the name
+            reason = "name.unusable" if isinstance(error, UnusableNameError) else "profile.broken"
+            await self._enrolments.apply(journey_id, lambda state: domain.refuse(state, reason, final=True))
+            return
+        for intent in intents:
+            await self._book.take("serial", intent.serial_number, journey_id)
+        records = tuple(Sealed(IntentRecord(intent=intent.model_dump_json())) for intent in intents)
+        await self._enrolments.apply(journey_id, lambda state: domain.intend(state, records, now))
+
+    async def _sign(self, journey_id: str, state: Issuing) -> None:
+        """Sign what was recorded."""
+        person = _person(state)
+        pairs = zip(state.intents, state.requests, strict=True)
+        certificates = tuple(self._authority.sign(intent.value, request, person) for intent, request in pairs)
+        log.info("issuance.signed", subject=journey_id, serials=[each.serial for each in certificates])
+        await self._enrolments.apply(journey_id, lambda state: domain.issued(state, certificates, self._clock()))
+
+    async def _settle(self, journey_id: str, state: Issued) -> None:
+        """Supersede the citizen's older certificates, and bring revocations onto the lists."""
+        if state.facts.citizen_id is not None:
+            held = await self._holdings.apply(state.facts.citizen_id, lambda held: holdings.add(held, journey_id))
+            for older in held.older_than(journey_id) if held else ():
+                await self._enrolments.apply(older, lambda each: domain.revoke(each, None, "superseded", self._clock()))
+        revoked = [each for each in state.certificates if each.revoked_at is not None]
+        for each in revoked:
+            await self._list(each)
+        listed = frozenset(each.serial for each in revoked)
+        await self._enrolments.apply(journey_id, lambda present: domain.settle(present, listed))
+
+    async def _list(self, certificate: Certificate) -> None:
+        entry = Entry(
+            serial=certificate.serial,
+            at=certificate.revoked_at or self._clock(),
+            reason=certificate.revoked_for or "unspecified",
+        )
+        await self._lists.apply(str(certificate.crl_shard), lambda state: shards.add(state, entry, self._clock()))
+
+
+def _person(state: Issuing) -> Person:
+    if state.facts.person is None:
+        raise ValueError("an enrolment that is issuing has all its facts")
+    return state.facts.person.value
