@@ -34,6 +34,7 @@ from services.kandas.states import (
     Application,
     Attachment,
     Checked,
+    Closed,
     Decided,
     Draft,
     Returned,
@@ -165,16 +166,23 @@ def tick(state: State | None, law: Law, now: datetime) -> Decision[State] | None
     return _run_out(state, law, now) or Decision(state, wake_at=wake_at(state))
 
 
+def purged(state: State | None) -> Decision[State] | None:
+    """Take in that the blobs of a closed application are deleted."""
+    if not isinstance(state, Closed) or state.purged:
+        return None
+    return Decision(state.model_copy(update={"purged": True}))
+
+
 def _run_out(state: State, law: Law, now: datetime) -> Decision[State] | None:
     match state:
         case Draft() if now >= state.expires_at:
-            return step(closed(state, "application.not_signed"), now, "application.closed")
+            return step(closed(state, "application.not_signed", now), now, "application.closed")
         case Returned() if now >= state.expires_at and not state.unsealed():
             lapsed = KandasReturned(reason="application.lapsed", citizen_id=state.citizen_id)
-            after = finished(state, law, now) if state.decisions else closed(state, "application.lapsed")
+            after = finished(state, law, now) if state.decisions else closed(state, "application.lapsed", now)
             return step(after, now, "application.lapsed", lapsed)
         case Decided() if now >= state.documents_until:
-            return step(closed(state, "application.purged"), now, "application.purged")
+            return step(closed(state, "application.purged", now), now, "application.purged")
         case Decided() if now >= state.attachments_until and state.attachments:
             return step(state.model_copy(update={"attachments": ()}), now, "application.attachments_purged")
         case _:

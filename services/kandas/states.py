@@ -151,15 +151,20 @@ class Decided(Application):
 
 
 class Closed(_Frozen):
-    """Over; nothing personal is left. ``reason`` is a text key."""
+    """Over; nothing personal is left, once its blobs are ``purged`` too. ``reason`` is a text key."""
 
     status: Literal["closed"] = "closed"
     id: str
     citizen_id: str
     region: str
     reason: str
+    closed_at: datetime
+    purged: bool = False
     timeline: tuple[Entry, ...]
 
 
-State = Annotated[Draft | Submitted | Checked | Returned | Decided | Closed, Field(discriminator="status")]
+Held = Draft | Submitted | Checked | Returned | Decided
+"""An application whose contents are kept."""
+
+State = Annotated[Held | Closed, Field(discriminator="status")]
 """Any state of an application."""

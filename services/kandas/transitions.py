@@ -67,10 +67,15 @@ def finished(before: Checked | Returned, law: Law, now: datetime) -> Decided:
     )
 
 
-def closed(before: Application, reason: str) -> Closed:
-    """Let go of all that is personal."""
+def closed(before: Application, reason: str, now: datetime) -> Closed:
+    """Let go of all that is personal; the blobs are deleted next."""
     return Closed(
-        id=before.id, citizen_id=before.citizen_id, region=before.region, reason=reason, timeline=before.timeline
+        id=before.id,
+        citizen_id=before.citizen_id,
+        region=before.region,
+        reason=reason,
+        closed_at=now,
+        timeline=before.timeline,
     )
 
 
@@ -88,4 +93,4 @@ def wake_at(state: State) -> datetime | None:
         case Decided():
             return state.attachments_until if state.attachments else state.documents_until
         case Closed():
-            return None
+            return None if state.purged else state.closed_at
