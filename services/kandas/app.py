@@ -1,0 +1,73 @@
+"""How kandas is put together."""
+
+from typing import Any, Final
+
+import httpx
+
+from libs.common.background import Repeating
+from libs.common.blobs import Blobs
+from libs.common.platform import App, lay_out
+from libs.common.trust import TrustAnchors
+from libs.common.values import Clock, NewId, new_id, utc_now
+from services.kandas import api
+from services.kandas.certificate_view import CertificateView
+from services.kandas.certificates import Certificate
+from services.kandas.effects import Effects, Press
+from services.kandas.handlers import Handlers
+from services.kandas.ministry import DevelopmentMinistry, HttpMinistry, MinistrySystem
+from services.kandas.office import Office
+from services.kandas.officer_api import officer_routes
+from services.kandas.people import PersonForm
+from services.kandas.seal import Seal
+from services.kandas.service import KandasService
+from services.kandas.settings import Settings
+from services.kandas.states import State
+
+_PURGE_EVERY_S: Final = 600.0
+_MINISTRY_TIMEOUT_S: Final = 15.0
+_WAKE_LEASE_S: Final = 60.0  # a large family's documents take a while
+
+
+def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
+    """Make the application, with every collaborator in sight."""
+    platform = lay_out("kandas", settings, clock, new_id, answers_key=PersonForm.audience)
+    law = settings.law
+    trust = TrustAnchors.from_pem(settings.root_certificates.read_bytes(), settings.issuing_certificates.read_bytes())
+    press = Press(
+        Seal.from_file(settings.seal_file, settings.seal_passphrase.get_secret_value()),
+        settings.fonts,
+        settings.verify_url,
+    )
+    blobs = Blobs(platform.database, platform.keyring, clock, PersonForm.audience)
+    applications = platform.engine.kind(State, "applications", searched=("region", "status"))
+    certificates = platform.engine.kind(Certificate, "certificates")
+    view = CertificateView(certificates.aggregates, applications.aggregates, law=law, clock=clock)
+    service = KandasService(applications.aggregates, view, blobs, law=law, trust=trust, clock=clock)
+    office = Office(applications.aggregates, view, blobs, law=law, clock=clock)
+    effects = Effects(applications.aggregates, view, blobs, _ministry(settings), press, law=law, clock=clock)
+    return platform.app(
+        "Kandas status",
+        routers=[
+            api.citizen_routes(service, platform.auth, platform.idempotency),
+            api.public_routes(service),
+            officer_routes(office, platform.auth, platform.idempotency),
+        ],
+        routes=Handlers(view).routes(),
+        kinds=[applications, certificates],
+        timers=[platform.engine.timers(applications, effects.wake, lease_s=_WAKE_LEASE_S, parallel=4)],
+        components=[Repeating("blobs.purge", _PURGE_EVERY_S, _purging(blobs, clock))],
+    )
+
+
+def _ministry(settings: Settings) -> MinistrySystem:
+    if settings.ministry_url is None or settings.ministry_token is None:
+        return DevelopmentMinistry()
+    headers = {"Authorization": f"Bearer {settings.ministry_token.get_secret_value()}"}
+    return HttpMinistry(httpx.AsyncClient(base_url=settings.ministry_url, headers=headers, timeout=_MINISTRY_TIMEOUT_S))
+
+
+def _purging(blobs: Blobs, clock: Clock) -> Any:
+    async def purge() -> None:
+        await blobs.purge(clock())
+
+    return purge

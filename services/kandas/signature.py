@@ -1,0 +1,35 @@
+"""Is this the applicant's signature over this very application?"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.common.cms import verify_detached
+from libs.common.trust import TrustAnchors
+from services.kandas.states import Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A signature that verified against our authorities, and the IIN in its certificate."""
+
+    signature: Signature
+    iin: str
+
+
+def prove(cms: bytes, document: bytes, trust: TrustAnchors, now: datetime) -> Proven:
+    """Verify a detached CMS over the document, received now.
+
+    Whether its certificate was revoked, and whether the signer is the applicant, is for the domain to say: it knows.
+
+    Raises:
+        SignatureRefused: a ``signature.…`` key says what is wrong with it.
+    """
+    verified = verify_detached(cms, document, trust, now)
+    signature = Signature(
+        serial=verified.serial_number,
+        document_sha256=hashlib.sha256(document).hexdigest(),
+        cms_sha256=hashlib.sha256(cms).hexdigest(),
+        at=now,
+    )
+    return Proven(signature, verified.iin)
