@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup models demo run test test-kafka lint fmt bench-journey clean packages-run packages-test
+.PHONY: help setup models demo run test test-kafka lint fmt bench-journey generate compose clean packages-run packages-test
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,14 @@ fmt: var/environment ## format, and mend what can be mended
 
 bench-journey: setup ## measure many journeys at once, beside bare loops on the same broker
 	@$(RUN) tests.bench.journey
+
+generate: var/environment ## rewrite what is made from code (the cluster's topics)
+	@$(RUN) deploy.topics
+
+compose: var/environment ## the system in containers, on Apache Kafka and MongoDB (needs Docker)
+	@$(RUN) deploy.keys var/compose/keys
+	@mkdir -p var/compose/ca var/compose/ca-keys
+	@RUN_AS=$$(id -u):$$(id -g) docker compose --file deploy/compose.yaml up --build
 
 clean: ## remove what the targets above made
 	rm -rf .venv .tools var out .mypy_cache .ruff_cache .pytest_cache .hypothesis
