@@ -25,19 +25,11 @@ RETRY_AFTER_S: Final = 5
 # Messages of these kinds speak of the schema alone; those of other kinds may quote the value.
 _QUOTABLE: Final = frozenset(
     {"missing", "json_invalid", "string_type", "string_too_short", "string_too_long", "string_pattern_mismatch"}
-    | {
-        "int_type",
-        "float_type",
-        "bool_type",
-        "list_type",
-        "dict_type",
-        "too_short",
-        "too_long",
-        "literal_error",
-        "enum",
-    }
-    | {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "date_past", "model_attributes_type"}
+    | {"int_type", "float_type", "bool_type", "list_type", "dict_type", "too_short", "too_long", "enum"}
+    | {"literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal", "model_attributes_type"}
 )
+# These say what is wrong with the request's shape, so no field's key stands for them.
+_OF_NO_FIELD: Final = frozenset({"json_invalid", "missing", "extra_forbidden", "model_attributes_type"})
 
 
 def problem(
@@ -99,7 +91,7 @@ async def _http_error(_request: Request, error: HTTPException) -> Response:
 async def _invalid(_request: Request, error: RequestValidationError) -> Response:
     """Answer 422. If all errors are about one field the key names it, as in ``iin.malformed``."""
     found = [_finding(item) for item in error.errors()]
-    fields = {item["field"].rsplit(".", 1)[-1] for item in found if item["rule"] not in ("json_invalid", "missing")}
+    fields = {item["field"].rpartition(".")[2] for item in found if item["rule"] not in _OF_NO_FIELD}
     key = f"{fields.pop()}.malformed" if len(fields) == len(found) == 1 else "request.malformed"
     detail = "The request is not valid. " + "; ".join(f"{item['field']}: {item['message']}" for item in found[:5])
     return problem(422, key, detail, extras={"errors": found})

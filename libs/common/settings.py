@@ -133,8 +133,13 @@ class _FileVariables(PydanticBaseSettingsSource):
         return (_read(Path(path), field_name).strip() if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in values.items() if value is not None}
+        fields = self.settings_cls.model_fields.items()
+        given = {name: (field, self.get_field_value(field, name)[0]) for name, field in fields}
+        return {
+            name: self.prepare_field_value(name, field, text, self.field_is_complex(field))
+            for name, (field, text) in given.items()
+            if text is not None
+        }
 
 
 def explain(error: ValidationError) -> str:

@@ -23,6 +23,7 @@ class OtpSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="OTP_")
 
     tries: int = 5
+    regions: tuple[str, ...] = ()
 
 
 def settings(**changes: Any) -> OtpSettings:
@@ -71,6 +72,9 @@ def test_a_secret_may_come_as_a_mounted_file_and_a_variable_wins_over_it(
     monkeypatch.setenv("OTP_TRIES_FILE", str(tmp_path / "tries"))
     assert settings(sealing=None).sealing == SecretStr(SEALING)
     assert settings().tries == 7
+    (tmp_path / "regions").write_text('["75", "71"]')
+    monkeypatch.setenv("OTP_REGIONS_FILE", str(tmp_path / "regions"))
+    assert settings().regions == ("75", "71")
     monkeypatch.setenv("OTP_TRIES", "3")
     assert settings().tries == 3
 
