@@ -146,18 +146,20 @@ def frames(
         raise UndecodableError("clip.too_large", f"{len(data)} bytes")
     if not (data.startswith(b"\x1a\x45\xdf\xa3") or data[4:8] == b"ftyp"):
         raise UndecodableError("clip.not_a_video", "neither WebM nor MP4")
-    capture = _open(data)
+    stream = io.BytesIO(data)
+    capture = _open(stream)
     try:
         yield from _sampled(capture, rate, longest, limits)
     finally:
         capture.release()
+        stream.close()  # not before: the capture reads it to its end and does not keep it alive
 
 
-def _open(data: bytes) -> cv2.VideoCapture:
+def _open(stream: io.BytesIO) -> cv2.VideoCapture:
+    # The stubs know only OpenCV's own stream class; the binding takes any buffered Python stream.
+    source = cast("cv2.IStreamReader", stream)
     try:
-        # The stubs know only OpenCV's own stream class; the binding takes any buffered Python stream.
-        stream = cast("cv2.IStreamReader", io.BytesIO(data))
-        capture = cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     except cv2.error as error:
         raise UndecodableError("clip.not_a_video", str(error)) from error
     if not capture.isOpened():

@@ -1,0 +1,149 @@
+"""An identity document from its photographs: where the card lies, the portrait on it, its machine-readable zone.
+
+A side is told by what is on it, never by what it is called: one picture of each side, one picture that shows
+both sides, or one picture of a passport page are all read in the same way. A picture in which no card's edge
+is seen is taken to be the card itself (a scan, or a file cut to size).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.biometrics.decode import GuidanceKey, Picture
+from services.biometrics.embedding import Embedder, Embedding
+from services.biometrics.face import Face, FaceFinder
+from services.biometrics.mrz import Mrz
+from services.biometrics.mrz_reader import MrzReader
+from services.biometrics.quad import find_cards, rectified
+from services.biometrics.quality import Measures
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentProfile:
+    """Limits for a document.
+
+    Attributes:
+        version: Changes whenever a limit or a measure does.
+        portrait_part: How much of the card's width, from the left, may hold the portrait.
+        eye_distance: Least distance between the portrait's eyes on the rectified card, pixels.
+        sharpness: Least variance of the Laplacian over a rectified side.
+        glare: Largest share of a side that is burnt out.
+    """
+
+    version: str = "document-1"
+    portrait_part: float = 0.45
+    eye_distance: float = 32
+    sharpness: float = 25
+    glare: float = 0.12
+
+
+DOCUMENT = DocumentProfile()
+_BURNT_OUT = 250
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """The face on a card: the upright side it was found on, and its mesh there."""
+
+    side: Picture
+    face: Face
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What is wrong with the pictures (nothing: all was read), every measure, and what was read."""
+
+    guidance: list[GuidanceKey]
+    measures: Measures
+    embedding: Embedding | None
+    portrait: Picture | None
+    mrz: Mrz | None
+
+
+class DocumentReader:
+    """Reads documents. Holds interpreters: for one thread only."""
+
+    def __init__(self, finder: FaceFinder, embedder: Embedder, mrz: MrzReader) -> None:
+        self._finder = finder
+        self._embedder = embedder
+        self._mrz = mrz
+
+    def read(self, pictures: Sequence[Picture], profile: DocumentProfile = DOCUMENT) -> Reading:
+        """Look for a portrait and a machine-readable zone on every side that `pictures` show."""
+        sides = [side for picture in pictures for side in _sides(picture)]
+        portraits = [portrait for side in sides for portrait in self._portraits(side, profile)]
+        portrait = max(portraits, key=lambda found: found.face.eye_distance, default=None)
+        mrz = next(self._zones(sides), None)
+        measures = _measures(sides, portrait)
+        guidance = _missing(portrait, mrz, measures, profile)
+        if portrait is None:
+            return Reading(guidance, measures, None, None, mrz)
+        chip = self._embedder.align(portrait.side, portrait.face)
+        return Reading(guidance, measures, self._embedder.embed([chip])[0], _cut(portrait), mrz)
+
+    def _portraits(self, side: Picture, profile: DocumentProfile) -> Iterator[Portrait]:
+        """Look on the left of the side and, if there is no face, on the left of the side turned around."""
+        for turned in (side, _turned(side)):
+            left = turned[:, : round(turned.shape[1] * profile.portrait_part)]
+            faces = self._finder.faces(left)
+            if faces:
+                yield Portrait(turned, faces[0])
+                return
+
+    def _zones(self, sides: Sequence[Picture]) -> Iterator[Mrz]:
+        # The zone most often stands on the side photographed last.
+        for side in reversed(sides):
+            for turned in (side, _turned(side)):
+                mrz = self._mrz.read(turned)
+                if mrz is not None:
+                    yield mrz
+
+
+def _sides(picture: Picture) -> list[Picture]:
+    return [rectified(picture, card) for card in find_cards(picture)]
+
+
+def _turned(side: Picture) -> Picture:
+    return np.ascontiguousarray(side[::-1, ::-1])
+
+
+def _cut(portrait: Portrait) -> Picture:
+    """Cut the portrait out: the face with a good part of its surroundings."""
+    left, top, right, bottom = portrait.face.bounds
+    margin = 0.45 * (bottom - top)
+    low = np.maximum([left - margin, top - margin], 0).astype(int)
+    high = np.array([right + margin, bottom + margin]).astype(int)
+    return np.ascontiguousarray(portrait.side[low[1] : high[1], low[0] : high[0]])
+
+
+def _measures(sides: Sequence[Picture], portrait: Portrait | None) -> Measures:
+    greys: list[NDArray[np.uint8]] = [np.asarray(cv2.cvtColor(side, cv2.COLOR_RGB2GRAY), np.uint8) for side in sides]
+    return {
+        "Sides": float(len(sides)),
+        "Sharpness": min((float(cv2.Laplacian(grey, cv2.CV_64F).var()) for grey in greys), default=0.0),
+        "Glare": max((float((grey >= _BURNT_OUT).mean()) for grey in greys), default=0.0),
+        "PortraitInterEyeDistance": portrait.face.eye_distance if portrait else 0.0,
+    }
+
+
+def _missing(
+    portrait: Portrait | None, mrz: Mrz | None, measures: Measures, profile: DocumentProfile
+) -> list[GuidanceKey]:
+    """Return what to change; a cause (blur, glare) is named only where something could not be read."""
+    found = []
+    if portrait is None:
+        found.append("document.no_portrait")
+    elif measures["PortraitInterEyeDistance"] < profile.eye_distance:
+        found.append("document.come_closer")
+    if mrz is None:
+        found.append("document.mrz_unreadable")
+    elif mrz.iin is None:
+        found.append("document.no_iin")
+    if found and measures["Sharpness"] < profile.sharpness:
+        found.append("document.blurred")
+    if found and measures["Glare"] > profile.glare:
+        found.append("document.glare")
+    return [GuidanceKey(key) for key in found]

@@ -1,0 +1,100 @@
+"""Cards in a picture: the four corners of each, and the card seen straight from above."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.biometrics.decode import Picture
+
+Quad = NDArray[np.float32]
+"""Four corners (x, y), clockwise from the upper left of a card that lies wide."""
+
+# ISO/IEC 7810: ID-1 is 85.60 by 53.98 mm, ID-3 (a passport's page) 125 by 88 mm.
+_ASPECTS = (85.60 / 53.98, 125 / 88)
+_WIDTH = 1024
+_SMALL = 800
+_LEAST_AREA, _MOST_AREA = 0.08, 0.97
+_WORST_ASPECT = 0.35
+
+
+def find_cards(picture: Picture, most: int = 2) -> list[Quad]:
+    """Return up to `most` cards that do not overlap, best first; the whole picture where there is none."""
+    found: list[tuple[float, Quad]] = sorted(_candidates(picture), key=lambda candidate: -candidate[0])
+    cards: list[Quad] = []
+    for _, quad in found:
+        if len(cards) < most and not any(_overlap(quad, card) for card in cards):
+            cards.append(quad)
+    if cards:
+        return cards
+    height, width = picture.shape[:2]
+    return [_ordered(np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32))]
+
+
+def rectified(picture: Picture, quad: Quad) -> Picture:
+    """Return the card as seen straight from above, 1024 pixels wide, in the nearest standard format."""
+    aspect = min(_ASPECTS, key=lambda standard: abs(standard - _aspect(quad)))
+    size = (_WIDTH, round(_WIDTH / aspect))
+    right, bottom = size
+    flat = np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]], np.float32)
+    view = cv2.getPerspectiveTransform(quad, flat)
+    return np.asarray(cv2.warpPerspective(picture, view, size, flags=cv2.INTER_CUBIC), np.uint8)
+
+
+def _candidates(picture: Picture) -> Iterator[tuple[float, Quad]]:
+    """Yield quadrilaterals of about a card's shape with a score: large, rectangular, of the right aspect."""
+    scale = min(1.0, _SMALL / max(picture.shape[:2]))
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    area = small.shape[0] * small.shape[1]
+    for channel in cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2LAB)):
+        for mask in _masks(np.asarray(cv2.GaussianBlur(channel, (5, 5), 0), np.uint8)):
+            contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+            for contour in contours:
+                hull = cv2.convexHull(contour)
+                size = cv2.contourArea(hull)
+                if not _LEAST_AREA * area < size < _MOST_AREA * area:
+                    continue
+                corners = cv2.approxPolyDP(hull, 0.03 * cv2.arcLength(hull, closed=True), closed=True)
+                if len(corners) != 4:  # noqa: PLR2004 - a quadrilateral
+                    continue
+                quad = _ordered(corners.reshape(4, 2).astype(np.float32))
+                if _leaves(quad, small.shape):
+                    continue
+                off = min(abs(_aspect(quad) - standard) for standard in _ASPECTS)
+                if off < _WORST_ASPECT:
+                    yield cv2.contourArea(quad) / (1 + 5 * off), quad / np.float32(scale)
+
+
+def _masks(channel: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    edges = cv2.Canny(channel, 30, 90)
+    yield np.asarray(cv2.dilate(edges, np.ones((3, 3), np.uint8)), np.uint8)
+    _, bright = cv2.threshold(channel, 0, 255, cv2.THRESH_OTSU)
+    yield np.asarray(bright, np.uint8)
+    yield np.asarray(cv2.bitwise_not(bright), np.uint8)
+
+
+def _leaves(quad: Quad, size: tuple[int, ...]) -> bool:
+    """Tell whether two corners or more lie on the picture's edge: that is the table, not a card."""
+    low, high = quad.min(axis=1), (np.array([size[1], size[0]]) - quad).min(axis=1)
+    return int((np.minimum(low, high) < 4).sum()) >= 2  # noqa: PLR2004 - pixels; corners
+
+
+def _ordered(corners: Quad) -> Quad:
+    """Return the corners clockwise, beginning so that the first side is a long one at the top."""
+    centre = corners.mean(axis=0)
+    angles = np.arctan2(corners[:, 1] - centre[1], corners[:, 0] - centre[0])
+    clockwise = corners[np.argsort(angles)]
+    if _aspect(clockwise) < 1:
+        clockwise = np.roll(clockwise, -1, axis=0)
+    return np.asarray(clockwise, np.float32)
+
+
+def _aspect(quad: Quad) -> float:
+    sides = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
+    return float((sides[0] + sides[2]) / (sides[1] + sides[3]))
+
+
+def _overlap(one: Quad, other: Quad) -> bool:
+    common, _ = cv2.intersectConvexConvex(one, other)
+    return bool(common > 0.1 * min(cv2.contourArea(one), cv2.contourArea(other)))
