@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from libs.common.retry import MAX_PARKED_BYTES
 from libs.common.topics import DAY_MS, TOPICS, dead_letter_topic, retry_topic
 
 PARKED_PARTITIONS = 1
@@ -26,8 +27,9 @@ def topics_to_create(replicas: int, partitions: int | None = None) -> Iterator[N
                 (retry_topic(topic.name, group), RETRY_RETENTION_DAYS),
                 (dead_letter_topic(topic.name, group), DEAD_LETTER_RETENTION_DAYS),
             ):
-                retention = {"retention.ms": str(days * DAY_MS)}
-                yield NewTopic(name, PARKED_PARTITIONS, replicas, topic_configs=retention)
+                # What the topic itself took must fit with what parking adds to it.
+                config = {"retention.ms": str(days * DAY_MS), "max.message.bytes": str(2 * MAX_PARKED_BYTES)}
+                yield NewTopic(name, PARKED_PARTITIONS, replicas, topic_configs=config)
 
 
 async def create_topics(bootstrap: str, *, replicas: int = 1, partitions: int | None = None) -> None:

@@ -2,18 +2,19 @@
 
 Why so, and not with FastStream's defaults (each measured, `docs/architecture.md`): its acknowledgement policies
 lose messages or spin, so offsets are committed here, by hand, when `Consumption` has brought a batch to its end;
-a batch that fails for a reason of ours is rewound, never committed past.
+what a batch did not come to is rewound, never committed past.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import CommitFailedError, KafkaError
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
@@ -25,7 +26,7 @@ from libs.common.documents import Outgoing
 from libs.common.errors import Unavailable
 from libs.common.health import Probe
 from libs.common.metrics import Metrics
-from libs.common.retry import RawMessage, Record
+from libs.common.retry import MAX_PARKED_BYTES, RawMessage, Record
 from libs.common.topics import retry_topic
 
 log = structlog.get_logger()
@@ -36,6 +37,8 @@ MAX_POLL_INTERVAL_MS: Final = 300_000
 SESSION_TIMEOUT_MS: Final = 6_000
 FETCH_WAIT_MS: Final = 20
 PUBLISH_TIMEOUT_S: Final = 8.0
+ADDED_BYTES: Final = 16 * 1024
+"""What parking adds to a message, and the record format, at the very most."""
 REWIND_PAUSE_S: Final = 1.0
 GRACEFUL_S: Final = 10.0
 WATCH_EVERY_S: Final = 10.0
@@ -69,6 +72,7 @@ class KafkaPublisher:
             acks="all",
             linger_ms=2,
             request_timeout_ms=int(PUBLISH_TIMEOUT_S * 1000),
+            max_request_size=MAX_PARKED_BYTES + ADDED_BYTES,
         )
         await self._producer.start()
 
@@ -96,12 +100,17 @@ class KafkaPublisher:
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 sent = [
-                    await self._producer.send(each.topic, each.value, key=each.key, headers=list(each.headers))
+                    await self._producer.send(each.topic, _value(each), key=each.key, headers=list(each.headers))
                     for each in messages
                 ]
                 await asyncio.gather(*sent)
         except (KafkaError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"the broker does not take messages: {type(error).__name__}") from error
+
+
+def _value(message: RawMessage) -> bytes | None:
+    # Kafka has records with neither key nor value; this client reads them, but writes none.
+    return b"" if message.key is None and message.value is None else message.value
 
 
 class Subscription:
@@ -116,7 +125,6 @@ class Subscription:
         self._consumption = consumption
         self._probe = probe
         self._metrics = metrics
-        self._batches_ended = 0
         self._watched = 0
         self._watching = Repeating("consumption.watch", WATCH_EVERY_S, self._watch)
         self._broker = KafkaBroker(
@@ -160,7 +168,7 @@ class Subscription:
         await self._watching.start()
 
     async def stop(self) -> None:
-        """Leave the groups. A batch in progress is not committed and will be read again."""
+        """Leave the groups. A batch in progress has `GRACEFUL_S` to end; else it is not committed and is read again."""
         await self._watching.stop()
         await self._broker.stop()
 
@@ -176,25 +184,26 @@ class Subscription:
     async def _take(self, message: KafkaMessage) -> None:
         records: tuple[Record, ...] = message.raw_message
         try:
-            await self._consumption.batch(records)
+            left = await self._consumption.batch(records)
         except Exception:
             log.exception("consumption.rewound", records=len(records))
-            await message.nack()
+            _rewind(message, records)
             await asyncio.sleep(REWIND_PAUSE_S)
             return
+        _rewind(message, left)
         try:
             await message.ack()
-        except CommitFailedError:
-            # The group was rebalanced meanwhile: whoever reads these partitions now sees the batch again.
-            log.warning("consumption.rebalanced", records=len(records))
-        self._batches_ended += 1
+        except KafkaError as error:
+            # The group was rebalanced, or the broker is away: the batch is committed with the next one, or read again.
+            log.warning("consumption.not_committed", records=len(records), reason=type(error).__name__)
 
     async def _watch(self) -> None:
         """Tell a consumer that stands still from one that has nothing to do, or holds its batch for good reason."""
         lag = await self._lag()
-        if lag == 0 or self._batches_ended != self._watched or self._consumption.held:
+        idle = lag == 0 or self._consumption.held or self._consumption.waiting
+        if idle or self._consumption.ended != self._watched:
             self._probe.beat()
-        self._watched = self._batches_ended
+        self._watched = self._consumption.ended
 
     async def _lag(self) -> int:
         total: Counter[str] = Counter()
@@ -210,6 +219,18 @@ class Subscription:
         for topic in self._consumption.topics:
             self._metrics.consumer_lag.labels(topic).set(total[topic])
         return total.total()
+
+
+def _rewind(message: KafkaMessage, records: Iterable[Record]) -> None:
+    """Have these records read again, by whoever reads their partitions."""
+    earliest: dict[TopicPartition, int] = {}
+    for record in records:
+        partition = TopicPartition(record.topic, record.partition)
+        earliest[partition] = min(record.offset, earliest.get(partition, record.offset))
+    for partition, offset in earliest.items():
+        # A partition that went to another member is read from what is committed, which is earlier.
+        with suppress(IllegalStateError):
+            message.consumer.seek(partition, offset)
 
 
 async def _undecoded(_: KafkaMessage) -> None:

@@ -1,27 +1,28 @@
 """From a batch of Kafka records to handlers: one key in order, keys side by side, each record on its own feet.
 
-A record ends in one of three ways: handled, parked for a later round, or a dead letter. Only when every record of
-the batch has ended may its offsets be committed. While the store or the broker does not answer, nothing ends: the
-batch waits, because nothing is wrong with its messages.
+A record ends in one of three ways: handled, parked for a later round, or a dead letter. Only what has ended may be
+committed. While the store or the broker does not answer, nothing ends: the batch waits, because nothing is wrong with
+its messages. A batch that takes too long gives back what it has not begun, so that the consumer stays in its group.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain, repeat
-from time import perf_counter
+from time import monotonic, perf_counter
 from traceback import format_tb
 from typing import Any, Final, Generic, Protocol
 
 import structlog
 
 from libs.common import retry
-from libs.common.errors import Unavailable
+from libs.common.errors import Retryable, Unavailable
 from libs.common.events import E, MalformedMessage, Meta, Received, decode, read_meta
 from libs.common.metrics import Metrics
 from libs.common.retry import Circuit, RawMessage, Record, RetryPolicy
 from libs.common.sealing import Keyring
+from libs.common.topics import origin_of
 from libs.common.tracing import traceparent
 from libs.common.values import Clock
 
@@ -31,6 +32,8 @@ PARALLEL_KEYS: Final = 16
 OUTAGE_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 MAX_HOLD_S: Final = 60.0
 HANDLER_TIMEOUT_S: Final = 30.0
+BATCH_S: Final = 120.0
+"""After so long no more records of a batch are begun. With one handler's time it stays below the poll interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,18 @@ class RawPublisher(Protocol):
         ...
 
 
+class Interrupted(Retryable):
+    """What a handler waited for was cancelled underneath it, though nobody stopped the handler itself."""
+
+
 class Consumption:
     """What one consumer group does with what it reads.
 
     Args:
         group: the consumer group, which is the service's name.
         routes: the kinds of events it takes in. Anything else on its topics is a dead letter.
+        handler_s: how long a handler may take for one message; it is cut off then, and the message parked.
+        batch_s: how long records of a batch are begun.
     """
 
     def __init__(
@@ -72,6 +81,8 @@ class Consumption:
         clock: Clock,
         policy: RetryPolicy | None = None,
         circuit: Circuit | None = None,
+        handler_s: float = HANDLER_TIMEOUT_S,
+        batch_s: float = BATCH_S,
     ) -> None:
         self._group = group
         self._routes = {route.event.type(): route for route in routes}
@@ -81,34 +92,49 @@ class Consumption:
         self._clock = clock
         self._policy = policy or RetryPolicy()
         self._circuit = circuit or Circuit()
+        self._handler_s = handler_s
+        self._batch_s = batch_s
         self._side_by_side = asyncio.Semaphore(PARALLEL_KEYS)
+        self.topics: Final = tuple(sorted({route.event.topic for route in self._routes.values()}))
+        """The topics to read."""
+        self.ended = 0
+        """Records brought to their end: it grows as long as there is progress."""
         self.held = 0
         """Records that wait because the store or the broker does not answer, or the circuit is open."""
+        self.waiting = 0
+        """Parked records that wait for their time."""
 
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """The topics to read."""
-        return tuple(sorted({route.event.topic for route in self._routes.values()}))
-
-    async def batch(self, records: Sequence[Record]) -> None:
-        """Bring every record of a batch to its end. Returning means: all of them may be committed."""
+    async def batch(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Bring the records of a batch to their end. Gives those it did not come to: all others may be committed."""
+        began, stop_at = self._clock(), monotonic() + self._batch_s
         by_key: dict[bytes | None, list[Record]] = {}
         for record in records:
             by_key.setdefault(record.key, []).append(record)
         async with asyncio.TaskGroup() as group:
-            for same_key in by_key.values():
-                group.create_task(self._in_order(same_key))
+            tasks = [group.create_task(self._in_order(same, began, stop_at)) for same in by_key.values()]
+        return [record for task in tasks for record in task.result()]
 
-    async def _in_order(self, records: Sequence[Record]) -> None:
-        for record in records:
-            await self._wait_until_due(record)
+    async def _in_order(self, records: Sequence[Record], began: datetime, stop_at: float) -> Sequence[Record]:
+        for place, record in enumerate(records):
+            await self._wait_until_due(record, began)
             async with self._side_by_side:
+                if monotonic() > stop_at:
+                    return records[place:]
                 await self._to_its_end(record)
+            self.ended += 1
+        return ()
 
-    async def _wait_until_due(self, record: Record) -> None:
+    async def _wait_until_due(self, record: Record, began: datetime) -> None:
         due = retry.not_before(record)
-        if due is not None:
-            await asyncio.sleep(min(max((due - self._clock()).total_seconds(), 0), MAX_HOLD_S))
+        if due is None:
+            return
+        self.waiting += 1
+        try:
+            # Reckoned from the batch's beginning: many records, or a time far ahead, hold it no longer than one.
+            due = min(due, began + timedelta(seconds=MAX_HOLD_S))
+            await asyncio.sleep(max((due - self._clock()).total_seconds(), 0))
+        finally:
+            self.waiting -= 1
 
     async def _to_its_end(self, record: Record) -> None:
         for pause in chain(OUTAGE_PAUSES_S, repeat(OUTAGE_PAUSES_S[-1])):
@@ -151,9 +177,8 @@ class Consumption:
         tries = 1
         while True:
             try:
-                async with asyncio.timeout(HANDLER_TIMEOUT_S):
-                    return await route.handle(Received(event, meta))
-            except Unavailable:
+                return await self._bounded(route.handle(Received(event, meta)))
+            except (Unavailable, TimeoutError):
                 raise
             except Exception as error:
                 pause = None if retry.is_hopeless(error) else self._policy.pause_in_place(tries)
@@ -161,6 +186,17 @@ class Consumption:
                     raise
             tries += 1
             await asyncio.sleep(pause)
+
+    async def _bounded(self, handling: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(self._handler_s):
+                await handling
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # It would end the task without an error, and the record with it.
+            raise Interrupted("what the handler waited for was cancelled") from error
 
     async def _failed(self, record: Record, error: Exception) -> str:
         now = self._clock()
@@ -171,7 +207,9 @@ class Consumption:
             return "retried"
         if not isinstance(error, MalformedMessage):
             # Malformed messages do not count: whoever can write to a topic must not be able to stop its readers.
-            if self._circuit.is_open(now):
+            is_open = self._circuit.is_open(now)
+            self._metrics.circuit_open.set(is_open)
+            if is_open:
                 raise Unavailable("too many messages were given up; waiting for somebody to look") from error
             self._circuit.gave_up(now)
         await self._publisher.publish_raw(retry.dead_letter(record, self._group, error))
@@ -179,10 +217,8 @@ class Consumption:
         return "dead_lettered"
 
     def _account(self, record: Record, meta: Meta | None, outcome: str, seconds: float) -> None:
-        topic = record.topic if record.topic in self.topics else retry.origin_topic(record)
-        self._metrics.handled(
-            topic if topic in self.topics else "unknown", outcome, seconds, meta.time if meta else None
-        )
+        topic = origin_of(record.topic)
+        self._metrics.handled(topic, outcome, seconds, meta.time if meta else None)
         log.info(
             "message",
             topic=record.topic,

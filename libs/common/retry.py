@@ -2,9 +2,14 @@
 
 Parked messages keep their bytes and headers; what is added begins with ``x-``. A dead letter can be looked at and
 redriven with `python -m libs.common.deadletters`.
+
+Where a message is parked follows from the topic it stands on, never from what it says about itself, and what was
+added is believed only on the topics where we add it: else one header could stop a consumer, or send a message where
+nobody reads it.
 """
 
 import random
+import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from libs.common.errors import Permanent, Refused, Retryable
-from libs.common.topics import dead_letter_topic, retry_topic
+from libs.common.topics import dead_letter_topic, is_dead_letter_topic, is_retry_topic, origin_of, retry_topic
 
 HeaderList = Sequence[tuple[str, bytes | None]]
 
@@ -20,8 +25,12 @@ ATTEMPT: Final = "x-attempt"
 NOT_BEFORE: Final = "x-not-before"
 ORIGIN: Final = "x-origin"
 FAILURE: Final = "x-failure"
-_ADDED: Final = frozenset({ATTEMPT, NOT_BEFORE, ORIGIN, FAILURE})
+LEFT_BEHIND: Final = "x-left-behind"
+_ADDED: Final = frozenset({ATTEMPT, NOT_BEFORE, ORIGIN, FAILURE, LEFT_BEHIND})
 _TEXT_LIMIT: Final = 300
+
+MAX_PARKED_BYTES: Final = 2 * 1024 * 1024
+"""More than a broker takes at its default. Compressed, a record can hold more: then only its place is kept."""
 
 
 class Record(Protocol):
@@ -105,45 +114,63 @@ def is_hopeless(error: Exception) -> bool:
 
 def attempt_of(record: Record) -> int:
     """Give how many rounds a message has behind it: 0 for one that comes from its own topic."""
-    return int(_header(record, ATTEMPT) or 0)
+    text = _added(record, ATTEMPT)
+    return int(text) if text and re.fullmatch(r"[0-9]{1,3}", text) else 0
 
 
 def not_before(record: Record) -> datetime | None:
-    """Give the time before which a parked message must not be tried."""
-    text = _header(record, NOT_BEFORE)
-    return datetime.fromisoformat(text) if text else None
+    """Give the time before which a parked message must not be tried; None if there is none, or none that is one."""
+    try:
+        due = datetime.fromisoformat(_added(record, NOT_BEFORE) or "")
+    except ValueError:
+        return None
+    return None if due.tzinfo is None else due
 
 
-def origin_topic(record: Record) -> str:
-    """Give the topic a message was first published to."""
-    origin = _header(record, ORIGIN)
-    return origin.rsplit("/", 2)[0] if origin else record.topic
+def origin(record: Record) -> str:
+    """Give the place a message was first read from, as ``topic/partition/offset``."""
+    return _added(record, ORIGIN) or f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def failure_of(record: Record) -> str | None:
+    """Give what was said to have failed when a message was parked."""
+    return _added(record, FAILURE)
 
 
 def parked(record: Record, group: str, error: Exception, due: datetime) -> RawMessage:
     """Give the message as it goes to the retry topic."""
     added = {ATTEMPT: str(attempt_of(record) + 1), NOT_BEFORE: due.isoformat()}
-    return _moved(record, retry_topic(origin_topic(record), group), error, added)
+    return _moved(record, retry_topic(origin_of(record.topic), group), error, added)
 
 
 def dead_letter(record: Record, group: str, error: Exception) -> RawMessage:
     """Give the message as it goes to the dead-letter topic."""
-    return _moved(record, dead_letter_topic(origin_topic(record), group), error, {ATTEMPT: str(attempt_of(record))})
+    return _moved(record, dead_letter_topic(origin_of(record.topic), group), error, {ATTEMPT: str(attempt_of(record))})
 
 
 def redriven(record: Record) -> RawMessage:
     """Give a dead letter as it goes back to the topic it came from, without what parking added."""
     headers = tuple((name, value) for name, value in record.headers if name not in _ADDED)
-    return RawMessage(origin_topic(record), record.key, record.value, headers)
+    return RawMessage(origin_of(record.topic), record.key, record.value, headers)
+
+
+def left_behind(record: Record) -> int | None:
+    """Give the size in bytes of a dead letter that was too large to be moved; it is where `origin` says, or nowhere."""
+    text = _added(record, LEFT_BEHIND)
+    return int(text) if text and re.fullmatch(r"[0-9]{1,12}", text) else None
 
 
 def _moved(record: Record, topic: str, error: Exception, added: dict[str, str]) -> RawMessage:
+    added = {**added, ORIGIN: origin(record), FAILURE: failure_text(error)}
     kept = tuple((name, value) for name, value in record.headers if name not in _ADDED)
-    origin = _header(record, ORIGIN) or f"{record.topic}/{record.partition}/{record.offset}"
-    added = {**added, ORIGIN: origin, FAILURE: failure_text(error)}
-    return RawMessage(
-        topic, record.key, record.value, kept + tuple((name, text.encode()) for name, text in added.items())
-    )
+    size = len(record.key or b"") + len(record.value or b"") + sum(len(n) * 4 + len(v or b"") for n, v in kept)
+    if size <= MAX_PARKED_BYTES:
+        return RawMessage(topic, record.key, record.value, kept + _encoded(added))
+    return RawMessage(topic, None, b"", _encoded({**added, LEFT_BEHIND: str(size)}))
+
+
+def _encoded(headers: dict[str, str]) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name, text.encode(errors="replace")) for name, text in headers.items())
 
 
 def failure_text(error: Exception) -> str:
@@ -152,8 +179,9 @@ def failure_text(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:_TEXT_LIMIT] if ours else type(error).__name__
 
 
-def _header(record: Record, name: str) -> str | None:
-    for header, value in record.headers:
-        if header == name and value is not None:
-            return value.decode(errors="replace")
+def _added(record: Record, name: str) -> str | None:
+    if is_retry_topic(record.topic) or is_dead_letter_topic(record.topic):
+        for header, value in record.headers:
+            if header == name and value is not None:
+                return value.decode(errors="replace")
     return None

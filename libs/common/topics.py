@@ -1,5 +1,6 @@
 """Every topic of the system: the one table that deployment, documentation and subscribers are made from."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,3 +63,18 @@ def retry_topic(topic: str, group: str) -> str:
 def dead_letter_topic(topic: str, group: str) -> str:
     """Name the topic where a group parks messages it gave up on."""
     return f"{topic}.dlq.{group}"
+
+
+def is_retry_topic(topic: str) -> bool:
+    """Tell whether this is a topic where some group parks messages it will try again."""
+    return bool(re.search(r"\.retry\.[^.]+$", topic))
+
+
+def is_dead_letter_topic(topic: str) -> bool:
+    """Tell whether this is a topic where some group parks messages it gave up on."""
+    return bool(re.search(r"\.dlq\.[^.]+$", topic))
+
+
+def origin_of(topic: str) -> str:
+    """Name the topic of facts that a retry or dead-letter topic belongs to; any other topic is its own origin."""
+    return re.sub(r"\.(retry|dlq)\.[^.]+$", "", topic)
