@@ -1,0 +1,52 @@
+"""How biometrics is put together."""
+
+import secrets
+from typing import Final
+
+from libs.common.background import Repeating
+from libs.common.blobs import Blobs
+from libs.common.platform import App, lay_out
+from libs.common.values import Clock, NewId, new_id, utc_now
+from services.biometrics import api, domain
+from services.biometrics.challenge import Action
+from services.biometrics.domain import Challenge
+from services.biometrics.handlers import Handlers
+from services.biometrics.service import BiometricsService
+from services.biometrics.settings import Settings
+from services.biometrics.workers import StubAnalyser, Workers
+
+MEDIA_KEY: Final = "biometrics"
+PURGE_EVERY_S: Final = 600.0
+ANALYSIS_LEASE_S: Final = 120.0
+
+
+def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
+    """Make the application, with every collaborator in sight."""
+    platform = lay_out("biometrics", settings, clock, new_id, answers_key=MEDIA_KEY)
+    checks = platform.engine.kind(domain.Check, "checks", searched=("kind",))
+    blobs = Blobs(platform.database, platform.keyring, clock, MEDIA_KEY)
+    stub = settings.analyser == "stub"
+    workers = StubAnalyser(settings.profile) if stub else Workers(settings.models, settings.workers)
+    service = BiometricsService(
+        checks.aggregates, blobs, workers, rules=settings.rules, clock=clock, new_challenge=random_challenge
+    )
+
+    async def purge() -> None:
+        await blobs.purge(clock())
+
+    return platform.app(
+        "Face checks",
+        routers=[api.capture_routes(service, platform.auth), api.review_routes(service, platform.auth)],
+        routes=Handlers(service).routes(),
+        kinds=[checks],
+        timers=[platform.engine.timers(checks, service.wake, lease_s=ANALYSIS_LEASE_S, parallel=2 * settings.workers)],
+        components=[workers, Repeating("blobs.purge", PURGE_EVERY_S, purge)],
+    )
+
+
+def random_challenge() -> Challenge:
+    """Draw a challenge: both turns in a random order, and a blink or coming closer in a random place."""
+    generator = secrets.SystemRandom()
+    actions: list[Action] = ["left", "right", generator.choice(("blink", "closer"))]
+    generator.shuffle(actions)
+    return Challenge(actions=tuple(actions), nonce=secrets.token_urlsafe(16))

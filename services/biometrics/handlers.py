@@ -1,0 +1,36 @@
+"""What biometrics does when others tell it something."""
+
+from typing import Any
+
+from libs.common.consumption import Route
+from libs.common.contracts.identity import JourneyClosed, JourneyStarted
+from libs.common.contracts.otp import OtpVerified
+from libs.common.events import Received
+from services.biometrics.service import BiometricsService
+
+
+class Handlers:
+    """One function an event."""
+
+    def __init__(self, service: BiometricsService) -> None:
+        self._service = service
+
+    async def journey_started(self, message: Received[JourneyStarted]) -> None:
+        """Somebody set out: whose document it must be is known now."""
+        await self._service.note(message.meta, person=message.event.person)
+
+    async def otp_verified(self, message: Received[OtpVerified]) -> None:
+        """The phone is theirs: the face check opens."""
+        await self._service.note(message.meta, phone_proven=True)
+
+    async def journey_closed(self, message: Received[JourneyClosed]) -> None:
+        """The journey ended: its media go."""
+        await self._service.close(message.meta)
+
+    def routes(self) -> tuple[Route[Any], ...]:
+        """Say which function takes in what."""
+        return (
+            Route(JourneyStarted, self.journey_started),
+            Route(OtpVerified, self.otp_verified),
+            Route(JourneyClosed, self.journey_closed),
+        )

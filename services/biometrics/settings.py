@@ -1,0 +1,34 @@
+"""What biometrics can be told from outside, as ``BIOMETRICS_…``."""
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from libs.common.settings import ServiceSettings
+from services.biometrics.domain import Rules
+
+
+class Settings(ServiceSettings):
+    """Settings of biometrics.
+
+    Attributes:
+        models: the folder that `services.biometrics.build_models` made.
+        workers: how many processes look at pictures; one a core.
+        analyser: ``models`` looks; ``stub`` answers at once, so that messaging can be measured (profile bench only).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="BIOMETRICS_", env_nested_delimiter="__")
+
+    rules: Rules = Rules()
+    models: Path = Path("var/models")
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64)
+    analyser: Literal["models", "stub"] = "models"
+
+    @model_validator(mode="after")
+    def _check_analyser(self) -> Self:
+        if self.analyser == "stub" and self.profile != "bench":
+            raise ValueError("analyser=stub looks at nothing: it belongs to the bench profile alone")
+        return self
