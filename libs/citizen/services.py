@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import httpx
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.citizen.caller import DEFAULT_PATIENCE, Caller, Patience
@@ -15,15 +16,16 @@ _REQUEST_TIMEOUT: Final = httpx.Timeout(30.0, pool=None)  # waiting for a free c
 
 
 class Endpoints(BaseSettings):
-    """Where the services are: ``ONBOARDING_IDENTITY``, ``ONBOARDING_OTP`` and so on, or arguments."""
+    """Where the services are, and for how long one may be away: ``CITIZEN_IDENTITY`` and so on, or arguments."""
 
-    model_config = SettingsConfigDict(env_prefix="ONBOARDING_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CITIZEN_", frozen=True)
 
     identity: str = "http://127.0.0.1:8001"
     otp: str = "http://127.0.0.1:8002"
     biometrics: str = "http://127.0.0.1:8003"
     ca: str = "http://127.0.0.1:8004"
     kandas: str = "http://127.0.0.1:8005"
+    patience_seconds: float = Field(default=DEFAULT_PATIENCE.total, ge=0)
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,11 @@ class Services:
     async def connect(
         cls,
         endpoints: Endpoints,
-        patience: Patience = DEFAULT_PATIENCE,
+        patience: Patience | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> AsyncIterator[Self]:
         """Open connections for the time of the context. Redirects are not followed: they would carry tokens away."""
+        patience = patience or Patience(total=endpoints.patience_seconds)
         unlimited = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         async with httpx.AsyncClient(timeout=_REQUEST_TIMEOUT, limits=unlimited, transport=transport) as http:
             yield cls(
