@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from libs.common.sealing import Keyring
@@ -130,7 +131,11 @@ class _FileVariables(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the library's signature
         path = os.environ.get(f"{self.config.get('env_prefix', '')}{field_name}_FILE".upper())
-        return (_read(Path(path), field_name).strip() if path else None), field_name, False
+        try:
+            return (_read(Path(path), "it").strip() if path else None), field_name, False
+        except ValueError as error:
+            wrong = InitErrorDetails(type=PydanticCustomError("file", str(error)), loc=(field_name,), input=None)
+            raise ValidationError.from_exception_data("settings", [wrong]) from None
 
     def __call__(self) -> dict[str, Any]:
         fields = self.settings_cls.model_fields.items()
