@@ -8,7 +8,7 @@ commit point. Everything before it may be repeated, everything after it is made 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
@@ -22,7 +22,7 @@ from libs.common.outbox import Outbox
 from libs.common.sealing import Keyring, Sealing
 from libs.common.timers import Nudges
 from libs.common.tracing import current_traceparent
-from libs.common.values import Clock, NewId
+from libs.common.values import Clock, NewId, to_millis, to_millis_up
 
 S = TypeVar("S")
 
@@ -127,9 +127,8 @@ class Aggregates(Generic[S]):
         raise LostRaces(f"{self._name}: lost {MAX_RACES} races for one aggregate")
 
     async def _tell(self, after: Document, decision: Decision[S]) -> S:
-        self._outbox.stored(after)
         await self._outbox.publish(after)
-        if after.wake_at is not None and after.wake_at <= _millis(self._clock()):
+        if after.wake_at is not None and decision.wake_at is not None and decision.wake_at <= self._clock():
             self._nudges.add(after.key, after.wake_at)
         return decision.state
 
@@ -144,8 +143,8 @@ class Aggregates(Generic[S]):
             state=self._adapter.dump_python(decision.state, mode="json", context=self._sealing(key)),
             outbox=outbox,
             handled=(*handled, cause.id)[-INBOX_LIMIT:] if cause is not None else handled,
-            wake_at=None if decision.wake_at is None else _millis(decision.wake_at),
-            outbox_at=None if not outbox else _millis(now) if not waiting or before is None else before.outbox_at,
+            wake_at=None if decision.wake_at is None else to_millis_up(decision.wake_at),
+            outbox_at=None if not outbox else to_millis(now) if not waiting or before is None else before.outbox_at,
         )
 
     def _outgoing(self, key: str, event: Event, now: datetime, cause: Meta | None) -> Outgoing:
@@ -167,7 +166,3 @@ class Aggregates(Generic[S]):
 
     def _sealing(self, key: str) -> Sealing:
         return Sealing(self._keyring, f"{self._name}/{key}")
-
-
-def _millis(moment: datetime) -> int:
-    return int(moment.astimezone(UTC).timestamp() * 1000)

@@ -1,7 +1,6 @@
 """Where the answers to repeated requests are kept: one small collection a service."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -10,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from libs.common.idempotency import Entry
 from libs.common.sealing import Box
 from libs.common.store import Database, answering
-from libs.common.values import Clock
+from libs.common.values import Clock, from_millis, to_millis
 
 FORGET_EVERY_S = 600.0
 
@@ -47,13 +46,13 @@ class MongoIdempotency:
     async def forget_expired(self) -> None:
         """Remove what nobody can ask for any more."""
         async with answering():
-            await self._collection.delete_many({"expires_at": {"$lte": _millis(self._clock())}})
+            await self._collection.delete_many({"expires_at": {"$lte": to_millis(self._clock())}})
 
 
 def _raw(entry: Entry) -> dict[str, Any]:
     raw = asdict(entry)
-    raw["claimed_at"] = _millis(entry.claimed_at)
-    raw["expires_at"] = _millis(entry.expires_at)
+    raw["claimed_at"] = to_millis(entry.claimed_at)
+    raw["expires_at"] = to_millis(entry.expires_at)
     return raw
 
 
@@ -61,16 +60,8 @@ def _entry(raw: dict[str, Any]) -> Entry:
     return Entry(
         request=raw["request"],
         claim=raw["claim"],
-        claimed_at=_moment(raw["claimed_at"]),
-        expires_at=_moment(raw["expires_at"]),
+        claimed_at=from_millis(raw["claimed_at"]),
+        expires_at=from_millis(raw["expires_at"]),
         status=raw["status"],
         body=None if raw["body"] is None else Box(**raw["body"]),
     )
-
-
-def _millis(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
-
-
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)

@@ -2,12 +2,15 @@
 
 Published entries stay in the document until its next write drops them, or until the trimmer empties the outbox of a
 document that has come to rest: one write less for each event (`docs/performance.md`). An entry may be published
-twice; its id does not change, and consumers recognise it.
+twice; its id does not change, and consumers recognise it. Entries of one aggregate go out one publish after the other,
+so that one that fails is not overtaken by the next.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -15,7 +18,7 @@ from libs.common.background import Repeating
 from libs.common.documents import Document, Documents, Outgoing
 from libs.common.errors import Unavailable
 from libs.common.metrics import Metrics
-from libs.common.values import Clock
+from libs.common.values import Clock, to_millis
 
 log = structlog.get_logger()
 
@@ -37,12 +40,14 @@ class Publisher(Protocol):
 
 @dataclass(slots=True)
 class _Progress:
-    """How far this process got with one stored outbox: ids held by the store, begun, and confirmed by the broker."""
+    """How far this process got with the outbox of one version: what the store holds, what the broker confirmed."""
 
     version: int
-    held: frozenset[str]
-    begun: set[str] = field(default_factory=set)
+    entries: tuple[Outgoing, ...]
     done: set[str] = field(default_factory=set)
+
+    def waiting(self) -> tuple[Outgoing, ...]:
+        return tuple(entry for entry in self.entries if entry.meta.id not in self.done)
 
 
 class Outbox:
@@ -62,6 +67,7 @@ class Outbox:
         self._metrics = metrics
         self._grace_s = grace_s
         self._progress: dict[str, _Progress] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._trimming = Repeating("outbox.trim", TRIM_EVERY_S, self.trim)
         self._sweeping = Repeating("outbox.sweep", grace_s / 2, self.sweep)
 
@@ -75,55 +81,50 @@ class Outbox:
         await self._sweeping.stop()
         await self._trimming.stop()
 
-    def stored(self, document: Document) -> None:
-        """Note what a document's outbox holds now; progress with entries that left it is forgotten."""
-        old = self._progress.pop(document.key, None)
-        held = frozenset(entry.meta.id for entry in document.outbox)
-        if held:
-            begun, done = (set(old.begun & held), set(old.done & held)) if old else (set(), set())
-            self._progress[document.key] = _Progress(document.version, held, begun, done)
-
-    def unsent(self, document: Document) -> tuple[Outgoing, ...]:
-        """Give the entries of a document that this process has not published and is not publishing."""
-        progress = self._progress.get(document.key)
-        return tuple(entry for entry in document.outbox if progress is None or entry.meta.id not in progress.begun)
-
     def remaining(self, document: Document) -> tuple[Outgoing, ...]:
         """Give the entries the next write must keep: all that the broker has not confirmed to this process."""
         progress = self._progress.get(document.key)
         return tuple(entry for entry in document.outbox if progress is None or entry.meta.id not in progress.done)
 
     async def publish(self, document: Document) -> None:
-        """Publish what is waiting. A broker that does not answer is no error here: the sweeper comes back to it."""
-        known = self._progress.get(document.key)
-        if known is None or known.version < document.version:
-            self.stored(document)
-        waiting = self.unsent(document)
-        progress = self._progress.get(document.key)
-        if not waiting or progress is None:
-            return
-        ids = {entry.meta.id for entry in waiting}
-        progress.begun |= ids
+        """Publish what is waiting in a stored document, after what of the same aggregate is being published.
+
+        A broker that does not answer is no error here: the sweeper comes back to it.
+        """
+        self._note(document)
+        async with self._turns.setdefault(document.key, asyncio.Lock()):
+            progress = self._progress.get(document.key)
+            waiting = () if progress is None else progress.waiting()
+            if waiting:
+                await self._hand_over(document.key, waiting)
+
+    async def _hand_over(self, key: str, waiting: tuple[Outgoing, ...]) -> None:
         try:
             await self._publisher.publish(waiting)
         except Unavailable:
-            self._current(document.key, progress).begun.difference_update(ids)
-            log.warning("outbox.left_waiting", subject=document.key, events=len(waiting))
-        except BaseException:
-            self._current(document.key, progress).begun.difference_update(ids)
-            raise
-        else:
-            current = self._current(document.key, progress)
-            current.done |= ids & current.held
-            self._metrics.outbox_published.inc(len(waiting))
+            # Forgotten here, because another replica may be the one whose sweeper finds it.
+            self._progress.pop(key, None)
+            log.warning("outbox.left_waiting", subject=key, events=len(waiting))
+            return
+        self._metrics.outbox_published.inc(len(waiting))
+        # Asked for again: a write during the publish may have replaced it.
+        if (progress := self._progress.get(key)) is not None:
+            progress.done.update(entry.meta.id for entry in waiting)
 
-    def _current(self, key: str, default: _Progress) -> _Progress:
-        """Give today's progress of a key: a write during the publish may have replaced it."""
-        return self._progress.get(key, default)
+    def _note(self, document: Document) -> None:
+        """Note what a document's outbox holds, unless something newer is known; what left it is forgotten."""
+        known = self._progress.get(document.key)
+        if known is not None and known.version >= document.version:
+            return
+        if document.outbox:
+            done = known.done & {entry.meta.id for entry in document.outbox} if known else set()
+            self._progress[document.key] = _Progress(document.version, document.outbox, done)
+        else:
+            self._progress.pop(document.key, None)
 
     async def trim(self) -> None:
         """Empty the outboxes that are wholly published, in documents that came to rest."""
-        resting = [(key, progress) for key, progress in self._progress.items() if progress.done >= progress.held]
+        resting = [(key, progress) for key, progress in self._progress.items() if not progress.waiting()]
         for key, progress in resting:
             await self._documents.trim(key, progress.version)
             if self._progress.get(key) is progress:
@@ -131,7 +132,7 @@ class Outbox:
 
     async def sweep(self) -> None:
         """Publish what has been waiting too long: its process crashed, or the broker was away."""
-        now = int(self._clock().timestamp() * 1000)
+        now = to_millis(self._clock())
         left = await self._documents.unpublished(now - int(self._grace_s * 1000), SWEEP_LIMIT)
         oldest = min((document.outbox_at or now for document in left), default=now)
         self._metrics.outbox_oldest_seconds.set((now - oldest) / 1000)

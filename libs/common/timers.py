@@ -17,7 +17,7 @@ from libs.common.background import Repeating
 from libs.common.documents import Documents
 from libs.common.errors import Unavailable
 from libs.common.metrics import Metrics
-from libs.common.values import Clock
+from libs.common.values import Clock, to_millis
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ class Timers:
     Args:
         name: of the collection, for the metrics.
         wake: takes a key and the present time. Its errors are logged; the lease bounds how often it is tried again.
-        lease_s: longer than a wake may take.
+        lease_s: how long a wake may take; it is cut off then, because the next may begin elsewhere.
         parallel: how many aggregates are woken side by side.
     """
 
@@ -107,12 +107,14 @@ class Timers:
         """Claim one wake and do it. False: somebody else has it, or it was put off.
 
         Raises:
+            TimeoutError: the wake took longer than the lease.
             Exception: whatever the wake raised; it is due again when the lease ends.
         """
         if not await self._documents.claim(key, wake_at, self._now() + self._lease_ms):
             return False
         self._metrics.timers_fired.labels(self._name).inc()
-        await self._wake(key, self._clock())
+        async with asyncio.timeout(self._lease_ms / 1000):
+            await self._wake(key, self._clock())
         return True
 
     async def _work(self) -> None:
@@ -128,4 +130,4 @@ class Timers:
                 self._pending.discard(key)
 
     def _now(self) -> int:
-        return int(self._clock().timestamp() * 1000)
+        return to_millis(self._clock())

@@ -1,7 +1,7 @@
 """Domain values that more than one service speaks of, parsed once at the border."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Protocol
 from uuid import UUID, uuid4
 
@@ -9,6 +9,8 @@ from pydantic import AfterValidator, StringConstraints
 
 _FIRST_PASS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
 _SECOND_PASS: Final = (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _PHONE: Final = re.compile(r"\+7\d{10}")
 
 
@@ -84,3 +86,18 @@ def utc_now() -> datetime:
 def new_id() -> str:
     """Give a random identifier (UUID version 4)."""
     return str(uuid4())
+
+
+def to_millis(moment: datetime) -> int:
+    """Give a moment in whole milliseconds since 1970, rounded down. Exact, which `datetime.timestamp` is not."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def to_millis_up(moment: datetime) -> int:
+    """Give a moment in whole milliseconds since 1970, rounded up: for what must not happen too early."""
+    return -((_EPOCH - moment) // _MILLISECOND)
+
+
+def from_millis(millis: int) -> datetime:
+    """Give the moment so many milliseconds after 1970, in UTC."""
+    return _EPOCH + millis * _MILLISECOND
