@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from libs.common.errors import Permanent
 from libs.common.sealing import Keyring, SealError, Sealing
 
+SPEC_VERSION: Final = "1.0"
 MAX_EVENT_BYTES: Final = 256 * 1024
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -60,7 +61,7 @@ class Meta:
     def headers(self) -> Headers:
         """Give the Kafka headers of the CloudEvents binary mode."""
         pairs = {
-            "ce_specversion": "1.0",
+            "ce_specversion": SPEC_VERSION,
             "ce_id": self.id,
             "ce_type": self.type,
             "ce_source": self.source,
@@ -87,9 +88,15 @@ class MalformedMessage(Permanent):
 
 
 def encode(event: Event, meta: Meta, keyring: Keyring) -> bytes:
-    """Turn an event into the value of a Kafka record, sealing what is personal."""
-    context = Sealing(keyring, meta.place())
-    return event.__pydantic_serializer__.to_json(event, context=context)
+    """Turn an event into the value of a Kafka record, sealing what is personal.
+
+    Raises:
+        ValueError: it is too large; everybody would have to refuse it.
+    """
+    value = event.__pydantic_serializer__.to_json(event, context=Sealing(keyring, meta.place()))
+    if len(value) > MAX_EVENT_BYTES:
+        raise ValueError(f"an event of type {meta.type} would have {len(value)} bytes; {MAX_EVENT_BYTES} are allowed")
+    return value
 
 
 def decode(kind: type[E], meta: Meta, value: bytes, keyring: Keyring) -> E:
@@ -97,6 +104,7 @@ def decode(kind: type[E], meta: Meta, value: bytes, keyring: Keyring) -> E:
 
     Raises:
         MalformedMessage: too large, not JSON, not of this kind, or a sealed field was tampered with.
+        KeyNotHere: a sealed field needs a newer key than this service was given.
     """
     if len(value) > MAX_EVENT_BYTES:
         raise MalformedMessage(f"the message has {len(value)} bytes; {MAX_EVENT_BYTES} are allowed")
@@ -114,10 +122,13 @@ def read_meta(headers: Sequence[tuple[str, bytes | None]], key: bytes | None) ->
     """Read the CloudEvents attributes from Kafka headers.
 
     Raises:
-        MalformedMessage: a mandatory attribute is missing, twice, not text, or the key is not the subject.
+        MalformedMessage: a mandatory attribute is missing, empty, twice, too long or not text, the version of
+            CloudEvents is another, or the key is not the subject.
     """
     try:
-        text = {name: value.decode() for name, value in headers if value is not None and name in _READ}
+        text = {name: value.decode() for name, value in headers if value and name in _READ}
+        if (version := text["ce_specversion"]) != SPEC_VERSION:
+            raise MalformedMessage(f"CloudEvents {version[:20]!r} is not read here, only {SPEC_VERSION}")
         meta = Meta(
             id=text["ce_id"],
             type=text["ce_type"],
@@ -137,6 +148,7 @@ def read_meta(headers: Sequence[tuple[str, bytes | None]], key: bytes | None) ->
 
 _READ: Final = frozenset(
     {
+        "ce_specversion",
         "ce_id",
         "ce_type",
         "ce_source",
@@ -158,10 +170,8 @@ def _checked(meta: Meta, headers: Sequence[tuple[str, bytes | None]], key: bytes
         raise MalformedMessage("the record's key is not its subject")
     if meta.time.tzinfo is None:
         raise MalformedMessage("ce_time has no time zone")
-    if (
-        max(len(meta.id), len(meta.type), len(meta.source), len(meta.subject), len(meta.correlation_id))
-        > _MAX_ATTRIBUTE
-    ):
+    attributes = (meta.id, meta.type, meta.source, meta.subject, meta.correlation_id, meta.causation_id)
+    if max(len(text) for text in (*attributes, meta.traceparent) if text is not None) > _MAX_ATTRIBUTE:
         raise MalformedMessage(f"a CloudEvents attribute is longer than {_MAX_ATTRIBUTE} characters")
     return meta
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, SerializationInfo, ValidationInfo
 from pydantic_core import core_schema
 
-from libs.common.errors import Permanent
+from libs.common.errors import Permanent, Retryable
 
 _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
@@ -38,6 +38,10 @@ class Personal(BaseModel):
 
 class SealError(Permanent):
     """A sealed field cannot be opened: the key is not held, or the box was changed or moved."""
+
+
+class KeyNotHere(Retryable):
+    """A box was sealed with a newer key of an audience that is held: keys are being rotated, and this one will come."""
 
 
 T = TypeVar("T", bound=Personal)
@@ -98,8 +102,11 @@ class Keyring:
 
         Raises:
             SealError: the key is not held, or the box was altered or brought from elsewhere.
+            KeyNotHere: other keys of its audience are held.
         """
         if box.kid not in self._ciphers:
+            if self.holds(box.kid.rpartition(".")[0]):
+                raise KeyNotHere(f"the key {box.kid!r} is not here yet")
             raise SealError(f"the key {box.kid!r} is not held here")
         try:
             raw = base64.b64decode(box.box, validate=True)
@@ -187,6 +194,8 @@ def _read(kind: type[T], raw: Any, info: ValidationInfo) -> Sealed[T]:
     sealing = info.context
     if not isinstance(sealing, Sealing) or not sealing.keyring.holds(kind.audience):
         return Sealed(box=box)
+    if box.kid.rpartition(".")[0] != kind.audience:
+        raise SealError(f"this field is sealed for {kind.audience!r}, not with the key {box.kid!r}")
     return Sealed(kind.model_validate_json(sealing.keyring.open(box, sealing.place)))
 
 

@@ -229,14 +229,19 @@ class Reservations:
         Raises:
             Taken: it is reserved for another owner.
         """
-        key = f"{kind}/{value}"
-        async with answering():
-            try:
-                await self._collection.insert_one({"_id": key, "owner": owner})
-            except DuplicateKeyError:
-                held = await self._collection.find_one({"_id": key})
-                if held is None or held["owner"] != owner:
-                    raise Taken("" if held is None else held["owner"]) from None
+        while True:
+            async with answering():
+                try:
+                    await self._collection.insert_one({"_id": f"{kind}/{value}", "owner": owner})
+                except DuplicateKeyError:
+                    holder = await self.owner(kind, value)
+                else:
+                    return
+            if holder == owner:
+                return
+            # None: given back between the two calls, so it may be had after all.
+            if holder is not None:
+                raise Taken(holder)
 
     async def owner(self, kind: str, value: str) -> str | None:
         """Give the owner of a reserved value, or None."""
