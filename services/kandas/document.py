@@ -33,7 +33,6 @@ _FONTS: Final = {
     ("serif", ""): "DejaVuSerif.ttf",
     ("serif", "B"): "DejaVuSerif-Bold.ttf",
     ("sans", ""): "DejaVuSans.ttf",
-    ("sans", "B"): "DejaVuSans-Bold.ttf",
 }
 """Of the DejaVu family, only the sans has the Arabic letters of Kazakh."""
 

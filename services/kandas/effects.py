@@ -84,7 +84,7 @@ class Effects:
             case Submitted():
                 await self._check(state, now)
             case Checked() | Returned() if state.unsealed():
-                await self._seal(state)
+                await self._seal(application_id)
             case Closed():
                 await self._purge(state)
             case _:
@@ -103,12 +103,18 @@ class Effects:
             state.id, lambda held: domain.record_check(held, state.round, answers, self._law, self._clock())
         )
 
-    async def _seal(self, state: Checked | Returned) -> None:
-        for decision in state.unsealed():
+    async def _seal(self, application_id: str) -> None:
+        """Make what documents are missing, one by one; another wake may be at it, so look afresh before each."""
+        while (state := await self._unsealed(application_id)) is not None:
+            decision = state.unsealed()[0]
             pdf = await asyncio.to_thread(self._press.make, state, decision)
             sha256 = sha256_of(pdf)
-            await self._blobs.put(document_blob(state.id, sha256), pdf)
-            await self._record(state.id, decision.person, sha256)
+            await self._blobs.put(document_blob(application_id, sha256), pdf)
+            await self._record(application_id, decision.person, sha256)
+
+    async def _unsealed(self, application_id: str) -> Checked | Returned | None:
+        state = await self._applications.get(application_id)
+        return state if isinstance(state, Checked | Returned) and state.unsealed() else None
 
     async def _record(self, application_id: str, person: str, sha256: str) -> None:
         await self._applications.apply(
