@@ -94,6 +94,11 @@ class Server:
         return f"{LOOPBACK}:{self.port}"
 
     @property
+    def environment(self) -> dict[str, str] | None:
+        """Environment variables of the child; None: those of this process."""
+        return None
+
+    @property
     def log(self) -> Path:
         """The file with everything the server printed."""
         return self._program.log
@@ -166,6 +171,7 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._program.log.parent,
+                env=self.environment,
                 start_new_session=True,
             )
 

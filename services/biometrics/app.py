@@ -7,13 +7,14 @@ from libs.common.background import Repeating
 from libs.common.blobs import Blobs
 from libs.common.platform import App, lay_out
 from libs.common.values import Clock, NewId, new_id, utc_now
-from services.biometrics import api, domain
+from services.biometrics import analysis, api, domain
+from services.biometrics.analyser import Analyser, StubAnalyser, WorkerAnalyser
 from services.biometrics.challenge import Action
 from services.biometrics.domain import Challenge
 from services.biometrics.handlers import Handlers
 from services.biometrics.service import BiometricsService
 from services.biometrics.settings import Settings
-from services.biometrics.workers import StubAnalyser, Workers
+from services.biometrics.workers import Workers
 
 MEDIA_KEY: Final = "biometrics"
 PURGE_EVERY_S: Final = 600.0
@@ -25,10 +26,9 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     platform = lay_out("biometrics", settings, clock, new_id, answers_key=MEDIA_KEY)
     checks = platform.engine.kind(domain.Check, "checks", searched=("kind",))
     blobs = Blobs(platform.database, platform.keyring, clock, MEDIA_KEY)
-    stub = settings.analyser == "stub"
-    workers = StubAnalyser(settings.profile) if stub else Workers(settings.models, settings.workers)
+    analyser, workers = _analyser(settings)
     service = BiometricsService(
-        checks.aggregates, blobs, workers, rules=settings.rules, clock=clock, new_challenge=random_challenge
+        checks.aggregates, blobs, analyser, rules=settings.rules, clock=clock, new_challenge=random_challenge
     )
 
     async def purge() -> None:
@@ -40,8 +40,15 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         routes=Handlers(service).routes(),
         kinds=[checks],
         timers=[platform.engine.timers(checks, service.wake, lease_s=ANALYSIS_LEASE_S, parallel=2 * settings.workers)],
-        components=[workers, Repeating("blobs.purge", PURGE_EVERY_S, purge)],
+        components=[*workers, Repeating("blobs.purge", PURGE_EVERY_S, purge)],
     )
+
+
+def _analyser(settings: Settings) -> tuple[Analyser, list[Workers]]:
+    if settings.analyser == "stub":
+        return StubAnalyser(settings.profile), []
+    workers = Workers(settings.workers, analysis.load, settings.models)
+    return WorkerAnalyser(workers), [workers]
 
 
 def random_challenge() -> Challenge:

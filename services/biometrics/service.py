@@ -14,9 +14,9 @@ from libs.common.events import Meta
 from libs.common.sealing import Sealed
 from libs.common.values import Clock
 from services.biometrics import domain
-from services.biometrics.analysis import Analyser
+from services.biometrics.analyser import Analyser
 from services.biometrics.domain import Analysing, CheckState, Closed, DocumentFacts, Findings, InReview, Part, Rules
-from services.biometrics.workers import AnalysisBroken
+from services.biometrics.workers import AnalysisTimeout, JobFailed, WorkerDied
 
 log = structlog.get_logger()
 
@@ -128,7 +128,7 @@ class BiometricsService:
     async def _analyse(self, journey_id: str, state: Analysing) -> None:
         try:
             findings = await self._look(state)
-        except AnalysisBroken as error:
+        except (WorkerDied, AnalysisTimeout, JobFailed) as error:
             log.warning("analysis.broke", subject=journey_id, failure=type(error).__name__, times=state.analyses + 1)
             await self._checks.apply(
                 journey_id,

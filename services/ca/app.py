@@ -32,9 +32,9 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     Raises:
         HierarchyError, KeyStoreError: the key ceremony was not held, or its files do not hold together.
     """
-    platform = lay_out("ca", settings, clock, new_id, answers_key="person")
+    platform = lay_out("ca", settings, clock, new_id, answers_key="ca")
     hierarchy = load(settings.directory, clock())
-    keystore = EncryptedFiles(settings.directory / "keys", settings.keystore_passphrase)
+    keystore = EncryptedFiles(settings.keys, settings.keystore_passphrase)
     authority = IssuingAuthority(hierarchy, Publication(settings.base_url), keystore.load(ISSUING), settings.crl_shards)
     enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
     held = platform.engine.kind(holdings.Holding, "holdings")

@@ -1,0 +1,140 @@
+"""An installation of the five services on one machine: its keys, its authority, and what each service is told.
+
+Everything that must not be known lies in ``folder``, readable by its owner only, and is made at the first start.
+"""
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from deploy.embedded.process import LOOPBACK
+from deploy.embedded.staff import ISSUER, StaffProvider
+from deploy.keys import make_keys
+from libs.citizen.services import Endpoints
+from libs.common.values import utc_now
+from services.ca.ceremony import CeremonyConfig, perform
+from services.ca.keys import EncryptedFiles
+
+SERVICES: Final = ("identity", "otp", "biometrics", "ca", "kandas")
+FIRST_PORT: Final = 8001
+_CEREMONY: Final = Path(__file__).parents[1] / "ceremony.toml"
+
+
+def usual_ports() -> dict[str, int]:
+    """Give the ports that people find written down: 8001 to 8005."""
+    return {name: FIRST_PORT + place for place, name in enumerate(SERVICES)}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the services of one machine are told.
+
+    Args:
+        folder: where keys and certificates lie.
+        kafka: ``host:port`` of the broker.
+        mongo_uri: of the store.
+        ports: of each service, on the loopback.
+        idempotence: whether the broker speaks idempotent producing; the embedded one does not.
+        models: where `make models` put the face models.
+        profile: ``development``, or ``bench`` to answer face checks by a stub.
+        prefix: before the names of the databases, where several installations share a store.
+    """
+
+    folder: Path
+    kafka: str
+    mongo_uri: str
+    ports: dict[str, int] = field(default_factory=usual_ports)
+    idempotence: bool = False
+    models: Path = Path("var/models")
+    profile: str = "development"
+    prefix: str = ""
+
+    @cached_property
+    def staff(self) -> StaffProvider:
+        """Whoever makes tokens for clerks and officers."""
+        return StaffProvider(self.folder / "keys" / "staff")
+
+    @property
+    def authority(self) -> Path:
+        """Where the certificates of the authorities lie."""
+        return self.folder / "ca"
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where citizens find the services."""
+        return Endpoints(**{name: f"http://{LOOPBACK}:{port}" for name, port in self.ports.items()})  # type: ignore[arg-type]  # only addresses are given
+
+    def prepare(self) -> None:
+        """Make the keys and hold the key ceremony; what is there already is verified and kept.
+
+        Raises:
+            HierarchyError, KeyStoreError: what is there does not hold together.
+        """
+        make_keys(self.folder / "keys")
+        facts = tomllib.loads(_CEREMONY.read_text(encoding="utf-8"))
+        config = CeremonyConfig.model_validate(
+            facts
+            | {
+                "directory": self.authority,
+                "seal_passphrase": self._secret("ca", "seal-passphrase"),
+                "base_url": self._publication,
+            }
+        )
+        passphrase = SecretStr(self._secret("ca", "keystore-passphrase"))
+        perform(config, EncryptedFiles(self.authority / "keys", passphrase), utc_now())
+
+    def environment(self, service: str) -> dict[str, str]:
+        """Give the environment variables that a service reads."""
+        told = {
+            "profile": self.profile,
+            "kafka": self.kafka,
+            "kafka_idempotence": str(self.idempotence).lower(),
+            "mongo_uri": self.mongo_uri,
+            "mongo_database": f"{self.prefix}{service}",
+            "sealing_file": str(self._file(service, "sealing")),
+            "http_host": LOOPBACK,
+            "http_port": str(self.ports[service]),
+            "identity_jwks": str(self._file(service, "identity-jwks.json")),
+            "staff_jwks": self.staff.jwks,
+            "staff_issuer": ISSUER,
+            **self._own(service),
+        }
+        return {f"{service}_{name}".upper(): value for name, value in told.items()}
+
+    def _own(self, service: str) -> dict[str, str]:
+        match service:
+            case "identity":
+                return {"token_key_file": str(self._file(service, "token.pem"))}
+            case "biometrics":
+                analyser = "stub" if self.profile == "bench" else "models"
+                return {"models": str(self.models.resolve()), "analyser": analyser}
+            case "ca":
+                return {
+                    "directory": str(self.authority),
+                    "keystore_passphrase_file": str(self._file(service, "keystore-passphrase")),
+                    "base_url": self._publication,
+                }
+            case "kandas":
+                return {
+                    "root_certificates": str(self.authority / "root.pem"),
+                    "issuing_certificates": str(self.authority / "issuing.pem"),
+                    "seal_file": str(self.authority / "seal.p12"),
+                    "seal_passphrase_file": str(self._file(service, "seal-passphrase")),
+                    "verify_url": f"http://{LOOPBACK}:{self.ports[service]}/v1/documents",
+                }
+            case _:
+                return {}
+
+    @property
+    def _publication(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports['ca']}/pki"
+
+    def _file(self, service: str, name: str) -> Path:
+        return (self.folder / "keys" / service / name).resolve()
+
+    def _secret(self, service: str, name: str) -> str:
+        return self._file(service, name).read_text()
