@@ -31,15 +31,16 @@ _SHA256 = {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Photographs of one person: for the selfie and the clip, and, where there is another, for the card."""
+    """Which photograph serves for what: different ones, where there are several of the person."""
 
     selfie: str
     card: str
+    clip: str
 
 
 PEOPLE: dict[Who, Person] = {
-    "a": Person(selfie="obama.jpg", card="obama2.jpg"),
-    "b": Person(selfie="biden.jpg", card="biden.jpg"),
+    "a": Person(selfie="obama3.jpg", card="obama2.jpg", clip="obama.jpg"),
+    "b": Person(selfie="biden.jpg", card="biden.jpg", clip="biden.jpg"),
 }
 
 

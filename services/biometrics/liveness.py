@@ -43,6 +43,7 @@ class LivenessProfile:
         landmark_residual: Least LandmarkResidual of a turn, percent of eye distance.
         flow_residual: Least FlowResidual of a turn, percent of eye distance.
         embedded: Most frames that are embedded.
+        certain: Least certainty of the mesh that there is a face.
     """
 
     version: str = "clip-1"
@@ -56,6 +57,7 @@ class LivenessProfile:
     landmark_residual: float = 4.0
     flow_residual: float = 1.5
     embedded: int = 5
+    certain: float = 0.5
 
 
 LIVENESS = LivenessProfile()
@@ -92,6 +94,9 @@ def observe(
             yield Observation(frame.time, len(detections), grey)
             continue
         face = finder.mesh(frame.picture, detections[0])
+        if face.presence < profile.certain:
+            yield Observation(frame.time, 0, grey)
+            continue
         straight = abs(face.pose.yaw) <= profile.straight
         chip = embedder.align(frame.picture, face) if straight else None
         yield Observation(frame.time, 1, grey, face, chip)

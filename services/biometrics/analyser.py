@@ -1,0 +1,91 @@
+"""The port through which the service has media analysed: its real implementation, and one for benchmarks."""
+
+from typing import Protocol
+
+from services.biometrics import analysis
+from services.biometrics.model_card import DLIB_RESNET_V1
+from services.biometrics.mrz import Mrz
+from services.biometrics.reports import (
+    ClipReport,
+    DocumentReport,
+    Embedded,
+    MatchResult,
+    SelfieReport,
+)
+from services.biometrics.workers import Workers
+
+
+class Analyser(Protocol):
+    """Analyses media. Raises `AnalysisBroken` where it gives no result."""
+
+    async def selfie(self, data: bytes) -> SelfieReport:
+        """See `analysis.analyse_selfie`."""
+
+    async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:
+        """See `analysis.analyse_clip`."""
+
+    async def document(self, pictures: list[bytes]) -> DocumentReport:
+        """See `analysis.analyse_document`."""
+
+    async def match(self, selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:
+        """See `analysis.match`."""
+
+
+class WorkerAnalyser:
+    """Analyses in worker processes that were prepared with `analysis.load`."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    async def selfie(self, data: bytes) -> SelfieReport:
+        """Judge and embed a selfie."""
+        return await self._workers.run(analysis.analyse_selfie, data)
+
+    async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:
+        """Judge a clip against its challenge."""
+        return await self._workers.run(analysis.analyse_clip, data, challenge)
+
+    async def document(self, pictures: list[bytes]) -> DocumentReport:
+        """Read an identity document."""
+        return await self._workers.run(analysis.analyse_document, pictures)
+
+    async def match(self, selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:
+        """Compare three faces."""
+        return await self._workers.run(analysis.match, selfie, clip, document)
+
+
+class StubAnalyser:
+    """Looks at nothing and passes everyone, so that a benchmark measures messaging and not vision.
+
+    In place of a picture of a card the benchmark uploads the JSON of the `Mrz` that would be read off it.
+    """
+
+    def __init__(self, profile: str) -> None:
+        """Refuse, with a ValueError, to exist under any profile but `bench`."""
+        if profile != "bench":
+            raise ValueError(f"StubAnalyser passes everyone: it serves the profile 'bench' only, not {profile!r}.")
+
+    _EMBEDDING = bytes(4 * DLIB_RESNET_V1.dimensions)
+
+    async def selfie(self, data: bytes) -> SelfieReport:  # noqa: ARG002 - looks at nothing
+        """Pass."""
+        return SelfieReport(guidance=(), measures={}, profile="stub", model="stub", embedding=self._EMBEDDING)
+
+    async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:  # noqa: ARG002 - looks at nothing
+        """Pass."""
+        return ClipReport(guidance=(), measures={}, profile="stub", model="stub", embedding=self._EMBEDDING)
+
+    async def document(self, pictures: list[bytes]) -> DocumentReport:
+        """Pass, with the zone that the last upload holds as JSON."""
+        mrz = Mrz.model_validate_json(pictures[-1])
+        return DocumentReport(
+            guidance=(), measures={}, profile="stub", model="stub", embedding=self._EMBEDDING, mrz=mrz
+        )
+
+    async def match(self, selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:  # noqa: ARG002
+        """Match."""
+        return MatchResult(
+            distances={"selfie-clip": 0.0, "selfie-document": 0.0, "clip-document": 0.0},
+            bands={"selfie-clip": "match", "selfie-document": "match", "clip-document": "match"},
+            model="stub",
+        )

@@ -1,0 +1,202 @@
+"""The analyses, as plain functions that a worker process runs.
+
+Each takes bytes and gives a report. Hostile or hopeless input is an ordinary answer with guidance; an exception
+means that something of ours is broken. `load` runs once in each worker and holds the interpreters, which cannot
+be sent between processes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import cast, get_args
+
+import cv2
+
+from services.biometrics import decode, quality
+from services.biometrics.challenge import ACTIONS, Action
+from services.biometrics.decode import GuidanceKey, Picture, UndecodableError
+from services.biometrics.document import DOCUMENT, DocumentReader
+from services.biometrics.embedding import OnnxEmbedder, from_bytes, to_bytes
+from services.biometrics.face import FaceFinder
+from services.biometrics.liveness import LIVENESS, examine, observe
+from services.biometrics.models import single_thread, verify
+from services.biometrics.mrz_reader import TESSDATA, MrzReader
+from services.biometrics.quality import SELFIE, Measures
+from services.biometrics.reports import (
+    ClipReport,
+    DocumentReport,
+    Embedded,
+    MatchResult,
+    Pair,
+    SelfieReport,
+)
+
+# Longer sides in pixels to which media are scaled down: faces need no more, the small print of a card does.
+_SELFIE_SIDE, _CLIP_SIDE, _DOCUMENT_SIDE = 1280, 640, 2000
+_CLIP_RATE = 10.0
+_CERTAIN_FACE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """The interpreters of one worker."""
+
+    finder: FaceFinder
+    embedder: OnnxEmbedder
+    document: DocumentReader
+
+
+class ModelMismatchError(ValueError):
+    """Embeddings of different models were to be compared, or of another model than the one loaded."""
+
+
+_instruments: Instruments | None = None
+
+
+def load(models: Path, tessdata: Path = TESSDATA) -> None:
+    """Verify the models and make this process ready to analyse.
+
+    Raises:
+        ModelsError: a model file is missing or not the one its manifest names.
+        FileNotFoundError: Tesseract's data is missing.
+    """
+    global _instruments  # noqa: PLW0603 - a process has one set of interpreters, made here and nowhere else
+    single_thread()
+    verified = verify(models)
+    finder, embedder = FaceFinder(verified), OnnxEmbedder(verified)
+    _instruments = Instruments(finder, embedder, DocumentReader(finder, embedder, MrzReader(tessdata)))
+
+
+def _loaded() -> Instruments:
+    if _instruments is None:
+        raise RuntimeError("This process cannot analyse yet: call load() first.")
+    return _instruments
+
+
+def analyse_selfie(data: bytes) -> SelfieReport:
+    """Judge a selfie (JPEG, PNG or WebP) and, if it is good, embed its face."""
+    tools = _loaded()
+    try:
+        picture = decode.picture(data, _SELFIE_SIDE)
+    except UndecodableError as error:
+        return _selfie([error.key], {})
+    faces = [face for face in tools.finder.faces(picture) if face.presence >= _CERTAIN_FACE]
+    if len(faces) != 1:
+        return _selfie([_not_one_face(picture, len(faces))], {"SingleFacePresent": 0.0})
+    measures = quality.measure(picture, faces[0])
+    guidance = quality.judge(measures)
+    if guidance:
+        return _selfie(guidance, measures)
+    chip = tools.embedder.align(picture, faces[0])
+    return _selfie([], measures, to_bytes(tools.embedder.embed([chip])[0]))
+
+
+def _selfie(guidance: list[GuidanceKey], measures: Measures, embedding: bytes | None = None) -> SelfieReport:
+    return SelfieReport(
+        guidance=tuple(guidance),
+        measures=measures,
+        profile=SELFIE.version,
+        model=_loaded().embedder.card.id,
+        embedding=embedding,
+    )
+
+
+def _not_one_face(picture: Picture, faces: int) -> GuidanceKey:
+    """Tell several faces from none, and from one too far away for the detector but seen in the middle part."""
+    if faces > 1:
+        return GuidanceKey("selfie.one_person_only")
+    height, width = picture.shape[:2]
+    middle = picture[height // 4 : -height // 4, width // 4 : -width // 4]
+    seen = _loaded().finder.detect(middle)
+    return GuidanceKey("selfie.come_closer" if seen else "selfie.no_face")
+
+
+def analyse_clip(data: bytes, challenge: tuple[str, ...]) -> ClipReport:
+    """Judge a clip (WebM or MP4) against the challenge it was recorded for.
+
+    Args:
+        data: The clip.
+        challenge: Different actions out of left, right, blink and closer, with at least one turn among them:
+            without a turn a flat picture cannot be told from a head.
+
+    Raises:
+        ValueError: the challenge is no such thing.
+    """
+    actions = _actions(challenge)
+    tools = _loaded()
+    try:
+        frames = decode.frames(data, _CLIP_RATE, _CLIP_SIDE)
+        observations = list(observe(frames, tools.finder, tools.embedder))
+    except UndecodableError as error:
+        return ClipReport(guidance=(error.key,), measures={}, profile=LIVENESS.version, model=tools.embedder.card.id)
+    verdict = examine(observations, actions, tools.embedder)
+    passed = not verdict.guidance and verdict.embedding is not None
+    return ClipReport(
+        guidance=tuple(verdict.guidance),
+        measures=verdict.measures,
+        profile=LIVENESS.version,
+        model=tools.embedder.card.id,
+        embedding=to_bytes(verdict.embedding) if passed and verdict.embedding is not None else None,
+    )
+
+
+def _actions(challenge: Sequence[str]) -> tuple[Action, ...]:
+    known = set(challenge) <= set(ACTIONS) and len(set(challenge)) == len(challenge)
+    if not known or not {"left", "right"} & set(challenge):
+        raise ValueError(f"A challenge is different actions of {get_args(Action)} with a turn, not {challenge!r}.")
+    return cast("tuple[Action, ...]", tuple(challenge))
+
+
+def analyse_document(pictures: list[bytes]) -> DocumentReport:
+    """Read an identity document from one or two pictures (both sides, or one that shows all there is to see)."""
+    tools = _loaded()
+    if len(pictures) not in {1, 2}:
+        return _document([GuidanceKey("document.one_or_two_pictures")], {})
+    try:
+        decoded = [decode.picture(data, _DOCUMENT_SIDE) for data in pictures]
+    except UndecodableError as error:
+        return _document([error.key], {})
+    reading = tools.document.read(decoded)
+    return DocumentReport(
+        guidance=tuple(reading.guidance),
+        measures=reading.measures,
+        profile=DOCUMENT.version,
+        model=tools.embedder.card.id,
+        embedding=None if reading.embedding is None else to_bytes(reading.embedding),
+        portrait_jpeg=None if reading.portrait is None else _jpeg(reading.portrait),
+        mrz=reading.mrz,
+    )
+
+
+def _document(guidance: list[GuidanceKey], measures: Measures) -> DocumentReport:
+    return DocumentReport(
+        guidance=tuple(guidance),
+        measures=measures,
+        profile=DOCUMENT.version,
+        model=_loaded().embedder.card.id,
+    )
+
+
+def _jpeg(picture: Picture) -> bytes:
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
+    return encoded.tobytes()
+
+
+def match(selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:
+    """Compare the three faces, each with each, by the card of the model that is loaded.
+
+    Raises:
+        ModelMismatchError: one of them was made by another model, or has no embedding.
+    """
+    card = _loaded().embedder.card
+    faces = {"selfie": selfie, "clip": clip, "document": document}
+    vectors = {}
+    for name, face in faces.items():
+        if face.model != card.id or face.embedding is None:
+            raise ModelMismatchError(f"The {name} has no embedding of the model {card.id} (it says {face.model}).")
+        vectors[name] = from_bytes(face.embedding)
+    pairs = combinations(vectors.items(), 2)
+    distances = {cast("Pair", f"{a}-{b}"): card.distance(x, y) for (a, x), (b, y) in pairs}
+    bands = {pair: card.band(distance) for pair, distance in distances.items()}
+    return MatchResult(distances=distances, bands=bands, model=card.id)
