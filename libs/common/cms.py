@@ -80,7 +80,7 @@ _SCHEMES: Final = frozenset(
 _REFUSALS: Final = {
     "too_large": "The signature file is too large to be a signature. Please send the detached signature alone.",
     "not_der": "The signature is encoded as BER. Please save it as DER: streaming has to be off in the program.",
-    "malformed": "This is not a detached electronic signature (CMS). Please sign the document again.",
+    "malformed": "This is not a detached electronic signature (CAdES-BES). Please sign the document again.",
     "not_detached": "The signature holds a document of its own. Please make a detached signature.",
     "one_signer": "The document must bear exactly one signature. Please sign it once, with your own key.",
     "unsupported_algorithm": "This signature algorithm is not supported. Please use an EC or RSA key and SHA-256.",

@@ -108,7 +108,7 @@ def test_rsa_keys_with_a_small_factor_are_refused() -> None:
 
 
 def test_rsa_keys_of_the_faulty_generator_are_refused() -> None:
-    """Such a prime is k M + (65537^a mod M), with M the product of the first 126 primes for 2,048-bit keys (CCS 2017)."""
+    """Each prime is k M + (65537^a mod M), M the product of the first 126 primes for 2,048-bit keys (CCS 2017)."""
     primes = [n for n in range(2, 702) if all(n % d for d in range(2, int(n**0.5) + 1))]
     product = 1
     for prime in primes:
