@@ -1,0 +1,180 @@
+"""HTTP: citizens begin a journey, follow it, choose a PIN, sign in, and look into their cabinet."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response, status
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from libs.common.contracts.people import Contact
+from libs.common.idempotency import Idempotency, Once
+from libs.common.tokens import Authenticator, Claims, TokenIssuer
+from libs.common.values import Clock, Iin, JourneyId, PhoneNumber
+from services.identity.accounts import Accounts
+from services.identity.citizens import PersonOutcome
+from services.identity.pins import Pin
+from services.identity.progress import CertificateView, JourneyView, certificate_views
+from services.identity.service import JourneyService
+from services.identity.states import JourneyState, McbKnown
+
+Email = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$")
+]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class StartForm(_Form):
+    """Who sets out, and where codes go."""
+
+    iin: Iin
+    phone: PhoneNumber
+    email: Email | None = None
+
+
+class PinForm(_Form):
+    """The PIN that the citizen chose."""
+
+    pin: Pin
+
+
+class SignInForm(_Form):
+    """Who wants in."""
+
+    iin: Iin
+    pin: Pin
+
+
+class Started(BaseModel):
+    """A journey has begun; the token is what its browser shows from now on."""
+
+    journey_id: str
+    token: str
+    mcb_registered: bool
+    expires_at: datetime
+
+
+class DigitalIdView(BaseModel):
+    """Whose Digital ID it is."""
+
+    citizen_id: str
+
+
+class SessionView(BaseModel):
+    """A session in the cabinet."""
+
+    token: str
+    citizen_id: str
+    expires_at: datetime
+
+
+class ApplicationView(BaseModel):
+    """A kandas application as the cabinet lists it."""
+
+    application_id: str
+    status: str
+    updated_at: datetime
+    persons: tuple[PersonOutcome, ...]
+
+
+class CabinetView(BaseModel):
+    """The personal cabinet."""
+
+    citizen_id: str
+    certificates: tuple[CertificateView, ...]
+    applications: tuple[ApplicationView, ...]
+
+
+def journey_routes(
+    service: JourneyService, auth: Authenticator, idempotency: Idempotency, tokens: TokenIssuer, clock: Clock
+) -> APIRouter:
+    """Make the routes of a journey."""
+    own_journey = Depends(auth.journey_of("journey_id"))
+    router = APIRouter(prefix="/v1/journeys", tags=["journeys"])
+
+    def answer(journey_id: str, state: JourneyState) -> Started:
+        left = max(state.expires_at - clock(), timedelta(0))
+        return Started(
+            journey_id=journey_id,
+            token=tokens.journey(journey_id, left),
+            mcb_registered=isinstance(state.mcb, McbKnown),
+            expires_at=state.expires_at,
+        )
+
+    @router.post("", status_code=status.HTTP_201_CREATED, response_model=Started)
+    async def start(form: StartForm, once: Annotated[Once, Depends(idempotency.once)]) -> Response:
+        async def begin() -> Started:
+            contact = Contact(phone=form.phone, email=form.email)
+            return answer(once.id, await service.start(once.id, form.iin, contact))
+
+        return await once(begin)
+
+    @router.get("/{journey_id}", dependencies=[own_journey])
+    async def show(journey_id: JourneyId) -> JourneyView:
+        return await service.view(journey_id)
+
+    @router.post(
+        "/{journey_id}/digital-id",
+        status_code=status.HTTP_201_CREATED,
+        response_model=DigitalIdView,
+        dependencies=[own_journey],
+    )
+    async def create_digital_id(
+        journey_id: JourneyId, form: PinForm, once: Annotated[Once, Depends(idempotency.once)]
+    ) -> Response:
+        async def create() -> DigitalIdView:
+            return DigitalIdView(citizen_id=await service.create_digital_id(journey_id, form.pin))
+
+        return await once(create)
+
+    @router.post("/{journey_id}/cancel", status_code=status.HTTP_202_ACCEPTED, dependencies=[own_journey])
+    async def cancel(journey_id: JourneyId) -> None:
+        await service.cancel(journey_id)
+
+    return router
+
+
+def account_routes(accounts: Accounts, auth: Authenticator) -> APIRouter:
+    """Make the routes of a citizen's account.
+
+    Signing in takes no Idempotency-Key: each try counts, and a remembered answer would be a password of its own.
+    """
+    signed_in = Depends(auth.citizen())
+    router = APIRouter(prefix="/v1", tags=["accounts"])
+
+    @router.post("/sessions", status_code=status.HTTP_201_CREATED)
+    async def sign_in(form: SignInForm) -> SessionView:
+        session = await accounts.sign_in(form.iin, form.pin)
+        return SessionView(token=session.token, citizen_id=session.citizen_id, expires_at=session.expires_at)
+
+    @router.get("/cabinet")
+    async def cabinet(claims: Annotated[Claims, signed_in]) -> CabinetView:
+        citizen = await accounts.cabinet(claims.sub)
+        return CabinetView(
+            citizen_id=claims.sub,
+            certificates=certificate_views(citizen.certificates, citizen.revoked),
+            applications=tuple(
+                ApplicationView(
+                    application_id=each.application_id,
+                    status=each.status,
+                    updated_at=each.updated_at,
+                    persons=each.outcomes,
+                )
+                for each in citizen.applications
+            ),
+        )
+
+    return router
+
+
+def key_routes(jwks: dict[str, Any]) -> APIRouter:
+    """Make the route by which everybody learns the public keys of our tokens (RFC 7517)."""
+    router = APIRouter(prefix="/v1/.well-known", tags=["keys"])
+
+    @router.get("/jwks.json")
+    async def keys() -> dict[str, Any]:
+        return jwks
+
+    return router

@@ -1,0 +1,80 @@
+"""How identity is put together."""
+
+import httpx
+
+from libs.common.aggregates import Aggregates
+from libs.common.platform import App, lay_out
+from libs.common.sealing import Keyring
+from libs.common.tokens import TokenIssuer
+from libs.common.values import Clock, NewId, new_id, utc_now
+from services.identity import api
+from services.identity.accounts import Accounts
+from services.identity.citizens import Citizen
+from services.identity.handlers import Handlers
+from services.identity.mcb import DevelopmentMcb, HttpMcb, MobileCitizensBase, PhoneOwner
+from services.identity.pins import PinHash, Pins
+from services.identity.register import DevelopmentRegister, HttpRegister, PopulationRegister, read_people
+from services.identity.service import JourneyService
+from services.identity.settings import Settings
+from services.identity.sign_ins import SignIns
+from services.identity.states import Journey
+
+ASK_TIMEOUT_S = 10.0
+
+
+def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
+    """Make the application, with every collaborator in sight."""
+    platform = lay_out("identity", settings, clock, new_id, answers_key=PinHash.audience)
+    journeys = platform.engine.kind(Journey, "journeys")
+    citizens = platform.engine.kind(Citizen, "citizens")
+    sign_ins = platform.engine.kind(SignIns, "sign_ins")
+    phone_owners = platform.engine.kind(PhoneOwner, "phone_owners")
+    tokens = TokenIssuer(settings.private_key, settings.identity_issuer, settings.kid, clock)
+    accounts = Accounts(
+        citizens.aggregates,
+        sign_ins.aggregates,
+        platform.reservations,
+        Pins(settings.pin_hash),
+        tokens,
+        rules=settings.sign_in,
+        keyring=platform.keyring,
+        clock=clock,
+        new_id=new_id,
+    )
+    service = JourneyService(
+        journeys.aggregates,
+        accounts,
+        _register(settings),
+        _mcb(settings, phone_owners.aggregates, platform.keyring),
+        rules=settings.rules,
+        keyring=platform.keyring,
+        metrics=platform.metrics,
+        clock=clock,
+    )
+    return platform.app(
+        "Journeys and Digital IDs",
+        routers=[
+            api.journey_routes(service, platform.auth, platform.idempotency, tokens, clock),
+            api.account_routes(accounts, platform.auth),
+            api.key_routes(settings.key_set),
+        ],
+        routes=Handlers(service, accounts).routes(),
+        kinds=[journeys, citizens, sign_ins, phone_owners],
+        timers=[platform.engine.timers(journeys, service.wake)],
+    )
+
+
+def _register(settings: Settings) -> PopulationRegister:
+    if settings.register_url is not None and settings.register_token is not None:
+        return HttpRegister(_client(settings.register_url, settings.register_token.get_secret_value()))
+    return DevelopmentRegister(read_people(settings.development_people))
+
+
+def _mcb(settings: Settings, owners: Aggregates[PhoneOwner], keyring: Keyring) -> MobileCitizensBase:
+    if settings.mcb_url is not None and settings.mcb_token is not None:
+        return HttpMcb(_client(settings.mcb_url, settings.mcb_token.get_secret_value()))
+    return DevelopmentMcb(owners, keyring, read_people(settings.development_people))
+
+
+def _client(url: str, token: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=ASK_TIMEOUT_S)

@@ -1,0 +1,171 @@
+"""What identity does about journeys: load, decide, save with what follows."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from libs.common.aggregates import Aggregates
+from libs.common.contracts.identity import JourneyClosed, JourneyStarted
+from libs.common.contracts.people import Contact
+from libs.common.errors import Refused, Retryable, Unavailable
+from libs.common.events import Event, Meta
+from libs.common.metrics import Metrics
+from libs.common.sealing import Keyring
+from libs.common.values import Clock
+from services.identity import domain, progress
+from services.identity.accounts import Accounts
+from services.identity.facts import Fact
+from services.identity.mcb import MobileCitizensBase, PairRefused
+from services.identity.pins import check_not_simple
+from services.identity.progress import JourneyView
+from services.identity.register import PopulationRegister
+from services.identity.states import JourneyState, McbWanted, Pair, Rules
+
+SAGA = "eds"
+
+
+class JourneyService:
+    """Journeys.
+
+    Args:
+        journeys: by journey id.
+        accounts: makes the citizen a Digital ID belongs to.
+    """
+
+    def __init__(
+        self,
+        journeys: Aggregates[JourneyState],
+        accounts: Accounts,
+        register: PopulationRegister,
+        mcb: MobileCitizensBase,
+        *,
+        rules: Rules,
+        keyring: Keyring,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._journeys = journeys
+        self._accounts = accounts
+        self._register = register
+        self._mcb = mcb
+        self._rules = rules
+        self._keyring = keyring
+        self._metrics = metrics
+        self._clock = clock
+
+    async def start(self, journey_id: str, iin: str, contact: Contact) -> JourneyState:
+        """Begin a journey under this id, or give the one that began under it.
+
+        Raises:
+            Refused: ``iin.unknown``, 404.
+            Unavailable: the population register or the Mobile Citizens Base does not answer; nothing was begun.
+        """
+        if (begun := await self._journeys.get(journey_id)) is not None:
+            return begun
+        resident = await self._register.find(iin)
+        if resident is None:
+            detail = (
+                "The population register does not know this IIN. Compare it with your identity card; if it is right, "
+                "turn to a public service centre."
+            )
+            raise Refused("iin.unknown", detail, 404)
+        opening = domain.Opening(
+            resident=resident,
+            contact=contact,
+            person_ref=self._keyring.blind("person", iin),
+            phone_ref=self._keyring.blind("phone", contact.phone),
+            mcb_registered=await self._mcb.holds(Pair(iin=iin, phone=contact.phone)),
+        )
+        state = await self._decide(journey_id, lambda state: domain.start(state, opening, self._rules, self._clock()))
+        return _existing(state)
+
+    async def take_in(self, fact: Fact, meta: Meta) -> None:
+        """Take in what another service tells about a journey."""
+        await self._decide(
+            meta.subject,
+            lambda state: domain.take_in(state, fact, meta.time, self._rules, self._clock()),
+            cause=meta,
+        )
+
+    async def create_digital_id(self, journey_id: str, pin: str) -> str:
+        """Make the Digital ID with this PIN and give the citizen's id; a second time, give the id alone.
+
+        The citizen is stored before the journey tells of it, under an id that the person keeps for ever: a crash in
+        between leaves a citizen whose PIN the next try replaces.
+
+        Raises:
+            Refused: ``pin.too_simple``, 422; ``journey.face_missing``, ``journey.phone_missing``, ``journey.closed``.
+        """
+        ready = domain.check_ready_for_pin(_existing(await self._journeys.get(journey_id)))
+        if ready is not None:
+            resident = ready.resident.value
+            iin, phone = resident.person.iin, ready.contact.value.phone
+            check_not_simple(pin, birth_date=resident.birth_date, iin=iin, phone=phone)
+            citizen_id = await self._accounts.register(ready.resident, ready.person_ref, pin)
+            await self._decide(
+                journey_id,
+                lambda state: domain.create_digital_id(state, citizen_id, self._rules, self._clock()),
+            )
+        return domain.citizen_id(_existing(await self._journeys.get(journey_id)))
+
+    async def cancel(self, journey_id: str) -> None:
+        """Give a journey up.
+
+        Raises:
+            Refused: ``journey.closed``: it ended otherwise before.
+        """
+        await self._decide(journey_id, lambda state: domain.cancel(state, self._rules, self._clock()))
+
+    async def view(self, journey_id: str) -> JourneyView:
+        """Show where a journey stands.
+
+        Raises:
+            Refused: ``journey.unknown``, 404.
+        """
+        return progress.view(journey_id, _existing(await self._journeys.get(journey_id)), self._rules)
+
+    async def wake(self, journey_id: str, now: datetime) -> None:
+        """Do what is due: register a pair with the Mobile Citizens Base, or look at a deadline."""
+        state = await self._journeys.get(journey_id)
+        if state is not None and isinstance(state.mcb, McbWanted) and state.mcb.next_at <= now:
+            await self._register_pair(journey_id, state.mcb.pair.value)
+        await self._decide(journey_id, lambda state: domain.enforce_deadline(state, self._rules, self._clock()))
+
+    async def _register_pair(self, journey_id: str, pair: Pair) -> None:
+        try:
+            await self._mcb.register(pair, request_id=journey_id)
+        except PairRefused:
+            decide = domain.mcb_refused
+        except (Retryable, Unavailable):
+            decide = domain.mcb_postponed
+        else:
+            decide = domain.mcb_registered
+        await self._decide(journey_id, lambda state: decide(state, self._rules, self._clock()))
+
+    async def _decide(
+        self, journey_id: str, decide: Callable[[JourneyState | None], domain.Result | None], cause: Meta | None = None
+    ) -> JourneyState | None:
+        """Apply a decision, and count the journeys it began or ended once it is stored."""
+        told: list[tuple[Event, ...]] = []
+
+        def noted(state: JourneyState | None) -> domain.Result | None:
+            result = decide(state)
+            told.append(() if result is None else result.events)
+            return result
+
+        state = await self._journeys.apply(journey_id, noted, cause=cause)
+        for event in told[-1] if told else ():
+            self._count(event)
+        return state
+
+    def _count(self, event: Event) -> None:
+        match event:
+            case JourneyStarted():
+                self._metrics.journeys_started.labels(SAGA).inc()
+            case JourneyClosed():
+                self._metrics.journeys_closed.labels(SAGA, event.outcome).inc()
+
+
+def _existing(state: JourneyState | None) -> JourneyState:
+    if state is None:
+        raise Refused("journey.unknown", "There is no such journey. Please begin a new one.", 404)
+    return state
