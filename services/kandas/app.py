@@ -1,6 +1,8 @@
 """How kandas is put together."""
 
-from typing import Any, Final
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import httpx
 
@@ -30,6 +32,8 @@ _WAKE_LEASE_S: Final = 60.0  # a large family's documents take a while
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
     """Make the application, with every collaborator in sight."""
+    # It tells each table of each font it embeds, at the level of information.
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     platform = lay_out("kandas", settings, clock, new_id, answers_key=PersonForm.audience)
     law = settings.law
     trust = TrustAnchors.from_pem(settings.root_certificates.read_bytes(), settings.issuing_certificates.read_bytes())
@@ -66,7 +70,7 @@ def _ministry(settings: Settings) -> MinistrySystem:
     return HttpMinistry(httpx.AsyncClient(base_url=settings.ministry_url, headers=headers, timeout=_MINISTRY_TIMEOUT_S))
 
 
-def _purging(blobs: Blobs, clock: Clock) -> Any:
+def _purging(blobs: Blobs, clock: Clock) -> Callable[[], Awaitable[None]]:
     async def purge() -> None:
         await blobs.purge(clock())
 

@@ -192,8 +192,12 @@ def test_what_nobody_signs_is_closed_and_holds_nothing_personal(given: Given) ->
     over = domain.tick(draft, given.law, draft.expires_at)
     assert over is not None
     assert isinstance(over.state, Closed)
-    assert (over.state.reason, over.wake_at) == ("application.not_signed", None)
+    assert over.state.reason == "application.not_signed"
     assert not {"persons", "attachments"} & set(over.state.model_dump())
+    assert over.wake_at == draft.expires_at, "its blobs are to be deleted at once"
+    purged = domain.purged(over.state)
+    assert purged is not None
+    assert purged.wake_at is None
 
 
 def test_a_returned_application_lapses_but_keeps_what_was_decided(given: Given) -> None:
