@@ -26,7 +26,7 @@ from libs.common.cms_structures import (
     SigningCertificateV2,
     signed_attributes,
 )
-from libs.common.der import AlgorithmIdentifier, name_attributes, serial_text, subject_name, tbs_fields
+from libs.common.der import AlgorithmIdentifier, TbsCertificate, name_attributes, serial_text, tbs_fields
 from libs.common.errors import Refused
 from libs.common.trust import PERSON_SIGN, CertificateRefused, CertificateUse, TrustAnchors
 
@@ -149,11 +149,11 @@ def verify_detached(
     signed_data = _read(signature)
     info, attributes = _signer(signed_data)
     digest = _check_document(info, attributes, data)
-    der = _signer_certificate(signed_data, info, attributes)
+    der, fields = _signer_certificate(signed_data, info, attributes)
     try:
         certificate = trust.verify(der, at, use)
         _verify_signature(certificate, info, attributes, digest)
-        iin, name = _person(der)
+        iin, name = _person(fields)
         signed_at = _signing_time(attributes)
     except CertificateRefused as error:
         raise SignatureRefused(error.doubt) from error
@@ -218,7 +218,9 @@ def _check_document(info: SignerInfo, attributes: SignedAttributes, data: bytes)
     return algorithm
 
 
-def _signer_certificate(signed_data: SignedData, info: SignerInfo, attributes: SignedAttributes) -> bytes:
+def _signer_certificate(
+    signed_data: SignedData, info: SignerInfo, attributes: SignedAttributes
+) -> tuple[bytes, TbsCertificate]:
     """Find the certificate whose digest was signed (RFC 5035, 4): another of the same name can't take its place."""
     embedded = signed_data.certificates.as_list() if signed_data.certificates else []
     if len(embedded) > _MAX_CERTIFICATES:
@@ -230,8 +232,7 @@ def _signer_certificate(signed_data: SignedData, info: SignerInfo, attributes: S
     algorithm = _ess_digest(meant)
     for certificate in map(asn1.encode_der, embedded):
         if _digest(algorithm, certificate) == meant.certificate_hash:
-            _require_same_names(certificate, info, meant)
-            return certificate
+            return certificate, _fields(certificate, info, meant)
     raise SignatureRefused("incomplete")
 
 
@@ -244,8 +245,8 @@ def _ess_digest(meant: EssCertIdV2) -> hashes.HashAlgorithm:
     return algorithm
 
 
-def _require_same_names(certificate: bytes, info: SignerInfo, meant: EssCertIdV2) -> None:
-    """All three places that name the signer's certificate have to name the same one."""
+def _fields(certificate: bytes, info: SignerInfo, meant: EssCertIdV2) -> TbsCertificate:
+    """Read the signer's certificate. All three places that name it have to name the same one."""
     try:
         fields = tbs_fields(certificate)
     except ValueError as error:
@@ -257,6 +258,7 @@ def _require_same_names(certificate: bytes, info: SignerInfo, meant: EssCertIdV2
         same &= names == [(_DIRECTORY_NAME, issuer)] and meant.issuer_serial.serial_number == serial_number
     if not same:
         raise SignatureRefused("malformed")
+    return fields
 
 
 def _verify_signature(
@@ -273,9 +275,9 @@ def _verify_signature(
         raise SignatureRefused("unsupported_algorithm")
 
 
-def _person(certificate: bytes) -> tuple[str, str]:
+def _person(certificate: TbsCertificate) -> tuple[str, str]:
     """Read IIN and common name. SignatureRefused if the certificate is no person's."""
-    subject = dict(name_attributes(subject_name(certificate)))
+    subject = dict(name_attributes(certificate.subject))
     number = _PERSON_NUMBER.fullmatch(subject.get(NameOID.SERIAL_NUMBER, ""))
     if number is None:
         raise SignatureRefused("wrong_profile")

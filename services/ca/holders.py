@@ -109,8 +109,8 @@ class Authority:
 
 
 def is_printing(text: str) -> bool:
-    """Tell whether every character shows: no control, format (direction marks), surrogate or unassigned."""
-    return not any(unicodedata.category(character).startswith("C") for character in text)
+    """Tell whether every character shows: no control, direction mark, line break, surrogate or unassigned."""
+    return text.replace("\u00a0", " ").isprintable()
 
 
 def _require_number(text: str, what: str) -> None:

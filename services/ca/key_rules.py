@@ -11,32 +11,46 @@ RSA_EXPONENT: Final = 65537
 
 _SMALL_PRIMES: Final = math.prod(n for n in range(2, 752) if all(n % d for d in range(2, math.isqrt(n) + 1)))
 _FERMAT_ROUNDS: Final = 100
+_SIEVE: Final = 64 * 9 * 5 * 7 * 11
+_SQUARES: Final = frozenset(n * n % _SIEVE for n in range(_SIEVE))
 _ROCA_PRIMES: Final = tuple(n for n in range(11, 168) if all(n % d for d in range(2, math.isqrt(n) + 1)))
 
 
-def key_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str | None:
-    """Say why a key may not be certified; None if it may. A point off its curve never becomes a key object."""
+def key_size_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str | None:
+    """Say whether curve, size or exponent are not allowed; None if they are."""
     if isinstance(key, ec.EllipticCurvePublicKey):
         return None if isinstance(key.curve, CURVES) else "an EC key must lie on P-256 or P-384"
     if key.key_size not in RSA_BITS:
         return f"an RSA key must have {RSA_BITS.start} to {RSA_BITS.stop - 1} bits"
-    numbers = key.public_numbers()
-    if numbers.e != RSA_EXPONENT:
+    if key.public_numbers().e != RSA_EXPONENT:
         return f"an RSA key must have the public exponent {RSA_EXPONENT}"
-    if math.gcd(numbers.n, _SMALL_PRIMES) != 1 or _has_close_factors(numbers.n):
+    return None
+
+
+def key_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str | None:
+    """Say why a key may not be certified; None if it may. A point off its curve never becomes a key object."""
+    weakness = key_size_weakness(key)
+    if weakness is not None or isinstance(key, ec.EllipticCurvePublicKey):
+        return weakness
+    modulus = key.public_numbers().n
+    if math.gcd(modulus, _SMALL_PRIMES) != 1 or _has_close_factors(modulus):
         return "this RSA key can be factored at once"
-    if _is_roca(numbers.n):
+    if _is_roca(modulus):
         return "this RSA key was made by a generator whose keys can be factored (CVE-2017-15361)"
     return None
 
 
 def _has_close_factors(modulus: int) -> bool:
-    """Look for factors near the square root, by Fermat's method (CA/Browser Forum BR 6.1.1.3: 100 rounds)."""
+    """Look for factors near the square root, by Fermat's method (CA/Browser Forum BR 6.1.1.3: 100 rounds).
+
+    Few numbers are squares modulo ``_SIEVE``; the costly root is taken of those alone.
+    """
     a = math.isqrt(modulus - 1) + 1
+    rest = a * a - modulus
     for _ in range(_FERMAT_ROUNDS):
-        rest = a * a - modulus
-        if math.isqrt(rest) ** 2 == rest:
+        if rest % _SIEVE in _SQUARES and math.isqrt(rest) ** 2 == rest:
             return True
+        rest += 2 * a + 1
         a += 1
     return False
 

@@ -20,7 +20,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from libs.common.der import TbsCertificate, name_attributes, signed
 from services.ca.holders import COMMON_NAME_LENGTH, is_printing
 from services.ca.issuers import Issuer
-from services.ca.key_rules import key_weakness
+from services.ca.key_rules import key_size_weakness
 from services.ca.orders import SERIAL_OCTETS, Order
 from services.ca.profiles import Publication
 
@@ -62,16 +62,15 @@ class _Candidate:
     """What the rules look at: the bytes as read, beside what they should say."""
 
     read: x509.Certificate
+    extensions: dict[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]
     fields: TbsCertificate
     order: Order
     issuer: Issuer
     publication: Publication
 
     def extension(self, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
-        try:
-            return self.read.extensions.get_extension_for_class(kind).value
-        except x509.ExtensionNotFound:
-            return None
+        found = self.extensions.get(kind.oid)
+        return found.value if found else None
 
 
 def lint(tbs: bytes, order: Order, issuer: Issuer, publication: Publication) -> LintedTbs:
@@ -81,7 +80,8 @@ def lint(tbs: bytes, order: Order, issuer: Issuer, publication: Publication) -> 
         if fields.serial_number <= 0:  # first, as the other parser only warns of it
             raise LintError(("the serial number is not positive",))
         unsigned = x509.load_der_x509_certificate(signed(tbs, issuer.signature_algorithm, b""))
-        candidate = _Candidate(unsigned, fields, order, issuer, publication)
+        extensions = {extension.oid: extension for extension in unsigned.extensions}
+        candidate = _Candidate(unsigned, extensions, fields, order, issuer, publication)
         findings = tuple(finding for rule in _RULES for finding in rule(candidate))
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise LintError((f"the bytes do not read as a certificate: {type(error).__name__}",)) from error
@@ -134,7 +134,7 @@ def _public_key(it: _Candidate) -> Iterator[str]:
     ordered = it.order.public_key.public_bytes(*form)
     if asn1.encode_der(it.fields.public_key) != ordered:
         yield "the public key is not the requested one"
-    if (weakness := key_weakness(it.order.public_key)) is not None:
+    if (weakness := key_size_weakness(it.order.public_key)) is not None:
         yield weakness
     if it.order.profile.self_signed != (it.read.public_key() == it.issuer.public_key):
         yield "a certificate carries its issuer's own key exactly if it is self-signed"
@@ -206,15 +206,15 @@ def _nothing_else(it: _Candidate) -> Iterator[str]:
             x509.AuthorityInformationAccess.oid,
             x509.CRLDistributionPoints.oid,
         }
-    if {extension.oid for extension in it.read.extensions} != expected:
+    if it.extensions.keys() != expected:
         yield "there is an unexpected extension, or an expected one is missing"
-    if any(extension.critical != (extension.oid in _CRITICAL) for extension in it.read.extensions):
+    if any(extension.critical != (extension.oid in _CRITICAL) for extension in it.extensions.values()):
         yield "an extension is critical where it should not be, or the other way round"
 
 
 def _canonical(it: _Candidate) -> Iterator[str]:
     """DER has one encoding of each value (X.690, 11); parsers are more lenient, such as with named bits."""
-    read = [(extension.oid, extension.value.public_bytes()) for extension in it.read.extensions]
+    read = [(extension.oid, extension.value.public_bytes()) for extension in it.extensions.values()]
     if read != [(extension.oid, extension.value) for extension in it.fields.extensions]:
         yield "an extension's value is not in its one canonical encoding"
 
