@@ -25,6 +25,7 @@ from libs.common.admin import create_topics
 from libs.common.broker import KafkaPublisher, KafkaSettings
 from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.contracts.people import Person
+from libs.common.der import serial_text
 from libs.common.documents import Outgoing
 from libs.common.events import Event, Meta, encode
 from libs.common.sealing import Keyring, Sealed
@@ -56,7 +57,7 @@ class Running:
     @property
     def serial(self) -> str:
         assert self.holding.certificate is not None
-        return f"{self.holding.certificate.serial_number:x}"
+        return serial_text(self.holding.certificate.serial_number)
 
     async def tell(self, event: Event) -> None:
         subject = str(uuid4())
