@@ -1,0 +1,139 @@
+"""A store and a broker in memory that outlive the processes on them, and a way to end such a process at any step."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from typing_extensions import override
+
+from libs.common.documents import Document, Documents, Outgoing
+from libs.common.retry import RawMessage
+from libs.common.testing.memory import MemoryDocuments
+
+
+class Crash(BaseException):
+    """The process ends here: nothing catches it, as nothing catches kill -9."""
+
+
+class Faults:
+    """Counts the steps of a process and ends it at the given ones. A dead process takes no further step."""
+
+    def __init__(self, *at: int) -> None:
+        self._at = frozenset(at)
+        self.steps = 0
+        self.dead = False
+
+    def step(self) -> None:
+        if self.dead:
+            raise Crash
+        self.steps += 1
+        if self.steps in self._at:
+            self.dead = True
+            raise Crash
+
+    def revive(self) -> None:
+        self.dead = False
+
+
+class FaultyDocuments(Documents):
+    """Documents whose every operation may be the last, before it takes effect or after."""
+
+    def __init__(self, rows: MemoryDocuments, faults: Faults) -> None:
+        self._rows = rows
+        self._faults = faults
+
+    async def _before(self) -> None:
+        self._faults.step()
+        await asyncio.sleep(0)  # others get their turn, as they do while a real store works
+
+    @override
+    async def load(self, key: str, *, fresh: bool = True) -> Document | None:
+        await self._before()
+        found = await self._rows.load(key, fresh=fresh)
+        self._faults.step()
+        return found
+
+    @override
+    async def store(self, document: Document) -> bool:
+        await self._before()
+        won = await self._rows.store(document)
+        self._faults.step()
+        return won
+
+    @override
+    async def trim(self, key: str, version: int) -> bool:
+        await self._before()
+        done = await self._rows.trim(key, version)
+        self._faults.step()
+        return done
+
+    @override
+    async def unpublished(self, before: int, limit: int) -> Sequence[Document]:
+        await self._before()
+        return await self._rows.unpublished(before, limit)
+
+    @override
+    async def due(self, now: int, limit: int) -> Sequence[tuple[str, int]]:
+        await self._before()
+        return await self._rows.due(now, limit)
+
+    @override
+    async def claim(self, key: str, wake_at: int, until: int) -> bool:
+        await self._before()
+        won = await self._rows.claim(key, wake_at, until)
+        self._faults.step()
+        return won
+
+    @override
+    async def find(self, where: Mapping[str, Any], limit: int) -> Sequence[Document]:
+        await self._before()
+        return await self._rows.find(where, limit)
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """A record of the log, as a consumer reads it."""
+
+    topic: str
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    partition: int = 0
+
+
+@dataclass
+class Log:
+    """A broker that keeps everything, with what each consumer group committed."""
+
+    records: list[LogRecord] = field(default_factory=list)
+    published: list[Outgoing] = field(default_factory=list)
+    committed: dict[str, int] = field(default_factory=dict)
+
+    def append(self, event: Outgoing) -> None:
+        self.published.append(event)
+        raw = (event.topic, len(self.records), event.meta.subject.encode(), event.value.encode())
+        self.records.append(LogRecord(*raw, event.meta.headers()))
+
+    def append_raw(self, message: RawMessage) -> None:
+        self.records.append(LogRecord(message.topic, len(self.records), message.key, message.value, message.headers))
+
+
+class FaultyPublisher:
+    """Writes to the log, event by event; the process may end between any two."""
+
+    def __init__(self, log: Log, faults: Faults) -> None:
+        self._log = log
+        self._faults = faults
+
+    async def publish(self, events: Sequence[Outgoing]) -> None:
+        for event in events:
+            self._faults.step()
+            await asyncio.sleep(0)
+            self._log.append(event)
+        self._faults.step()
+
+    async def publish_raw(self, message: RawMessage) -> None:
+        self._faults.step()
+        self._log.append_raw(message)
