@@ -75,8 +75,8 @@ class Verification(BaseModel):
     document_sha256: str
 
 
-def citizen_routes(service: KandasService, auth: Authenticator, idempotency: Idempotency) -> APIRouter:
-    """Make the citizens' routes."""
+def applying_routes(service: KandasService, auth: Authenticator, idempotency: Idempotency) -> APIRouter:
+    """Make the routes by which a citizen applies: open, attach, read, sign."""
     citizen = Annotated[Claims, Depends(auth.citizen())]
     router = APIRouter(prefix="/v1/applications", tags=["applications"])
 
@@ -115,6 +115,14 @@ def citizen_routes(service: KandasService, auth: Authenticator, idempotency: Ide
         ],
     ) -> Submission:
         return Submission(status=(await service.sign(claims.sub, application_id, cms)).status)
+
+    return router
+
+
+def following_routes(service: KandasService, auth: Authenticator) -> APIRouter:
+    """Make the routes by which a citizen follows an application and fetches what was decided."""
+    citizen = Annotated[Claims, Depends(auth.citizen())]
+    router = APIRouter(prefix="/v1/applications", tags=["applications"])
 
     @router.get("/{application_id}")
     async def follow(claims: citizen, application_id: ApplicationId) -> ApplicationView:

@@ -52,7 +52,8 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     return platform.app(
         "Kandas status",
         routers=[
-            api.citizen_routes(service, platform.auth, platform.idempotency),
+            api.applying_routes(service, platform.auth, platform.idempotency),
+            api.following_routes(service, platform.auth),
             api.public_routes(service),
             officer_routes(office, platform.auth, platform.idempotency),
         ],

@@ -75,6 +75,7 @@ class Effects:
         self._blobs = blobs
         self._ministry = ministry
         self._press = press
+        self._press_free = asyncio.Lock()
         self._law = law
         self._clock = clock
 
@@ -104,13 +105,17 @@ class Effects:
         )
 
     async def _seal(self, application_id: str) -> None:
-        """Make what documents are missing, one by one; another wake may be at it, so look afresh before each."""
-        while (state := await self._unsealed(application_id)) is not None:
-            decision = state.unsealed()[0]
-            pdf = await asyncio.to_thread(self._press.make, state, decision)
-            sha256 = sha256_of(pdf)
-            await self._blobs.put(document_blob(application_id, sha256), pdf)
-            await self._record(application_id, decision.person, sha256)
+        """Make what documents are missing; another wake may have been at it, so look afresh before each.
+
+        One document at a time: making one keeps a processor busy, and decisions about a family come close together.
+        """
+        async with self._press_free:
+            while (state := await self._unsealed(application_id)) is not None:
+                decision = state.unsealed()[0]
+                pdf = await asyncio.to_thread(self._press.make, state, decision)
+                sha256 = sha256_of(pdf)
+                await self._blobs.put(document_blob(application_id, sha256), pdf)
+                await self._record(application_id, decision.person, sha256)
 
     async def _unsealed(self, application_id: str) -> Checked | Returned | None:
         state = await self._applications.get(application_id)

@@ -98,10 +98,12 @@ class Desk:
         certificates: Aggregates[Certificate] = engine.kind(Certificate, "certificates").aggregates
         self.view = CertificateView(certificates, self.applications, law=LAW, clock=self.clock)
         self.office = Office(self.applications, self.view, self.blobs, law=LAW, clock=self.clock)
-        press = Press(Seal(make_seal(), PASSPHRASE), FONTS, "https://onboarding.example/v1/documents")
-        self.effects = Effects(
-            self.applications, self.view, self.blobs, self.ministry, press, law=LAW, clock=self.clock
-        )
+        self.press = Press(Seal(make_seal(), PASSPHRASE), FONTS, "https://onboarding.example/v1/documents")
+        self.effects = self.another_process()
+
+    def another_process(self) -> Effects:
+        """Give what wakes applications, as a replica has it."""
+        return Effects(self.applications, self.view, self.blobs, self.ministry, self.press, law=LAW, clock=self.clock)
 
     def clock(self) -> datetime:
         return self.now

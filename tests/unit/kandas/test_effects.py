@@ -128,7 +128,8 @@ async def test_wakes_side_by_side_tell_each_decision_once_and_keep_the_document_
     for verdict in GRANT:
         await desk.office.decide("KZ-75", APPLICATION, verdict)
 
-    await asyncio.gather(*(desk.effects.wake(APPLICATION, desk.now) for _ in range(3)))
+    replica = desk.another_process()
+    await asyncio.gather(*(effects.wake(APPLICATION, desk.now) for effects in (desk.effects, desk.effects, replica)))
 
     decided = await desk.state()
     assert isinstance(decided, Decided)

@@ -185,7 +185,9 @@ async def running(folder: Path, authority: Authority) -> AsyncIterator[Running]:
 
 
 @pytest.mark.timeout(180)
-async def test_a_family_gets_its_sealed_documents_and_a_revocation_sends_an_application_back(tmp_path: Path) -> None:
+async def test_a_family_gets_its_sealed_documents_and_a_revocation_sends_an_application_back(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     async with running(tmp_path, make_authority()) as service:
         await service.certificate_issued()
         application = await service.ready_to_sign()
@@ -201,6 +203,9 @@ async def test_a_family_gets_its_sealed_documents_and_a_revocation_sends_an_appl
         for person in shown["persons"]:
             await judge_document(service, application, person)
         await revocation_sends_back(service)
+    logged = "".join(capfd.readouterr())
+    assert "service.started" in logged
+    assert not [word for word in (IIN, APPLICANT.surname, APPLICANT.document_number) if word in logged]
 
 
 async def only_their_region_sees_it(service: Running, application: str) -> None:
