@@ -41,6 +41,7 @@ class Installation:
         idempotence: whether the broker speaks idempotent producing; the embedded one does not.
         models: where `make models` put the face models.
         profile: ``development``, or ``bench`` to answer face checks by a stub.
+        people: whom the development register knows; None: the invented people that come with identity.
         prefix: before the names of the databases, where several installations share a store.
     """
 
@@ -52,6 +53,7 @@ class Installation:
     models: Path = Path("var/models")
     profile: str = "development"
     prefix: str = ""
+    people: Path | None = None
 
     @cached_property
     def staff(self) -> StaffProvider:
@@ -108,7 +110,8 @@ class Installation:
     def _own(self, service: str) -> dict[str, str]:
         match service:
             case "identity":
-                return {"token_key_file": str(self._file(service, "token.pem"))}
+                people = {} if self.people is None else {"development_people": str(self.people.resolve())}
+                return {"token_key_file": str(self._file(service, "token.pem")), **people}
             case "biometrics":
                 analyser = "stub" if self.profile == "bench" else "models"
                 return {"models": str(self.models.resolve()), "analyser": analyser}

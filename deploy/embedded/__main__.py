@@ -1,0 +1,26 @@
+"""``python -m deploy.embedded demo`` shows one citizen's whole way; ``run`` keeps the system up until Ctrl-C."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from deploy.embedded import demo, stay
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what was asked for and give the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.embedded", description=__doc__)
+    parser.add_argument("what", choices=("demo", "run"))
+    parser.add_argument("--models", type=Path, default=Path("var/models"), help="face models (make models)")
+    given = parser.parse_args(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    if given.what == "demo":
+        return demo.main(demo.OUT, given.models, console)
+    return uvloop.run(stay.run(given.models, console))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""An independent consumer that writes down every record on every topic, as any subscriber would see it."""
+
+import asyncio
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer
+
+from libs.common.admin import topics_to_create
+
+QUIET_S: Final = 1.0
+
+
+class Observer:
+    """Reads all topics from their beginning and appends each record to a file, one JSON object a line."""
+
+    def __init__(self, bootstrap: str, file: Path) -> None:
+        self._bootstrap = bootstrap
+        self._file = file
+        self._consumer: AIOKafkaConsumer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.seen = 0
+        """How many records were written down."""
+
+    async def start(self) -> None:
+        """Begin to read."""
+        names = [str(topic.name) for topic in topics_to_create(replicas=1)]
+        self._consumer = AIOKafkaConsumer(
+            *names,
+            bootstrap_servers=self._bootstrap,
+            group_id=None,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=20,
+        )
+        await self._consumer.start()
+        self._task = asyncio.create_task(self._read(self._consumer), name="observer")
+
+    async def settle(self) -> None:
+        """Wait until nothing new has come for a moment."""
+        before = -1
+        while before != self.seen:
+            before = self.seen
+            await asyncio.sleep(QUIET_S)
+
+    async def stop(self) -> None:
+        """End reading."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        with self._file.open("a", encoding="utf-8") as out:
+            async for record in consumer:
+                out.write(json.dumps(_line(record), ensure_ascii=False) + "\n")
+                out.flush()
+                self.seen += 1
+
+
+def _line(record: Any) -> dict[str, Any]:
+    return {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "key": _text(record.key),
+        "headers": {name: _text(value) for name, value in record.headers},
+        "value": _json(record.value),
+    }
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode(errors="replace")
+
+
+def _json(raw: bytes | None) -> Any:
+    try:
+        return None if raw is None else json.loads(raw)
+    except ValueError:
+        return _text(raw)

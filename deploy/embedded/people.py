@@ -1,0 +1,168 @@
+"""Invented people who go the citizens' way by themselves: for the demo, the journey tests and the benchmark."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from fpdf import FPDF
+
+from libs.citizen.cli.person import newest_code
+from libs.citizen.client import Part, Upload
+from libs.citizen.journey import Applicant, CaptureTask
+from libs.citizen.models import ApplicationForm, MemberForm, PersonForm
+from libs.citizen.services import Services
+from libs.common.values import iin_check_digit
+
+REGION: Final = "KZ-75"
+PIN: Final = "481592"
+EXPIRY: Final = date(2034, 5, 6)
+
+Camera = Callable[[Sequence[str]], Awaitable[Mapping[Part, Upload]]]
+"""Gives all captures for a challenge."""
+
+
+@dataclass(frozen=True)
+class Invented:
+    """Somebody who does not exist. Nothing of them is shown in a traceback."""
+
+    iin: str = field(repr=False)
+    phone: str = field(repr=False)
+    email: str = field(repr=False)
+    surname: str = field(repr=False)
+    given_name: str = field(repr=False)
+    latin: tuple[str, str] = field(repr=False)
+    birth_date: date = field(repr=False)
+    document_number: str = field(repr=False)
+
+    @property
+    def applicant(self) -> Applicant:
+        """What they tell when they set out."""
+        return Applicant(self.iin, self.phone, self.email)
+
+    @property
+    def planted(self) -> tuple[str, ...]:
+        """Every value of theirs that must not be found in clear in an event or a log."""
+        return (
+            self.iin,
+            self.phone,
+            self.phone.removeprefix("+7"),
+            self.email,
+            self.surname,
+            self.given_name,
+            self.document_number,
+        )
+
+
+def invent(number: int) -> Invented:
+    """Invent person ``number``, from 0: with an IIN whose check digit is right, and as a register would know them."""
+    serial = number
+    while True:
+        birth = date(1970 + serial % 35, 1 + serial % 12, 1 + serial % 28)
+        first = f"{birth:%y%m%d}3{serial % 10_000:04d}"
+        digit = iin_check_digit(first)
+        if digit is not None:
+            break
+        serial += 7919  # an unassignable number: take another, far away
+    return Invented(
+        iin=f"{first}{digit}",
+        phone=f"+7700{number:07d}",
+        email=f"citizen{number}@example.kz",
+        surname=f"СЫНАҚБАЕВ{_letters(number)}",
+        given_name=f"ҮЛГІ{_letters(number)}",
+        latin=("SYNAKBAEV", "ULGI"),
+        birth_date=birth,
+        document_number=f"91{number:07d}",
+    )
+
+
+def register_of(people: Sequence[Invented]) -> str:
+    """Give the development register's file that knows these people. Their phones are not in the MCB yet."""
+    rows = [
+        {
+            "iin": each.iin,
+            "surname": each.surname,
+            "given_name": each.given_name,
+            "document_number": each.document_number,
+            "birth_date": each.birth_date.isoformat(),
+            "phones": [],
+        }
+        for each in people
+    ]
+    return json.dumps(rows, ensure_ascii=False)
+
+
+@dataclass
+class Volunteer:
+    """A person in front of the program who does what is asked. Fulfils `libs.citizen.journey.CitizenPerson`."""
+
+    services: Services
+    camera: Camera
+    pin_digits: str = field(default=PIN, repr=False)
+
+    async def code(self, journey_id: str) -> str:
+        """Read the code from the development inbox."""
+        return await newest_code(self.services, journey_id)
+
+    async def captures(self, task: CaptureTask) -> Mapping[Part, Upload]:
+        """Do what the challenge asks, in front of the camera."""
+        return await self.camera(task.challenge)
+
+    async def pin(self) -> str:
+        """Choose a PIN."""
+        return self.pin_digits
+
+
+def family_of(person: Invented) -> ApplicationForm:
+    """Write an application for three: the applicant, who has come from abroad, with spouse and child."""
+    common = {"citizenship": "CN", "origin_country": "CN", "nationality_in_document": True}
+    return ApplicationForm(
+        service="grant",
+        region=REGION,
+        applicant=PersonForm(
+            iin=person.iin,
+            surname=person.surname,
+            given_name=person.given_name,
+            birth_date=person.birth_date,
+            document_number=person.document_number,
+            **common,
+        ),
+        family=(
+            MemberForm(
+                surname=person.surname,
+                given_name="ҚАРАКӨЗ",
+                birth_date=date(1988, 3, 9),
+                document_number=f"C{person.document_number}1",
+                relation="spouse",
+                **common,
+            ),
+            MemberForm(
+                surname=person.surname,
+                given_name="АҚЖОЛ",
+                birth_date=date(2016, 9, 21),
+                document_number=f"C{person.document_number}2",
+                relation="child",
+                **common,
+            ),
+        ),
+    )
+
+
+def attachment(person: PersonForm, kind: str) -> bytes:
+    """Make the scan of a document that a person attaches: one page that says what it stands for."""
+    page = FPDF()
+    page.add_page()
+    page.set_font("Helvetica", size=16)
+    page.cell(text=f"Specimen: {kind}, born {person.birth_date}")
+    return bytes(page.output())
+
+
+def _letters(number: int) -> str:
+    return "".join("АБВГДЕЖЗИК"[int(digit)] for digit in str(number))
+
+
+def upload_of(path: Path, media_type: str) -> Upload:
+    """Read a file to be uploaded."""
+    return Upload(path.read_bytes(), media_type)
