@@ -1,12 +1,13 @@
 """The HTTP APIs of the five services, typed. Every call may raise what `Caller.send` raises, and `AnswerUnusable`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
 import httpx
 from cryptography import x509
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from libs.citizen.caller import Caller
 from libs.citizen.errors import AnswerUnusable
@@ -19,7 +20,9 @@ from libs.citizen.models import (
     CertificatesView,
     JourneyTicket,
     JourneyView,
+    OfficerItem,
     Outcome,
+    Review,
     Session,
     Sms,
     SubmissionStatus,
@@ -117,14 +120,6 @@ class Otp:
         return _understood(list[Sms], answer)
 
 
-class Review(BaseModel):
-    """A face check that a clerk is to judge. The services may show more than is named here."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    journey_id: str
-
-
 @dataclass(frozen=True)
 class Biometrics:
     """Face checks, and their reviews by clerks."""
@@ -145,6 +140,11 @@ class Biometrics:
     async def reviews(self, staff_token: str) -> list[Review]:
         """List what waits for a clerk."""
         return _understood(list[Review], await self.caller.send("GET", "/v1/reviews", token=staff_token))
+
+    async def picture(self, staff_token: str, journey_id: str, part: str) -> bytes:
+        """Fetch a capture under review; the service notes who looked."""
+        answer = await self.caller.send("GET", f"/v1/reviews/{journey_id}/pictures/{part}", token=staff_token)
+        return answer.content
 
     async def decide_review(self, staff_token: str, journey_id: str, *, match: bool, reason: str) -> None:
         """Judge a face check."""
@@ -186,14 +186,6 @@ class Ca:
     @staticmethod
     def _path(ticket: JourneyTicket) -> str:
         return f"/v1/journeys/{ticket.journey_id}/certificates"
-
-
-class OfficerItem(BaseModel):
-    """An application as an officer's queue shows it. The service may show more than is named here."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    application_id: str
 
 
 @dataclass(frozen=True)
@@ -244,9 +236,20 @@ class Kandas:
         return _understood(list[OfficerItem], answer)
 
     async def officer_view(self, staff_token: str, application_id: str) -> dict[str, object]:
-        """See an application as an officer does."""
-        answer = await self.caller.send("GET", f"/v1/officer/applications/{application_id}", token=staff_token)
+        """See an application with all its forms, as the service gives it."""
+        answer = await self.caller.send("GET", self._officer(application_id), token=staff_token)
         return _understood(dict[str, object], answer)
+
+    async def officer_attachment(self, staff_token: str, application_id: str, person: str, kind: str) -> Upload:
+        """Fetch a document that the applicant attached."""
+        path = f"{self._officer(application_id)}/attachments/{person}/{kind}"
+        answer = await self.caller.send("GET", path, token=staff_token)
+        return Upload(answer.content, answer.headers.get("Content-Type", "application/octet-stream"))
+
+    async def send_back(self, staff_token: str, application_id: str, documents: Iterable[tuple[str, str]]) -> None:
+        """Ask the applicant to bring documents anew, each named by person and kind."""
+        body = {"documents": [{"person": person, "kind": kind} for person, kind in documents]}
+        await self.caller.send("POST", f"{self._officer(application_id)}/return", token=staff_token, json=body)
 
     async def decide(
         self,
@@ -259,6 +262,10 @@ class Kandas:
         idempotency_key: str | None = None,
     ) -> None:
         """Decide about one person. Refusals need reasons, as text keys."""
-        path = f"/v1/officer/applications/{application_id}/decisions"
+        path = f"{self._officer(application_id)}/decisions"
         body = {"person": person, "outcome": outcome, "reasons": list(reasons)}
         await self.caller.send("POST", path, token=staff_token, json=body, idempotency_key=idempotency_key)
+
+    @staticmethod
+    def _officer(application_id: str) -> str:
+        return f"/v1/officer/applications/{application_id}"

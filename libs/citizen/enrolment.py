@@ -41,6 +41,10 @@ class Drawer(Protocol):
         """Keep the keys durably; when this returns, their requests may be sent."""
         ...
 
+    def forget(self) -> None:
+        """Drop the keys: they lie in key stores by now, or will never be certified."""
+        ...
+
 
 @dataclass
 class MemoryDrawer:
@@ -55,6 +59,10 @@ class MemoryDrawer:
     def keep(self, pairs: KeyPairs) -> None:
         """Keep the keys as long as the program runs."""
         self.pairs = pairs
+
+    def forget(self) -> None:
+        """Drop the keys."""
+        self.pairs = None
 
 
 @dataclass(frozen=True)

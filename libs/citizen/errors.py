@@ -49,5 +49,9 @@ class JourneyEnded(CitizenError):
     """The journey was closed without certificates; ``key`` is the reason identity gives."""
 
 
+class RequestsRefused(CitizenError):
+    """The authority took the certificate requests and then could not honour them; `key` says why."""
+
+
 class AnswerUnusable(CitizenError):
     """A service answered something that must not be trusted or cannot be understood."""

@@ -16,6 +16,7 @@ from libs.citizen.models import JourneyTicket
 
 _TICKET: Final = "journey.json"
 _PENDING: Final = ("pending-sign", "pending-auth")
+_PENDING_FILES: Final = tuple(f"{name}{kind}" for name in _PENDING for kind in (".p12", ".csr"))
 
 
 def read_ticket(folder: Path) -> JourneyTicket:
@@ -32,6 +33,20 @@ def read_ticket(folder: Path) -> JourneyTicket:
             f"No journey was begun in the folder {folder}. Name the folder of your journey with --out, or begin one "
             "with `citizen eds`.",
         ) from error
+
+
+def check_unused(folder: Path) -> None:
+    """Make sure that a new journey does not push aside keys which still wait for their certificates.
+
+    Raises:
+        KeystoreError: ``journey.unfinished``.
+    """
+    if any((folder / name).exists() for name in _PENDING_FILES):
+        raise KeystoreError(
+            "journey.unfinished",
+            f"In the folder {folder} a journey was begun whose keys still wait for their certificates. Go on with it "
+            "by --resume, or name another folder with --out.",
+        )
 
 
 def keep_ticket(folder: Path, ticket: JourneyTicket) -> None:
@@ -53,7 +68,7 @@ class FolderDrawer:
         Raises:
             KeystoreError: they lie under another password.
         """
-        if not all((self.folder / f"{name}{kind}").exists() for name in _PENDING for kind in (".p12", ".csr")):
+        if not all((self.folder / name).exists() for name in _PENDING_FILES):
             return None
         keys = [unpack((self.folder / f"{name}.p12").read_bytes(), self.password).key for name in _PENDING]
         sign_csr, auth_csr = ((self.folder / f"{name}.csr").read_text("ascii") for name in _PENDING)
@@ -71,10 +86,13 @@ class FolderDrawer:
             save_holding(self.folder, eds.sign, self.password, rounds=self.rounds),
             save_holding(self.folder, eds.auth, self.password, rounds=self.rounds),
         )
-        for name in _PENDING:
-            for kind in (".p12", ".csr"):
-                (self.folder / f"{name}{kind}").unlink(missing_ok=True)
+        self.forget()
         return written
+
+    def forget(self) -> None:
+        """Drop the keys that were kept."""
+        for name in _PENDING_FILES:
+            (self.folder / name).unlink(missing_ok=True)
 
 
 def save_holding(

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from libs.citizen.client import Part, Upload
 from libs.citizen.enrolment import Drawer, Eds, KeyPairs, MemoryDrawer, assemble
-from libs.citizen.errors import JourneyEnded, KeystoreError, ProblemError
+from libs.citizen.errors import JourneyEnded, KeystoreError, ProblemError, RequestsRefused
 from libs.citizen.keys import KeyKind
 from libs.citizen.models import CaptureView, CertificatesView, JourneyTicket, JourneyView, Step
 from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once_known, wait_until
@@ -51,7 +51,7 @@ class CitizenPerson(Protocol):
     """The person in front of the program: reads the SMS, holds the camera, chooses a PIN."""
 
     async def code(self, journey_id: str) -> str:
-        """Give the code from the SMS."""
+        """Give the code from the SMS, or nothing to have another one sent."""
         ...
 
     async def captures(self, task: CaptureTask) -> Mapping[Part, Upload]:
@@ -107,6 +107,9 @@ class EdsJourney:
     async def _prove_phone(self) -> None:
         while (await self._look()).step is Step.CODE:
             code = await self.person.code(self.ticket.journey_id)
+            if not code:
+                await self.services.otp.resend(self.ticket)
+                continue
             verify = partial(self.services.otp.verify, self.ticket, code)
             try:
                 await once_known(verify, "otp.not_sent_yet", waiting=self.waiting)
@@ -117,7 +120,7 @@ class EdsJourney:
 
     async def _after_refused_code(self, problem: ProblemError) -> None:
         """Let the person try again after a mistyped or late code; the service counts the tries."""
-        if problem.key not in {"otp.wrong_code", "otp.expired"}:
+        if problem.key not in {"otp.wrong_code", "otp.expired", "code.malformed"}:
             raise problem
         self._say(problem.key, **problem.extras)
         if problem.key == "otp.expired":
@@ -129,10 +132,18 @@ class EdsJourney:
                 self._say("face.try_again", tries_left=session.tries_left)
             parts = tuple(part for part in Part if not session.received.get(part.member))
             task = CaptureTask(session.challenge, session.guidance, parts, session.tries_left)
-            captures = await self.person.captures(task)
-            for part in parts:
-                await self.services.biometrics.upload(self.ticket, part, captures[part], session.nonce)
+            await self._send(await self.person.captures(task), task, session.nonce)
             self._say("captures.sent", parts=len(parts))
+
+    async def _send(self, captures: Mapping[Part, Upload], task: CaptureTask, nonce: str) -> None:
+        """Send the captures. Where the answer to the last one was lost, the check has moved on: that is no error."""
+        try:
+            for part in task.parts:
+                await self.services.biometrics.upload(self.ticket, part, captures[part], nonce)
+        except ProblemError as problem:
+            session = await self.services.biometrics.capture(self.ticket)
+            if problem.key not in {"capture.closed", "capture.stale"} or session.nonce == nonce:
+                raise
 
     async def _face_task(self) -> CaptureView | None:
         """Wait until captures are wanted, which may be again, and give what is wanted; None when the step is over."""
@@ -157,22 +168,17 @@ class EdsJourney:
             try:
                 await once_known(create, "journey.face_missing", waiting=self.waiting)
             except ProblemError as problem:
-                if problem.key != "pin.too_simple":
+                if problem.key not in {"pin.too_simple", "pin.malformed"}:
                     raise
                 self._say(problem.key)
             else:
                 await self._reached(Step.CERTIFICATES)
 
     async def _enrol(self) -> Eds:
-        look = partial(self.services.ca.certificates, self.ticket)
-        issued = (await once_known(look, "enrolment.not_open", waiting=self.waiting)).certificates
+        issued = (await self.services.ca.certificates(self.ticket)).certificates
         pairs = self.drawer.recall() or self._new_pairs(already_issued=bool(issued))
         if not issued:
-            # the same key for the same journey: whatever is repeated, only one pair of requests is taken
-            key = str(uuid5(UUID(self.ticket.journey_id), "requests"))
-            enrol = partial(self.services.ca.enrol, self.ticket, pairs.sign_csr, pairs.auth_csr, key)
-            await once_known(enrol, "enrolment.not_open", waiting=self.waiting)
-            self._say("requests.sent")
+            await self._request(pairs)
         view = await wait_until(
             self._look_for_certificates,
             lambda view: {issued.profile for issued in view.certificates} >= _PROFILES,
@@ -182,6 +188,18 @@ class EdsJourney:
         eds = assemble(view, pairs, await self.services.ca.chain())
         self._say("certificates.received")
         return eds
+
+    async def _request(self, pairs: KeyPairs) -> None:
+        # the same requests under the same key: whatever is repeated, they are taken once
+        key = str(uuid5(UUID(self.ticket.journey_id), pairs.sign_csr + pairs.auth_csr))
+        enrol = partial(self.services.ca.enrol, self.ticket, pairs.sign_csr, pairs.auth_csr, key)
+        try:
+            await once_known(enrol, "enrolment.not_open", waiting=self.waiting)
+        except ProblemError as problem:
+            if problem.key.startswith("csr."):
+                self.drawer.forget()
+            raise
+        self._say("requests.sent")
 
     def _new_pairs(self, *, already_issued: bool) -> KeyPairs:
         if already_issued:
@@ -197,8 +215,16 @@ class EdsJourney:
         return pairs
 
     async def _look_for_certificates(self) -> CertificatesView:
-        await self._look()  # a journey that is closed meanwhile brings no certificates
-        return await self.services.ca.certificates(self.ticket)
+        """Look, and raise if the authority turned the requests down after it had taken them."""
+        journey = await self._look()  # raises too if the journey is closed: it brings no certificates then
+        view = await self.services.ca.certificates(self.ticket)
+        if view.state == "open":
+            self.drawer.forget()
+            raise RequestsRefused(
+                next(iter(journey.guidance), "csr.refused"),
+                "The authority could not certify the keys. They were dropped. Repeat the command: new ones are made.",
+            )
+        return view
 
     async def _reached(self, step: Step) -> JourneyView:
         """Wait until identity, which learns of the others' facts from their events, shows `step` or a later one."""

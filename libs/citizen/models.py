@@ -4,14 +4,17 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from libs.common.contracts.kandas import Service
 
-Role = str
 Outcome = Literal["granted", "extended", "refused"]
 Secret = Annotated[str, Field(repr=False)]
 """A token: usable as text, absent from what a traceback or a log shows of its model."""
+
+
+PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""A name given by a service that becomes part of a file's name here: nothing that could lead out of a folder."""
 
 
 class Answer(BaseModel):
@@ -88,7 +91,7 @@ class Session(Answer):
 class CabinetPerson(Answer):
     """What was decided about one person of an application."""
 
-    person: str
+    person: PlainName
     outcome: str | None = None
     document_sha256: str | None = None
     valid_until: date | None = None
@@ -190,18 +193,28 @@ class ApplicationForm(Form):
     family: tuple[MemberForm, ...] = ()
 
 
+class Review(Answer):
+    """A face check that waits for a clerk, until `due_at`. `pictures` names the captures to look at."""
+
+    journey_id: str
+    due_at: datetime
+    tries_left: int
+    model: str
+    pictures: tuple[PlainName, ...] = ()
+
+
 class ApplicationPerson(Answer):
     """A person of an application. `person` is an id within the application, in the order of the form."""
 
-    person: str
-    role: Role = ""
+    person: PlainName
+    role: str = ""
 
 
 class DocumentNeeded(Answer):
     """A document to attach."""
 
-    person: str
-    kind: str
+    person: PlainName
+    kind: PlainName
 
 
 class ApplicationCreated(Answer):
@@ -215,11 +228,14 @@ class ApplicationCreated(Answer):
 class PersonView(Answer):
     """How far the application is for one person."""
 
-    person: str
+    person: PlainName
+    role: str = ""
     name: str | None = Field(default=None, repr=False)
     outcome: Outcome | None = None
     reasons: tuple[str, ...] = ()
+    valid_until: date | None = None
     document: bool = False
+    document_sha256: str | None = None
 
 
 class ApplicationView(Answer):
@@ -228,14 +244,26 @@ class ApplicationView(Answer):
     application_id: str
     status: str
     waits_for: str | None = None
+    waits_until: datetime | None = None
     due_on: date | None = None
+    overdue: bool = False
+    reason: str | None = None
+    documents_needed: tuple[DocumentNeeded, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     persons: tuple[PersonView, ...] = ()
 
-    @property
-    def decided(self) -> bool:
-        """Whether there is an outcome for everybody, each with its document."""
-        return bool(self.persons) and all(person.outcome and person.document for person in self.persons)
+
+class OfficerItem(Answer):
+    """An application as an officer's queue lists it. `undecided` names the persons still to be decided about."""
+
+    application_id: str
+    service: Service
+    status: str
+    opened_at: datetime
+    due_on: date | None = None
+    overdue: bool = False
+    persons: int
+    undecided: tuple[str, ...] = ()
 
 
 class SubmissionStatus(Answer):

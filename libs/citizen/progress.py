@@ -35,14 +35,14 @@ class Tell(Protocol):
         ...
 
 
-_PEOPLE: Final = frozenset({"clerk", "officer"})
+_PEOPLE: Final = frozenset({"clerk", "officer", "ministry"})
 
 
 @dataclass(frozen=True)
 class Waiting:
     """How long to wait for a step of others, and how often to look, in seconds.
 
-    `machines` is for what the services do by themselves, `people` for clerks and officers.
+    `machines` is for what the services do by themselves, `people` for clerks, officers and other authorities.
     """
 
     machines: float = 120.0

@@ -74,7 +74,8 @@ def explain(
 
 def _whole(part: str, detail: Mapping[str, object]) -> str:
     """Fill in, or leave the part out where a detail it speaks of was not given."""
-    return _filled(part, detail) if set(Template(part).get_identifiers()) <= set(detail) else ""
+    given = {name for name, value in detail.items() if value is not None}
+    return _filled(part, detail) if set(Template(part).get_identifiers()) <= given else ""
 
 
 def _filled(line: str, detail: Mapping[str, object]) -> str:

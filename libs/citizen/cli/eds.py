@@ -15,7 +15,7 @@ from libs.citizen.cli.person import TerminalPerson
 from libs.citizen.cli.screen import Out, PasswordFile, PinFile, Screen, explained, run, secret
 from libs.citizen.client import Part
 from libs.citizen.files import write_private
-from libs.citizen.folder import FolderDrawer, certificate_of, keep_ticket, read_ticket
+from libs.citizen.folder import FolderDrawer, certificate_of, check_unused, keep_ticket, read_ticket
 from libs.citizen.journey import Applicant, EdsJourney, start
 from libs.citizen.keys import KeyKind
 from libs.citizen.keystore import Holding, purpose_of, unpack
@@ -49,6 +49,9 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
 ) -> None:
     """Get an electronic signature: code, face, PIN, keys, certificates."""
     screen = Screen()
+    if not resume:
+        with explained():
+            check_unused(out)
     applicant = None if resume else Applicant(iin or typer.prompt("IIN"), phone or typer.prompt("Phone"), email)
     drawer = FolderDrawer(out, _store_password(out, password_file, generate=generate_password, screen=screen))
     named = {Part.SELFIE: selfie, Part.CLIP: clip, Part.DOCUMENT_FRONT: front, Part.DOCUMENT_BACK: back}

@@ -126,6 +126,25 @@ def sign_again(  # noqa: PLR0917 - one parameter for each option of the command
 
 
 @app.command()
+def attach(  # noqa: PLR0917 - one parameter for each option of the command
+    application_id: ApplicationId,
+    person: Annotated[str, typer.Argument(help="The person within the application.")],
+    kind: Annotated[str, typer.Argument(help="Which document, such as photo or identity_document.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The document (pdf or jpg).")],
+    iin: IinOption,
+    pin_file: PinFile = None,
+) -> None:
+    """Attach a document that an application still lacks, or that was asked for anew."""
+    screen, upload = Screen(), read_upload(file)
+
+    async def go(journey: KandasJourney) -> None:
+        await journey.services.kandas.attach(journey.session, application_id, person, kind, upload)
+
+    _signed_in(iin, pin_file, screen, go)
+    screen.say(f"Attached: {kind} of {person}.")
+
+
+@app.command()
 def status(
     iin: IinOption,
     application_id: Annotated[str | None, typer.Argument(help="Number of an application; else all.")] = None,
@@ -147,6 +166,8 @@ def status(
     for entry in seen.timeline:
         console.print(f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}  {text(entry.key, entry.detail)}", markup=False)
     console.print(_persons(seen))
+    for needed in seen.documents_needed:
+        console.print(f"Still to attach: {needed.kind} of {needed.person}", markup=False)
     if seen.waits_for is not None:
         due = f", due on {seen.due_on:%Y-%m-%d}" if seen.due_on else ""
         console.print(f"Waits for {text(f'waits.{seen.waits_for}')}{due}.", markup=False)

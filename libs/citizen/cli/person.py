@@ -3,7 +3,7 @@
 import asyncio
 import mimetypes
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,6 @@ import typer
 
 from libs.citizen.cli.screen import Screen, secret
 from libs.citizen.client import Part, Upload
-from libs.citizen.errors import AnswerUnusable
 from libs.citizen.journey import CaptureTask
 from libs.citizen.progress import DEFAULT_WAITING, Waiting, wait_until
 from libs.citizen.services import Services
@@ -39,13 +38,17 @@ class TerminalPerson:
     files: dict[Part, Path] = field(default_factory=dict)
     pin_file: Path | None = None
     inbox: Services | None = None
+    _used: set[str] = field(default_factory=set)
 
     async def code(self, journey_id: str) -> str:
         """Ask for the code of the SMS."""
         if self.inbox is not None:
-            return await newest_code(self.inbox, journey_id)
+            code = await newest_code(self.inbox, journey_id, self._used)
+            self._used.add(code)
+            return code
         with self.screen.asking():
-            return await asyncio.to_thread(typer.prompt, "Code from the SMS")
+            asked = "Code from the SMS (nothing: send another)"
+            return str(await asyncio.to_thread(typer.prompt, asked, default="", show_default=False))
 
     async def captures(self, task: CaptureTask) -> Mapping[Part, Upload]:
         """Tell what to do in front of the camera, and ask for the files."""
@@ -73,15 +76,14 @@ class TerminalPerson:
             )
 
 
-async def newest_code(services: Services, journey_id: str, waiting: Waiting = DEFAULT_WAITING) -> str:
-    """Read the newest code from the inbox that the development profile has in place of a phone."""
-    messages = await wait_until(
-        lambda: services.otp.development_inbox(journey_id), bool, seconds=lambda _: waiting.machines, waiting=waiting
-    )
-    newest = max(messages, key=lambda message: message.at)
-    found = _CODE.search(newest.text)
-    if found is None:
-        raise AnswerUnusable(
-            "inbox.no_code", "The newest message in the development inbox holds no code of six digits."
-        )
-    return found[0]
+async def newest_code(
+    services: Services, journey_id: str, used: Collection[str] = (), waiting: Waiting = DEFAULT_WAITING
+) -> str:
+    """Wait for a code that was not used yet in the inbox that the development profile has in place of a phone."""
+
+    async def look() -> list[str]:
+        messages = sorted(await services.otp.development_inbox(journey_id), key=lambda message: message.at)
+        found = [match[0] for message in messages if (match := _CODE.search(message.text))]
+        return [code for code in found if code not in used]
+
+    return (await wait_until(look, bool, seconds=lambda _: waiting.machines, waiting=waiting))[-1]

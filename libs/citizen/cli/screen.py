@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import IntEnum
 from os import environ
 from pathlib import Path
@@ -18,6 +19,7 @@ from libs.citizen.errors import (
     CitizenError,
     JourneyEnded,
     ProblemError,
+    RequestsRefused,
     Unreachable,
     WaitedTooLong,
 )
@@ -46,7 +48,7 @@ class Exit(IntEnum):
 
 def _status(error: CitizenError) -> Exit:
     match error:
-        case ProblemError():
+        case ProblemError() | RequestsRefused():
             return Exit.REFUSED
         case Unreachable() | WaitedTooLong() | AnswerUnusable():
             return Exit.UNREACHABLE
@@ -99,8 +101,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except CitizenError as error:
-        extras = error.extras if isinstance(error, ProblemError) else {}
-        _show(error.key, error.detail, extras)
+        _show(error.key, error.detail, _readable(error.extras) if isinstance(error, ProblemError) else {})
         raise typer.Exit(_status(error)) from error
     except OSError as error:
         _show("file.unusable", f"The file {error.filename or ''} could not be used: {error.strerror}.", {})
@@ -116,6 +117,18 @@ def _show(key: str, told: str, extras: dict[str, object]) -> None:
     for hint in _hints(extras):
         body.append(f"\n• {hint}", style="not bold")
     Console(stderr=True, highlight=False).print(Panel(body, title=key, title_align="left", border_style="red"))
+
+
+def _readable(extras: dict[str, object]) -> dict[str, object]:
+    """Put moments into local time."""
+    return {name: _moment(value) if name.endswith("_at") else value for name, value in extras.items()}
+
+
+def _moment(value: object) -> object:
+    try:
+        return f"{datetime.fromisoformat(str(value)).astimezone():%Y-%m-%d %H:%M:%S}"
+    except ValueError:  # no moment after all: shown as it came
+        return value
 
 
 def _hints(extras: dict[str, object]) -> list[str]:

@@ -1,21 +1,25 @@
 """Commands for clerks of public service centres and officers of local executive bodies."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import mimetypes
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from rich.console import Console
 
-from libs.citizen.cli.screen import run, secret
+from libs.citizen.cli.screen import Out, explained, run, secret
+from libs.citizen.files import write_private
+from libs.citizen.models import DocumentNeeded
 from libs.citizen.services import Endpoints, Services
 
 T = TypeVar("T")
 TokenFile = Annotated[
     Path | None, typer.Option(help="File with your staff token; else CITIZEN_STAFF_TOKEN, else you are asked.")
 ]
+JourneyId = Annotated[str, typer.Argument(help="Number of the journey.")]
 ApplicationId = Annotated[str, typer.Argument(help="Number of the application.")]
 
 officer = typer.Typer(help="For officers of local executive bodies.", no_args_is_help=True)
@@ -45,6 +49,35 @@ def show(application_id: ApplicationId, token_file: TokenFile = None) -> None:
     Console(highlight=False).print_json(data=seen)
 
 
+@officer.command()
+def attachments(application_id: ApplicationId, out: Out = Path("attachments"), token_file: TokenFile = None) -> None:
+    """Fetch all documents that are attached to an application."""
+
+    async def fetch(services: Services, token: str) -> dict[str, bytes]:
+        seen = await services.kandas.officer_view(token, application_id)
+        places = TypeAdapter(list[DocumentNeeded]).validate_python(seen.get("attachments", []))
+        fetched = {}
+        for place in places:
+            got = await services.kandas.officer_attachment(token, application_id, place.person, place.kind)
+            suffix = mimetypes.guess_extension(got.media_type.partition(";")[0]) or ""
+            fetched[f"{place.person}-{place.kind}{suffix}"] = got.data
+        return fetched
+
+    _save(_with_token(token_file, fetch), out)
+
+
+@officer.command("return")
+def send_back(
+    application_id: ApplicationId,
+    documents: Annotated[list[str], typer.Argument(help="What to bring anew, each as PERSON/KIND, such as p1/photo.")],
+    token_file: TokenFile = None,
+) -> None:
+    """Send an application back to the applicant, to bring documents anew and sign again."""
+    places = [(person, kind) for person, _, kind in (named.partition("/") for named in documents)]
+    _with_token(token_file, lambda services, token: services.kandas.send_back(token, application_id, places))
+    Console(highlight=False).print(f"Sent back: {len(places)} documents are to be brought.")
+
+
 @officer.command("decide")
 def decide_application(
     application_id: ApplicationId,
@@ -69,9 +102,21 @@ def reviews(token_file: TokenFile = None) -> None:
     _print_lines(_with_token(token_file, lambda services, token: services.biometrics.reviews(token)))
 
 
+@clerk.command()
+def pictures(journey_id: JourneyId, out: Out = Path("review"), token_file: TokenFile = None) -> None:
+    """Fetch the pictures of a face check, to compare them. Each look is recorded; delete them afterwards."""
+
+    async def fetch(services: Services, token: str) -> dict[str, bytes]:
+        waiting = {review.journey_id: review for review in await services.biometrics.reviews(token)}
+        parts = waiting[journey_id].pictures if journey_id in waiting else ()
+        return {part: await services.biometrics.picture(token, journey_id, part) for part in parts}
+
+    _save(_with_token(token_file, fetch), out)
+
+
 @clerk.command("decide")
 def decide_review(
-    journey_id: Annotated[str, typer.Argument(help="Number of the journey.")],
+    journey_id: JourneyId,
     match: Annotated[bool, typer.Option("--match/--no-match", help="Whether it is the same person.")],
     reason: Annotated[str, typer.Option(help="Why, as a text key or in words without personal data.")],
     token_file: TokenFile = None,
@@ -92,6 +137,13 @@ def _with_token(token_file: Path | None, work: Callable[[Services, str], Awaitab
             return await work(services, token)
 
     return run(go())
+
+
+def _save(files: Mapping[str, bytes], out: Path) -> None:
+    with explained():
+        for name, content in files.items():
+            write_private(out / name, content)
+    Console(highlight=False).print(f"{len(files)} files are in {out}.", markup=False)
 
 
 def _print_lines(items: Sequence[BaseModel]) -> None:

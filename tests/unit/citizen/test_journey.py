@@ -17,17 +17,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.citizen.caller import Patience
-from libs.citizen.client import Part, Review, Upload
+from libs.citizen.client import Part, Upload
 from libs.citizen.enrolment import Eds, MemoryDrawer
-from libs.citizen.errors import AnswerUnusable, JourneyEnded, KeystoreError, ProblemError, WaitedTooLong
+from libs.citizen.errors import (
+    AnswerUnusable,
+    JourneyEnded,
+    KeystoreError,
+    ProblemError,
+    RequestsRefused,
+    WaitedTooLong,
+)
 from libs.citizen.folder import FolderDrawer
 from libs.citizen.journey import Applicant, CaptureTask, EdsJourney, start
 from libs.citizen.kandas import KandasJourney, signer
 from libs.citizen.keys import KeyKind, PrivateKey, make_key
 from libs.citizen.keystore import unpack
-from libs.citizen.models import ApplicationForm, JourneyTicket, MemberForm, PersonForm
+from libs.citizen.models import ApplicationForm, JourneyTicket, MemberForm, PersonForm, Review
 from libs.citizen.progress import Progress, Waiting, wait_until
 from libs.citizen.services import Endpoints, Services
+from libs.common.errors import Refused
 from tests.unit.citizen.authority import IIN, PASSWORD, Authority, make_authority
 from tests.unit.citizen.town import CODE, PIN, STAFF, Town
 
@@ -159,6 +167,13 @@ async def test_a_mistyped_and_a_late_code_may_be_followed_by_the_right_one(town:
     assert "otp.sent" in run.keys  # a new code was asked for after the late one
 
 
+async def test_another_code_can_be_asked_for_and_letters_cost_no_try(town: Town) -> None:
+    run = Run(town, Scripted(codes=["l23456", "", CODE]))
+    await run.eds()
+    assert "otp.sent" in run.keys
+    assert "code.malformed" in run.keys
+
+
 async def test_used_up_tries_end_in_the_services_words_with_the_time_to_come_back(town: Town) -> None:
     with pytest.raises(ProblemError) as refused:
         await Run(town, Scripted(codes=["111111"])).eds()
@@ -227,6 +242,28 @@ async def test_waiting_ends_where_nothing_comes(authority: Authority) -> None:
     with pytest.raises(WaitedTooLong):
         await run.eds()
     assert "face.review_requested" in run.keys  # the rest did come
+
+
+async def test_requests_that_are_turned_down_later_cost_their_keys_and_the_next_try_succeeds(town: Town) -> None:
+    town.refuse_requests = "csr.key_in_use"
+    run = Run(town)
+    with pytest.raises(RequestsRefused) as refused:
+        await run.eds()
+    assert refused.value.key == "csr.key_in_use"
+    assert run.drawer.recall() is None
+    eds = await run.eds()
+    assert [eds.sign.certificate, eds.auth.certificate] == town.issued
+
+
+async def test_requests_that_are_refused_at_once_cost_their_keys_too(town: Town) -> None:
+    def refuse(_: x509.CertificateSigningRequest, __: str) -> x509.Certificate:
+        raise Refused("csr.weak_key", "The key is too weak.", 422)
+
+    town.answer_certificate = refuse
+    run = Run(town)
+    with pytest.raises(ProblemError, match="too weak"):
+        await run.eds()
+    assert run.drawer.recall() is None
 
 
 async def test_a_certificate_for_another_key_is_not_accepted(authority: Authority) -> None:

@@ -53,6 +53,22 @@ def test_every_line_the_ways_tell_has_a_text() -> None:
     assert told <= set(catalogue(Language.ENGLISH).lines)
 
 
+def test_everything_the_services_may_tell_has_a_text() -> None:
+    """Guidance, grounds and ends of a journey are shown to citizens by key: none may go without words."""
+    pattern = (
+        r'"((?:selfie|clip|document|face|picture|refusal)\.[a-z_]+|journey\.(?:face|phone|certificate)_[a-z_]+ed)"'
+    )
+    services = [path.read_text("utf-8") for name in ("biometrics", "identity", "kandas") for path in _sources(name)]
+    told = {key for source in services for key in re.findall(pattern, source)}
+    assert {"selfie.blurred", "refusal.false_data", "journey.face_rejected"} <= told  # the search finds what it should
+    english = catalogue(Language.ENGLISH)
+    assert told <= {*english.lines, *english.problems}
+
+
+def _sources(service: str) -> Iterator[Path]:
+    yield from (LIBRARY.parents[1] / "services" / service).glob("*.py")
+
+
 def _keys_told() -> Iterator[str]:
     for module in ("journey.py", "kandas.py"):
         yield from re.findall(r'(?:_say\(|Progress\(clock\(\), )"([a-z_.]+)"', (LIBRARY / module).read_text("utf-8"))

@@ -49,7 +49,9 @@ class Journey:
     received: dict[str, bytes] = field(default_factory=dict)
     tries: int = 0
     face: str = "open"
+    enrolment: str = "open"
     certificates: list[dict[str, str]] = field(default_factory=list)
+    guidance: list[str] = field(default_factory=list)
     outcome: str | None = None
     reason: str | None = None
     timeline: list[dict[str, Any]] = field(default_factory=list)
@@ -96,11 +98,13 @@ class Town:
     Args:
         face: what comes of each try, in turn: ``matched``, ``open`` (failed), ``review``, ``rejected``.
         answer_certificate: what the authority answers instead of the certificate it should.
+        refuse_requests: why the authority turns the first requests down after it has taken them.
     """
 
     authority: Authority
     face: list[str] = field(default_factory=lambda: ["matched"])
     answer_certificate: Callable[[x509.CertificateSigningRequest, str], x509.Certificate] | None = None
+    refuse_requests: str | None = None
     journeys: dict[str, Journey] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
     answered: dict[str, tuple[bytes, Response]] = field(default_factory=dict)
@@ -121,6 +125,7 @@ class Town:
             ("GET", f"{JOURNEY}/capture", self.capture),
             ("PUT", f"{JOURNEY}/capture/{{part}}", self.upload),
             ("GET", "/v1/reviews", self.reviews),
+            ("GET", "/v1/reviews/{journey}/pictures/{part}", self.picture),
             ("POST", "/v1/reviews/{journey}/decision", self.review),
             ("POST", f"{JOURNEY}/certificates", self.enrol),
             ("GET", f"{JOURNEY}/certificates", self.certificates),
@@ -133,6 +138,8 @@ class Town:
             ("GET", f"{APPLICATION}/persons/{{person}}/document.pdf", self.pdf),
             ("GET", "/v1/officer/applications", self.queue),
             ("GET", "/v1/officer/applications/{application}", self.officer_view),
+            ("GET", "/v1/officer/applications/{application}/attachments/{person}/{kind}", self.attachment),
+            ("POST", "/v1/officer/applications/{application}/return", self.send_back),
             ("POST", "/v1/officer/applications/{application}/decisions", self.decide),
         ]
         return Starlette(routes=[Route(path, self._served(end), methods=[method]) for method, path, end in table])
@@ -196,7 +203,12 @@ class Town:
         waits_for = "clerk.review" if (step, journey.face) == ("face", "review") else waits.get(step, "ca.issuance")
         outcome = journey.outcome if step == "closed" else None
         answer: dict[str, Any] = {"journey_id": journey.id, "step": step, "waits_for": waits_for, "outcome": outcome}
-        answer |= {"reason": journey.reason, "timeline": journey.timeline, "something_new": True}
+        answer |= {
+            "reason": journey.reason,
+            "guidance": journey.guidance,
+            "timeline": journey.timeline,
+            "something_new": True,
+        }
         return JSONResponse(answer)
 
     async def digital_id(self, request: Request, body: bytes) -> Response:
@@ -225,6 +237,8 @@ class Town:
         if journey.asked_code == 1:
             raise Refused("otp.not_sent_yet", "The code is on its way.", 409)
         journey.codes.append(code)
+        if not code.isdigit():
+            raise Refused("code.malformed", "A code has digits only.", 422)
         if code == "000000":
             raise Refused("otp.expired", "This code is too old.", 410)
         if code != CODE:
@@ -241,8 +255,9 @@ class Town:
 
     async def inbox(self, request: Request, _: bytes) -> Response:
         assert request.query_params["journey_id"] in self.journeys
-        text = f"1414: your code to prove your phone for an electronic signature is {CODE}"
-        return JSONResponse([{"at": datetime.now(UTC).isoformat(), "text": text}])
+        old = {"at": "2026-03-02T09:30:00Z", "text": "000000: your code for an electronic signature, sent by 1414"}
+        new = {"at": "2026-03-02T09:34:00Z", "text": f"{CODE}: your code for an electronic signature, sent by 1414"}
+        return JSONResponse([new, old])
 
     # biometrics
 
@@ -250,9 +265,9 @@ class Town:
         journey = self._journey(request)
         pending = len(journey.received) == len(PARTS)
         answer: dict[str, Any] = {
-            "state": journey.face,
+            "state": "analysing" if pending else journey.face,
             "challenge": ["left", "blink"],
-            "nonce": f"nonce-{journey.tries}",
+            "nonce": "" if pending or journey.face != "open" else f"nonce-{journey.tries}",
         }
         answer |= {"received": {part: part in journey.received for part in PARTS}, "pending": pending}
         answer |= {"tries_left": 5 - journey.tries, "guidance": ["selfie.too_dark"] if journey.tries else []}
@@ -269,19 +284,27 @@ class Town:
             journey.happened("face.matched", "pin")
         elif journey.face == "rejected":
             journey.close("failed", "journey.face_rejected")
+            journey.face = "failed"
         elif journey.face == "review":
             journey.happened("face.review_requested")
 
     async def upload(self, request: Request, body: bytes) -> Response:
         journey = self._journey(request)
+        if len(journey.received) == len(PARTS) or journey.face != "open":
+            raise Refused("capture.closed", "Your pictures are being looked at.", 409)
         if request.headers["x-capture-nonce"] != f"nonce-{journey.tries}":
-            raise Refused("capture.wrong_nonce", "This belongs to another try.", 409)
+            raise Refused("capture.stale", "This belongs to another try.", 409)
         journey.received[request.path_params["part"].replace("-", "_")] = body
         return JSONResponse({"pending": True}, 202)
 
     async def reviews(self, request: Request, _: bytes) -> Response:
         self._staff(request)
-        return JSONResponse([{"journey_id": one.id, "similarity": 0.41} for one in self._in_review()])
+        due = {"due_at": "2026-03-03T09:30:00Z", "tries_left": 4, "model": "town", "pictures": ["selfie"]}
+        return JSONResponse([{"journey_id": one.id, **due} for one in self._in_review()])
+
+    async def picture(self, request: Request, _: bytes) -> Response:
+        self._staff(request)
+        return Response(f"picture {request.path_params['part']}".encode())
 
     async def review(self, request: Request, body: bytes) -> Response:
         self._staff(request)
@@ -305,6 +328,8 @@ class Town:
 
     async def enrol(self, request: Request, body: bytes) -> Response:
         journey, form = self._journey(request), json.loads(body)
+        if "certificates" not in journey.steps:
+            raise Refused("enrolment.not_open", "Choose a PIN first.", 409)
         for purpose in ("SIGN", "AUTH"):
             csr = x509.load_pem_x509_csr(form[f"{purpose.lower()}_csr"].encode())
             if not csr.is_signature_valid:
@@ -314,8 +339,7 @@ class Town:
             self.issued.append(certificate)
             entry = {"serial": f"{certificate.serial_number:x}", "profile": purpose, "pem": pem(certificate)}
             journey.certificates.append(entry)
-            journey.happened("cert.issued")
-        journey.close("completed", "journey.completed")
+        journey.enrolment = "issuing"
         return JSONResponse({"pending": True}, 202)
 
     def _issue(self, csr: x509.CertificateSigningRequest, purpose: str) -> x509.Certificate:
@@ -323,9 +347,23 @@ class Town:
 
     async def certificates(self, request: Request, _: bytes) -> Response:
         journey = self._journey(request)
-        if "certificates" not in journey.steps:
-            raise Refused("enrolment.not_open", "Choose a PIN first.", 409)
-        return JSONResponse({"state": "open", "certificates": journey.certificates})
+        shown = journey.certificates if journey.enrolment == "issued" else []
+        answer = {"state": journey.enrolment, "certificates": shown}
+        if journey.enrolment == "issuing":  # signing takes a moment; the request after this one sees the end of it
+            self._finish(journey)
+        return JSONResponse(answer)
+
+    def _finish(self, journey: Journey) -> None:
+        if self.refuse_requests is not None:
+            journey.guidance, journey.enrolment, self.refuse_requests = [self.refuse_requests], "open", None
+            journey.happened("cert.refused")
+            journey.certificates.clear()
+            self.issued.clear()
+            return
+        journey.enrolment = "issued"
+        journey.happened("cert.issued")
+        journey.happened("cert.issued")
+        journey.close("completed", "journey.completed")
 
     async def chain(self, _: Request, __: bytes) -> Response:
         return Response(pem(*self.authority.chain), media_type="application/x-pem-file")
@@ -372,7 +410,11 @@ class Town:
         ]
         waits_for = "officer.decision" if application.status == "checked" else None
         timeline = [{"at": datetime.now(UTC).isoformat(), "key": "application.opened"}]
-        answer = {"application_id": application.id, "status": application.status, "waits_for": waits_for}
+        answer: dict[str, Any] = {"application_id": application.id, "status": application.status}
+        lacking = [
+            {"person": p, "kind": "photo"} for p in application.persons if (p, "photo") not in application.attachments
+        ]
+        answer |= {"waits_for": waits_for, "documents_needed": lacking}
         return answer | {"due_on": "2026-03-06", "timeline": timeline, "persons": persons}
 
     async def pdf(self, request: Request, _: bytes) -> Response:
@@ -382,13 +424,26 @@ class Town:
     async def queue(self, request: Request, _: bytes) -> Response:
         self._staff(request)
         wanted = request.query_params["status"]
-        listed = [
-            {"application_id": a.id, "region": "almaty"} for a in self.applications.values() if a.status == wanted
-        ]
+        about = {"service": "grant", "opened_at": "2026-03-02T09:30:00Z", "persons": 3, "undecided": ["p1"]}
+        found = [one for one in self.applications.values() if one.status == wanted]
+        listed = [{"application_id": one.id, "status": one.status, **about} for one in found]
         return JSONResponse(listed)
 
     async def officer_view(self, request: Request, _: bytes) -> Response:
-        return JSONResponse(self._view(self._application(request, STAFF)))
+        application = self._application(request, STAFF)
+        attached = [{"person": person, "kind": kind} for person, kind in application.attachments]
+        return JSONResponse(self._view(application) | {"attachments": attached})
+
+    async def attachment(self, request: Request, _: bytes) -> Response:
+        place = request.path_params["person"], request.path_params["kind"]
+        return Response(self._application(request, STAFF).attachments[place], media_type="image/jpeg")
+
+    async def send_back(self, request: Request, body: bytes) -> Response:
+        application = self._application(request, STAFF)
+        for place in json.loads(body)["documents"]:
+            del application.attachments[place["person"], place["kind"]]
+        application.status = "returned"
+        return JSONResponse({}, 202)
 
     async def decide(self, request: Request, body: bytes) -> Response:
         application, decision = self._application(request, STAFF), json.loads(body)
