@@ -154,7 +154,8 @@ class TrustAnchors:
         """Believe a certificate, or not. Whether it was revoked is the caller's question.
 
         Args:
-            certificate: from anywhere; read as strict DER.
+            certificate: from anywhere; read as strict DER. Know it again by its serial number, not by its
+                octets: anyone can turn an ECDSA signature (r, s) into (r, -s), which is valid too.
             at: the moment at which the whole chain has to be valid (with a time zone).
             use: what the certificate has to be for.
 
@@ -177,6 +178,8 @@ class TrustAnchors:
             fields = asn1.decode_der(TbsCertificate, asn1.encode_der(outer.tbs))
         except ValueError as error:
             raise CertificateRefused(Doubt.MALFORMED) from error
+        if outer.signature.padding_bits():  # the parser below lets it pass, and gives one certificate two forms
+            raise CertificateRefused(Doubt.MALFORMED)
         authorities = self._authorities.get(asn1.encode_der(fields.issuer), ())
         if (
             not authorities

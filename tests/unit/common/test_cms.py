@@ -417,6 +417,16 @@ def test_a_mutated_certificate_is_never_believed(
         trust.verify(changed, SOON, PERSON_SIGN)
 
 
+def test_no_octet_of_a_certificate_can_be_changed(trust: TrustAnchors, signer: Signer) -> None:
+    """Every octet in turn, the signature's count of unused bits among them."""
+    der = signer.certificate.public_bytes(Encoding.DER)
+
+    for place, octet in enumerate(der):
+        for other in {octet ^ 1, octet ^ 2, octet ^ 0x80}:
+            with pytest.raises(CertificateRefused):
+                trust.verify(der[:place] + bytes([other]) + der[place + 1 :], SOON, PERSON_SIGN)
+
+
 def test_an_issuing_authority_of_a_stranger_is_no_anchor(
     authority: CertificationAuthority, look_alike: CertificationAuthority
 ) -> None:
