@@ -63,15 +63,15 @@ class HttpMinistry:
 
 
 class DevelopmentMinistry:
-    """Stands in for the system where there is none. The last digits of a document number say what it answers.
+    """Stands in for the system where there is none. The end of a document number says what it answers.
 
-    ``…0001``: already a citizen. ``…0002``: nationality not shown. ``…0003``: false data. Anything else: no obstacle.
+    ``…-0001``: already a citizen. ``…-0002``: nationality not shown. ``…-0003``: false data. Else: no obstacle.
     """
 
     _FOUND: Final = {
-        "0001": RefusalReason.ALREADY_CITIZEN,
-        "0002": RefusalReason.NOT_ETHNIC_KAZAKH,
-        "0003": RefusalReason.FALSE_DATA,
+        "-0001": RefusalReason.ALREADY_CITIZEN,
+        "-0002": RefusalReason.NOT_ETHNIC_KAZAKH,
+        "-0003": RefusalReason.FALSE_DATA,
     }
 
     async def check(
@@ -81,7 +81,7 @@ class DevelopmentMinistry:
         idempotency_key: str,  # noqa: ARG002 - it answers the same however often it is asked
     ) -> tuple[CheckAnswer, ...]:
         """Answer; see `MinistrySystem`."""
-        found = [(person.id, self._FOUND.get(person.form.value.document_number[-4:])) for person in persons]
+        found = [(person.id, self._FOUND.get(person.form.value.document_number[-5:])) for person in persons]
         return tuple(
             CheckAnswer(person=person, clear=reason is None, reasons=(str(reason),) if reason else ())
             for person, reason in found

@@ -102,7 +102,7 @@ async def test_a_ministry_that_is_away_is_asked_again_later(given: Given) -> Non
 
 async def test_the_stand_in_answers_by_the_document_number(given: Given) -> None:
     persons = people(given)
-    marked = persons[1].form.value.model_copy(update={"document_number": "G00000001"})
+    marked = persons[1].form.value.model_copy(update={"document_number": "G1234-0001"})
     asked = (persons[0], persons[1].model_copy(update={"form": type(persons[1].form)(marked)}), persons[2])
 
     answers = await DevelopmentMinistry().check("grant", asked, "key-1")
