@@ -144,25 +144,26 @@ class JourneyService:
     async def _decide(
         self, journey_id: str, decide: Callable[[JourneyState | None], domain.Result | None], cause: Meta | None = None
     ) -> JourneyState | None:
-        """Apply a decision, and count the journeys it began or ended once it is stored."""
-        told: list[tuple[Event, ...]] = []
+        """Apply a decision, and count the journeys it began or ended if it is the one that was stored."""
+        results: list[domain.Result | None] = [None]
 
         def noted(state: JourneyState | None) -> domain.Result | None:
-            result = decide(state)
-            told.append(() if result is None else result.events)
-            return result
+            results[0] = decide(state)
+            return results[0]
 
         state = await self._journeys.apply(journey_id, noted, cause=cause)
-        for event in told[-1] if told else ():
-            self._count(event)
+        last = results[0]
+        if last is not None and state is last.state:
+            self._count(last.events)
         return state
 
-    def _count(self, event: Event) -> None:
-        match event:
-            case JourneyStarted():
-                self._metrics.journeys_started.labels(SAGA).inc()
-            case JourneyClosed():
-                self._metrics.journeys_closed.labels(SAGA, event.outcome).inc()
+    def _count(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            match event:
+                case JourneyStarted():
+                    self._metrics.journeys_started.labels(SAGA).inc()
+                case JourneyClosed():
+                    self._metrics.journeys_closed.labels(SAGA, event.outcome).inc()
 
 
 def _existing(state: JourneyState | None) -> JourneyState:

@@ -1,0 +1,104 @@
+"""Accounts: one id per person for ever, tries that are counted, and answers that do not tell who has a Digital ID."""
+
+import asyncio
+from datetime import timedelta
+
+import jwt
+import pytest
+
+from libs.common.errors import Refused
+from libs.common.sealing import Sealed
+from tests.unit.identity.situations import IIN, KEYRING, MINUTE, OTHER_IIN, OTHER_PIN, PIN, Town, resident
+
+REF = KEYRING.blind("person", IIN)
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+async def register(town: Town, pin: str = PIN) -> str:
+    return await town.accounts.register(Sealed(resident()), REF, pin)
+
+
+async def wrong(town: Town, iin: str, pin: str) -> Refused:
+    with pytest.raises(Refused) as refused:
+        await town.accounts.sign_in(iin, pin)
+    return refused.value
+
+
+async def test_the_right_pin_opens_a_session_that_names_citizen_and_person(town: Town) -> None:
+    citizen_id = await register(town)
+    session = await town.accounts.sign_in(IIN, PIN)
+    claims = jwt.decode(session.token, options={"verify_signature": False})
+    assert (claims["sub"], claims["role"], claims["person_ref"]) == (citizen_id, "citizen", REF)
+    assert session.citizen_id == citizen_id
+    assert session.expires_at == town.now + timedelta(minutes=30)
+
+
+async def test_registering_again_keeps_the_id_and_the_certificates_and_replaces_the_pin(town: Town) -> None:
+    first = await register(town)
+    assert await register(town, OTHER_PIN) == first
+    assert (await wrong(town, IIN, PIN)).key == "pin.wrong"
+    assert (await town.accounts.sign_in(IIN, OTHER_PIN)).citizen_id == first
+
+
+async def test_registrations_that_race_give_one_citizen(town: Town) -> None:
+    ids = await asyncio.gather(*(register(town) for _ in range(5)))
+    assert len(set(ids)) == 1
+    assert len(town.rows["citizens"].rows) == 1
+
+
+async def test_wrong_pins_are_counted_and_then_none_is_looked_at_for_a_quarter_of_an_hour(town: Town) -> None:
+    await register(town)
+    assert [(await wrong(town, IIN, OTHER_PIN)).extras.get("tries_left") for _ in range(4)] == [4, 3, 2, 1]
+    frozen = await wrong(town, IIN, OTHER_PIN)
+    assert (frozen.key, frozen.status, frozen.extras["retry_at"]) == ("pin.frozen", 429, town.now + 15 * MINUTE)
+    town.now += 14 * MINUTE
+    assert (await wrong(town, IIN, PIN)).extras["retry_at"] == frozen.extras["retry_at"]
+    town.now += MINUTE
+    await town.accounts.sign_in(IIN, PIN)
+    assert (await wrong(town, IIN, OTHER_PIN)).extras["tries_left"] == 4
+
+
+async def test_a_right_pin_forgives_the_wrong_ones_before_it(town: Town) -> None:
+    await register(town)
+    for _ in range(3):
+        for _ in range(4):
+            await wrong(town, IIN, OTHER_PIN)
+        await town.accounts.sign_in(IIN, PIN)
+
+
+async def test_tries_made_at_once_are_all_counted(town: Town) -> None:
+    await register(town)
+    answers = await asyncio.gather(*(wrong(town, IIN, OTHER_PIN) for _ in range(12)))
+    assert sum(answer.key == "pin.wrong" for answer in answers) == 4
+    assert sum(answer.key == "pin.frozen" for answer in answers) == 8
+
+
+async def test_proving_phone_and_face_again_ends_a_freeze(town: Town) -> None:
+    await register(town)
+    for _ in range(5):
+        await wrong(town, IIN, OTHER_PIN)
+    await register(town, OTHER_PIN)
+    await town.accounts.sign_in(IIN, OTHER_PIN)
+
+
+async def test_somebody_without_a_digital_id_is_answered_like_somebody_with_a_wrong_pin(town: Town) -> None:
+    await register(town)
+    for _ in range(7):
+        known, unknown = await wrong(town, IIN, OTHER_PIN), await wrong(town, OTHER_IIN, OTHER_PIN)
+        assert (known.key, known.status, known.detail, known.extras) == (
+            unknown.key,
+            unknown.status,
+            unknown.detail,
+            unknown.extras,
+        )
+
+
+async def test_pin_and_person_are_sealed_at_rest(town: Town) -> None:
+    await register(town)
+    stored = str(town.rows)
+    for secret in (PIN, "argon2", IIN, "ТОЛҚЫН"):
+        assert secret not in stored
