@@ -144,7 +144,7 @@ class Demo:
                 both.create_task(self._decide(services, installation, submitted.application_id))
                 following = both.create_task(journey.follow(submitted.application_id))
             view = following.result()
-        if not view.decided:
+        if not all(person.document for person in view.persons):
             raise DemoFailed(f"the application is {view.status}, not decided")
         return view
 

@@ -74,7 +74,7 @@ def invent(number: int) -> Invented:
         given_name=f"ҮЛГІ{_letters(number)}",
         latin=("SYNAKBAEV", "ULGI"),
         birth_date=birth,
-        document_number=f"91{number:07d}",
+        document_number=f"91{number:05d}77",
     )
 
 
