@@ -39,7 +39,7 @@ class Person:
 
 
 PEOPLE: dict[Who, Person] = {
-    "a": Person(selfie="obama3.jpg", card="obama2.jpg", clip="obama.jpg"),
+    "a": Person(selfie="obama.jpg", card="obama3.jpg", clip="obama.jpg"),
     "b": Person(selfie="biden.jpg", card="biden.jpg", clip="biden.jpg"),
 }
 

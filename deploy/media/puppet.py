@@ -155,11 +155,15 @@ def write_clip(path: Path, photo: Picture, challenge: Sequence[Action], finder: 
 
 
 def write_frames(path: Path, pictures: Iterator[Picture], *, noise: float = 1.0) -> None:
-    """Write pictures as a WebM clip, with a sensor's noise. Raises OSError if no encoder can be opened."""
-    fourcc = cv2.VideoWriter.fourcc(*"VP80")
+    """Write pictures as a clip, WebM or MP4 by the path's suffix, with a sensor's noise.
+
+    Raises:
+        OSError: this build of OpenCV has no encoder for it.
+    """
+    fourcc = cv2.VideoWriter.fourcc(*{".webm": "VP80", ".mp4": "mp4v"}[path.suffix])
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, RATE, (WIDTH, HEIGHT))
     if not writer.isOpened():
-        raise OSError(f"{path} cannot be written: this build of OpenCV has no VP8 encoder.")
+        raise OSError(f"{path} cannot be written: this build of OpenCV has no encoder for it.")
     sensor = np.random.default_rng(1)
     for image in pictures:
         grain = sensor.standard_normal((*image.shape[:2], 1), np.float32) * np.float32(noise)

