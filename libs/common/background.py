@@ -4,12 +4,33 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TypeVar
 
 import structlog
 
-from libs.common.errors import Unavailable
+from libs.common.errors import Interrupted, Unavailable
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+async def uninterrupted(work: Awaitable[T]) -> T:
+    """Await work, and tell a cancellation that came from within it from one of the task that awaits it.
+
+    Python has one exception for both. Taken for the second, the first ends a loop, or drops a message, without a word.
+
+    Raises:
+        Interrupted: something the work waited for was cancelled.
+        asyncio.CancelledError: the present task is being cancelled.
+    """
+    try:
+        return await work
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise Interrupted("what was waited for was cancelled") from error
 
 
 class Repeating:
@@ -42,7 +63,7 @@ class Repeating:
         while True:
             await asyncio.sleep(self._every_s * random.uniform(0.9, 1.1))  # noqa: S311 - a spread, not a secret
             try:
-                await self._work()
+                await uninterrupted(self._work())
             except Unavailable as error:
                 log.warning("background.waiting", work=self._name, reason=str(error))
             except Exception:

@@ -17,7 +17,8 @@ from typing import Any, Final, Generic, Protocol
 import structlog
 
 from libs.common import retry
-from libs.common.errors import Retryable, Unavailable
+from libs.common.background import uninterrupted
+from libs.common.errors import Unavailable
 from libs.common.events import E, MalformedMessage, Meta, Received, decode, read_meta
 from libs.common.metrics import Metrics
 from libs.common.retry import Circuit, RawMessage, Record, RetryPolicy
@@ -54,10 +55,6 @@ class RawPublisher(Protocol):
             Unavailable: the broker does not answer.
         """
         ...
-
-
-class Interrupted(Retryable):
-    """What a handler waited for was cancelled underneath it, though nobody stopped the handler itself."""
 
 
 class Consumption:
@@ -177,7 +174,8 @@ class Consumption:
         tries = 1
         while True:
             try:
-                return await self._bounded(route.handle(Received(event, meta)))
+                async with asyncio.timeout(self._handler_s):
+                    return await uninterrupted(route.handle(Received(event, meta)))
             except (Unavailable, TimeoutError):
                 raise
             except Exception as error:
@@ -186,17 +184,6 @@ class Consumption:
                     raise
             tries += 1
             await asyncio.sleep(pause)
-
-    async def _bounded(self, handling: Awaitable[None]) -> None:
-        try:
-            async with asyncio.timeout(self._handler_s):
-                await handling
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # It would end the task without an error, and the record with it.
-            raise Interrupted("what the handler waited for was cancelled") from error
 
     async def _failed(self, record: Record, error: Exception) -> str:
         now = self._clock()

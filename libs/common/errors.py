@@ -5,6 +5,10 @@ class Retryable(Exception):
     """It may work later: the gateway is busy, a fact of another topic is not here yet."""
 
 
+class Interrupted(Retryable):
+    """What a piece of work waited for was cancelled underneath it, though nobody stopped the work itself."""
+
+
 class Permanent(Exception):
     """It will never work: the message is malformed, or a rule forbids it. Straight to the dead letters."""
 

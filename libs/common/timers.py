@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from libs.common.background import Repeating
+from libs.common.background import Repeating, uninterrupted
 from libs.common.documents import Documents
 from libs.common.errors import Unavailable
 from libs.common.metrics import Metrics
@@ -121,7 +121,7 @@ class Timers:
         while True:
             key, wake_at = await self._nudges.next()
             try:
-                await self.run_once(key, wake_at)
+                await uninterrupted(self.run_once(key, wake_at))
             except Unavailable as error:
                 log.warning("timer.waiting", subject=key, reason=str(error))
             except Exception:
