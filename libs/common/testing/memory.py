@@ -58,14 +58,15 @@ class MemoryDocuments(Documents):
 
     @override
     async def find(self, where: Mapping[str, Any], limit: int) -> Sequence[Document]:
-        return [row for row in self.rows.values() if all(_at(row.state, p) == v for p, v in where.items())][:limit]
+        return [row for row in self.rows.values() if all(_holds(row.state, *each) for each in where.items())][:limit]
 
 
-def _at(state: Mapping[str, Any], path: str) -> Any:
+def _holds(state: Mapping[str, Any], path: str, wanted: Any) -> bool:
+    """Compare as MongoDB does: what is missing is None, and a list holds each of its members."""
     value: Any = state
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+    return bool(value == wanted or (isinstance(value, list) and wanted in value))
 
 
 class MemoryPublisher:
