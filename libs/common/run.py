@@ -22,5 +22,10 @@ def main(name: str, settings: type[S], build: Callable[[S], App]) -> None:
     except ValidationError as error:
         sys.exit(f"{name}: {explain(error)}")
     logging.configure(name, json=read.log_json, level=read.log_level.upper())
-    app = build(read)
-    uvloop.run(server(app.http, app.host, app.port).serve())
+    uvloop.run(_serve(read, build))
+
+
+async def _serve(settings: S, build: Callable[[S], App]) -> None:
+    # Built inside the loop: the store's driver takes hold of the one it finds.
+    app = build(settings)
+    await server(app.http, app.host, app.port).serve()
