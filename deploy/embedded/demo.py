@@ -6,10 +6,9 @@ Leaves everything in ``out/demo/`` for outside judges to look at (openssl, keyto
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -19,8 +18,18 @@ from rich.console import Console
 
 from deploy.embedded.installation import SERVICES, Installation
 from deploy.embedded.observer import Observer
-from deploy.embedded.people import REGION, Invented, Volunteer, attachment, family_of, invent, register_of, upload_of
-from deploy.embedded.process import free_port
+from deploy.embedded.people import (
+    REGION,
+    Invented,
+    Volunteer,
+    attach,
+    family_of,
+    grant_all,
+    invent,
+    register_of,
+    upload_of,
+)
+from deploy.embedded.process import Server, free_port
 from deploy.embedded.stack import Broker, Store
 from deploy.embedded.town import in_one_process
 from deploy.media.make import MediaFiles, make_media
@@ -30,9 +39,9 @@ from libs.citizen.files import write_private
 from libs.citizen.journey import EdsJourney, start
 from libs.citizen.kandas import KandasJourney, Submitted, signer
 from libs.citizen.keystore import pack
-from libs.citizen.models import ApplicationView, PersonForm, Session
+from libs.citizen.models import ApplicationView, Session
 from libs.citizen.passwords import new_password
-from libs.citizen.progress import DEFAULT_WAITING, Progress, wait_until
+from libs.citizen.progress import Progress
 from libs.citizen.services import Services
 from libs.common import logging
 from libs.common.admin import create_topics
@@ -54,11 +63,15 @@ class Demo:
     Args:
         out: where the files go.
         models: the face models.
+        broker: makes the broker, which logs into the folder it is given.
+        idempotence: whether that broker speaks idempotent producing; the embedded one does not.
     """
 
     out: Path
     models: Path
     console: Console
+    broker: Callable[[Path], Server] = Broker
+    idempotence: bool = False
     citizen: Invented = field(default_factory=lambda: invent(CITIZEN))
     password: str = field(default_factory=new_password)
     began: float = field(default_factory=time.monotonic)
@@ -90,7 +103,7 @@ class Demo:
         folder = self.out / ".run"
         folder.mkdir(parents=True)
         with self.step("starting broker and store"):
-            broker, store = Broker(folder), Store(folder)
+            broker, store = self.broker(folder), Store(folder)
             await asyncio.gather(broker.start(), store.start())
         observer = Observer(broker.address, self.out / "events.jsonl")
         try:
@@ -98,7 +111,13 @@ class Demo:
                 await create_topics(broker.address, partitions=PARTITIONS)
                 ports = {service: free_port() for service in SERVICES}
                 installation = Installation(
-                    folder, broker.address, store.uri, ports, models=self.models, people=folder / "register.json"
+                    folder,
+                    broker.address,
+                    store.uri,
+                    ports,
+                    idempotence=self.idempotence,
+                    models=self.models,
+                    people=folder / "register.json",
                 )
                 installation.prepare()
                 (folder / "register.json").write_text(register_of([self.citizen]), encoding="utf-8")
@@ -136,32 +155,17 @@ class Demo:
     ) -> ApplicationView:
         journey = KandasJourney(services, session, self.tell)
         with self.step("kandas status for a family of three: application, attachments, signature"):
-            submitted: Submitted = await journey.apply(family_of(self.citizen), _attach, signer(eds.sign))
+            submitted: Submitted = await journey.apply(family_of(self.citizen), attach, signer(eds.sign))
             self._write("application.json", submitted.document)
             self._write("application.p7s", submitted.signature)
         with self.step("the ministry's check and the officer's decision"):
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._decide(services, installation, submitted.application_id))
+                both.create_task(grant_all(services, installation.staff.officer(REGION), submitted.application_id))
                 following = both.create_task(journey.follow(submitted.application_id))
             view = following.result()
         if not all(person.document for person in view.persons):
             raise DemoFailed(f"the application is {view.status}, not decided")
         return view
-
-    async def _decide(self, services: Services, installation: Installation, application_id: str) -> None:
-        token = installation.staff.officer(REGION)
-        await wait_until(
-            partial(services.kandas.queue, token),
-            lambda queue: any(item.application_id == application_id for item in queue),
-            seconds=lambda _: DEFAULT_WAITING.machines,
-            waiting=DEFAULT_WAITING,
-        )
-        application = await services.kandas.officer_view(token, application_id)
-        people = application.get("people")
-        if not isinstance(people, list):
-            raise DemoFailed("the officer's view names no people")
-        for person in people:
-            await services.kandas.decide(token, application_id, person["person"], "granted")
 
     async def _fetch(self, services: Services, session: Session, view: ApplicationView) -> None:
         documents = await KandasJourney(services, session, self.tell).documents(view)
@@ -216,10 +220,6 @@ class Demo:
 
     def _write(self, name: str, content: bytes) -> None:
         (self.out / name).write_bytes(content)
-
-
-async def _attach(person: PersonForm, kind: str) -> Upload:
-    return Upload(await asyncio.to_thread(attachment, person, kind), "application/pdf")
 
 
 def main(out: Path, models: Path, console: Console) -> int:

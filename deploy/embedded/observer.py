@@ -37,12 +37,12 @@ class Observer:
         await self._consumer.start()
         self._task = asyncio.create_task(self._read(self._consumer), name="observer")
 
-    async def settle(self) -> None:
-        """Wait until nothing new has come for a moment."""
+    async def settle(self, quiet_s: float = QUIET_S) -> None:
+        """Wait until nothing new has come for so long."""
         before = -1
         while before != self.seen:
             before = self.seen
-            await asyncio.sleep(QUIET_S)
+            await asyncio.sleep(quiet_s)
 
     async def stop(self) -> None:
         """End reading."""

@@ -1,9 +1,11 @@
-"""Invented people who go the citizens' way by themselves: for the demo, the journey tests and the benchmark."""
+"""Invented people who go their way by themselves: for the demo, the journey tests and the benchmark."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +15,10 @@ from libs.citizen.cli.person import newest_code
 from libs.citizen.client import Part, Upload
 from libs.citizen.journey import Applicant, CaptureTask
 from libs.citizen.models import ApplicationForm, MemberForm, PersonForm
+from libs.citizen.progress import DEFAULT_WAITING, Waiting, wait_until
 from libs.citizen.services import Services
 from libs.common.values import iin_check_digit
+from services.biometrics.mrz import Mrz
 
 REGION: Final = "KZ-75"
 PIN: Final = "481592"
@@ -115,6 +119,44 @@ class Volunteer:
         return self.pin_digits
 
 
+def bench_camera(person: Invented) -> Camera:
+    """Give what the bench profile takes in place of pictures: anything, and for the card what would be read off it."""
+    zone = Mrz(
+        layout="TD1",
+        document_type="ID",
+        issuer="KAZ",
+        document_number=person.document_number,
+        iin=person.iin,
+        birth_date=person.birth_date,
+        expiry_date=EXPIRY,
+        sex="M",
+        nationality="KAZ",
+        surname=person.latin[0],
+        given_names=person.latin[1],
+    )
+    back = Upload(zone.model_dump_json().encode(), "application/json")
+
+    async def captures(_challenge: Sequence[str]) -> Mapping[Part, Upload]:
+        return dict.fromkeys(Part, Upload(b"a stub looks at nothing", "image/jpeg")) | {Part.DOCUMENT_BACK: back}
+
+    return captures
+
+
+async def grant_all(
+    services: Services, officer_token: str, application_id: str, waiting: Waiting = DEFAULT_WAITING
+) -> None:
+    """Decide, as an officer, in favour of everybody in an application, once it has been checked."""
+    queue = await wait_until(
+        partial(services.kandas.queue, officer_token),
+        lambda queue: any(item.application_id == application_id for item in queue),
+        seconds=lambda _: waiting.machines,
+        waiting=waiting,
+    )
+    item = next(each for each in queue if each.application_id == application_id)
+    for person in item.undecided:
+        await services.kandas.decide(officer_token, application_id, person, "granted")
+
+
 def family_of(person: Invented) -> ApplicationForm:
     """Write an application for three: the applicant, who has come from abroad, with spouse and child."""
     common = {"citizenship": "CN", "origin_country": "CN", "nationality_in_document": True}
@@ -150,8 +192,12 @@ def family_of(person: Invented) -> ApplicationForm:
     )
 
 
-def attachment(person: PersonForm, kind: str) -> bytes:
+async def attach(person: PersonForm, kind: str) -> Upload:
     """Make the scan of a document that a person attaches: one page that says what it stands for."""
+    return Upload(await asyncio.to_thread(_scan, person, kind), "application/pdf")
+
+
+def _scan(person: PersonForm, kind: str) -> bytes:
     page = FPDF()
     page.add_page()
     page.set_font("Helvetica", size=16)

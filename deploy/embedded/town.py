@@ -6,7 +6,7 @@ Either way they speak through the broker only, and each has a database of its ow
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,40 +32,63 @@ from services.otp.settings import Settings as OtpSettings
 
 START_SECONDS: Final = 60.0
 _ROOT: Final = Path(__file__).parents[2]
+_BUILD: Final[Mapping[str, Callable[[], App]]] = {
+    "identity": lambda: identity.build(IdentitySettings()),
+    "otp": lambda: otp.build(OtpSettings()),
+    "biometrics": lambda: biometrics.build(BiometricsSettings()),
+    "ca": lambda: ca.build(CaSettings()),
+    "kandas": lambda: kandas.build(KandasSettings()),
+}
 
 
-def build_all(installation: Installation) -> list[App]:
-    """Make all five applications as their own processes would: from environment variables."""
-    told = {name: value for service in SERVICES for name, value in installation.environment(service).items()}
-    os.environ.update(told)
-    return [
-        identity.build(IdentitySettings()),
-        otp.build(OtpSettings()),
-        biometrics.build(BiometricsSettings()),
-        ca.build(CaSettings()),
-        kandas.build(KandasSettings()),
-    ]
+class Together:
+    """Services in this process, any of which can be stopped and started again."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._serving: dict[str, tuple[_Guest, asyncio.Task[None]]] = {}
+
+    async def start(self, *services: str, told: Mapping[str, str] | None = None) -> None:
+        """Start services and wait until they serve.
+
+        Args:
+            services: by name.
+            told: environment variables that differ from the installation's.
+
+        Raises:
+            StackError: ``service-ended``: one of them could not start; its reason is in the log.
+            TimeoutError: it took too long.
+        """
+        for service in services:
+            app = _build(self._installation, service, told or {})
+            guest = _Guest(server(app.http, app.host, app.port).config)
+            self._serving[service] = guest, asyncio.create_task(guest.serve(), name=service)
+        async with asyncio.timeout(START_SECONDS):
+            while not all(self._serving[service][0].started for service in services):
+                _require_running([self._serving[service][1] for service in services])
+                await asyncio.sleep(0.05)  # uvicorn tells by a flag
+
+    async def stop(self, *services: str) -> None:
+        """Stop services, as a deployment would; each finishes what it has begun."""
+        ending = [self._serving.pop(service) for service in services if service in self._serving]
+        for guest, _ in ending:
+            guest.should_exit = True
+        await asyncio.gather(*(serving for _, serving in ending), return_exceptions=True)
 
 
 @asynccontextmanager
-async def in_one_process(installation: Installation) -> AsyncIterator[None]:
+async def in_one_process(installation: Installation) -> AsyncIterator[Together]:
     """Run all five services in this process, until the context ends.
 
     Raises:
-        StackError: ``service-ended``: one of them could not start; its reason is in the log.
+        StackError, TimeoutError: see `Together.start`.
     """
-    servers = [_Guest(server(app.http, app.host, app.port).config) for app in build_all(installation)]
-    serving = [asyncio.create_task(each.serve()) for each in servers]
+    running = Together(installation)
     try:
-        async with asyncio.timeout(START_SECONDS):
-            while not all(each.started for each in servers):
-                _require_running(serving)
-                await asyncio.sleep(0.05)  # uvicorn tells by a flag
-        yield
+        await running.start(*SERVICES)
+        yield running
     finally:
-        for each in servers:
-            each.should_exit = True
-        await asyncio.gather(*serving, return_exceptions=True)
+        await running.stop(*SERVICES)
 
 
 def process_of(installation: Installation, service: str, logs: Path) -> Server:
@@ -104,6 +127,18 @@ class _Guest(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _build(installation: Installation, service: str, told: Mapping[str, str]) -> App:
+    """Make an application as its own process would: from environment variables, which are put back as they were."""
+    before = dict(os.environ)
+    os.environ.update({**installation.environment(service), **told})
+    try:
+        return _BUILD[service]()
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _require_running(serving: list[asyncio.Task[None]]) -> None:

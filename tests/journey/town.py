@@ -1,0 +1,205 @@
+"""A town for tests: broker, store, installation, observer, and citizens who go their way in it."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from logging import getLogger
+from pathlib import Path
+from secrets import token_hex
+
+import structlog
+
+from deploy.embedded.installation import SERVICES, Installation
+from deploy.embedded.observer import Observer
+from deploy.embedded.people import (
+    PIN,
+    REGION,
+    Camera,
+    Invented,
+    Volunteer,
+    attach,
+    bench_camera,
+    family_of,
+    grant_all,
+    invent,
+    register_of,
+)
+from deploy.embedded.process import free_port
+from libs.citizen.caller import Patience
+from libs.citizen.enrolment import Eds
+from libs.citizen.journey import EdsJourney, start
+from libs.citizen.kandas import KandasJourney, Submitted, signer
+from libs.citizen.models import ApplicationView, JourneyTicket, Session
+from libs.citizen.progress import Progress, Waiting
+from libs.citizen.services import Services
+from libs.common import logging
+from libs.common.admin import create_topics
+from tests.journey import invariants
+from tests.journey.invariants import Told
+from tests.journey.records import Record, read
+
+PEOPLE = 400
+PARTITIONS = 2
+QUIET_S = 0.6
+WAITING = Waiting(machines=240.0, people=240.0)
+
+
+@dataclass
+class Town:
+    """An installation, and those who live in it.
+
+    Attributes:
+        events: the file of the observer.
+        logs: the folder with everything that was logged.
+        foreign: places of records that a test wrote, which are no facts of the services.
+    """
+
+    installation: Installation
+    services: Services
+    observer: Observer
+    events: Path
+    logs: Path
+    foreign: set[tuple[str, int, int]] = field(default_factory=set)
+    tickets: dict[str, JourneyTicket] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    people: list[Invented] = field(default_factory=list)
+    lines: list[Progress] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def person(self) -> Invented:
+        """Give somebody who has never been here."""
+        number = next(self._numbers)
+        assert number < PEOPLE, "the register has no more people: raise PEOPLE"
+        self.people.append(invent(number))
+        return self.people[-1]
+
+    async def set_out(self, person: Invented) -> JourneyTicket:
+        """Begin a journey."""
+        ticket = await start(self.services, person.applicant, self.lines.append)
+        self.tickets[ticket.journey_id] = ticket
+        return ticket
+
+    def way(self, person: Invented, ticket: JourneyTicket, camera: Camera | None = None) -> EdsJourney:
+        """Give the journey, to be gone."""
+        volunteer = Volunteer(self.services, camera or bench_camera(person))
+        return EdsJourney(self.services, ticket, volunteer, self.lines.append, waiting=WAITING)
+
+    async def eds(self, person: Invented, camera: Camera | None = None) -> Eds:
+        """Go the whole way to an electronic signature."""
+        return await self.way(person, await self.set_out(person), camera).complete()
+
+    async def sign_in(self, person: Invented) -> Session:
+        """Open the cabinet."""
+        return await self.services.identity.sign_in(person.iin, PIN)
+
+    def kandas(self, session: Session) -> KandasJourney:
+        """Give a kandas journey, to be gone."""
+        return KandasJourney(self.services, session, self.lines.append, waiting=WAITING)
+
+    async def apply(self, person: Invented, session: Session, eds: Eds) -> Submitted:
+        """Apply for the person's family, and sign."""
+        submitted = await self.kandas(session).apply(family_of(person), attach, signer(eds.sign))
+        self.sessions[submitted.application_id] = session
+        return submitted
+
+    @property
+    def officer(self) -> str:
+        """An officer's token."""
+        return self.installation.staff.officer(REGION)
+
+    async def decide(self, application_id: str) -> ApplicationView:
+        """Have an officer decide in favour of everybody; give the application when the applicant sees the end."""
+        await grant_all(self.services, self.officer, application_id, WAITING)
+        return await self.kandas(self.sessions[application_id]).follow(application_id)
+
+    async def whole_way(self, person: Invented) -> tuple[Eds, ApplicationView]:
+        """From an IIN and a phone to decisions about the whole family."""
+        eds = await self.eds(person)
+        submitted = await self.apply(person, await self.sign_in(person), eds)
+        return eds, await self.decide(submitted.application_id)
+
+    def records(self) -> Sequence[Record]:
+        """Give what has been seen on the topics so far, but for what tests wrote."""
+        return [record for record in read(self.events) if record.place not in self.foreign]
+
+    async def told(self) -> Told:
+        """Give the facts, when no more come."""
+        await self.observer.settle(QUIET_S)
+        return Told(self.records())
+
+    async def check(self) -> None:
+        """Fail if an invariant does not hold, when no more facts come."""
+        told = await self.told()
+        assert invariants.violations(told.records) == []
+        for journey in told.unfinished_journeys & self.tickets.keys():
+            seen = await self.services.identity.journey(self.tickets[journey])
+            assert seen.waits_for, f"5: journey {journey} has not ended, and waits for nobody"
+            assert seen.waits_until, f"5: journey {journey} waits for ever"
+        for application in told.unfinished_applications & self.sessions.keys():
+            view = await self.services.kandas.application(self.sessions[application], application)
+            assert view.waits_for or view.status == "closed", f"5: application {application} waits for nobody"
+            assert view.waits_until or view.status == "closed", f"5: application {application} waits for ever"
+        self.check_nothing_personal()
+
+    def check_nothing_personal(self) -> None:
+        """Fail if a person's data stand in clear in a record or a log."""
+        for file in (self.events, *self.logs.glob("*.log")):
+            text = file.read_text(encoding="utf-8", errors="replace")
+            for person in self.people:
+                found = [kind for kind, value in enumerate(person.planted) if value in text]
+                assert not found, f"6: {file.name} holds personal data in clear, of kinds {found}"
+
+
+@asynccontextmanager
+async def prepared(
+    folder: Path, broker: str, mongo_uri: str, *, idempotence: bool, profile: str = "bench"
+) -> AsyncIterator[Town]:
+    """Make an installation with topics, keys, authority and observer. Starting the services is left to the caller."""
+    await create_topics(broker, partitions=PARTITIONS)
+    register = folder / "register.json"
+    register.write_text(register_of([invent(number) for number in range(PEOPLE)]), encoding="utf-8")
+    installation = Installation(
+        folder,
+        broker,
+        mongo_uri,
+        {service: free_port() for service in SERVICES},
+        idempotence=idempotence,
+        profile=profile,
+        prefix=f"t{token_hex(4)}_",
+        people=register,
+    )
+    installation.prepare()
+    logs = folder / "logs"
+    logs.mkdir()
+    events = folder / "events.jsonl"
+    events.touch()
+    observer = Observer(broker, events)
+    await observer.start()
+    try:
+        async with Services.connect(installation.endpoints, Patience(total=240.0)) as services:
+            yield Town(installation, services, observer, events, logs)
+    finally:
+        await observer.stop()
+
+
+@contextmanager
+def logged(file: Path) -> Iterator[None]:
+    """Send all logs of this process to a file, then put the set-up back as it was."""
+    root, before = getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    with file.open("w", encoding="utf-8") as stream:
+        logging.configure("town", json=True, stream=stream)
+        try:
+            yield
+        finally:
+            root.handlers[:] = handlers
+            root.setLevel(level)
+            structlog.configure(**before)
+
+
+def log_lines(town: Town, event: str) -> list[dict[str, object]]:
+    """Give the lines that the services logged about one thing."""
+    lines = (json.loads(line) for file in town.logs.glob("*.log") for line in file.read_text().splitlines())
+    return [line for line in lines if line.get("event") == event]
