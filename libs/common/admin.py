@@ -5,13 +5,13 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from libs.common.retry import MAX_PARKED_BYTES
-from libs.common.topics import DAY_MS, TOPICS, dead_letter_topic, retry_topic
+from libs.common.topics import DAY_MS, TOPICS, Topic, dead_letter_topic, retry_topic
 
 PARKED_PARTITIONS = 1
 RETRY_RETENTION_DAYS = 7
@@ -21,19 +21,24 @@ DEAD_LETTER_RETENTION_DAYS = 90
 def topics_to_create(replicas: int, partitions: int | None = None) -> Iterator[NewTopic]:
     """Give every topic of the system with its partitions, replicas and retention."""
     for topic in TOPICS:
-        yield NewTopic(topic.name, partitions or topic.partitions, replicas, topic_configs=topic.config)
-        for group in topic.consumers:
-            for name, days in (
-                (retry_topic(topic.name, group), RETRY_RETENTION_DAYS),
-                (dead_letter_topic(topic.name, group), DEAD_LETTER_RETENTION_DAYS),
-            ):
-                # What the topic itself took must fit with what parking adds to it.
-                config = {"retention.ms": str(days * DAY_MS), "max.message.bytes": str(2 * MAX_PARKED_BYTES)}
-                yield NewTopic(name, PARKED_PARTITIONS, replicas, topic_configs=config)
+        yield from topics_of(topic, replicas, partitions)
+
+
+def topics_of(topic: Topic, replicas: int, partitions: int | None = None) -> Iterator[NewTopic]:
+    """Give a topic of facts with the topics where its consumers park messages."""
+    yield NewTopic(topic.name, partitions or topic.partitions, replicas, topic_configs=topic.config)
+    for group in topic.consumers:
+        for name, days in (
+            (retry_topic(topic.name, group), RETRY_RETENTION_DAYS),
+            (dead_letter_topic(topic.name, group), DEAD_LETTER_RETENTION_DAYS),
+        ):
+            # What the topic itself took must fit with what parking adds to it.
+            config = {"retention.ms": str(days * DAY_MS), "max.message.bytes": str(2 * MAX_PARKED_BYTES)}
+            yield NewTopic(name, PARKED_PARTITIONS, replicas, topic_configs=config)
 
 
 async def create_topics(bootstrap: str, *, replicas: int = 1, partitions: int | None = None) -> None:
-    """Create what is missing.
+    """Create what is missing of all topics of the system.
 
     Args:
         replicas: copies of each partition; 3 in production.
@@ -42,10 +47,19 @@ async def create_topics(bootstrap: str, *, replicas: int = 1, partitions: int | 
     Raises:
         KafkaError: the broker refused one of them.
     """
+    await create(bootstrap, topics_to_create(replicas, partitions))
+
+
+async def create(bootstrap: str, topics: Iterable[NewTopic]) -> None:
+    """Create what is missing of these topics.
+
+    Raises:
+        KafkaError: the broker refused one of them.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        response = await admin.create_topics(list(topics_to_create(replicas, partitions)))
+        response = await admin.create_topics(list(topics))
     finally:
         await admin.close()
     for _, code, *_ in response.topic_errors:

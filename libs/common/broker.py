@@ -65,7 +65,7 @@ class KafkaPublisher:
 
     async def start(self) -> None:
         """Connect."""
-        self._producer = AIOKafkaProducer(
+        producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.bootstrap,
             client_id=self._settings.client_id,
             enable_idempotence=self._settings.idempotence,
@@ -74,7 +74,12 @@ class KafkaPublisher:
             request_timeout_ms=int(PUBLISH_TIMEOUT_S * 1000),
             max_request_size=MAX_PARKED_BYTES + ADDED_BYTES,
         )
-        await self._producer.start()
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
 
     async def stop(self) -> None:
         """Send what is buffered, and disconnect."""
@@ -163,8 +168,12 @@ class Subscription:
         return subscriber
 
     async def start(self) -> None:
-        """Join the groups and begin to read."""
-        await self._broker.start()
+        """Join the groups, which takes seconds each and therefore happens side by side, and begin to read."""
+        await self._broker.connect()
+        outcomes = await asyncio.gather(*(each.start() for each in self._subscribers), return_exceptions=True)
+        if failures := [outcome for outcome in outcomes if outcome is not None]:
+            await self._broker.stop()
+            raise failures[0]
         await self._watching.start()
 
     async def stop(self) -> None:

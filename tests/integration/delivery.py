@@ -1,0 +1,244 @@
+"""A service on a real broker and a real store: it counts what it is told and tells what it counted."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+from uuid import uuid4
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from pydantic import BaseModel, ConfigDict
+
+from libs.common.admin import create, topics_of
+from libs.common.aggregates import Decision
+from libs.common.broker import KafkaPublisher, KafkaSettings, Subscription
+from libs.common.consumption import Consumption, Route
+from libs.common.documents import Outgoing
+from libs.common.engine import Engine
+from libs.common.events import Event, Meta, Received, encode
+from libs.common.health import Health
+from libs.common.metrics import Metrics
+from libs.common.recent import RecentDocuments
+from libs.common.retry import RetryPolicy
+from libs.common.sealing import Keyring
+from libs.common.store import Database, MongoDocuments
+from libs.common.topics import Topic
+from libs.common.values import new_id, utc_now
+
+KEYRING = Keyring({}, bytes(32))
+POLICY = RetryPolicy(in_place=1, parked_s=(0.5, 0.5))
+
+
+class Tally(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    numbers: tuple[int, ...] = ()
+
+
+class Told(Event):
+    topic: ClassVar[str] = "told"
+
+    number: int
+
+
+class Heard(Event):
+    topic: ClassVar[str] = "heard"
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Two topics of one test, and everything that stands on them."""
+
+    bootstrap: str
+    idempotence: bool
+    mongo_uri: str
+    name: str
+
+    @property
+    def group(self) -> str:
+        return f"counter-{self.name}"
+
+    @property
+    def told(self) -> type[Told]:
+        class Mine(Told):
+            topic: ClassVar[str] = f"told.{self.name}"
+
+        return Mine
+
+    @property
+    def heard(self) -> type[Heard]:
+        class Mine(Heard):
+            topic: ClassVar[str] = f"heard.{self.name}"
+
+        return Mine
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        return KafkaSettings(self.bootstrap, "test", self.idempotence)
+
+    async def create(self) -> None:
+        for event, readers in ((self.told, (self.group,)), (self.heard, ())):
+            await create(self.bootstrap, topics_of(Topic(event, "test", readers, partitions=3), 1))
+
+    @asynccontextmanager
+    async def publisher(self) -> AsyncIterator[KafkaPublisher]:
+        publisher = KafkaPublisher(self.kafka)
+        await publisher.start()
+        try:
+            yield publisher
+        finally:
+            await publisher.stop()
+
+    async def tell(self, numbers: Sequence[int], keys: int = 5) -> None:
+        """Tell the numbers, spread over so many keys."""
+        async with self.publisher() as publisher:
+            await publisher.publish([self.message(number, keys) for number in numbers])
+
+    def message(self, number: int, keys: int = 5) -> Outgoing:
+        key = f"key-{number % keys}"
+        meta = Meta(f"{self.name}-{number}", self.told.type(), "test", utc_now(), key, key)
+        return Outgoing(self.told.topic, meta, encode(self.told(number=number), meta, KEYRING).decode())
+
+    async def records(self, topic: str, at_least: int = 0, seconds: float = 10) -> list[Any]:
+        """Read a topic from its beginning, waiting until so many records are there."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, fetch_max_wait_ms=20)
+        await consumer.start()
+        try:
+            partitions = [TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic) or {0})]
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            found: list[Any] = []
+            async with asyncio.timeout(seconds):
+                while len(found) < at_least or not await self._at_end(consumer, partitions):
+                    batches = await consumer.getmany(timeout_ms=50)
+                    found += [record for batch in batches.values() for record in batch]
+            return found
+        finally:
+            await consumer.stop()
+
+    @staticmethod
+    async def _at_end(consumer: Any, partitions: list[TopicPartition]) -> bool:
+        ends = await consumer.end_offsets(partitions)
+        return all([await consumer.position(each) >= ends[each] for each in partitions])
+
+    async def committed(self) -> int:
+        """Tell how many records the group has committed."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.group, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            return sum([await consumer.committed(TopicPartition(self.told.topic, n)) or 0 for n in range(3)])
+        finally:
+            await consumer.stop()
+
+
+def new_lane(bootstrap: str, broker_kind: str, mongo_uri: str) -> Lane:
+    return Lane(bootstrap, broker_kind == "kafka", mongo_uri, uuid4().hex[:8])
+
+
+class Node:
+    """One process's worth of the service."""
+
+    def __init__(self, lane: Lane, before: Callable[[int], Awaitable[None]] | None = None) -> None:
+        self.lane = lane
+        self.before = before
+        self.handled: list[int] = []
+        self.metrics = Metrics("counter")
+        self.database = Database(lane.mongo_uri, f"delivery-{lane.name}")
+        self.publisher = KafkaPublisher(lane.kafka)
+        engine = Engine(
+            source="counter",
+            documents=lambda name, searched: RecentDocuments(MongoDocuments(self.database, name, searched)),
+            publisher=self.publisher,
+            keyring=KEYRING,
+            metrics=self.metrics,
+            clock=utc_now,
+            new_id=new_id,
+            outbox_grace_s=1.0,
+        )
+        self.kind = engine.kind(Tally, "tallies")
+        self.consumption = Consumption(
+            lane.group,
+            [Route(lane.told, self.handle)],
+            keyring=KEYRING,
+            publisher=self.publisher,
+            metrics=self.metrics,
+            clock=utc_now,
+            policy=POLICY,
+        )
+        self.probe = Health().probe("consumption")
+        self.subscription = Subscription(
+            lane.kafka, self.consumption, lane.group, probe=self.probe, metrics=self.metrics
+        )
+
+    async def handle(self, message: Received[Told]) -> None:
+        number = message.event.number
+        if self.before is not None:
+            await self.before(number)
+
+        def decide(state: Tally | None) -> Decision[Tally]:
+            numbers = (state or Tally()).numbers
+            return Decision(Tally(numbers=(*numbers, number)), (self.lane.heard(number=number),))
+
+        await self.kind.aggregates.apply(message.meta.subject, decide, cause=message.meta)
+        self.handled.append(number)
+
+    async def start(self) -> None:
+        await self.database.start()
+        await self.publisher.start()
+        await self.kind.outbox.start()
+        await self.subscription.start()
+
+    async def stop(self) -> None:
+        await self.subscription.stop()
+        await self.kind.outbox.stop()
+        await self.publisher.stop()
+        await self.database.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def tallies(self) -> dict[str, tuple[int, ...]]:
+        raw = await self.database.raw["tallies"].find({}).to_list(None)
+        return {row["_id"]: tuple(row["state"]["numbers"]) for row in raw}
+
+    async def counted(self) -> list[int]:
+        """Give every number counted, as often as it was counted."""
+        return sorted(number for numbers in (await self.tallies()).values() for number in numbers)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - what is waited for happens in a broker or a store
+            await asyncio.sleep(0.05)
+
+
+async def drop(lane: Lane, mongo_uri: str | None = None) -> None:
+    database = Database(mongo_uri or lane.mongo_uri, f"delivery-{lane.name}")
+    with suppress(Exception):
+        await database.raw.client.drop_database(database.raw.name)
+    await database.stop()
+
+
+def facts(records: list[Any]) -> dict[bytes, set[bytes]]:
+    """Give every fact told with the ids it was told under."""
+    told: dict[bytes, set[bytes]] = defaultdict(set)
+    for record in records:
+        told[record.value].add(dict(record.headers)["ce_id"])
+    return told
+
+
+async def assert_counted_once_and_told(node: Node, numbers: Sequence[int]) -> None:
+    """Every number was counted once, in the order of its key, and told under one identity."""
+    lane = node.lane
+    assert await node.counted() == sorted(numbers)
+    told = facts(await lane.records(lane.heard.topic, len(numbers)))
+    assert set(told) == {f'{{"number":{number}}}'.encode() for number in numbers}
+    assert {len(ids) for ids in told.values()} == {1}
