@@ -47,8 +47,6 @@ def random_code(digits: int, new_id: NewId) -> Callable[[], tuple[str, str]]:
 def _gateway(settings: Settings, inbox: sms.DevelopmentInbox) -> tuple[sms.SmsGateway, list[APIRouter]]:
     if settings.sms_url is not None and settings.sms_token is not None:
         token = settings.sms_token.get_secret_value()
-        client = httpx.AsyncClient(
-            base_url=settings.sms_url, headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(10.0)
-        )
-        return sms.HttpGateway(client, settings.sms_sender), []
+        client = httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(10.0))
+        return sms.HttpGateway(client, settings.sms_url, settings.sms_sender), []
     return inbox, [api.inbox_routes(inbox)]

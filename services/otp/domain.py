@@ -123,7 +123,8 @@ def resend(state: CodesState | None, new_code: NewCode, rules: Rules, now: datet
     """Make another code.
 
     Raises:
-        Refused: not yet (``otp.too_soon``), no more (``otp.tries_used_up``), or not needed (``otp.not_needed``).
+        Refused: not yet (``otp.too_soon``, ``otp.not_sent_yet``), no more (``otp.tries_used_up``), or not needed
+            (``otp.not_needed``).
     """
     match state:
         case Sent(sent_at=sent_at) if now < sent_at + rules.resend_after:
@@ -138,6 +139,8 @@ def resend(state: CodesState | None, new_code: NewCode, rules: Rules, now: datet
             return _make(state, new_code, now)
         case Sending():
             raise _too_soon(now + rules.resend_after)
+        case None:
+            raise _not_sent_yet()
         case _:
             raise Refused("otp.not_needed", "This journey needs no code now.", 409)
 
@@ -189,7 +192,7 @@ def check(state: CodesState | None, digits: str, rules: Rules, now: datetime) ->
         case Closed():
             raise Refused("otp.not_needed", "This journey has ended.", 409)
         case _:
-            raise Refused("otp.not_sent_yet", "The code is still on its way. Please wait for the SMS.", 409)
+            raise _not_sent_yet()
 
 
 def expire(state: CodesState | None, rules: Rules, now: datetime) -> Result | None:
@@ -253,9 +256,15 @@ def _expired() -> Refused:
     return Refused("otp.expired", "This code is too old. Please ask for a new one.", 410)
 
 
+def _not_sent_yet() -> Refused:
+    return Refused("otp.not_sent_yet", "The code is still on its way. Please wait for the SMS.", 409)
+
+
 def _used_up(retry_at: datetime | None) -> Refused:
-    what_next = "Please ask for a new code." if retry_at else "Please start again tomorrow, or go to a service centre."
-    return Refused("otp.tries_used_up", f"Too many wrong codes. {what_next}", 429, retry_at=retry_at)
+    what = "Too many wrong codes. Please ask for a new code."
+    if retry_at is None:
+        what = "This journey had all its codes. Please start again tomorrow, or go to a service centre."
+    return Refused("otp.tries_used_up", what, 429, retry_at=retry_at)
 
 
 def _stopped(reason: str, retry_at: datetime | None) -> Refused:

@@ -1,4 +1,4 @@
-"""Limits of tries and codes per person and per phone, across journeys.
+"""Limits of tries per person, and of codes per person and per phone, across journeys.
 
 A limit per journey alone would let somebody guess for ever by starting journey after journey; and without one per
 phone, journeys for many persons would flood one phone with SMS.
@@ -10,6 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.common.aggregates import Decision
 from libs.common.errors import Refused
+
+
+class Frozen(Refused):
+    """Too much was used up: ``otp.frozen``, with nothing more allowed before `until`."""
+
+    def __init__(self, until: datetime) -> None:
+        detail = "Too many codes or wrong tries for this person or phone. Please try later, or go to a service centre."
+        super().__init__("otp.frozen", detail, 429, retry_at=until)
+        self.until = until
 
 
 class LimitRules(BaseModel):
@@ -30,38 +39,48 @@ class Usage(BaseModel):
     tries: tuple[datetime, ...] = ()
     codes: tuple[datetime, ...] = ()
 
-    def frozen_until(self, rules: LimitRules, now: datetime) -> datetime | None:
-        """Say until when nothing more is allowed, or None."""
-        since = now - rules.window
-        for used, allowed in ((self.tries, rules.tries), (self.codes, rules.codes)):
-            recent = [at for at in used if at > since]
-            if len(recent) >= allowed:
-                return recent[-allowed] + rules.window
-        return None
-
 
 def count_try(usage: Usage | None, rules: LimitRules, now: datetime) -> Decision[Usage]:
     """Count a try before it is made, so that no crash gives one away.
 
+    Only tries limit tries: the last code that may be made may be tried, too.
+
     Raises:
-        Refused: ``otp.frozen``: too many wrong codes in all journeys of this person.
+        Frozen: too many wrong codes in all journeys of this person.
     """
     used = _recent(usage, rules, now)
-    if until := used.frozen_until(rules, now):
-        detail = "Too many codes or wrong tries for this person. Please try again later, or go to a service centre."
-        raise Refused("otp.frozen", detail, 429, retry_at=until)
+    if until := _full_until(used.tries, rules.tries, rules):
+        raise Frozen(until)
     return Decision(used.model_copy(update={"tries": (*used.tries, now)}))
 
 
-def clear_tries(usage: Usage | None, rules: LimitRules, now: datetime) -> Decision[Usage]:
-    """The right code came: earlier tries are forgiven."""
-    return Decision(_recent(usage, rules, now).model_copy(update={"tries": ()}))
+def forgive_try(usage: Usage | None, tried_at: datetime) -> Decision[Usage] | None:
+    """The code was right, so this try does not count.
+
+    Earlier wrong ones do: whoever proves a phone of their own must not get fresh guesses at somebody else's.
+    """
+    if usage is None or tried_at not in usage.tries:
+        return None
+    place = usage.tries.index(tried_at)
+    return Decision(usage.model_copy(update={"tries": usage.tries[:place] + usage.tries[place + 1 :]}))
 
 
 def count_code(usage: Usage | None, rules: LimitRules, now: datetime) -> Decision[Usage]:
-    """Count a code that is about to be made; the caller looks at `frozen_until` first."""
+    """Count a code that is about to be made.
+
+    Raises:
+        Frozen: too many codes or wrong tries.
+    """
     used = _recent(usage, rules, now)
+    ends = (_full_until(used.tries, rules.tries, rules), _full_until(used.codes, rules.codes, rules))
+    if until := max(filter(None, ends), default=None):
+        raise Frozen(until)
     return Decision(used.model_copy(update={"codes": (*used.codes, now)}))
+
+
+def _full_until(recent: tuple[datetime, ...], allowed: int, rules: LimitRules) -> datetime | None:
+    """Say when one more will be allowed, if none is now."""
+    return recent[-allowed] + rules.window if len(recent) >= allowed else None
 
 
 def _recent(usage: Usage | None, rules: LimitRules, now: datetime) -> Usage:

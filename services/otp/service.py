@@ -1,9 +1,8 @@
 """What otp does: load, decide, save with what follows."""
 
-from collections.abc import Callable
 from datetime import datetime
 
-from libs.common.aggregates import Aggregates, Decision
+from libs.common.aggregates import Aggregates
 from libs.common.contracts.identity import JourneyStarted
 from libs.common.errors import Permanent, Refused, Retryable
 from libs.common.events import Meta
@@ -44,7 +43,12 @@ class OtpService:
 
     async def begin(self, started: JourneyStarted, meta: Meta) -> None:
         """Make the first code of a journey."""
-        frozen_until = await self._count_code(started.person_ref, started.phone_ref, meta)
+        frozen_until = None
+        if await self._codes.get(meta.subject) is None:
+            try:
+                await self._count_code(started.person_ref, started.phone_ref, meta)
+            except limits.Frozen as frozen:
+                frozen_until = frozen.until
         await self._codes.apply(
             meta.subject,
             lambda state: domain.begin(state, started, self._new_code, frozen_until, self._clock()),
@@ -56,9 +60,7 @@ class OtpService:
         state = await self._codes.get(journey_id)
         if isinstance(state, domain.Sent | domain.Blocked):
             domain.resend(state, self._new_code, self._rules, self._clock())
-            until = await self._count_code(state.person_ref, state.phone_ref, None)
-            if until is not None:
-                raise Refused("otp.frozen", "Too many codes were asked for. Please try later.", 429, retry_at=until)
+            await self._count_code(state.person_ref, state.phone_ref, None)
         await self._codes.apply(
             journey_id, lambda state: domain.resend(state, self._new_code, self._rules, self._clock())
         )
@@ -70,8 +72,12 @@ class OtpService:
             Refused: it is not, or there is nothing to compare with.
         """
         known = await self._codes.get(journey_id)
-        if isinstance(known, domain.Sent):
-            await self._usage.apply(known.person_ref, self._limited(limits.count_try))
+        if not isinstance(known, domain.Sent):
+            domain.check(known, digits, self._rules, self._clock())
+            return
+        # Counted before it is compared, and taken off again if it was right: no crash gives a try away.
+        tried_at = self._clock()
+        await self._usage.apply(known.person_ref, lambda used: limits.count_try(used, self._limit_rules, tried_at))
         refusals: list[Refused | None] = [None]
 
         def decide(state: CodesState | None) -> domain.Result:
@@ -81,8 +87,7 @@ class OtpService:
         await self._codes.apply(journey_id, decide)
         if refusals[0] is not None:
             raise refusals[0]
-        if isinstance(known, domain.Sent):
-            await self._usage.apply(known.person_ref, self._limited(limits.clear_tries))
+        await self._usage.apply(known.person_ref, lambda used: limits.forgive_try(used, tried_at))
 
     async def close(self, meta: Meta) -> None:
         """Forget the codes of a journey that ended."""
@@ -111,18 +116,13 @@ class OtpService:
                 journey_id, lambda state: domain.taken(state, sending.sms_id, self._rules, self._clock())
             )
 
-    async def _count_code(self, person_ref: str, phone_ref: str, cause: Meta | None) -> datetime | None:
-        """Count a code against person and phone; if one of them is frozen, count nothing and say until when."""
-        now = self._clock()
-        for ref in (person_ref, phone_ref):
-            usage = await self._usage.get(ref)
-            if usage and (until := usage.frozen_until(self._limit_rules, now)):
-                return until
-        for ref in (person_ref, phone_ref):
-            await self._usage.apply(ref, self._limited(limits.count_code), cause=cause)
-        return None
+    async def _count_code(self, person_ref: str, phone_ref: str, cause: Meta | None) -> None:
+        """Count a code against person and phone, once for a cause.
 
-    def _limited(
-        self, decide: Callable[[Usage | None, LimitRules, datetime], Decision[Usage]]
-    ) -> Callable[[Usage | None], Decision[Usage]]:
-        return lambda usage: decide(usage, self._limit_rules, self._clock())
+        Raises:
+            Frozen: one of them had too many.
+        """
+        for ref in (person_ref, phone_ref):
+            await self._usage.apply(
+                ref, lambda used: limits.count_code(used, self._limit_rules, self._clock()), cause=cause
+            )

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from libs.common.settings import ServiceSettings
@@ -23,12 +23,14 @@ class Settings(ServiceSettings):
 
     rules: Rules = Rules()
     limits: LimitRules = LimitRules()
-    sms_url: str | None = None
+    sms_url: str | None = Field(None, pattern=r"^https?://[!-~]+$")
     sms_token: SecretStr | None = None
     sms_sender: str = "1414"
 
     @model_validator(mode="after")
     def _check_gateway(self) -> Self:
-        if self.profile == "production" and (self.sms_url is None or self.sms_token is None):
+        if (self.sms_url is None) != (self.sms_token is None):
+            raise ValueError("sms_url and sms_token belong together: give both, or neither in development")
+        if self.profile == "production" and self.sms_url is None:
             raise ValueError("sms_url and sms_token name the SMS gateway, without which no code reaches anybody")
         return self

@@ -32,28 +32,34 @@ class SmsGateway(Protocol):
 class HttpGateway:
     """An operator's gateway that takes JSON over HTTP and honours ``Idempotency-Key``.
 
-    Answers 2xx for taken, 4xx (but 408, 409, 425, 429) for undeliverable, anything else for later.
+    Answers 2xx for taken, 400, 410, 413 or 422 for undeliverable, anything else for later: whether the address or our
+    token is wrong, or the gateway overloaded, says nothing about the phone.
+
+    Args:
+        url: where messages are posted, used exactly as given.
+        sender: the number that citizens see.
     """
 
-    def __init__(self, client: httpx.AsyncClient, sender: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, url: str, sender: str) -> None:
         self._client = client
+        self._url = url
         self._sender = sender
 
     async def send(self, journey_id: str, phone: str, text: str, sms_id: str) -> None:  # noqa: ARG002 - the gateway must not learn the journey
         """Hand the message over; see `SmsGateway`."""
         body = {"from": self._sender, "to": phone, "text": text}
         try:
-            answer = await self._client.post("", json=body, headers={"Idempotency-Key": sms_id})
+            answer = await self._client.post(self._url, json=body, headers={"Idempotency-Key": sms_id})
         except httpx.HTTPError as error:
             raise Retryable(f"the SMS gateway does not answer: {type(error).__name__}") from None
         if answer.is_success:
             return
-        if answer.is_client_error and answer.status_code not in _LATER:
+        if answer.status_code in _UNDELIVERABLE:
             raise Undeliverable(f"the SMS gateway refused with status {answer.status_code}")
         raise Retryable(f"the SMS gateway answered with status {answer.status_code}")
 
 
-_LATER = frozenset({408, 409, 425, 429})
+_UNDELIVERABLE = frozenset({400, 410, 413, 422})
 
 
 class Sms(Personal):
