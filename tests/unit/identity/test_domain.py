@@ -72,6 +72,7 @@ def test_facts_in_any_order_and_repeated_lead_to_the_same_end(facts: list[Fact],
     assert len(state.certificates) == 2
     assert run.topics.count("journey.closed") == 1
     assert run.topics.count("digital_id.created") == 1
+    assert len({(entry.at, entry.key) for entry in state.timeline}) == len(state.timeline)
     assert isinstance(state.mcb, McbKnown if mcb_registered else McbWanted)
 
 

@@ -19,7 +19,7 @@ def check(pin: str) -> None:
     check_not_simple(pin, birth_date=BORN, iin=IIN, phone=PHONE)
 
 
-@pytest.mark.parametrize("pin", ["111111", "000000", "121212", "112112", "122122", "775577"])
+@pytest.mark.parametrize("pin", ["111111", "000000", "121212", "112112", "775577", "483483", "274472"])
 def test_few_digits_and_repeated_groups_are_too_simple(pin: str) -> None:
     with pytest.raises(Refused) as refused:
         check(pin)
@@ -60,7 +60,8 @@ async def test_a_hash_matches_its_pin_alone_and_differs_each_time() -> None:
     assert first != second
     assert await pins.match(first, "483920")
     assert not await pins.match(first, "483921")
-    assert not await pins.match(None, "483920")
+    for pin in ("483920", "nobody"):
+        assert not await pins.match(None, pin)
 
 
 async def test_nobodys_hash_takes_as_long_to_compare_as_somebodys() -> None:

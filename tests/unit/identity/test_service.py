@@ -70,6 +70,13 @@ async def test_starting_again_under_one_id_gives_the_same_journey_and_tells_noth
     assert town.counted("journeys_started", saga="eds") == 1
 
 
+async def test_a_journey_that_began_can_be_asked_for_again_while_the_register_is_away(town: Town) -> None:
+    await town.started()
+    town.register.away = True
+    await town.started()
+    assert town.topics() == ["journey.started"]
+
+
 async def test_a_person_the_register_does_not_know_cannot_set_out(town: Town) -> None:
     with pytest.raises(Refused) as refused:
         await town.service.start(JOURNEY, "830717350867", Contact(phone=PHONE))
