@@ -94,7 +94,7 @@ def _one_of_each(told: Told) -> Iterator[str]:
     closed = Counter(each.subject for each in told.all("journey.closed"))
     for journey, number in closed.items():
         if number > 1:
-            yield f"2: journey {journey} was closed {number} times"
+            yield f"5: journey {journey} was closed {number} times"
 
 
 def _signed(told: Told) -> Iterator[str]:
