@@ -95,6 +95,7 @@ class Installation:
             "profile": self.profile,
             "kafka": self.kafka,
             "kafka_idempotence": str(self.idempotence).lower(),
+            "kafka_fetch_wait_ms": "500" if self.idempotence else "20",
             "mongo_uri": self.mongo_uri,
             "mongo_database": f"{self.prefix}{service}",
             "sealing_file": str(self._file(service, "sealing")),

@@ -35,7 +35,10 @@ BATCH_RECORDS: Final = 500
 RETRY_BATCH_RECORDS: Final = 50
 MAX_POLL_INTERVAL_MS: Final = 300_000
 SESSION_TIMEOUT_MS: Final = 6_000
-FETCH_WAIT_MS: Final = 20
+PARKED_FETCH_WAIT_MS: Final = 500
+IDLE_MS: Final = 40
+"""How long FastStream waits for a batch, and then sleeps as long again if none came: latency against idle CPU."""
+PARKED_IDLE_MS: Final = 500
 PUBLISH_TIMEOUT_S: Final = 8.0
 ADDED_BYTES: Final = 16 * 1024
 """What parking adds to a message, and the record format, at the very most."""
@@ -48,12 +51,15 @@ WATCH_EVERY_S: Final = 10.0
 class KafkaSettings:
     """How to reach the broker.
 
-    ``idempotence`` is on with Apache Kafka; the embedded broker does not speak it to this client.
+    ``idempotence`` is on with Apache Kafka; the embedded broker does not speak it to this client. ``fetch_wait_ms`` is
+    how long a fetch may wait for records: Apache Kafka answers as soon as there are some, the embedded broker only
+    when the time is over, and wants a short one.
     """
 
     bootstrap: str
     client_id: str
     idempotence: bool = True
+    fetch_wait_ms: int = 500
 
 
 class KafkaPublisher:
@@ -141,11 +147,13 @@ class Subscription:
         )
         retries = [retry_topic(topic, group) for topic in consumption.topics]
         self._subscribers = (
-            self._subscribe(consumption.topics, group, BATCH_RECORDS),
-            self._subscribe(retries, f"{group}.retry", RETRY_BATCH_RECORDS),
+            self._subscribe(consumption.topics, group, BATCH_RECORDS, settings.fetch_wait_ms, IDLE_MS),
+            self._subscribe(retries, f"{group}.retry", RETRY_BATCH_RECORDS, PARKED_FETCH_WAIT_MS, PARKED_IDLE_MS),
         )
 
-    def _subscribe(self, topics: Iterable[str], group: str, records: int) -> BatchSubscriber:
+    def _subscribe(
+        self, topics: Iterable[str], group: str, records: int, fetch_wait_ms: int, idle_ms: int
+    ) -> BatchSubscriber:
         subscriber = self._broker.subscriber(
             *topics,
             batch=True,
@@ -153,7 +161,8 @@ class Subscription:
             group_id=group,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=fetch_wait_ms,
+            batch_timeout_ms=idle_ms,
             session_timeout_ms=SESSION_TIMEOUT_MS,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
         )

@@ -124,7 +124,7 @@ class Ground:
 
     @property
     def kafka(self) -> KafkaSettings:
-        return KafkaSettings(self.broker, "bench", self.idempotence)
+        return KafkaSettings(self.broker, "bench", self.idempotence, fetch_wait_ms=20)
 
     def _counted(self, number: int) -> Outgoing:
         key = f"key-{number % (self.events // KEYS_PER_EVENT)}"
