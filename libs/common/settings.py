@@ -35,7 +35,7 @@ class ServiceSettings(BaseSettings):
         profile: ``development`` opens what helps developers (an inbox of SMS); ``bench`` answers face checks by a stub.
         kafka: bootstrap servers, as ``host:port``, separated by commas.
         kafka_idempotence: the producer's idempotence: on for Apache Kafka, off for a broker that does not speak it.
-        kafka_fetch_wait_ms: how long a fetch waits for records; short only where the broker does not answer when some come.
+        kafka_fetch_wait_ms: how long a fetch waits for records; short only where the broker does not wake it.
         development_exposed: lets another profile than production listen beyond this machine's loopback, as it must
             inside a container; publish its port on the loopback only.
         sealing: the keys for personal data, as `Keyring.parse` reads them.
