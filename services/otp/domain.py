@@ -233,7 +233,7 @@ def _make(state: _Open, new_code: NewCode, now: datetime) -> Result:
 def _wrong(state: Sent, rules: Rules, now: datetime) -> tuple[Result, Refused]:
     left = state.tries_left - 1
     if left > 0:
-        kept = Decision[CodesState](state.model_copy(update={"tries_left": left}), wake_at=state.expires_at)
+        kept: Result = Decision(state.model_copy(update={"tries_left": left}), wake_at=state.expires_at)
         return kept, Refused("otp.wrong_code", "This is not the code we sent. Please look again.", 422, tries_left=left)
     may_retry = state.number < rules.codes_per_journey
     retry_at = max(now, state.sent_at + rules.resend_after) if may_retry else None
