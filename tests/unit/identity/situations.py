@@ -6,6 +6,7 @@ from itertools import count
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import settings
 
 from libs.common.aggregates import Decision
 from libs.common.contracts.biometrics import FaceMatched, FaceRejected, FaceReviewRequested
@@ -41,6 +42,7 @@ OTHER_JOURNEY = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a02"
 CITIZEN = "0f9d2a52-9d6e-4f0c-8c1e-3b0c1f4f2a11"
 QUICK_HASH = HashRules(memory_kib=64, passes=1)
 KEYRING = Keyring({name: {"1": bytes(range(32))} for name in ("person", "contact", "identity")}, bytes(32))
+UNHURRIED = settings(deadline=None)  # a busy machine is no failure
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 

@@ -11,7 +11,7 @@ from services.identity import citizens
 from services.identity.citizens import Citizen, CitizenFact
 from services.identity.pins import PinHash
 from services.identity.progress import certificate_views
-from tests.unit.identity.situations import CITIZEN, NOON, issued, resident, revoked
+from tests.unit.identity.situations import CITIZEN, NOON, UNHURRIED, issued, resident, revoked
 
 APPLICATION, OTHER = "application-1", "application-2"
 SHA = "ab" * 32
@@ -83,6 +83,7 @@ STORY: tuple[Told, ...] = (
 )
 
 
+@UNHURRIED
 @given(st.lists(st.sampled_from(STORY), max_size=6).flatmap(lambda more: st.permutations([*STORY, *more])))
 def test_the_cabinet_is_the_same_whatever_the_order_and_repetition(
     told: list[Told],
@@ -111,6 +112,7 @@ ROUNDS: tuple[Told, ...] = (
 )
 
 
+@UNHURRIED
 @given(st.integers(1, len(ROUNDS)).flatmap(lambda number: st.permutations(ROUNDS[:number])))
 def test_the_youngest_fact_tells_whether_an_application_is_submitted_or_returned(told: list[Told]) -> None:
     assert after(*told).applications[0].status == ("submitted" if len(told) % 2 else "returned")

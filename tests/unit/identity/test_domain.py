@@ -22,6 +22,7 @@ from tests.unit.identity.situations import (
     REVIEW,
     RULES,
     SENT,
+    UNHURRIED,
     VERIFIED,
     Run,
     code_refused,
@@ -62,6 +63,7 @@ def go(run: Run, facts: list[Fact]) -> Run:
     return run
 
 
+@UNHURRIED
 @given(shuffled_with_repetitions(WHOLE_WAY), st.booleans())
 def test_facts_in_any_order_and_repeated_lead_to_the_same_end(facts: list[Fact], mcb_registered: bool) -> None:
     run = go(Run().start(mcb_registered=mcb_registered), facts)
@@ -76,6 +78,7 @@ def test_facts_in_any_order_and_repeated_lead_to_the_same_end(facts: list[Fact],
     assert isinstance(state.mcb, McbKnown if mcb_registered else McbWanted)
 
 
+@UNHURRIED
 @given(shuffled_with_repetitions(WHOLE_WAY))
 def test_no_digital_id_comes_before_face_and_phone_and_no_completion_before_everything(facts: list[Fact]) -> None:
     run, seen = Run().start(), set[str]()
@@ -96,6 +99,7 @@ ENDINGS: tuple[Fact, ...] = (code_refused(final=True), face_refused(0, final=Tru
 TIMES |= {id(fact): NOON + 9 * MINUTE for fact in ENDINGS}
 
 
+@UNHURRIED
 @given(st.sampled_from(ENDINGS), shuffled_with_repetitions(WHOLE_WAY), st.data())
 def test_a_journey_is_closed_exactly_once_even_if_it_also_failed(
     ending: Fact, facts: list[Fact], data: st.DataObject
@@ -113,6 +117,7 @@ def test_a_journey_is_closed_exactly_once_even_if_it_also_failed(
     assert run.topics.count("journey.closed") == 1
 
 
+@UNHURRIED
 @given(shuffled_with_repetitions(WHOLE_WAY))
 def test_replaying_everything_to_a_journey_that_ended_tells_nothing(facts: list[Fact]) -> None:
     run = go(Run().start(), list(WHOLE_WAY))
@@ -327,6 +332,7 @@ def test_a_later_deadline_gets_a_grace_of_its_own() -> None:
     assert run.wake_at == due + HOUR
 
 
+@UNHURRIED
 @given(shuffled_with_repetitions(WHOLE_WAY), st.integers(0, 18))
 def test_wherever_the_facts_stop_coming_the_timer_alone_brings_the_journey_to_its_end(
     facts: list[Fact], number: int

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from libs.common.errors import Refused
 from services.identity.pins import HashRules, Pins, check_not_simple
-from tests.unit.identity.situations import IIN, PHONE, QUICK_HASH
+from tests.unit.identity.situations import IIN, PHONE, QUICK_HASH, UNHURRIED
 
 BORN = date(1985, 4, 12)
 
@@ -43,6 +43,7 @@ def test_a_pin_that_nobody_tries_first_is_taken(pin: str) -> None:
     check(pin)
 
 
+@UNHURRIED
 @given(st.from_regex(r"[0-9]{6}", fullmatch=True))
 def test_no_pin_with_one_or_two_different_digits_passes_and_the_refusal_does_not_repeat_it(pin: str) -> None:
     try:
