@@ -15,10 +15,8 @@ from libs.common.tokens import Authenticator, Claims
 from libs.common.values import JourneyId
 from services.ca.domain import Reason
 from services.ca.hierarchy import Hierarchy
-from services.ca.requests import MAX_OCTETS
 from services.ca.service import CaService
 
-Pem = Annotated[str, StringConstraints(max_length=MAX_OCTETS)]
 Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2,40}$")]
 
 
@@ -27,8 +25,8 @@ class RequestForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    sign_csr: Pem
-    auth_csr: Pem
+    sign_csr: str
+    auth_csr: str
 
 
 class Accepted(BaseModel):
@@ -107,7 +105,7 @@ def revocation_routes(service: CaService, auth: Authenticator) -> APIRouter:
     async def revoke(
         serial: Serial, form: RevocationForm, claims: Annotated[Claims, Depends(auth.token_of("citizen", "clerk"))]
     ) -> None:
-        await service.revoke(serial, form.reason, claims.sub if claims.role == "citizen" else None)
+        await service.revoke(serial, form.reason, asked_by=claims.sub, holder=claims.role == "citizen")
 
     return router
 

@@ -1,8 +1,19 @@
-"""Which journeys gave a citizen certificates: what a newer set supersedes. Pure."""
+"""Which journeys gave a citizen certificates: what the newest set supersedes. Pure."""
+
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.aggregates import Decision
+
+
+class Held(BaseModel):
+    """A journey that ended in certificates, which are valid from ``since`` on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    journey: str
+    since: datetime
 
 
 class Holding(BaseModel):
@@ -10,16 +21,18 @@ class Holding(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    journeys: tuple[str, ...] = ()
+    journeys: tuple[Held, ...] = ()
 
-    def older_than(self, journey_id: str) -> tuple[str, ...]:
-        """Give the journeys that came before this one."""
-        return self.journeys[: self.journeys.index(journey_id)] if journey_id in self.journeys else ()
+    @property
+    def superseded(self) -> tuple[str, ...]:
+        """All journeys but the newest. A crash may have kept an older one from being noted before a newer one."""
+        return tuple(each.journey for each in self.journeys[:-1])
 
 
-def add(state: Holding | None, journey_id: str) -> Decision[Holding] | None:
+def add(state: Holding | None, held: Held) -> Decision[Holding] | None:
     """Note a journey that gave certificates; once is enough."""
-    held = state or Holding()
-    if journey_id in held.journeys:
+    known = () if state is None else state.journeys
+    if any(each.journey == held.journey for each in known):
         return None
-    return Decision(Holding(journeys=(*held.journeys, journey_id)))
+    journeys = sorted((*known, held), key=lambda each: (each.since, each.journey))
+    return Decision(Holding(journeys=tuple(journeys)))

@@ -17,7 +17,7 @@ from services.ca import domain, holdings, shards
 from services.ca.authority import IssuingAuthority
 from services.ca.domain import Certificate, EnrolmentState, IntentRecord, Issued, Issuing, Reason, Request
 from services.ca.holders import UnusableNameError
-from services.ca.holdings import Holding
+from services.ca.holdings import Held, Holding
 from services.ca.lint import LintError
 from services.ca.ports import SerialBook
 from services.ca.requests import RequestRefused, parse, require_distinct
@@ -70,7 +70,11 @@ class CaService:
             Refused: a request cannot be honoured (``csr.…``), or it is not the time for it (``enrolment.…``).
         """
         try:
-            requests = await self._parsed(journey_id, sign_csr, auth_csr)
+            requests = _parsed(sign_csr, auth_csr)
+            # Looked at first, because a key that is reserved here is lost to every other journey.
+            domain.accept(await self._enrolments.get(journey_id), requests, self._clock())
+            for each in requests:
+                await self._reserve_key(each, journey_id)
         except RequestRefused as refusal:
             key = refusal.key
             await self._enrolments.apply(journey_id, lambda state: domain.refuse(state, key, final=False))
@@ -84,16 +88,22 @@ class CaService:
             return state.kind, state.certificates
         return ("collecting" if state is None else state.kind), ()
 
-    async def revoke(self, serial: str, reason: Reason, citizen_id: str | None) -> None:
-        """Revoke a certificate for its holder, or for a clerk (no ``citizen_id``).
+    async def revoke(self, serial: str, reason: Reason, *, asked_by: str, holder: bool) -> None:
+        """Revoke a certificate for its holder, or for a clerk; who asked is logged.
+
+        Args:
+            asked_by: the citizen, or the clerk.
+            holder: whether the certificate must be that citizen's own.
 
         Raises:
             Refused: ``certificate.unknown``, also for somebody else's: it is not told whose it is.
         """
         journey_id = await self._book.owner("serial", serial)
         state = None if journey_id is None else await self._enrolments.get(journey_id)
-        if journey_id is None or not isinstance(state, Issued) or citizen_id not in (None, state.facts.citizen_id):
+        held = state.certificates if isinstance(state, Issued) and (not holder or _is_holder(state, asked_by)) else ()
+        if journey_id is None or all(each.serial != serial for each in held):
             raise Refused("certificate.unknown", "There is no such certificate among yours.", 404)
+        log.info("revocation.asked", subject=journey_id, serial=serial, reason=reason, by=asked_by, holder=holder)
         await self._enrolments.apply(journey_id, lambda state: domain.revoke(state, serial, reason, self._clock()))
 
     async def wake(self, journey_id: str, now: datetime) -> None:
@@ -123,16 +133,9 @@ class CaService:
             der = self._authority.sign_list(int(key), shard, now)
             await self._lists.apply(key, lambda state: shards.publish(state, shard, der, now))
 
-    async def _parsed(self, journey_id: str, sign_csr: bytes, auth_csr: bytes) -> tuple[Request, ...]:
-        sign, auth = parse(sign_csr), parse(auth_csr)
-        require_distinct(sign, auth)
-        for each in (sign, auth):
-            await self._reserve_key(each.spki, journey_id)
-        return Request(profile="SIGN", spki=sign.spki.hex()), Request(profile="AUTH", spki=auth.spki.hex())
-
-    async def _reserve_key(self, spki: bytes, journey_id: str) -> None:
+    async def _reserve_key(self, request: Request, journey_id: str) -> None:
         try:
-            await self._book.take("key", hashlib.sha256(spki).hexdigest(), journey_id)
+            await self._book.take("key", hashlib.sha256(bytes.fromhex(request.spki)).hexdigest(), journey_id)
         except Taken:
             detail = "A certificate for this key exists or was asked for in another journey. Please make a new key."
             raise RequestRefused("csr.key_in_use", detail) from None
@@ -161,10 +164,11 @@ class CaService:
         await self._enrolments.apply(journey_id, lambda state: domain.issued(state, certificates, self._clock()))
 
     async def _settle(self, journey_id: str, state: Issued) -> None:
-        """Supersede the citizen's older certificates, and bring revocations onto the lists."""
-        if state.facts.citizen_id is not None:
-            held = await self._holdings.apply(state.facts.citizen_id, lambda held: holdings.add(held, journey_id))
-            for older in held.older_than(journey_id) if held else ():
+        """Supersede all but the citizen's newest certificates, and bring revocations onto the lists."""
+        if state.facts.citizen_id is not None and any(each.revoked_at is None for each in state.certificates):
+            held = Held(journey=journey_id, since=state.certificates[0].not_before)
+            holding = await self._holdings.apply(state.facts.citizen_id, lambda known: holdings.add(known, held))
+            for older in holding.superseded if holding else ():
                 await self._enrolments.apply(older, lambda each: domain.revoke(each, None, "superseded", self._clock()))
         revoked = [each for each in state.certificates if each.revoked_at is not None]
         for each in revoked:
@@ -179,6 +183,17 @@ class CaService:
             reason=certificate.revoked_for or "unspecified",
         )
         await self._lists.apply(str(certificate.crl_shard), lambda state: shards.add(state, entry, self._clock()))
+
+
+def _parsed(sign_csr: bytes, auth_csr: bytes) -> tuple[Request, ...]:
+    """Take the two keys. RequestRefused if one of them cannot be certified, or they are the same."""
+    sign, auth = parse(sign_csr), parse(auth_csr)
+    require_distinct(sign, auth)
+    return Request(profile="SIGN", spki=sign.spki.hex()), Request(profile="AUTH", spki=auth.spki.hex())
+
+
+def _is_holder(state: Issued, citizen_id: str) -> bool:
+    return state.facts.citizen_id == citizen_id
 
 
 def _person(state: Issuing) -> Person:
