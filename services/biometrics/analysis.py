@@ -21,7 +21,7 @@ from services.biometrics.embedding import OnnxEmbedder, from_bytes, to_bytes
 from services.biometrics.face import FaceFinder
 from services.biometrics.liveness import LIVENESS, examine, observe
 from services.biometrics.models import single_thread, verify
-from services.biometrics.mrz_reader import TESSDATA, MrzReader
+from services.biometrics.mrz_reader import MrzReader
 from services.biometrics.quality import SELFIE, Measures
 from services.biometrics.reports import (
     ClipReport,
@@ -54,18 +54,18 @@ class ModelMismatchError(ValueError):
 _instruments: Instruments | None = None
 
 
-def load(models: Path, tessdata: Path = TESSDATA) -> None:
+def load(models: Path) -> None:
     """Verify the models and make this process ready to analyse.
 
     Raises:
         ModelsError: a model file is missing or not the one its manifest names.
-        FileNotFoundError: Tesseract's data is missing.
+        FileNotFoundError: Tesseract or its data are missing.
     """
     global _instruments  # noqa: PLW0603 - a process has one set of interpreters, made here and nowhere else
     single_thread()
     verified = verify(models)
     finder, embedder = FaceFinder(verified), OnnxEmbedder(verified)
-    _instruments = Instruments(finder, embedder, DocumentReader(finder, embedder, MrzReader(tessdata)))
+    _instruments = Instruments(finder, embedder, DocumentReader(finder, embedder, MrzReader()))
 
 
 def _loaded() -> Instruments:

@@ -76,7 +76,8 @@ class DocumentReader:
         sides = [side for picture in pictures for side in _sides(picture)]
         portraits = [portrait for side in sides for portrait in self._portraits(side, profile)]
         portrait = max(portraits, key=lambda found: found.face.eye_distance, default=None)
-        mrz = next(self._zones(sides), None)
+        # The zone most often stands on the side photographed last.
+        mrz = self._mrz.read([turned for side in reversed(sides) for turned in (side, _turned(side))])
         measures = _measures(sides, portrait)
         guidance = _missing(portrait, mrz, measures, profile)
         if portrait is None:
@@ -92,14 +93,6 @@ class DocumentReader:
             if faces:
                 yield Portrait(turned, faces[0])
                 return
-
-    def _zones(self, sides: Sequence[Picture]) -> Iterator[Mrz]:
-        # The zone most often stands on the side photographed last.
-        for side in reversed(sides):
-            for turned in (side, _turned(side)):
-                mrz = self._mrz.read(turned)
-                if mrz is not None:
-                    yield mrz
 
 
 def _sides(picture: Picture) -> list[Picture]:

@@ -1,74 +1,69 @@
-"""Reads the machine-readable zone off a rectified card, one line at a time, with Tesseract."""
+"""Reads the machine-readable zone off a rectified card, line by line, with Tesseract."""
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-from tesserocr import OEM, PSM, PyTessBaseAPI  # type: ignore[import-untyped] # not marked as typed
 
 from services.biometrics.decode import Picture
 from services.biometrics.mrz import ALPHABET, FILLER, Mrz, MrzError, parse
-
-TESSDATA = Path("/usr/share/tesseract-ocr/5/tessdata")
-"""Where Debian's `tesseract-ocr-eng` puts its data."""
+from services.biometrics.tesseract import Grey, Tesseract
 
 _LAYOUTS = ((3, 30), (2, 44))
+_FEWEST_LINES, _MOST_LINES = 2, 3
 # The zone takes the lowest third of either format (Doc 9303 parts 4 and 5).
 _BAND = 0.62
 # Height of a line with its margins at which Tesseract was measured to read OCR-B best, pixels.
 _LINE = 36
-Grey = NDArray[np.uint8]
+# Standard deviation of a blur, pixels: what is misread once is often read right when the print is a little softer.
+_SOFTNESS = (0.0, 0.8)
 
 
 class MrzReader:
-    """Holds a Tesseract instance: for one thread only."""
+    """Finds lines of print, has Tesseract read them, and believes what every check digit confirms."""
 
-    def __init__(self, tessdata: Path = TESSDATA) -> None:
-        """Load the English data. Raises FileNotFoundError if it is not in `tessdata`."""
-        if not (tessdata / "eng.traineddata").is_file():
-            raise FileNotFoundError(
-                f"{tessdata}/eng.traineddata is missing: install the Debian package tesseract-ocr-eng."
-            )
-        self._tesseract = PyTessBaseAPI(path=f"{tessdata}/", lang="eng", psm=PSM.SINGLE_LINE, oem=OEM.LSTM_ONLY)
-        self._tesseract.SetVariable("tessedit_char_whitelist", ALPHABET)
-        self._tesseract.SetVariable("load_system_dawg", "0")
-        self._tesseract.SetVariable("load_freq_dawg", "0")
+    def __init__(self, tesseract: Tesseract | None = None) -> None:
+        """Look for Tesseract, if it is not given. Raises FileNotFoundError if it is missing."""
+        self._tesseract = tesseract or Tesseract(ALPHABET)
 
-    def read(self, side: Picture) -> Mrz | None:
-        """Return the zone at the foot of `side`, or nothing unless every check digit agrees."""
-        grey = np.asarray(cv2.cvtColor(side, cv2.COLOR_RGB2GRAY), np.uint8)
-        strips = _lines(_even(grey[round(side.shape[0] * _BAND) :]))
-        # What is misread once is often read right when the print is a little softer.
-        for softness in (0.0, 0.8):
-            for count, length in _LAYOUTS:
-                if len(strips) >= count:
-                    lines = [_fitted(self._text(strip, softness), length) for strip in strips[-count:]]
-                    mrz = _parsed(lines)
-                    if mrz is not None:
-                        return mrz
+    def read(self, sides: Sequence[Picture]) -> Mrz | None:
+        """Return the zone at the foot of the first of `sides` that has one, or nothing.
+
+        Lines of all sides are read together, because starting Tesseract takes longer than reading.
+        """
+        zones = [strips for strips in map(_strips, sides) if len(strips) >= _FEWEST_LINES]
+        for softness in _SOFTNESS:
+            texts = iter(self._tesseract.read([_prepared(strip, softness) for strips in zones for strip in strips]))
+            for strips in zones:
+                mrz = _parsed([next(texts) for _ in strips])
+                if mrz is not None:
+                    return mrz
         return None
 
-    def _text(self, strip: Grey, softness: float) -> str:
-        scale = _LINE / strip.shape[0]
-        line = cv2.resize(strip, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        if softness:
-            line = cv2.GaussianBlur(line, (0, 0), softness)
-        # Tesseract reads a line far better with paper around it.
-        framed = cv2.copyMakeBorder(line, 16, 16, 16, 16, cv2.BORDER_CONSTANT, value=(255,))
-        self._tesseract.SetImage(Image.fromarray(framed))
-        text: str = self._tesseract.GetUTF8Text()
-        return "".join(text.split())
+
+def _strips(side: Picture) -> list[Grey]:
+    grey = np.asarray(cv2.cvtColor(side, cv2.COLOR_RGB2GRAY), np.uint8)
+    return _lines(_even(grey[round(side.shape[0] * _BAND) :]))[-_MOST_LINES:]
 
 
-def _parsed(lines: list[str]) -> Mrz | None:
-    try:
-        return parse(lines)
-    except MrzError:
-        return None
+def _prepared(strip: Grey, softness: float) -> Grey:
+    scale = _LINE / strip.shape[0]
+    line = cv2.resize(strip, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    if softness:
+        line = cv2.GaussianBlur(line, (0, 0), softness)
+    # Tesseract reads a line far better with paper around it.
+    return np.asarray(cv2.copyMakeBorder(line, 16, 16, 16, 16, cv2.BORDER_CONSTANT, value=(255,)), np.uint8)
+
+
+def _parsed(lines: Sequence[str]) -> Mrz | None:
+    for count, length in _LAYOUTS:
+        try:
+            return parse([_fitted(line, length) for line in lines[-count:]])
+        except MrzError:
+            continue
+    return None
 
 
 def _fitted(text: str, length: int) -> str:
