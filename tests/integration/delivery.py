@@ -105,12 +105,12 @@ class Lane:
 
     async def records(self, topic: str, at_least: int = 0, seconds: float = 10) -> list[Any]:
         """Read a topic from its beginning, waiting until so many records are there."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, fetch_max_wait_ms=20)
+        consumer = AIOKafkaConsumer(
+            topic, bootstrap_servers=self.bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20
+        )
         await consumer.start()
         try:
-            partitions = [TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic) or {0})]
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
+            partitions = sorted(consumer.assignment())
             found: list[Any] = []
             async with asyncio.timeout(seconds):
                 while len(found) < at_least or not await self._at_end(consumer, partitions):
