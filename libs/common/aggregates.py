@@ -109,6 +109,7 @@ class Aggregates(Generic[S]):
             before = await self._documents.load(key, fresh=fresh)
             state = None if before is None else self._state(before)
             if before is not None and cause is not None and cause.id in before.handled:
+                self._metrics.duplicates.labels(self._name).inc()
                 await self._outbox.publish(before)
                 return state
             try:

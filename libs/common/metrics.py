@@ -48,7 +48,7 @@ class Metrics:
 
         Args:
             topic: a declared topic, or ``unknown``.
-            outcome: ``handled``, ``duplicate``, ``retried`` or ``dead_lettered``.
+            outcome: ``handled``, ``retried`` or ``dead_lettered``.
             seconds: how long it took.
             came_to_be: the fact's ``ce_time``, if that was readable.
         """
@@ -82,6 +82,9 @@ class Metrics:
         self.outbox_oldest_seconds = self._gauge(
             "outbox_oldest_seconds", "Age of the oldest event that waits to be published; 0 if none waits"
         )
+        self.duplicates = self._counter(
+            "duplicates", "Messages that their aggregate had taken in before, and were not decided again", "aggregate"
+        )
         self.lost_races = self._counter(
             "lost_races", "Writes that found a newer version of their aggregate, and began anew", "aggregate"
         )
@@ -94,12 +97,6 @@ class Metrics:
         self.journeys_started = self._counter("journeys_started", "Journeys and applications begun", "saga")
         """Labels: saga (``eds`` or ``kandas``)."""
         self.journeys_closed = self._counter("journeys_closed", "Journeys and applications ended", "saga", "outcome")
-        self.journeys_in_flight = self._gauge(
-            "journeys_in_flight", "Journeys and applications not ended yet, by the step they are at", "saga", "step"
-        )
-        self.journeys_stuck = self._gauge(
-            "journeys_stuck", "Of those, the ones that are past the time they wait until", "saga", "step"
-        )
 
     def _http(self) -> None:
         self.http_requests = self._counter("http_requests", "HTTP requests answered", "method", "route", "status")

@@ -46,7 +46,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(ca.CertRevoked, "ca", ("identity", "kandas")),
     Topic(identity.JourneyClosed, "identity", ("otp", "biometrics", "ca")),
     Topic(kandas.KandasSubmitted, "kandas", ("identity",)),
-    Topic(kandas.KandasChecked, "kandas", ("identity",)),
+    Topic(kandas.KandasChecked, "kandas", ()),
     Topic(kandas.KandasReturned, "kandas", ("identity",)),
     Topic(kandas.KandasGranted, "kandas", ("identity",)),
     Topic(kandas.KandasExtended, "kandas", ("identity",)),
