@@ -1,0 +1,119 @@
+"""Certificates that end early: what rests on them goes back, newer ones replace them, a failed journey leaves none."""
+
+import asyncio
+
+from cryptography import x509
+
+from deploy.embedded.people import attach, family_of
+from deploy.embedded.town import Together
+from libs.citizen.enrolment import KeyPairs
+from libs.citizen.kandas import signer
+from libs.citizen.progress import wait_until
+from tests.journey.steps import at_certificates, ended, refused, serial_of
+from tests.journey.town import WAITING, Town
+
+
+async def test_an_application_signed_with_a_certificate_revoked_before_the_decision_is_returned(town: Town) -> None:
+    person = town.person()
+    eds, session = await town.eds(person), await town.sign_in(person)
+    submitted = await town.apply(person, session, eds)
+    await reached(town, submitted.application_id, "checked")
+    await town.services.ca.revoke(session.token, serial_of(eds.sign), "keyCompromise")
+    await reached(town, submitted.application_id, "returned")
+    with refused("application.returned"):
+        await town.services.kandas.decide(town.officer, submitted.application_id, "p1", "granted")
+    with refused("certificate.revoked"):
+        await town.kandas(session).submit(submitted.application_id, signer(eds.sign))
+    (returned,) = (await town.told()).of(submitted.application_id, "kandas.returned")
+    assert returned.value["reason"] == "certificate.revoked"
+
+    renewed = await town.eds(person)
+    await town.kandas(session).submit(submitted.application_id, signer(renewed.sign))
+    assert (await town.decide(submitted.application_id)).status == "decided"
+    signed = (await town.told()).of(submitted.application_id, "kandas.submitted")
+    assert [each.value["certificate_serial"] for each in signed] == [serial_of(eds.sign), serial_of(renewed.sign)]
+
+
+async def test_a_second_journey_of_a_citizen_supersedes_the_certificates_of_the_first(town: Town) -> None:
+    person = town.person()
+    first = await town.eds(person)
+    second = await town.eds(person)
+    old = {serial_of(first.sign), serial_of(first.auth)}
+    new = {serial_of(second.sign), serial_of(second.auth)}
+    told = await town.told()
+    revoked = {each.value["serial"]: each.value["reason"] for each in told.all("cert.revoked")}
+    assert {serial: revoked.get(serial) for serial in old} == dict.fromkeys(old, "superseded")
+    assert not new & revoked.keys()
+
+    session = await town.sign_in(person)
+    cabinet = await town.services.identity.cabinet(session)
+    assert {each.serial: each.revoked for each in cabinet.certificates} == {
+        **dict.fromkeys(old, True),
+        **dict.fromkeys(new, False),
+    }
+    listed = await on_the_list(town, old)
+    assert not listed & new
+    with refused("certificate.revoked"):
+        application_id = await town.kandas(session).open(family_of(person), attach)
+        await town.kandas(session).submit(application_id, signer(first.sign))
+
+
+async def test_a_journey_that_expires_after_its_certificates_were_issued_takes_them_back(
+    town: Town, together: Together
+) -> None:
+    """The news of the certificates does not reach identity in time, for it is away until the deadline has passed."""
+    await together.stop("identity")
+    await together.start("identity", told={"IDENTITY_RULES__ENROLMENT": "PT2S", "IDENTITY_RULES__GRACE": "PT0S"})
+    person = town.person()
+    ticket = await town.set_out(person)
+    await at_certificates(town, person, ticket)
+    await together.stop("identity")
+    pairs = KeyPairs.make()
+    await wait_until(
+        lambda: town.services.ca.certificates(ticket),
+        lambda view: view.state == "open",
+        seconds=lambda _: WAITING.machines,
+    )
+    await town.services.ca.enrol(ticket, pairs.sign_csr, pairs.auth_csr, ticket.journey_id)
+    issued = await wait_until(
+        lambda: town.services.ca.certificates(ticket),
+        lambda view: view.state == "issued",
+        seconds=lambda _: WAITING.machines,
+    )
+    await asyncio.sleep(2)  # the deadline passes while nobody is there to see it
+    await together.start("identity", told={"IDENTITY_RULES__ENROLMENT": "PT2S", "IDENTITY_RULES__GRACE": "PT0S"})
+    try:
+        reason = await ended(town, ticket)
+    finally:
+        await together.stop("identity")
+        await together.start("identity")
+    assert reason == "journey.expired"
+    serials = {each.serial for each in issued.certificates}
+    assert await on_the_list(town, serials) >= serials
+    told = await town.told()
+    revoked = {each.value["serial"]: each.value["reason"] for each in told.of(ticket.journey_id, "cert.revoked")}
+    assert revoked == dict.fromkeys(serials, "cessationOfOperation")
+    view = await town.services.identity.journey(ticket)
+    assert (view.outcome, {each.serial: each.revoked for each in view.certificates}) == (
+        "expired",
+        dict.fromkeys(serials, True),
+    )
+
+
+async def reached(town: Town, application_id: str, status: str) -> None:
+    """Wait until the applicant sees an application in this state."""
+    await wait_until(
+        lambda: town.services.kandas.application(town.sessions[application_id], application_id),
+        lambda view: view.status == status,
+        seconds=lambda _: WAITING.machines,
+    )
+
+
+async def on_the_list(town: Town, serials: set[str]) -> set[str]:
+    """Wait until the revocation list has these serial numbers, and give all that it has."""
+
+    async def look() -> set[str]:
+        crl = x509.load_pem_x509_crl(await town.services.ca.crl(0))
+        return {f"{entry.serial_number:x}" for entry in crl}
+
+    return await wait_until(look, lambda listed: serials <= listed, seconds=lambda _: WAITING.machines)
