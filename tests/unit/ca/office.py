@@ -1,0 +1,200 @@
+"""An authority's office in memory: what outlives a process, the process itself, and citizens with their keys."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from libs.common.contracts.biometrics import FaceMatched
+from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, Outcome
+from libs.common.contracts.otp import OtpVerified
+from libs.common.contracts.people import Contact, Person
+from libs.common.engine import Engine, Kind
+from libs.common.events import Event, Meta, Received
+from libs.common.metrics import Metrics
+from libs.common.sealing import Keyring, Sealed
+from libs.common.testing.memory import MemoryDocuments, MemoryReservations
+from libs.common.timers import Timers
+from services.ca import domain, holdings, shards
+from services.ca.authority import IssuingAuthority
+from services.ca.handlers import Handlers
+from services.ca.service import CaService
+from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
+from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
+
+JOURNEY = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a01"
+NEWER = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a02"
+CITIZEN = "0f9d2a52-9d6e-4f0c-8c1e-3b0c1f4f2a11"
+STRANGER = "0f9d2a52-9d6e-4f0c-8c1e-3b0c1f4f2a12"
+PHONE = "+77010000012"
+LEASE = timedelta(seconds=31)
+KEYRING = Keyring({name: {"1": bytes(range(32))} for name in ("person", "contact", "ca")}, bytes(32))
+METRICS = Metrics("ca")
+
+STARTED = JourneyStarted(
+    person=Sealed(
+        Person(iin=PERSON.iin, surname=PERSON.surname, given_name=PERSON.given_name, patronymic=PERSON.patronymic)
+    ),
+    contact=Sealed(Contact(phone=PHONE)),
+    person_ref="person-ref",
+    phone_ref="phone-ref",
+    mcb_registered=True,
+    expires_at=NOW + timedelta(days=7),
+)
+VERIFIED = OtpVerified(phone_ref="phone-ref")
+MATCHED = FaceMatched(model="m1")
+CREATED = DigitalIdCreated(citizen_id=CITIZEN, person_ref="person-ref")
+FACTS: tuple[Event, ...] = (STARTED, VERIFIED, MATCHED, CREATED)
+
+
+def closed(outcome: Outcome) -> JourneyClosed:
+    return JourneyClosed(outcome=outcome, reason=f"journey.{outcome}")
+
+
+@cache
+def key(number: int) -> ec.EllipticCurvePrivateKey:
+    """A citizen's key; the same number is the same key."""
+    del number
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def csr(private: ec.EllipticCurvePrivateKey) -> str:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "anybody")])
+    made = x509.CertificateSigningRequestBuilder(name).sign(private, hashes.SHA256())
+    return made.public_bytes(Encoding.PEM).decode()
+
+
+@cache
+def csrs(first: int = 1) -> tuple[bytes, bytes]:
+    """Requests for keys ``first`` and the one after it."""
+    return csr(key(first)).encode(), csr(key(first + 1)).encode()
+
+
+class FaultyBook(MemoryReservations):
+    """Reservations at which a process may die, before they take effect or after."""
+
+    def __init__(self, book: MemoryReservations, faults: Faults) -> None:
+        self.owners = book.owners
+        self._faults = faults
+
+    async def take(self, kind: str, value: str, owner: str) -> None:
+        self._faults.step()
+        await super().take(kind, value, owner)
+        self._faults.step()
+
+
+@dataclass
+class World:
+    """What outlives every process."""
+
+    now: datetime = NOW
+    rows: dict[str, MemoryDocuments] = field(default_factory=dict)
+    log: Log = field(default_factory=Log)
+    book: MemoryReservations = field(default_factory=MemoryReservations)
+
+    def __post_init__(self) -> None:
+        self._ids = count(1)
+        self._messages = count(1)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def new_id(self) -> str:
+        return str(UUID(int=next(self._ids)))
+
+    def meta(self, event: Event, subject: str, message_id: str | None = None) -> Meta:
+        name = message_id or f"message-{next(self._messages)}"
+        return Meta(name, event.type(), "elsewhere", self.now, subject, subject)
+
+    def told(self, *topics: str) -> list[dict[str, Any]]:
+        """What was told on these topics (all, if none is named), each event id once."""
+        once = {each.meta.id: each for each in self.log.published if not topics or each.topic in topics}
+        return [{"topic": each.topic, "journey": each.meta.subject, **json.loads(each.value)} for each in once.values()]
+
+    def everything(self) -> str:
+        """All that stands in the store and on the topics."""
+        return str(self.rows) + str(self.log.published) + str(self.book.owners)
+
+
+class Office:
+    """One process of the service on a world; a crash ends it, and the next one begins on what it left."""
+
+    def __init__(self, world: World, authority: CertificationAuthority, faults: Faults | None = None) -> None:
+        self.world = world
+        self.faults = faults or Faults()
+        publication = authority.publication
+        issuing = IssuingAuthority(authority.hierarchy, publication, authority.key, shards=2)
+        self.engine = Engine(
+            source="ca",
+            documents=lambda name, _: FaultyDocuments(world.rows.setdefault(name, MemoryDocuments()), self.faults),
+            publisher=FaultyPublisher(world.log, self.faults),
+            keyring=KEYRING,
+            metrics=METRICS,
+            clock=world.clock,
+            new_id=world.new_id,
+        )
+        self.enrolments = self.engine.kind(domain.Enrolment, "enrolments")
+        self.holdings = self.engine.kind(holdings.Holding, "holdings")
+        self.lists = self.engine.kind(shards.Shard, "revocations")
+        self.service = CaService(
+            self.enrolments.aggregates,
+            self.holdings.aggregates,
+            self.lists.aggregates,
+            book=FaultyBook(world.book, self.faults),
+            authority=issuing,
+            clock=world.clock,
+        )
+        self.timers: tuple[tuple[Kind, Timers], ...] = (
+            (self.enrolments, self.engine.timers(self.enrolments, self.service.wake)),
+            (self.lists, self.engine.timers(self.lists, self.service.wake_list)),
+        )
+        self._routes = {route.event.topic: route.handle for route in Handlers(self.service).routes()}
+
+    async def tell(self, event: Event, subject: str = JOURNEY, meta: Meta | None = None) -> None:
+        """Deliver an event as its own handler gets it."""
+        await self._routes[event.topic](Received(event, meta or self.world.meta(event, subject)))
+
+    async def opened(self, subject: str = JOURNEY, facts: Sequence[Event] = FACTS) -> None:
+        for fact in facts:
+            await self.tell(fact, subject)
+
+    async def wake_due(self) -> None:
+        """Let every timer ring whose time has come, until nothing more is due."""
+        now = int(self.world.now.timestamp() * 1000)
+        due = True
+        while due:
+            due = False
+            for kind, timers in self.timers:
+                for each, wake_at in await kind.documents.due(now, 100):
+                    due = True
+                    await timers.run_once(each, wake_at)
+
+    async def issued(self, subject: str = JOURNEY, first_key: int = 1) -> tuple[domain.Certificate, ...]:
+        """Bring a journey to its two certificates."""
+        await self.opened(subject)
+        await self.service.request(subject, *csrs(first_key))
+        await self.wake_due()
+        return await self.certificates(subject)
+
+    async def certificates(self, subject: str = JOURNEY) -> tuple[domain.Certificate, ...]:
+        return tuple((await self.service.certificates(subject))[1])
+
+    async def state(self, subject: str = JOURNEY) -> str:
+        return (await self.service.certificates(subject))[0]
+
+    async def listed(self) -> set[str]:
+        """Every serial number on the editions that relying parties get."""
+        found: set[str] = set()
+        for number in range(2):
+            der = await self.service.revocation_list(number)
+            found |= {f"{each.serial_number:x}" for each in x509.load_der_x509_crl(der)} if der else set()
+        return found
