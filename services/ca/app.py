@@ -35,7 +35,9 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     platform = lay_out("ca", settings, clock, new_id, answers_key="ca")
     hierarchy = load(settings.directory, clock())
     keystore = EncryptedFiles(settings.keys, settings.keystore_passphrase)
-    authority = IssuingAuthority(hierarchy, Publication(settings.base_url), keystore.load(ISSUING), settings.crl_shards)
+    authority = IssuingAuthority(
+        hierarchy, Publication(settings.base_url, ocsp=False), keystore.load(ISSUING), settings.crl_shards
+    )
     enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
     held = platform.engine.kind(holdings.Holding, "holdings")
     lists = platform.engine.kind(shards.Shard, "revocations")

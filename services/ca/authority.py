@@ -54,7 +54,7 @@ class IssuingAuthority:
         )
         issuer = self.hierarchy.issuer
         tbs = prepare(order, issuer, self.publication)
-        return Intent.of(order, lint(tbs, order, issuer, self.publication))
+        return Intent.of(order, lint(tbs, order, issuer, self.publication), self.publication)
 
     def sign(self, record: IntentRecord, request: Request, person: Person) -> Certificate:
         """Sign a recorded intent; again after a crash, it gives the same certificate."""

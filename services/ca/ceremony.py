@@ -1,10 +1,11 @@
-"""The key ceremony: root, issuing authority and organisation seal, from one configuration.
+"""The key ceremony: root, issuing authority, organisation seal, time-stamps and responder, from one configuration.
 
 The first run makes keys and certificates, every later one loads and verifies them; a run that was cut
 short is finished by the next (the intent of each signature lies beside the certificates before the key is
 used). Written to the directory:
 
-``root.pem``, ``issuing.pem``, ``seal.pem``   the certificates
+``root.pem``, ``issuing.pem``,
+``seal.pem``, ``tsa.pem``                      the certificates
 ``chain.pem``                                  issuing and root, for relying parties
 ``root-crl.pem``                               the root's list of revoked authorities
 ``seal.p12``                                   the seal's key and chain, for the service that seals
@@ -35,7 +36,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 from services.ca import profiles
 from services.ca.crl import ROOT_LIFETIME, Edition, sign_crl
 from services.ca.files import PUBLIC, write_new, write_over
-from services.ca.hierarchy import ISSUING, ROOT, SEAL, Hierarchy, HierarchyError, load, read_certificate
+from services.ca.hierarchy import ISSUING, OCSP, ROOT, SEAL, TSA, Hierarchy, HierarchyError, load, read_certificate
 from services.ca.holders import Authority, Organisation
 from services.ca.issuance import Intent, prepare, resume
 from services.ca.issuers import Issuer, PrivateKey
@@ -69,7 +70,8 @@ class CeremonyConfig(BaseModel):
     issuing_name: str
     seal_name: str
     base_url: Annotated[str, StringConstraints(pattern=r"^http://[!-~]+[^/]$")]
-    ocsp: bool = False
+    tsa_name: str = "Time-Stamp Authority"
+    ocsp: bool = True
     seal_passphrase: Annotated[SecretStr, Field(min_length=8), AfterValidator(_ascii)]
 
     @property
@@ -111,25 +113,29 @@ class _Ceremony:
     entropy: Entropy
 
     def perform(self) -> Hierarchy:
-        root, issuing, seal = self._members()
+        root, issuing, seal, tsa = self._members()
+        self._key(OCSP, KeyKind.P256)
         own = Issuer.root(ROOT, root.holder, root.key.public_key())
         above = Issuer.of(ROOT, self._certify(root, own, root.key))
         issuer = Issuer.of(ISSUING, self._certify(issuing, above, root.key))
-        self._certify(seal, issuer, issuing.key)
+        for member in (seal, tsa):
+            self._certify(member, issuer, issuing.key)
         hierarchy = load(self.config.directory, self.now)
         self._write_derived(hierarchy, seal.key)
         self._write_root_crl(above, root.key)
         return hierarchy
 
-    def _members(self) -> tuple[_Member, _Member, _Member]:
+    def _members(self) -> tuple[_Member, _Member, _Member, _Member]:
         config = self.config
         root = Authority(organisation=config.organisation, common_name=config.root_name)
         issuing = Authority(organisation=config.organisation, common_name=config.issuing_name)
         seal = Organisation(name=config.organisation, bin=config.bin, common_name=config.seal_name)
+        tsa = Authority(organisation=config.organisation, common_name=config.tsa_name)
         return (
             _Member(ROOT, profiles.ROOT, root, self._key(ROOT, KeyKind.P384)),
             _Member(ISSUING, profiles.ISSUING, issuing, self._key(ISSUING, KeyKind.P256)),
             _Member(SEAL, profiles.ORGANISATION_SEAL, seal, self._key(SEAL, KeyKind.P256)),
+            _Member(TSA, profiles.TSA, tsa, self._key(TSA, KeyKind.P256)),
         )
 
     def _key(self, label: str, kind: KeyKind) -> PrivateKey:
@@ -181,7 +187,7 @@ class _Ceremony:
             not_before=self.now,
         )
         publication = self.config.publication
-        intent = Intent.of(order, lint(prepare(order, issuer, publication), order, issuer, publication))
+        intent = Intent.of(order, lint(prepare(order, issuer, publication), order, issuer, publication), publication)
         write_new(path, intent.model_dump_json().encode(), mode=PUBLIC)
         self._note("intent", member.label, serial_number=intent.serial_number, tbs_sha256=intent.tbs_sha256)
         return intent
@@ -257,7 +263,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Hold the ceremony from the command line. Passphrases come from the environment, never from arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m services.ca.ceremony",
-        description="Make or verify the root, the issuing authority and the organisation seal.",
+        description="Make or verify root, issuing authority, organisation seal, time-stamp authority and responder.",
         epilog="Environment: CA_KEYSTORE_PASSPHRASE opens the keys, CA_SEAL_PASSPHRASE protects seal.p12.",
     )
     parser.add_argument("--config", type=Path, required=True, help="TOML: organisation, bin, names, base_url")
@@ -274,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (HierarchyError, KeyStoreError, LintError, ValidationError, OSError, ValueError) as error:
         sys.stderr.write(f"The ceremony stopped: {error}\n")
         return 1
-    certificates = {ROOT: hierarchy.root, ISSUING: hierarchy.issuing, SEAL: hierarchy.seal}
+    certificates = {ROOT: hierarchy.root, ISSUING: hierarchy.issuing, **hierarchy.own}
     for label, certificate in certificates.items():
         sys.stdout.write(f"{label:8} SHA-256 {certificate.fingerprint(hashes.SHA256()).hex(':')}\n")
     return 0

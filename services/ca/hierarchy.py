@@ -1,4 +1,4 @@
-"""The authorities' certificates as they lie on disk: root, issuing authority, organisation seal."""
+"""The authorities' certificates as they lie on disk: root, issuing authority, organisation seal, time-stamps."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,9 @@ from services.ca.issuers import Issuer
 ROOT: Final = "root"
 ISSUING: Final = "issuing"
 SEAL: Final = "seal"
+TSA: Final = "tsa"
+OCSP: Final = "ocsp"
+"""The responder has a key only: its certificate lasts thirty days, and the running service makes it."""
 
 
 class HierarchyError(Exception):
@@ -22,16 +25,22 @@ class HierarchyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """The three certificates. Their keys stay in the key store, under the labels of this module."""
+    """The four certificates. Their keys stay in the key store, under the labels of this module."""
 
     root: x509.Certificate
     issuing: x509.Certificate
     seal: x509.Certificate
+    tsa: x509.Certificate
 
     @property
     def issuer(self) -> Issuer:
         """The authority that issues to citizens."""
         return Issuer.of(ISSUING, self.issuing)
+
+    @property
+    def own(self) -> dict[str, x509.Certificate]:
+        """What the issuing authority issued to the operator itself, by label."""
+        return {SEAL: self.seal, TSA: self.tsa}
 
     @property
     def chain_pem(self) -> bytes:
@@ -40,9 +49,10 @@ class Hierarchy:
 
 
 def load(directory: Path, now: datetime) -> Hierarchy:
-    """Read the three certificates and verify that they form one chain, valid now. HierarchyError otherwise."""
-    root, issuing, seal = (read_certificate(directory, label) for label in (ROOT, ISSUING, SEAL))
-    for label, certificate, issuer in ((ROOT, root, root), (ISSUING, issuing, root), (SEAL, seal, issuing)):
+    """Read the four certificates and verify that they form one chain, valid now. HierarchyError otherwise."""
+    root, issuing, seal, tsa = (read_certificate(directory, label) for label in (ROOT, ISSUING, SEAL, TSA))
+    links = ((ROOT, root, root), (ISSUING, issuing, root), (SEAL, seal, issuing), (TSA, tsa, issuing))
+    for label, certificate, issuer in links:
         try:
             certificate.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature) as error:
@@ -53,7 +63,7 @@ def load(directory: Path, now: datetime) -> Hierarchy:
                 f"{certificate.not_valid_after_utc}, not now: check the clock, or renew it "
                 f"(take {label}.pem and {label}.intent away and hold the ceremony again)"
             )
-    return Hierarchy(root, issuing, seal)
+    return Hierarchy(root, issuing, seal, tsa)
 
 
 def read_certificate(directory: Path, label: str) -> x509.Certificate:

@@ -85,7 +85,7 @@ class Organisation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Authority:
-    """A certification authority and the organisation that runs it.
+    """An authority (for certificates, their status, or time) and the organisation that runs it.
 
     Its common name is limited to 64 octets, the stricter of two readings of RFC 5280: every relying party
     has to read it, with whatever library.

@@ -12,6 +12,7 @@ bytes again and signs them, which gives the same serial number and (signatures b
 """
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -49,17 +50,19 @@ class Intent(BaseModel):
     profile: str
     not_before: datetime
     crl_shard: int
+    ocsp: bool = False  # so read from records of before there was a responder
     tbs_sha256: str
     tbs: bytes
 
     @classmethod
-    def of(cls, order: Order, linted: LintedTbs) -> Self:
+    def of(cls, order: Order, linted: LintedTbs, publication: Publication) -> Self:
         """Note what ``linted`` holds, without spending it."""
         return cls(
             serial_number=serial_text(order.serial_number),
             profile=order.profile.name,
             not_before=order.not_before,
             crl_shard=order.crl_shard,
+            ocsp=publication.ocsp,
             tbs_sha256=hashlib.sha256(linted.tbs).hexdigest(),
             tbs=linted.tbs,
         )
@@ -120,7 +123,7 @@ def resume(intent: Intent, order: Order, issuer: Issuer, publication: Publicatio
     """Finish an issuance whose intent was recorded, after a crash. Raises as ``lint`` and ``sign`` do."""
     if hashlib.sha256(intent.tbs).hexdigest() != intent.tbs_sha256:
         raise IssuanceError("the recorded intent was altered: nothing is signed")
-    return sign(lint(intent.tbs, order, issuer, publication), key)
+    return sign(lint(intent.tbs, order, issuer, replace(publication, ocsp=intent.ocsp)), key)
 
 
 def _extensions(order: Order, issuer: Issuer, publication: Publication) -> list[tuple[x509.ExtensionType, bool]]:
@@ -132,7 +135,9 @@ def _extensions(order: Order, issuer: Issuer, publication: Publication) -> list[
         (profile.key_usage_extension(rsa=isinstance(key, RSAPublicKey)), True),
     ]
     if profile.extended_key_usage:
-        extensions.append((x509.ExtendedKeyUsage(profile.extended_key_usage), False))
+        extensions.append((x509.ExtendedKeyUsage(profile.extended_key_usage), profile.purpose_critical))
+    if profile.no_check:
+        extensions.append((x509.OCSPNoCheck(), False))
     if profile.policies:
         extensions.append((_policies(profile, publication), False))
     if not profile.self_signed:

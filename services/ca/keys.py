@@ -73,7 +73,9 @@ class EncryptedFiles:
         try:
             pem = path.read_bytes()
         except FileNotFoundError:
-            raise KeyMissingError(f"there is no key «{label}» in {self._directory}") from None
+            raise KeyMissingError(
+                f"there is no key «{label}» in {self._directory}: hold the key ceremony, which makes what is missing"
+            ) from None
         try:
             key = load_pem_private_key(pem, self._secret())
         except (ValueError, TypeError) as error:

@@ -196,8 +196,11 @@ def _addresses(it: _Candidate) -> Iterator[str]:
 def _nothing_else(it: _Candidate) -> Iterator[str]:
     profile = it.order.profile
     expected = {x509.SubjectKeyIdentifier.oid, *_CRITICAL}
+    critical = _CRITICAL | ({x509.ExtendedKeyUsage.oid} if profile.purpose_critical else frozenset())
     if profile.extended_key_usage:
         expected.add(x509.ExtendedKeyUsage.oid)
+    if profile.no_check:
+        expected.add(x509.OCSPNoCheck.oid)
     if profile.policies:
         expected.add(x509.CertificatePolicies.oid)
     if not profile.self_signed:
@@ -208,7 +211,7 @@ def _nothing_else(it: _Candidate) -> Iterator[str]:
         }
     if it.extensions.keys() != expected:
         yield "there is an unexpected extension, or an expected one is missing"
-    if any(extension.critical != (extension.oid in _CRITICAL) for extension in it.extensions.values()):
+    if any(extension.critical != (extension.oid in critical) for extension in it.extensions.values()):
         yield "an extension is critical where it should not be, or the other way round"
 
 

@@ -42,6 +42,8 @@ class Profile:
         authority: may issue certificates; then ``path_length`` counts the authorities allowed below.
         self_signed: no issuer above, so nowhere to look for its revocation.
         online_status: names the OCSP responder, where there is one.
+        purpose_critical: the extended key usage is critical, so that nobody takes the key for anything else.
+        no_check: relying parties need not ask whether it was revoked (id-pkix-ocsp-nocheck, RFC 6960, 4.2.2.2.1).
     """
 
     name: str
@@ -55,6 +57,8 @@ class Profile:
     path_length: int | None = None
     self_signed: bool = False
     online_status: bool = True
+    purpose_critical: bool = False
+    no_check: bool = False
 
     def usages(self, *, rsa: bool) -> frozenset[Usage]:
         """Give the key usages for a key of the one or the other kind."""
@@ -130,7 +134,28 @@ ORGANISATION_SEAL: Final = Profile(
     policies=(oids.POLICY_LEGAL_ENTITY_SIGN,),
 )
 
-PROFILES: Final = {profile.name: profile for profile in (ROOT, ISSUING, SIGN, AUTH, ORGANISATION_SEAL)}
+OCSP_RESPONDER: Final = Profile(
+    name="OCSP_RESPONDER",
+    holder=Authority,
+    validity=timedelta(days=30),
+    key_usage=frozenset({"digital_signature"}),
+    extended_key_usage=(ExtendedKeyUsageOID.OCSP_SIGNING,),
+    online_status=False,
+    no_check=True,
+)
+
+TSA: Final = Profile(
+    name="TSA",
+    holder=Authority,
+    validity=3 * _YEAR,
+    key_usage=frozenset({"digital_signature"}),
+    extended_key_usage=(ExtendedKeyUsageOID.TIME_STAMPING,),
+    purpose_critical=True,
+)
+
+PROFILES: Final = {
+    profile.name: profile for profile in (ROOT, ISSUING, SIGN, AUTH, ORGANISATION_SEAL, OCSP_RESPONDER, TSA)
+}
 """Every profile by its name, for reading records back."""
 
 
@@ -139,11 +164,11 @@ class Publication:
     """Where relying parties find what a certificate points to, under one public address.
 
     Plain http on purpose: what is fetched is signed, and https could not be checked without it
-    (RFC 5280, 8). ``ocsp`` says whether a responder stands at the address.
+    (RFC 5280, 8). ``ocsp`` says whether certificates name the responder; those of before there was one do not.
     """
 
     base_url: str
-    ocsp: bool = False
+    ocsp: bool = True
 
     def crl(self, authority: str, shard: int) -> str:
         """Give the address of one shard of an authority's revocation list."""

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from libs.common.trust import TrustAnchors
 from services.ca.ceremony import CeremonyConfig, perform
 from services.ca.hierarchy import ISSUING, Hierarchy
-from services.ca.holders import Organisation, Person
+from services.ca.holders import Authority, Organisation, Person
 from services.ca.issuance import prepare, sign
 from services.ca.issuers import PublicKey
 from services.ca.keys import EncryptedFiles
@@ -26,6 +26,7 @@ NOW: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KEYSTORE_PASSPHRASE: Final = SecretStr("a passphrase for tests alone")
 SEAL_PASSPHRASE: Final = "seal for tests"  # noqa: S105 - invented
 PERSON: Final = Person(iin="830717350867", surname="СЕРІКҚЫЗЫ", given_name="АЙГҮЛ", patronymic="МҰРАТҚЫЗЫ")
+AUTHORITY: Final = Authority(organisation="Сынақ куәландырушы орталығы", common_name="Services (test)")
 ORGANISATION: Final = Organisation(name="Көші-қон комитеті", bin="000740000728", common_name="Кандас мөрі")
 
 
@@ -63,7 +64,7 @@ class CertificationAuthority:
         self,
         public_key: PublicKey,
         profile: Profile = SIGN,
-        holder: Person | Organisation = PERSON,
+        holder: Person | Organisation | Authority = PERSON,
         not_before: datetime = NOW,
     ) -> Order:
         return Order(

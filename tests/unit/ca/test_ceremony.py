@@ -20,7 +20,7 @@ from services.ca.lint import LintError
 from tests.unit.ca.authority import NOW, SEAL_PASSPHRASE, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.judges import AT, run
 
-PEMS = ("root.pem", "issuing.pem", "seal.pem")
+PEMS = ("root.pem", "issuing.pem", "seal.pem", "tsa.pem")
 
 
 class PowerCutError(Exception):
@@ -80,7 +80,7 @@ def test_the_seals_key_store_opens_with_keytool_and_openssl(authority: Certifica
 def test_keys_are_for_their_owner_alone(authority: CertificationAuthority) -> None:
     secret = [*(authority.directory / "keys").iterdir(), authority.directory / "seal.p12"]
 
-    assert len(secret) == 4
+    assert len(secret) == 6
     assert {stat.S_IMODE(path.stat().st_mode) for path in secret} == {0o600}
     assert stat.S_IMODE((authority.directory / "keys").stat().st_mode) == 0o700
 
@@ -90,8 +90,8 @@ def test_the_transcript_tells_each_step_and_no_secret(authority: CertificationAu
     steps = [(line["step"], line["label"]) for line in map(json.loads, text.splitlines())]
 
     assert steps == [
-        *(("key created", label) for label in ("root", "issuing", "seal")),
-        *((step, label) for label in ("root", "issuing", "seal") for step in ("intent", "certificate signed")),
+        *(("key created", label) for label in ("root", "issuing", "seal", "tsa", "ocsp")),
+        *((step, label) for label in ("root", "issuing", "seal", "tsa") for step in ("intent", "certificate signed")),
         ("seal exported", "seal"),
         ("revocation list signed", "root"),
     ]
@@ -99,7 +99,7 @@ def test_the_transcript_tells_each_step_and_no_secret(authority: CertificationAu
     assert "PRIVATE" not in text
 
 
-@pytest.mark.parametrize("creations", [1, 2, 3])
+@pytest.mark.parametrize("creations", [1, 2, 3, 4, 5])
 def test_a_ceremony_cut_short_after_any_key_is_finished_by_the_next(tmp_path: Path, creations: int) -> None:
     with pytest.raises(PowerCutError):
         perform(config(tmp_path), FailingStore(keystore(tmp_path), creations), NOW)
@@ -107,7 +107,7 @@ def test_a_ceremony_cut_short_after_any_key_is_finished_by_the_next(tmp_path: Pa
     assert finished(tmp_path) == load(tmp_path, NOW)
 
 
-@pytest.mark.parametrize("label", ["root", "issuing", "seal"])
+@pytest.mark.parametrize("label", ["root", "issuing", "seal", "tsa"])
 def test_a_ceremony_cut_short_between_intent_and_signature_signs_that_very_intent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: str
 ) -> None:
@@ -146,7 +146,7 @@ def test_several_processes_at_the_first_start_make_one_hierarchy(tmp_path: Path)
         racer.join(60)
 
     assert [racer.exitcode for racer in racers] == [0, 0, 0]
-    assert (tmp_path / "ceremony.jsonl").read_text(encoding="utf-8").count("certificate signed") == 3
+    assert (tmp_path / "ceremony.jsonl").read_text(encoding="utf-8").count("certificate signed") == 4
 
 
 def test_a_lost_key_is_never_replaced_by_a_new_one(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_certificates_and_keys_of_different_ceremonies_are_not_mixed(tmp_path: P
         perform(config(tmp_path / "one"), keystore(tmp_path / "one"), NOW)
 
 
-@pytest.mark.parametrize("label", ["root", "issuing", "seal"])
+@pytest.mark.parametrize("label", ["root", "issuing", "seal", "tsa"])
 def test_a_look_alike_certificate_in_the_directory_is_noticed(tmp_path: Path, label: str) -> None:
     establish(tmp_path / "one")
     establish(tmp_path / "two")
@@ -188,7 +188,7 @@ def test_a_hierarchy_that_is_not_valid_now_is_refused_with_what_to_do(
 
 def test_an_expired_seal_is_renewed_as_the_refusal_says(tmp_path: Path) -> None:
     establish(tmp_path)
-    for name in ("seal.pem", "seal.intent"):
+    for name in ("seal.pem", "seal.intent", "tsa.pem", "tsa.intent"):
         (tmp_path / name).unlink()
     later = NOW + timedelta(days=4 * 365)
 
@@ -273,7 +273,7 @@ def test_the_command_line_holds_the_ceremony_and_says_what_stopped_it(
 
     monkeypatch.setenv("CA_KEYSTORE_PASSPHRASE", "a passphrase for tests alone")
     assert ceremony.main(arguments) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["root", "issuing", "seal"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["root", "issuing", "seal", "tsa"]
 
 
 def finished(directory: Path) -> Hierarchy:

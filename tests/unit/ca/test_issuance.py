@@ -105,7 +105,7 @@ def test_an_intent_recorded_before_a_crash_becomes_the_very_certificate_it_annou
 ) -> None:
     issuer, publication = authority.hierarchy.issuer, authority.publication
     linted = lint(tbs, order, issuer, publication)
-    recorded = Intent.of(order, linted).model_dump_json()
+    recorded = Intent.of(order, linted, publication).model_dump_json()
     signed_before_the_crash = sign(linted, authority.key)
 
     intent = Intent.model_validate_json(recorded)
@@ -113,6 +113,20 @@ def test_an_intent_recorded_before_a_crash_becomes_the_very_certificate_it_annou
 
     assert again.serial_number == order.serial_number
     assert again.public_bytes(Encoding.DER) == signed_before_the_crash.public_bytes(Encoding.DER)
+
+
+def test_an_intent_of_before_there_was_a_responder_is_signed_as_it_was_recorded(
+    authority: CertificationAuthority, order: Order
+) -> None:
+    issuer = authority.hierarchy.issuer
+    silent = replace(authority.publication, ocsp=False)
+    tbs = prepare(order, issuer, silent)
+    recorded = Intent.of(order, lint(tbs, order, issuer, silent), silent).model_dump_json(exclude={"ocsp"})
+
+    intent = Intent.model_validate_json(recorded)
+    certificate = resume(intent, intent.order(PERSON, KEY), issuer, authority.publication, authority.key)
+
+    assert certificate.tbs_certificate_bytes == tbs
 
 
 def test_an_rsa_issuer_also_signs_the_same_bytes_the_same_way(authority: CertificationAuthority) -> None:
@@ -138,7 +152,7 @@ def test_a_recorded_intent_is_not_signed_for_other_facts(
     authority: CertificationAuthority, order: Order, tbs: bytes, facts: str
 ) -> None:
     issuer, publication = authority.hierarchy.issuer, authority.publication
-    intent = Intent.of(order, lint(tbs, order, issuer, publication))
+    intent = Intent.of(order, lint(tbs, order, issuer, publication), publication)
     other = Person(iin="061211600012", surname="БӨТЕН")
     changed = intent.order(other, KEY) if facts == "person" else intent.order(PERSON, OTHER_KEY)
 

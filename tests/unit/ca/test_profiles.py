@@ -6,10 +6,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common import oids
-from services.ca.holders import Organisation, Person
+from services.ca.holders import Authority, Organisation, Person
 from services.ca.issuers import PublicKey
-from services.ca.profiles import AUTH, ORGANISATION_SEAL, PROFILES, SIGN, Profile
-from tests.unit.ca.authority import ORGANISATION, PERSON, CertificationAuthority, pem
+from services.ca.profiles import AUTH, OCSP_RESPONDER, ORGANISATION_SEAL, PROFILES, SIGN, TSA, Profile
+from tests.unit.ca.authority import AUTHORITY, ORGANISATION, PERSON, CertificationAuthority, pem
 from tests.unit.ca.judges import AT, lint_certificate, run
 
 KEYS: dict[str, PublicKey] = {
@@ -17,6 +17,7 @@ KEYS: dict[str, PublicKey] = {
     "P-384": ec.generate_private_key(ec.SECP384R1()).public_key(),
     "RSA-2048": rsa.generate_private_key(65537, 2048).public_key(),
 }
+PURPOSES = {"TSA": ("-purpose", "timestampsign"), "OCSP_RESPONDER": ("-purpose", "ocsphelper")}
 EXPLAINED = {
     # The national profile asks for the address of the practice statement; RFC 5280, 4.2.1.4, allows it and
     # would rather see none.
@@ -25,12 +26,16 @@ EXPLAINED = {
 LONG = Person(iin="061211600012", surname="ҚОЖАХМЕТҰЛЫ-НҰРСҰЛТАНБЕКОВ", given_name="ЖАНСЕРІКБОЛАТ")
 
 
-def holder_of(profile: Profile) -> Person | Organisation:
+def holder_of(profile: Profile) -> Person | Organisation | Authority:
+    if profile in {OCSP_RESPONDER, TSA}:
+        return AUTHORITY
     return ORGANISATION if profile is ORGANISATION_SEAL else PERSON
 
 
 @pytest.mark.parametrize("kind", KEYS)
-@pytest.mark.parametrize("profile", [SIGN, AUTH, ORGANISATION_SEAL], ids=lambda profile: profile.name)
+@pytest.mark.parametrize(
+    "profile", [SIGN, AUTH, ORGANISATION_SEAL, OCSP_RESPONDER, TSA], ids=lambda profile: profile.name
+)
 def test_every_holders_certificate_satisfies_pkilint_and_openssl(
     authority: CertificationAuthority, tmp_path: Path, profile: Profile, kind: str
 ) -> None:
@@ -40,7 +45,7 @@ def test_every_holders_certificate_satisfies_pkilint_and_openssl(
     judged_by_openssl(authority, certificate, tmp_path, profile)
 
 
-@pytest.mark.parametrize("label", ["root", "issuing", "seal"])
+@pytest.mark.parametrize("label", ["root", "issuing", "seal", "tsa"])
 def test_every_certificate_of_the_ceremony_satisfies_pkilint(authority: CertificationAuthority, label: str) -> None:
     certificate = x509.load_pem_x509_certificate((authority.directory / f"{label}.pem").read_bytes())
 
@@ -138,7 +143,7 @@ def test_a_certificate_is_valid_for_its_whole_year_to_the_second(authority: Cert
 
 
 def test_profiles_are_found_by_their_name() -> None:
-    assert set(PROFILES) == {"ROOT", "ISSUING", "SIGN", "AUTH", "ORGANISATION_SEAL"}
+    assert set(PROFILES) == {"ROOT", "ISSUING", "SIGN", "AUTH", "ORGANISATION_SEAL", "OCSP_RESPONDER", "TSA"}
     assert all(PROFILES[name].name == name for name in PROFILES)
     assert oids.IDENTIFIED_BY_DIGITAL_ID not in ORGANISATION_SEAL.extended_key_usage
 
@@ -156,5 +161,6 @@ def judged_by_openssl(
     file.write_bytes(pem(certificate))
     home = authority.directory
     chain = ("-CAfile", home / "root.pem", "-untrusted", home / "issuing.pem")
-    policy = ("-policy_check", "-explicit_policy", "-policy", profile.policies[0].dotted_string)
+    policies = [oid.dotted_string for oid in profile.policies]
+    policy = ("-policy_check", "-explicit_policy", "-policy", *policies) if policies else PURPOSES[profile.name]
     run("openssl", "verify", "-x509_strict", "-attime", AT, *chain, *policy, file, refused=refused)

@@ -1,0 +1,266 @@
+"""What citizens, clerks and relying parties are answered, with real tokens."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import jwt
+import pytest
+import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from libs.common.health import Health
+from libs.common.http import create_app
+from libs.common.idempotency import Idempotency
+from libs.common.testing.idempotency import MemoryIdempotencyStore
+from libs.common.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
+from services.ca import api
+from tests.unit.ca.authority import CertificationAuthority
+from tests.unit.ca.judges import run
+from tests.unit.ca.office import (
+    CITIZEN,
+    JOURNEY,
+    KEYRING,
+    METRICS,
+    NEWER,
+    STARTED,
+    STRANGER,
+    Office,
+    World,
+    closed,
+    csr,
+    csrs,
+    key,
+)
+
+URL = f"/v1/journeys/{JOURNEY}/certificates"
+FORM = {"sign_csr": csrs()[0].decode(), "auth_csr": csrs()[1].decode()}
+IDENTITY, STAFF = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+
+Headers = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def office(world: World, authority: CertificationAuthority) -> Office:
+    return Office(world, authority)
+
+
+@pytest.fixture
+def tokens(world: World) -> TokenIssuer:
+    return TokenIssuer(IDENTITY, "identity", "key-1", world.clock)
+
+
+@pytest_asyncio.fixture
+async def http(
+    world: World, office: Office, tokens: TokenIssuer, authority: CertificationAuthority
+) -> AsyncIterator[httpx.AsyncClient]:
+    staff = TokenIssuer(STAFF, "staff", "key-2", world.clock)
+    auth = Authenticator(
+        TokenVerifier(json.dumps(tokens.jwks()), "identity", world.clock),
+        TokenVerifier(json.dumps(staff.jwks()), "staff", world.clock, roles=STAFF_ROLES),
+    )
+    idempotency = Idempotency(MemoryIdempotencyStore(), KEYRING, "ca", world.clock)
+    routers = [
+        api.journey_routes(office.service, auth, idempotency),
+        api.revocation_routes(office.service, auth),
+        api.public_routes(office.service, authority.hierarchy),
+    ]
+    app = create_app("ca", metrics=METRICS, health=Health(), routers=routers)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ca") as client:
+        yield client
+
+
+@pytest.fixture
+def mine(tokens: TokenIssuer) -> Headers:
+    def headers(idempotency_key: str | None = None) -> dict[str, str]:
+        token = tokens.journey(JOURNEY, timedelta(days=7))
+        return {"Authorization": f"Bearer {token}", "Idempotency-Key": idempotency_key or str(uuid4())}
+
+    return headers
+
+
+def citizen(tokens: TokenIssuer, who: str = CITIZEN) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens.citizen(who, 'person-ref', timedelta(hours=1))}"}
+
+
+def staff_member(world: World, role: str) -> dict[str, str]:
+    now = int(world.now.timestamp())
+    claims = {"iss": "staff", "sub": "staff-7", "role": role, "region": "KZ-75", "iat": now, "exp": now + 600}
+    return {"Authorization": f"Bearer {jwt.encode(claims, STAFF, algorithm='EdDSA', headers={'kid': 'key-2'})}"}
+
+
+async def test_requests_are_taken_and_the_two_certificates_fetched_by_their_journey(
+    office: Office, http: httpx.AsyncClient, mine: Headers
+) -> None:
+    await office.opened()
+    assert (await http.get(URL, headers=mine())).json() == {
+        "state": "open",
+        "waits_for": "citizen.requests",
+        "certificates": [],
+    }
+    taken = await http.post(URL, json=FORM, headers=mine())
+    assert (taken.status_code, taken.json()) == (202, {"pending": True})
+    assert (await http.get(URL, headers=mine())).json()["waits_for"] == "ca.issuance"
+    await office.wake_due()
+    shown = (await http.get(URL, headers=mine())).json()
+    assert (shown["state"], shown["waits_for"]) == ("issued", None)
+    assert [each["profile"] for each in shown["certificates"]] == ["SIGN", "AUTH"]
+    for number, each in enumerate(shown["certificates"], 1):
+        read = x509.load_pem_x509_certificate(each["pem"].encode())
+        assert read.public_key() == key(number).public_key()
+        assert (f"{read.serial_number:x}", each["revoked"]) == (each["serial"], False)
+
+
+async def test_requests_sent_twice_under_one_key_or_two_give_the_same_certificates(
+    world: World, office: Office, http: httpx.AsyncClient, mine: Headers
+) -> None:
+    await office.opened()
+    once = str(uuid4())
+    answers = [await http.post(URL, json=FORM, headers=mine(name)) for name in (once, once, None)]
+    await office.wake_due()
+    answers.append(await http.post(URL, json=FORM, headers=mine()))
+    assert [each.status_code for each in answers] == [202] * 4
+    assert len(world.told("cert.issued")) == 2
+
+
+async def test_requests_before_their_time_are_answered_as_such_and_the_same_ones_are_taken_later(
+    office: Office, http: httpx.AsyncClient, mine: Headers
+) -> None:
+    await office.tell(STARTED)
+    headers = mine()
+    early = await http.post(URL, json=FORM, headers=headers)
+    assert (early.status_code, early.json()["key"]) == (409, "enrolment.not_open")
+    await office.opened()
+    assert (await http.post(URL, json=FORM, headers=headers)).status_code == 202
+
+
+async def test_other_keys_and_a_journey_that_is_over_are_told_apart(
+    office: Office, http: httpx.AsyncClient, mine: Headers
+) -> None:
+    await office.opened()
+    await http.post(URL, json=FORM, headers=mine())
+    other = {"sign_csr": csrs(3)[0].decode(), "auth_csr": csrs(3)[1].decode()}
+    refused = await http.post(URL, json=other, headers=mine())
+    assert (refused.status_code, refused.json()["key"]) == (409, "enrolment.other_keys")
+    await office.tell(closed("failed"))
+    over = await http.post(URL, json=FORM, headers=mine())
+    assert (over.status_code, over.json()["key"]) == (409, "enrolment.closed")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"sign_csr": "no request"}, "csr.malformed"),
+        ({"sign_csr": "x" * 20_000}, "csr.malformed"),
+        ({"auth_csr": FORM["sign_csr"]}, "csr.same_key_twice"),
+        ({"sign_csr": FORM["sign_csr"] + FORM["sign_csr"]}, "csr.malformed"),
+    ],
+)
+async def test_a_bad_request_is_a_problem_with_its_own_key_and_an_event(
+    world: World, office: Office, http: httpx.AsyncClient, mine: Headers, change: dict[str, str], reason: str
+) -> None:
+    await office.opened()
+    answer = await http.post(URL, json=FORM | change, headers=mine())
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.status_code, answer.json()["key"]) == (422, reason)
+    assert answer.json()["type"] == f"urn:onboarding:problem:{reason}"
+    assert [each["reason"] for each in world.told("cert.refused")] == [reason]
+
+
+async def test_a_key_of_another_journey_is_a_problem_and_an_event(
+    world: World, office: Office, http: httpx.AsyncClient, mine: Headers
+) -> None:
+    await office.issued(NEWER)
+    await office.opened()
+    answer = await http.post(URL, json=FORM, headers=mine())
+    assert (answer.status_code, answer.json()["key"]) == (422, "csr.key_in_use")
+    assert [each["journey"] for each in world.told("cert.refused")] == [JOURNEY]
+
+
+async def test_a_request_without_idempotency_key_or_of_another_shape_is_refused(
+    office: Office, http: httpx.AsyncClient, mine: Headers
+) -> None:
+    await office.opened()
+    headers = mine()
+    del headers["Idempotency-Key"]
+    assert (await http.post(URL, json=FORM, headers=headers)).json()["key"] == "idempotency.key_missing"
+    answer = await http.post(URL, json=FORM | {"subject": "CN=somebody"}, headers=mine())
+    assert answer.status_code == 422
+
+
+async def test_a_journeys_certificates_are_for_its_own_token(
+    http: httpx.AsyncClient, mine: Headers, tokens: TokenIssuer
+) -> None:
+    foreign = f"/v1/journeys/{NEWER}/certificates"
+    answers = [
+        await http.get(foreign, headers=mine()),
+        await http.post(foreign, json=FORM, headers=mine()),
+        await http.get(URL, headers=citizen(tokens)),
+        await http.get(URL),
+    ]
+    assert [(each.status_code, each.json()["key"]) for each in answers] == [
+        (403, "token.wrong_subject"),
+        (403, "token.wrong_subject"),
+        (403, "token.wrong_role"),
+        (401, "token.missing"),
+    ]
+
+
+async def test_holder_and_clerk_revoke_and_nobody_else(
+    world: World, office: Office, http: httpx.AsyncClient, tokens: TokenIssuer, mine: Headers
+) -> None:
+    sign, auth = await office.issued()
+    url = f"/v1/certificates/{sign.serial}/revoke"
+    refused = [
+        await http.post(url, json={}, headers=citizen(tokens, STRANGER)),
+        await http.post(url, json={}, headers=staff_member(world, "officer")),
+        await http.post(url, json={}, headers=mine()),
+        await http.post(url, json={}),
+        await http.post(f"/v1/certificates/{'7f' * 16}/revoke", json={}, headers=citizen(tokens)),
+        await http.post(url, json={"reason": "cACompromise"}, headers=citizen(tokens)),
+        await http.post("/v1/certificates/ZZ/revoke", json={}, headers=citizen(tokens)),
+    ]
+    assert [each.status_code for each in refused] == [404, 403, 403, 401, 404, 422, 422]
+    assert (refused[0].json()["key"], refused[4].json()["key"]) == ("certificate.unknown",) * 2
+    assert refused[0].json()["detail"] == refused[4].json()["detail"], "it tells whose a certificate is not"
+    assert not world.told("cert.revoked")
+    mine_revoked = await http.post(url, json={"reason": "keyCompromise"}, headers=citizen(tokens))
+    by_clerk = await http.post(f"/v1/certificates/{auth.serial}/revoke", json={}, headers=staff_member(world, "clerk"))
+    assert (mine_revoked.status_code, by_clerk.status_code) == (202, 202)
+    assert {each["serial"] for each in world.told("cert.revoked")} == {sign.serial, auth.serial}
+    shown = (await http.get(URL, headers=mine())).json()
+    assert [each["revoked"] for each in shown["certificates"]] == [True, True]
+
+
+async def test_relying_parties_fetch_chain_and_lists_in_the_forms_that_certificates_promise(
+    office: Office, http: httpx.AsyncClient, authority: CertificationAuthority, tmp_path: Path
+) -> None:
+    await office.service.open_lists()
+    await office.wake_due()
+    for path, certificate in (("root", authority.hierarchy.root), ("issuing", authority.hierarchy.issuing)):
+        assert x509.load_pem_x509_certificate((await http.get(f"/v1/ca/{path}.pem")).content) == certificate
+        assert x509.load_der_x509_certificate((await http.get(f"/pki/{path}.cer")).content) == certificate
+    chain = x509.load_pem_x509_certificates((await http.get("/v1/ca/chain.pem")).content)
+    assert chain == [authority.hierarchy.issuing, authority.hierarchy.root]
+    der = await http.get("/v1/crl/1.crl")
+    assert der.headers["content-type"] == "application/pkix-crl"
+    assert der.content == (await http.get("/pki/issuing/crl/1.crl")).content
+    (tmp_path / "crl.pem").write_bytes((await http.get("/v1/crl/1.pem")).content)
+    said = run("openssl", "crl", "-in", tmp_path / "crl.pem", "-CAfile", authority.directory / "issuing.pem", "-noout")
+    assert "verify OK" in said
+    for nowhere in ("/v1/crl/2.crl", "/v1/crl/-1.pem", "/pki/issuing/crl/99999999999999999999.crl"):
+        answer = await http.get(nowhere)
+        assert (answer.status_code, answer.json()["key"]) == (404, "crl.unknown")
+
+
+def test_the_form_takes_requests_as_tools_write_them() -> None:
+    assert csr(key(1)).startswith("-----BEGIN CERTIFICATE REQUEST-----\n")

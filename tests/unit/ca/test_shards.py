@@ -1,0 +1,178 @@
+"""Revocation lists as they are served: signed, renewed in time, holding every revocation, believed by OpenSSL."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ca import domain, shards
+from services.ca.crl import LIFETIME
+from services.ca.hierarchy import ISSUING
+from services.ca.shards import RENEW_AFTER, Entry, Shard
+from tests.unit.ca.authority import NOW, CertificationAuthority
+from tests.unit.ca.judges import lint_crl, run
+from tests.unit.ca.office import CITIZEN, LEASE, Office, World
+from tests.unit.common.faults import Crash, Faults
+
+AA, BB = (Entry(serial=serial, at=NOW, reason="keyCompromise") for serial in ("aa01", "bb02"))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def office(world: World, authority: CertificationAuthority) -> Office:
+    return Office(world, authority)
+
+
+def added(state: Shard | None, *entries: Entry) -> Shard:
+    for entry in entries:
+        decision = shards.add(state, entry, NOW)
+        state = state if decision is None else decision.state
+    assert state is not None
+    return state
+
+
+async def edition(office: Office, number: int) -> x509.CertificateRevocationList:
+    der = await office.service.revocation_list(number)
+    assert der is not None
+    return x509.load_der_x509_crl(der)
+
+
+def number_of(crl: x509.CertificateRevocationList) -> int:
+    return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+
+
+@given(st.permutations([AA, AA, BB, BB]))
+def test_a_revocation_told_twice_is_listed_once(entries: list[Entry]) -> None:
+    assert len(added(None, *entries).entries) == 2
+
+
+def test_the_first_time_and_reason_of_a_revocation_stay() -> None:
+    later = Entry(serial="aa01", at=NOW + LEASE, reason="superseded")
+    assert added(None, AA, later).entries == (AA,)
+
+
+def test_an_edition_signed_for_an_older_state_of_the_list_is_not_served() -> None:
+    signed = added(None, AA)
+    now_known = added(signed, BB)
+    assert shards.publish(now_known, signed, b"older", NOW) is None
+    served = shards.publish(now_known, now_known, b"newer", NOW)
+    assert served is not None
+    assert (served.state.der, served.state.number, served.state.stale) == (b"newer".hex(), 1, False)
+    assert served.wake_at == NOW + RENEW_AFTER
+    assert shards.publish(served.state, now_known, b"again", NOW) is None, "two editions would have one number"
+
+
+def test_a_new_revocation_is_due_at_once_and_a_known_one_is_not() -> None:
+    decision = shards.add(added(None, AA), BB, NOW)
+    assert decision is not None
+    assert (decision.wake_at, decision.state.stale) == (NOW, True)
+    assert shards.add(decision.state, BB, NOW) is None
+
+
+def test_a_list_is_begun_once() -> None:
+    begun = shards.open_list(None, NOW)
+    assert begun is not None
+    assert begun.wake_at == NOW
+    assert shards.open_list(begun.state, NOW) is None
+
+
+async def test_every_list_is_served_empty_before_anything_was_revoked_and_no_other(
+    office: Office, authority: CertificationAuthority
+) -> None:
+    assert await office.service.revocation_list(0) is None
+    for _ in range(2):
+        await office.service.open_lists()
+        await office.wake_due()
+    for number in range(2):
+        crl = await edition(office, number)
+        assert crl.is_signature_valid(authority.key.public_key())
+        assert (len(crl), number_of(crl)) == (0, 1)
+        assert lint_crl(crl.public_bytes(Encoding.DER)) == []
+    for nowhere in (2, -1, 10**30):
+        assert await office.service.revocation_list(nowhere) is None
+
+
+async def test_a_list_is_signed_anew_long_before_the_old_edition_ends_with_a_growing_number(
+    world: World, office: Office
+) -> None:
+    await office.service.open_lists()
+    await office.wake_due()
+    first = await edition(office, 0)
+    world.now += RENEW_AFTER - timedelta(seconds=1)
+    await office.wake_due()
+    assert await edition(office, 0) == first
+    world.now += timedelta(seconds=1)
+    await office.wake_due()
+    second = await edition(office, 0)
+    assert (number_of(first), number_of(second)) == (1, 2)
+    assert second.last_update_utc == world.now
+    assert second.next_update_utc == world.now + LIFETIME
+    assert first.next_update_utc is not None
+    assert 2 * RENEW_AFTER < LIFETIME, "two failures must not leave relying parties without a list"
+
+
+async def test_a_signing_that_fails_is_made_good_by_the_timer(
+    world: World, office: Office, authority: CertificationAuthority
+) -> None:
+    await office.service.open_lists()
+    with pytest.raises(Crash):
+        await Office(world, authority, Faults(6)).wake_due()
+    world.now += LEASE
+    await office.wake_due()
+    assert len(await edition(office, 0)) == len(await edition(office, 1)) == 0
+
+
+async def test_openssl_believes_the_list_and_refuses_only_the_revoked_certificate(
+    world: World, office: Office, authority: CertificationAuthority, tmp_path: Path
+) -> None:
+    await office.service.open_lists()
+    sign, auth = await office.issued()
+    world.now += LEASE
+    await office.service.revoke(sign.serial, "keyCompromise", asked_by=CITIZEN, holder=True)
+    await office.wake_due()
+    (revoked,) = await edition(office, sign.crl_shard)
+    assert f"{revoked.serial_number:x}" == sign.serial
+    assert revoked.revocation_date_utc == world.now
+    assert revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason is x509.ReasonFlags.key_compromise
+    for certificate, refused in ((sign, True), (auth, False)):
+        said = judge(authority, tmp_path, certificate, await edition(office, certificate.crl_shard), world, refused)
+        assert ("certificate revoked" in said) is refused
+
+
+def judge(
+    authority: CertificationAuthority,
+    folder: Path,
+    certificate: domain.Certificate,
+    crl: x509.CertificateRevocationList,
+    world: World,
+    refused: bool,
+) -> str:
+    home = authority.directory
+    (folder / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
+    (folder / "certificate.pem").write_text(certificate.text.value.pem)
+    assert "verify OK" in run("openssl", "crl", "-in", folder / "crl.pem", "-CAfile", home / "issuing.pem", "-noout")
+    return run("openssl", "verify", "-attime", str(int(world.now.timestamp()) + 1), "-crl_check", "-extended_crl",
+               "-CAfile", home / "root.pem", "-untrusted", home / "issuing.pem", "-CRLfile", folder / "crl.pem",
+               folder / "certificate.pem", refused=refused)  # fmt: skip
+
+
+async def test_a_certificate_points_to_the_very_list_that_answers_for_it(
+    office: Office, authority: CertificationAuthority
+) -> None:
+    await office.service.open_lists()
+    for each in await office.issued():
+        read = x509.load_pem_x509_certificate(each.text.value.pem.encode())
+        points = read.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+        (address,) = points[0].full_name or ()
+        crl = await edition(office, each.crl_shard)
+        answers = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
+        assert answers.full_name == [address]
+        assert address.value == authority.publication.crl(ISSUING, each.crl_shard)
