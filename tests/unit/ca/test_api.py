@@ -11,7 +11,10 @@ import jwt
 import pytest
 import pytest_asyncio
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.health import Health
 from libs.common.http import create_app
@@ -32,7 +35,6 @@ from tests.unit.ca.office import (
     Office,
     World,
     closed,
-    csr,
     csrs,
     key,
 )
@@ -156,24 +158,42 @@ async def test_other_keys_and_a_journey_that_is_over_are_told_apart(
     assert (over.status_code, over.json()["key"]) == (409, "enrolment.closed")
 
 
+def forged() -> str:
+    """A request whose signature is not by the key it holds."""
+    der = bytearray(x509.load_pem_x509_csr(csrs()[0]).public_bytes(Encoding.DER))
+    der[-1] ^= 1
+    return x509.load_der_x509_csr(bytes(der)).public_bytes(Encoding.PEM).decode()
+
+
+def foreign(private: Ed25519PrivateKey | rsa.RSAPrivateKey) -> str:
+    """A sound request for a key that is not certified here."""
+    digest = hashes.SHA256() if isinstance(private, rsa.RSAPrivateKey) else None
+    made = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(private, digest)
+    return made.public_bytes(Encoding.PEM).decode()
+
+
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("reason", "change"),
     [
-        ({"sign_csr": "no request"}, "csr.malformed"),
-        ({"sign_csr": "x" * 20_000}, "csr.malformed"),
-        ({"auth_csr": FORM["sign_csr"]}, "csr.same_key_twice"),
-        ({"sign_csr": FORM["sign_csr"] + FORM["sign_csr"]}, "csr.malformed"),
+        ("csr.malformed", {"sign_csr": "no request"}),
+        ("csr.malformed", {"sign_csr": "x" * 20_000}),
+        ("csr.malformed", {"sign_csr": FORM["sign_csr"] + FORM["sign_csr"]}),
+        ("csr.same_key_twice", {"auth_csr": FORM["sign_csr"]}),
+        ("csr.bad_signature", {"sign_csr": forged()}),
+        ("csr.foreign_key_type", {"auth_csr": foreign(Ed25519PrivateKey.generate())}),
+        ("csr.weak_key", {"auth_csr": foreign(rsa.generate_private_key(65537, 1024))}),  # noqa: S505 - to be refused
     ],
+    ids=["no request", "too large", "two requests", "same key", "wrong signature", "foreign key", "weak key"],
 )
 async def test_a_bad_request_is_a_problem_with_its_own_key_and_an_event(
-    world: World, office: Office, http: httpx.AsyncClient, mine: Headers, change: dict[str, str], reason: str
+    office: Office, http: httpx.AsyncClient, mine: Headers, reason: str, change: dict[str, str]
 ) -> None:
     await office.opened()
     answer = await http.post(URL, json=FORM | change, headers=mine())
     assert answer.headers["content-type"] == "application/problem+json"
     assert (answer.status_code, answer.json()["key"]) == (422, reason)
     assert answer.json()["type"] == f"urn:onboarding:problem:{reason}"
-    assert [each["reason"] for each in world.told("cert.refused")] == [reason]
+    assert [each["reason"] for each in office.world.told("cert.refused")] == [reason]
 
 
 async def test_a_key_of_another_journey_is_a_problem_and_an_event(
@@ -260,7 +280,3 @@ async def test_relying_parties_fetch_chain_and_lists_in_the_forms_that_certifica
     for nowhere in ("/v1/crl/2.crl", "/v1/crl/-1.pem", "/pki/issuing/crl/99999999999999999999.crl"):
         answer = await http.get(nowhere)
         assert (answer.status_code, answer.json()["key"]) == (404, "crl.unknown")
-
-
-def test_the_form_takes_requests_as_tools_write_them() -> None:
-    assert csr(key(1)).startswith("-----BEGIN CERTIFICATE REQUEST-----\n")

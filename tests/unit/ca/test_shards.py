@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ca import domain, shards
+from services.ca import shards
 from services.ca.crl import LIFETIME
 from services.ca.hierarchy import ISSUING
 from services.ca.shards import RENEW_AFTER, Entry, Shard
@@ -138,30 +138,23 @@ async def test_openssl_believes_the_list_and_refuses_only_the_revoked_certificat
     world.now += LEASE
     await office.service.revoke(sign.serial, "keyCompromise", asked_by=CITIZEN, holder=True)
     await office.wake_due()
-    (revoked,) = await edition(office, sign.crl_shard)
+    crl = await edition(office, sign.crl_shard)
+    revoked = crl[0]
+    assert len(crl) == 1
     assert f"{revoked.serial_number:x}" == sign.serial
     assert revoked.revocation_date_utc == world.now
     assert revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason is x509.ReasonFlags.key_compromise
+    at, home = str(int(world.now.timestamp()) + 1), authority.directory
     for certificate, refused in ((sign, True), (auth, False)):
-        said = judge(authority, tmp_path, certificate, await edition(office, certificate.crl_shard), world, refused)
+        crl = await edition(office, certificate.crl_shard)
+        (tmp_path / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
+        (tmp_path / "certificate.pem").write_text(certificate.text.value.pem)
+        shown = run("openssl", "crl", "-in", tmp_path / "crl.pem", "-CAfile", home / "issuing.pem", "-noout")
+        assert "verify OK" in shown
+        said = run("openssl", "verify", "-attime", at, "-crl_check", "-extended_crl", "-CAfile", home / "root.pem",
+                   "-untrusted", home / "issuing.pem", "-CRLfile", tmp_path / "crl.pem",
+                   tmp_path / "certificate.pem", refused=refused)  # fmt: skip
         assert ("certificate revoked" in said) is refused
-
-
-def judge(
-    authority: CertificationAuthority,
-    folder: Path,
-    certificate: domain.Certificate,
-    crl: x509.CertificateRevocationList,
-    world: World,
-    refused: bool,
-) -> str:
-    home = authority.directory
-    (folder / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
-    (folder / "certificate.pem").write_text(certificate.text.value.pem)
-    assert "verify OK" in run("openssl", "crl", "-in", folder / "crl.pem", "-CAfile", home / "issuing.pem", "-noout")
-    return run("openssl", "verify", "-attime", str(int(world.now.timestamp()) + 1), "-crl_check", "-extended_crl",
-               "-CAfile", home / "root.pem", "-untrusted", home / "issuing.pem", "-CRLfile", folder / "crl.pem",
-               folder / "certificate.pem", refused=refused)  # fmt: skip
 
 
 async def test_a_certificate_points_to_the_very_list_that_answers_for_it(
