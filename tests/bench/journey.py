@@ -23,17 +23,15 @@ import uvloop
 
 from deploy.embedded.installation import SERVICES, Installation
 from deploy.embedded.observer import Observer
-from deploy.embedded.people import EXPIRY, Invented, Volunteer, invent, register_of
+from deploy.embedded.people import Invented, Volunteer, bench_camera, invent, register_of
 from deploy.embedded.process import Server, free_port
 from deploy.embedded.stack import Broker, Store
 from deploy.embedded.town import process_of
-from libs.citizen.client import Part, Upload
 from libs.citizen.journey import EdsJourney, start
 from libs.citizen.progress import Waiting
 from libs.citizen.services import Services
 from libs.common import logging
 from libs.common.admin import create_topics
-from services.biometrics.mrz import Mrz
 from tests.bench import loops
 from tests.bench.loops import Ground, Stopwatch
 from tests.bench.measure import Spread, cpu_s, memory_mb
@@ -135,35 +133,14 @@ async def many_journeys(number: int) -> Journeys:
 
 
 async def _go(services: Services, person: Invented) -> bool:
-    async def camera(_challenge: Sequence[str]) -> Mapping[Part, Upload]:
-        back = Upload(_zone(person).model_dump_json().encode(), "application/json")
-        front = Upload(b"a stub looks at nothing", "image/jpeg")
-        return dict.fromkeys(Part, front) | {Part.DOCUMENT_BACK: back}
-
     try:
         ticket = await start(services, person.applicant, lambda _: None)
-        citizen = Volunteer(services, camera)
+        citizen = Volunteer(services, bench_camera(person))
         await EdsJourney(services, ticket, citizen, lambda _: None, waiting=PATIENT).complete()
     except Exception as error:  # noqa: BLE001 - a lost journey is what is counted
         sys.stderr.write(f"lost: {type(error).__name__}: {error}\n")
         return False
     return True
-
-
-def _zone(person: Invented) -> Mrz:
-    return Mrz(
-        layout="TD1",
-        document_type="ID",
-        issuer="KAZ",
-        document_number=person.document_number,
-        iin=person.iin,
-        birth_date=person.birth_date,
-        expiry_date=EXPIRY,
-        sex="M",
-        nationality="KAZ",
-        surname=person.latin[0],
-        given_names=person.latin[1],
-    )
 
 
 def _spans(lines: Sequence[Mapping[str, Mapping[str, str]]]) -> list[float]:
