@@ -6,14 +6,14 @@ commit point. Everything before it may be repeated, everything after it is made 
     load -> already handled? -> decide (pure) -> write if the version still is what was loaded -> publish -> trim
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
 from pydantic import TypeAdapter
 
+from libs.common.decisions import Decide, Decision
 from libs.common.documents import Document, Documents, Outgoing
 from libs.common.errors import Retryable
 from libs.common.events import Event, Meta, encode
@@ -28,21 +28,6 @@ S = TypeVar("S")
 
 MAX_RACES: Final = 20
 INBOX_LIMIT: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[S]):
-    """What follows from a fact: the state after it, the events to tell, and when to be woken (None: no timer).
-
-    ``wake_at`` is stated anew by every decision. A time that is not in the future means: there is work to do now.
-    """
-
-    state: S
-    events: tuple[Event, ...] = ()
-    wake_at: datetime | None = None
-
-
-Decide = Callable[[S | None], Decision[S] | None]
 
 
 class LostRaces(Retryable):

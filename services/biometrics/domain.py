@@ -11,9 +11,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.aggregates import Decision
 from libs.common.contracts.biometrics import FaceMatched, FaceRejected, FaceReviewRequested
 from libs.common.contracts.people import Person
+from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.sealing import Sealed
 from services.biometrics.challenge import Action

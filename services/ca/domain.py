@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.aggregates import Decision
 from libs.common.contracts.ca import CertIssued, CertRefused, CertRevoked, Profile
 from libs.common.contracts.people import Person
+from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.events import Event
 from libs.common.sealing import Personal, Sealed

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.aggregates import Decision
+from libs.common.decisions import Decision
 
 RENEW_AFTER: Final = timedelta(hours=8)
 """A third of a list's life: two renewals may fail before relying parties are left without one."""

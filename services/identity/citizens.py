@@ -2,7 +2,6 @@
 
 from datetime import date, datetime
 
-from libs.common.aggregates import Decision
 from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.contracts.kandas import (
     KandasExtended,
@@ -11,6 +10,7 @@ from libs.common.contracts.kandas import (
     KandasReturned,
     KandasSubmitted,
 )
+from libs.common.decisions import Decision
 from libs.common.sealing import Sealed
 from services.identity.facts import add_certificate, add_serial
 from services.identity.pins import PinHash

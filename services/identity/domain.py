@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from libs.common.aggregates import Decision
 from libs.common.contracts.biometrics import FaceRejected
 from libs.common.contracts.ca import CertRefused
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, McbRegistered, Outcome
 from libs.common.contracts.otp import OtpRejected
 from libs.common.contracts.people import Contact
+from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.events import Event
 from libs.common.sealing import Sealed

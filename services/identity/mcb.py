@@ -6,7 +6,8 @@ from typing import Final, Protocol
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from libs.common.aggregates import Aggregates, Decision
+from libs.common.aggregates import Aggregates
+from libs.common.decisions import Decision
 from libs.common.errors import Permanent, Unavailable
 from libs.common.sealing import Keyring
 from services.identity.register import Record

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.aggregates import Decision
+from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from services.identity.states import Frozen
 

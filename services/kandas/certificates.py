@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.aggregates import Decision
 from libs.common.contracts.ca import CertIssued, CertRevoked, Profile
 from libs.common.contracts.people import Person
+from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.sealing import Sealed
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.common.aggregates import Decision
 from libs.common.contracts.kandas import KandasDecision, KandasExtended, KandasGranted, KandasRefused
+from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from services.kandas.calendar import today
 from services.kandas.domain import unknown

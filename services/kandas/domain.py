@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from libs.common.aggregates import Decision
 from libs.common.contracts.kandas import (
     CheckAnswer,
     KandasChecked,
@@ -23,6 +22,7 @@ from libs.common.contracts.kandas import (
     KandasSubmitted,
     Service,
 )
+from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.sealing import Sealed
 from services.kandas.calendar import end_of, today

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from libs.common.aggregates import Decision
 from libs.common.contracts.kandas import KandasReturned
+from libs.common.decisions import Decision
 from libs.common.events import Event
 from services.kandas.calendar import WorkingDays, end_of
 from services.kandas.rules import RuleBook

@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.aggregates import Decision
 from libs.common.contracts.identity import JourneyStarted
 from libs.common.contracts.otp import OtpRejected, OtpSent, OtpVerified
 from libs.common.contracts.people import Contact
+from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.sealing import Personal, Sealed
 

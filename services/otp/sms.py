@@ -6,7 +6,8 @@ from typing import ClassVar, Protocol
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.aggregates import Aggregates, Decision
+from libs.common.aggregates import Aggregates
+from libs.common.decisions import Decision
 from libs.common.errors import Permanent, Retryable
 from libs.common.sealing import Personal, Sealed
 from libs.common.values import Clock

@@ -18,9 +18,9 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.aggregates import Decision
 from libs.common.broker import KafkaPublisher, KafkaSettings, Subscription
 from libs.common.consumption import Consumption, Route
+from libs.common.decisions import Decision
 from libs.common.documents import Outgoing
 from libs.common.engine import Engine
 from libs.common.events import Event, Meta, Received, encode

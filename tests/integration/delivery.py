@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.admin import create, topics_of
-from libs.common.aggregates import Decision
 from libs.common.broker import KafkaPublisher, KafkaSettings, Subscription
 from libs.common.consumption import Consumption, Route
+from libs.common.decisions import Decision
 from libs.common.documents import Outgoing
 from libs.common.engine import Engine
 from libs.common.events import Event, Meta, Received, encode

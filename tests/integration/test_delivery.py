@@ -9,7 +9,7 @@ import pytest
 
 from deploy.embedded.process import Server
 from deploy.embedded.stack import Store
-from libs.common.aggregates import Decision
+from libs.common.decisions import Decision
 from libs.common.errors import Permanent, Retryable
 from libs.common.retry import RawMessage
 from libs.common.topics import dead_letter_topic, retry_topic

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.aggregates import Decision
 from libs.common.consumption import Consumption, Route
+from libs.common.decisions import Decision
 from libs.common.engine import Engine, Kind
 from libs.common.events import Event, Received
 from libs.common.metrics import Metrics

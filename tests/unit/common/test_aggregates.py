@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import override
 
-from libs.common.aggregates import INBOX_LIMIT, MAX_RACES, Aggregates, Decision, LostRaces
+from libs.common.aggregates import INBOX_LIMIT, MAX_RACES, Aggregates, LostRaces
+from libs.common.decisions import Decision
 from libs.common.documents import Document, Documents
 from libs.common.engine import Engine, Kind
 from libs.common.errors import Refused, Retryable, Unavailable

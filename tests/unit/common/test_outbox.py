@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from libs.common.aggregates import Decision
+from libs.common.decisions import Decision
 from libs.common.documents import Document, Documents, Outgoing
 from libs.common.engine import Engine, Kind
 from libs.common.errors import Unavailable

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.common.aggregates import Decision
+from libs.common.decisions import Decision
 from libs.common.engine import Engine, Kind
 from libs.common.errors import Retryable, Unavailable
 from libs.common.metrics import Metrics

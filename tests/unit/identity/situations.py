@@ -8,11 +8,11 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import settings
 
-from libs.common.aggregates import Decision
 from libs.common.contracts.biometrics import FaceMatched, FaceRejected, FaceReviewRequested
 from libs.common.contracts.ca import CertIssued, CertRefused, CertRevoked, Profile
 from libs.common.contracts.otp import OtpRejected, OtpSent, OtpVerified
 from libs.common.contracts.people import Contact, Person
+from libs.common.decisions import Decision
 from libs.common.engine import Engine
 from libs.common.errors import Unavailable
 from libs.common.events import Event, Meta, Received

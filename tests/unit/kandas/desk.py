@@ -10,9 +10,10 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from libs.common.aggregates import Aggregates, Decision
+from libs.common.aggregates import Aggregates
 from libs.common.blobs import Blobs
 from libs.common.contracts.kandas import CheckAnswer, Service
+from libs.common.decisions import Decision
 from libs.common.engine import Engine
 from libs.common.events import Meta
 from libs.common.metrics import Metrics

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from libs.common.aggregates import Decision
 from libs.common.contracts.kandas import CheckAnswer, KandasDecision, KandasExtended, KandasGranted, KandasRefused
+from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from services.kandas import deciding, domain
 from services.kandas.deciding import Verdict

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from libs.common.aggregates import Decision
+from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from services.kandas.calendar import end_of
 from services.kandas.deciding import Verdict
