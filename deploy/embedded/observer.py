@@ -38,11 +38,17 @@ class Observer:
         self._task = asyncio.create_task(self._read(self._consumer), name="observer")
 
     async def settle(self, quiet_s: float = QUIET_S) -> None:
-        """Wait until nothing new has come for so long."""
+        """Wait until nothing new has come for so long.
+
+        Raises:
+            Exception: whatever ended the reading: silence would then mean nothing.
+        """
         before = -1
         while before != self.seen:
             before = self.seen
             await asyncio.sleep(quiet_s)
+            if self._task is not None and self._task.done():
+                self._task.result()
 
     async def stop(self) -> None:
         """End reading."""
@@ -79,5 +85,5 @@ def _text(raw: bytes | None) -> str | None:
 def _json(raw: bytes | None) -> Any:
     try:
         return None if raw is None else json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):  # whoever may write to a topic may write anything
         return _text(raw)

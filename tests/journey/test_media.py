@@ -1,0 +1,90 @@
+"""Pictures and clips: encrypted while a journey needs them, gone when it has ended."""
+
+import base64
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from bson import ObjectId
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+
+from deploy.embedded.people import bench_camera
+from libs.citizen.client import Part, Upload
+from libs.citizen.progress import wait_until
+from tests.journey.town import WAITING, Town
+
+MARK = b"a picture that nobody else takes "  # 33 bytes: repeated, its base64 form repeats too
+PICTURE = Upload(MARK * 10_000, "image/jpeg")
+
+
+@asynccontextmanager
+async def media_store(town: Town) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
+    """The database of biometrics, as a database's administrator sees it."""
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(town.installation.mongo_uri)
+    async with client:
+        yield client[f"{town.installation.prefix}biometrics"]
+
+
+async def blobs_of(database: AsyncDatabase[dict[str, Any]], journey_id: str) -> list[ObjectId]:
+    """The ids of what is kept of a journey's captures."""
+    records = [each async for each in database["blob_records"].find({})]
+    return [ObjectId(each["_id"]) for each in records if journey_id in each["name"]]
+
+
+async def pieces_of(database: AsyncDatabase[dict[str, Any]], files: Sequence[ObjectId]) -> tuple[int, int]:
+    """How many of these files there are, and how many pieces of them."""
+    there = [await database["blobs.files"].find_one({"_id": file}) for file in files]
+    chunks = [len(await database["blobs.chunks"].find({"files_id": file}).to_list()) for file in files]
+    return sum(file is not None for file in there), sum(chunks)
+
+
+async def test_after_a_journey_has_ended_no_picture_or_clip_of_it_is_left(town: Town) -> None:
+    person = town.person()
+    ticket = await town.set_out(person)
+    way = town.way(person, ticket)
+    await way._prove_phone()
+    async with media_store(town) as database:
+        await way._prove_face()
+        files = await blobs_of(database, ticket.journey_id)
+        assert len(files) == len(Part)
+        assert await pieces_of(database, files) == (len(Part), len(Part))
+        await way.complete()
+        await wait_until(
+            lambda: blobs_of(database, ticket.journey_id), lambda names: not names, seconds=lambda _: WAITING.machines
+        )
+        assert await pieces_of(database, files) == (0, 0)
+
+
+async def test_a_journey_given_up_in_the_middle_leaves_no_picture_either(town: Town) -> None:
+    person = town.person()
+    ticket = await town.set_out(person)
+    await town.way(person, ticket)._prove_phone()
+    session = await town.services.biometrics.capture(ticket)
+    await town.services.biometrics.upload(ticket, Part.SELFIE, PICTURE, session.nonce)
+    async with media_store(town) as database:
+        assert len(await blobs_of(database, ticket.journey_id)) == 1
+        await town.services.identity.cancel(ticket)
+        await wait_until(
+            lambda: blobs_of(database, ticket.journey_id), lambda names: not names, seconds=lambda _: WAITING.machines
+        )
+    (closed,) = (await town.told()).of(ticket.journey_id, "journey.closed")
+    assert closed.value["outcome"] == "cancelled"
+
+
+async def test_no_picture_ever_stands_in_clear_on_the_disk(town: Town) -> None:
+    person = town.person()
+    usual = bench_camera(person)
+
+    async def camera(challenge: Sequence[str]) -> Mapping[Part, Upload]:
+        return {**await usual(challenge), Part.SELFIE: PICTURE, Part.CLIP: replace(PICTURE, media_type="video/webm")}
+
+    ticket = await town.set_out(person)
+    way = town.way(person, ticket, camera)
+    await way._prove_phone()
+    await way._prove_face()
+    traces = (MARK, base64.b64encode(MARK), MARK.hex().encode())
+    files = [path for path in town.installation.folder.rglob("*") if path.is_file()]
+    assert [path.name for path in files if any(trace in path.read_bytes() for trace in traces)] == []
+    await way.complete()
