@@ -13,10 +13,14 @@ TREES = ("libs", "services", "deploy", "tests")
 
 MOTOR_AT_HOME = {"libs.common.store", "libs.common.blobs"}
 BROKER_AT_HOME = {"libs.common.broker"}
+MACHINERY = (
+    *("aggregates", "background", "blobs", "broker", "consumption", "engine", "http", "logging", "metrics"),
+    *("outbox", "platform", "run", "settings", "store", "timers"),
+)
 INPUT_OUTPUT = {
     *("faststream", "fastapi", "starlette", "uvicorn", "motor", "pymongo", "aiokafka", "httpx"),
     *("structlog", "logging", "prometheus_client", "asyncio", "socket", "subprocess"),
-    *(f"libs.common.{module}" for module in ("store", "blobs", "broker", "http", "logging", "metrics", "settings")),
+    *(f"libs.common.{module}" for module in MACHINERY),
 }
 CHANCE = {"random", "secrets"}
 CLOCK_AND_CHANCE_CALLS = {
