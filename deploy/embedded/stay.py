@@ -48,7 +48,8 @@ def _say(console: Console, installation: Installation, broker: Broker, store: St
     console.print(
         f"\nA citizen of this installation: IIN {person.iin}, phone {person.phone}, document {person.document_number}; "
         f"{PEOPLE} of them in {FOLDER}/register.json.\n"
-        "Go their way:  python -m libs.citizen eds --dev-inbox\n"
+        "Go their way:  .venv/bin/python -m libs.citizen eds --dev-inbox\n"
+        "It asks for captures; without a camera, .venv/bin/python -m deploy.media OUT CHALLENGE makes them.\n"
         f"An officer of {REGION}, in another shell:\n  export CITIZEN_STAFF_TOKEN={installation.staff.officer(REGION)}",
         markup=False,
     )
