@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from libs.common.http import MB, raw_body
 from libs.common.tokens import Authenticator, Claims
 from libs.common.values import JourneyId
-from services.biometrics.domain import PARTS, Analysing, CheckState, Failed, InReview, Matched, Open, Part
+from services.biometrics.domain import Analysing, CheckState, Failed, InReview, Matched, Open
 from services.biometrics.service import BiometricsService
+from services.biometrics.verdicts import PARTS, Part
 
 UPLOAD_LIMIT = 20 * MB
 

@@ -6,8 +6,8 @@ never into a loop.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
-from typing import Annotated, Final, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,12 +15,12 @@ from libs.common.contracts.biometrics import FaceMatched, FaceRejected, FaceRevi
 from libs.common.contracts.people import Person
 from libs.common.decisions import Decision
 from libs.common.errors import Refused
-from libs.common.sealing import Sealed
+from libs.common.sealing import Personal, Sealed
 from services.biometrics.challenge import Action
+from services.biometrics.verdicts import PARTS, Part, Verdict
 
-Part = Literal["selfie", "clip", "document-front", "document-back"]
-PARTS: Final[tuple[Part, ...]] = ("selfie", "clip", "document-front", "document-back")
-Band = Literal["match", "review", "no_match"]
+LATE_UPLOADS: Final = timedelta(minutes=5)
+"""How long after a journey's end an upload that was under way may still have been stored."""
 
 
 class Rules(BaseModel):
@@ -46,29 +46,21 @@ class Challenge(_Value):
     nonce: str
 
 
-class DocumentFacts(_Value):
-    """What the document's machine-readable zone says, as far as the decision needs it."""
+class Remark(Personal):
+    """What a clerk wrote to a decision; it may speak of anybody."""
 
-    iin: str | None
-    document_number: str
-    expiry_date: date
+    audience: ClassVar[str] = "biometrics"
 
-
-class Findings(_Value):
-    """What the analysis of one try found. ``faults`` holds guidance keys by the part that must be sent again."""
-
-    faults: Mapping[Part, tuple[str, ...]] = {}
-    document: DocumentFacts | None = None
-    band: Band | None = None
-    model: str = ""
+    text: str
 
 
-class Verdict(_Value):
-    """What findings mean. ``again`` are the parts to be sent once more, for ``reasons``."""
+class Review(_Value):
+    """A clerk's decision, kept for those who must account for it."""
 
-    band: Band
-    reasons: tuple[str, ...] = ()
-    again: tuple[Part, ...] = ()
+    clerk: str
+    matched: bool
+    at: datetime
+    remark: Sealed[Remark]
 
 
 class Waiting(_Value):
@@ -79,7 +71,11 @@ class Waiting(_Value):
     phone_proven: bool = False
 
 
-class _Session(_Value):
+class _Reviewable(_Value):
+    reviews: tuple[Review, ...] = ()
+
+
+class _Session(_Reviewable):
     person: Sealed[Person]
     challenge: Challenge
     expires_at: datetime
@@ -110,23 +106,23 @@ class InReview(_Session):
     model: str
 
 
-class Matched(_Value):
+class Matched(_Reviewable):
     """It is the person on the document, alive, now."""
 
     kind: Literal["matched"] = "matched"
 
 
-class Failed(_Value):
+class Failed(_Reviewable):
     """The tries are used up: the way leads to an office."""
 
     kind: Literal["failed"] = "failed"
 
 
-class Closed(_Value):
-    """The journey ended. Until ``purged``, its media are being deleted."""
+class Closed(_Reviewable):
+    """The journey ended. Its media are deleted at once, and once more for an upload that was just under way."""
 
     kind: Literal["closed"] = "closed"
-    purged: bool = False
+    deletions_left: int = 2
 
 
 Check = Annotated[Waiting | Open | Analysing | InReview | Matched | Failed | Closed, Field(discriminator="kind")]
@@ -186,32 +182,24 @@ def may_receive(state: CheckState | None, nonce: str, now: datetime) -> Open:
             raise Refused("capture.closed", "This face check is over.")
 
 
-def judge(findings: Findings, person: Person, today: date) -> Verdict:
-    """Turn findings into a verdict: quality first, then whose document it is, then whose face."""
-    faults = dict(findings.faults)
-    for key in _document_faults(findings.document, person, today):
-        faults["document-back"] = (*faults.get("document-back", ()), key)
-    if faults:
-        reasons = tuple(dict.fromkeys(key for keys in faults.values() for key in keys))
-        again = tuple(part for part in PARTS if part in faults)
-        return Verdict(band="no_match", reasons=reasons, again=again)
-    if findings.band is None or findings.band == "no_match":
-        return Verdict(band="no_match", reasons=("face.not_the_same_person",), again=PARTS)
-    return Verdict(band=findings.band)
-
-
 def conclude(
-    state: CheckState | None, verdict: Verdict, model: str, new_challenge: NewChallenge, *, rules: Rules, now: datetime
+    state: CheckState | None,
+    looked_at: Analysing,
+    verdict: Verdict,
+    new_challenge: NewChallenge,
+    *,
+    rules: Rules,
+    now: datetime,
 ) -> Result | None:
-    """Take in the verdict on the captures that were being analysed."""
-    if not isinstance(state, Analysing):
+    """Take in the verdict on the captures that were looked at; one that comes late says nothing about newer ones."""
+    if not isinstance(state, Analysing) or state.captures != looked_at.captures:
         return None
     match verdict.band:
         case "match":
-            return Decision(Matched(), (FaceMatched(model=model),))
+            return Decision(Matched(reviews=state.reviews), (FaceMatched(model=verdict.model),))
         case "review":
             due_at = now + rules.review
-            waiting = InReview(**_session(state), due_at=due_at, model=model)
+            waiting = InReview(**_session(state), due_at=due_at, model=verdict.model)
             return Decision(waiting, (FaceReviewRequested(due_at=due_at),), wake_at=due_at)
         case "no_match":
             return _try_failed(state, verdict.reasons, verdict.again, new_challenge)
@@ -226,35 +214,42 @@ def analysis_broke(state: CheckState | None, new_challenge: NewChallenge, rules:
     return _try_failed(state, ("capture.not_readable",), PARTS, new_challenge)
 
 
-def review(state: CheckState | None, matched: bool, new_challenge: NewChallenge) -> Result:
-    """A clerk decided.
+def review(state: CheckState | None, decision: Review, new_challenge: NewChallenge, rules: Rules) -> Result:
+    """A clerk decided. A citizen who is to try again gets a session's time anew.
 
     Raises:
         Refused: ``review.not_waiting``: there is nothing to decide, or it was decided.
     """
     if not isinstance(state, InReview):
         raise Refused("review.not_waiting", "This face check does not wait for a decision any more.")
-    if matched:
-        return Decision(Matched(), (FaceMatched(model=state.model, reviewed=True),))
-    return _try_failed(state, ("face.not_the_same_person",), PARTS, new_challenge)
+    reviews = (*state.reviews, decision)
+    if decision.matched:
+        return Decision(Matched(reviews=reviews), (FaceMatched(model=state.model, reviewed=True),))
+    again = state.model_copy(update={"reviews": reviews, "expires_at": decision.at + rules.session})
+    return _try_failed(again, ("face.not_the_same_person",), PARTS, new_challenge)
 
 
-def review_overdue(state: CheckState | None, new_challenge: NewChallenge, now: datetime) -> Result | None:
+def review_overdue(state: CheckState | None, new_challenge: NewChallenge, rules: Rules, now: datetime) -> Result | None:
     """No clerk decided in time: the citizen may try again, and loses no try by it."""
     if not isinstance(state, InReview) or now < state.due_at:
         return None
-    kept = state.model_copy(update={"tries_left": state.tries_left + 1})
-    return _try_failed(kept, ("review.overdue",), PARTS, new_challenge)
+    again = state.model_copy(update={"tries_left": state.tries_left + 1, "expires_at": now + rules.session})
+    return _try_failed(again, ("review.overdue",), PARTS, new_challenge)
 
 
 def close(state: CheckState | None, now: datetime) -> Result | None:
     """The journey ended: its media are to go."""
-    return None if isinstance(state, Closed) else Decision(Closed(), wake_at=now)
+    if isinstance(state, Closed):
+        return None
+    return Decision(Closed(reviews=state.reviews if isinstance(state, _Reviewable) else ()), wake_at=now)
 
 
-def purged(state: CheckState | None) -> Result | None:
-    """The media are gone."""
-    return Decision(Closed(purged=True)) if isinstance(state, Closed) else None
+def deleted(state: CheckState | None, now: datetime) -> Result | None:
+    """The media that were there are gone."""
+    if not isinstance(state, Closed):
+        return None
+    left = max(state.deletions_left - 1, 0)
+    return Decision(state.model_copy(update={"deletions_left": left}), wake_at=now + LATE_UPLOADS if left else None)
 
 
 def _try_failed(
@@ -263,25 +258,12 @@ def _try_failed(
     left = state.tries_left - 1
     event = FaceRejected(reasons=reasons, tries_left=left, final=left <= 0)
     if left <= 0:
-        return Decision(Failed(), (event,))
+        return Decision(Failed(reviews=state.reviews), (event,))
     kept = {part: blob for part, blob in state.captures.items() if part not in again}
     # A clip that stays keeps the challenge it met; one that is made anew meets a new one.
     challenge = new_challenge() if "clip" in again else state.challenge
     session = _session(state) | {"captures": kept, "tries_left": left, "challenge": challenge}
     return Decision(Open(**session, guidance=reasons), (event,))
-
-
-def _document_faults(document: DocumentFacts | None, person: Person, today: date) -> list[str]:
-    if document is None:
-        return []
-    faults = []
-    if document.iin != person.iin:
-        faults.append("document.of_another_person")
-    if person.document_number is not None and document.document_number != person.document_number:
-        faults.append("document.not_the_registered_one")
-    if document.expiry_date < today:
-        faults.append("document.expired")
-    return faults
 
 
 def _session(state: _Session) -> dict[str, object]:

@@ -15,7 +15,16 @@ from libs.common.sealing import Sealed
 from libs.common.values import Clock
 from services.biometrics import domain
 from services.biometrics.analyser import Analyser
-from services.biometrics.domain import Analysing, CheckState, Closed, DocumentFacts, Findings, InReview, Part, Rules
+from services.biometrics.domain import (
+    Analysing,
+    CheckState,
+    Closed,
+    InReview,
+    Remark,
+    Review,
+    Rules,
+)
+from services.biometrics.verdicts import PARTS, DocumentFacts, Findings, Part, judge
 from services.biometrics.workers import AnalysisTimeout, JobFailed, WorkerDied
 
 log = structlog.get_logger()
@@ -81,7 +90,7 @@ class BiometricsService:
         """Keep one capture, encrypted, and note it; the last one starts the analysis.
 
         Raises:
-            Refused: see `libs.biometrics.domain.receive`.
+            Refused: see `services.biometrics.domain.receive`.
         """
         now = self._clock()
         domain.may_receive(await self._checks.get(journey_id), nonce, now)
@@ -96,9 +105,17 @@ class BiometricsService:
         return sorted(waiting, key=lambda pair: pair[1].due_at)
 
     async def review(self, journey_id: str, *, matched: bool, clerk: str, reason: str) -> None:
-        """Take in a clerk's decision."""
-        await self._checks.apply(journey_id, lambda state: domain.review(state, matched, self._new_challenge))
-        log.info("review.decided", subject=journey_id, matched=matched, clerk=clerk, reason=reason)
+        """Take in a clerk's decision. Its reason, which may speak of anybody, is kept sealed and never logged.
+
+        Raises:
+            Refused: ``review.not_waiting``: there is nothing to decide, or it was decided.
+        """
+        remark = Sealed(Remark(text=reason))
+        decision = Review(clerk=clerk, matched=matched, at=self._clock(), remark=remark)
+        await self._checks.apply(
+            journey_id, lambda state: domain.review(state, decision, self._new_challenge, self._rules)
+        )
+        log.info("review.decided", subject=journey_id, matched=matched, clerk=clerk)
 
     async def picture(self, journey_id: str, part: Part, clerk: str) -> bytes:
         """Show a capture to the clerk who reviews it; every look is logged.
@@ -119,11 +136,11 @@ class BiometricsService:
                 await self._analyse(journey_id, state)
             case InReview():
                 await self._checks.apply(
-                    journey_id, lambda state: domain.review_overdue(state, self._new_challenge, now)
+                    journey_id, lambda state: domain.review_overdue(state, self._new_challenge, self._rules, now)
                 )
-            case Closed(purged=False):
+            case Closed():
                 await self._blobs.delete_prefix(_media(journey_id))
-                await self._checks.apply(journey_id, domain.purged)
+                await self._checks.apply(journey_id, lambda state: domain.deleted(state, self._clock()))
 
     async def _analyse(self, journey_id: str, state: Analysing) -> None:
         try:
@@ -136,12 +153,12 @@ class BiometricsService:
             )
             return
         today = (self._clock() + self._today_offset).date()
-        verdict = domain.judge(findings, state.person.value, today)
+        verdict = judge(findings, state.person.value, today)
         log.info("analysis.done", subject=journey_id, band=verdict.band, reasons=verdict.reasons)
         await self._checks.apply(
             journey_id,
             lambda present: domain.conclude(
-                present, verdict, findings.model, self._new_challenge, rules=self._rules, now=self._clock()
+                present, state, verdict, self._new_challenge, rules=self._rules, now=self._clock()
             ),
         )
 
@@ -153,7 +170,7 @@ class BiometricsService:
         document = await self._analyser.document([pictures["document-front"], pictures["document-back"]])
         reports = {"selfie": selfie, "clip": clip, "document-front": document, "document-back": document}
         faults: dict[Part, tuple[str, ...]] = {
-            part: tuple(reports[part].guidance) for part in domain.PARTS if not reports[part].ok
+            part: tuple(reports[part].guidance) for part in PARTS if not reports[part].ok
         }
         facts = document.mrz and DocumentFacts(
             iin=document.mrz.iin,
