@@ -135,7 +135,7 @@ async def test_hostile_events_on_every_topic_become_dead_letters_while_a_journey
 
 async def test_well_formed_facts_about_what_nobody_knows_lead_to_nothing(town: Town) -> None:
     """Such as an attacker on the bus would write, who holds no key: no journey, no certificate, no decision follows."""
-    subjects = [str(uuid4()), "../../../etc/passwd", "a" * 200, "{'$where': '1'}", "нет", "0"]
+    subjects = [str(uuid4()), "../../../etc/passwd", "a" * 200, "{'$where': '1'}", "нет", "0", "a\x00b"]
     facts: Sequence[tuple[str, dict[str, object]]] = [
         ("otp.verified", {"phone_ref": "0" * 32}),
         ("face.matched", {"model": "none"}),
