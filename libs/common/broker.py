@@ -228,9 +228,11 @@ class Subscription:
         try:
             async with asyncio.timeout(WATCH_EVERY_S):
                 for consumer in filter(None, (each.consumer for each in self._subscribers)):
-                    ends = await consumer.end_offsets(consumer.assignment())
+                    assigned = consumer.assignment()
+                    ends, firsts = await consumer.end_offsets(assigned), await consumer.beginning_offsets(assigned)
                     for partition, end in ends.items():
-                        total[partition.topic] += end - (await consumer.committed(partition) or 0)
+                        # Never committed: what is left of the partition is ahead; what expired is not.
+                        total[partition.topic] += end - (await consumer.committed(partition) or firsts[partition])
         except (KafkaError, TimeoutError):
             # Whether the broker answers is a question of readiness: restarting this process would not help.
             return 0

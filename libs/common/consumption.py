@@ -89,6 +89,8 @@ class Consumption:
         self._clock = clock
         self._policy = policy or RetryPolicy()
         self._circuit = circuit or Circuit()
+        # Asked when metrics are read: a circuit closes by itself, as failures grow old.
+        metrics.circuit_open.set_function(lambda: float(self._circuit.is_open(clock())))
         self._handler_s = handler_s
         self._batch_s = batch_s
         self._side_by_side = asyncio.Semaphore(PARALLEL_KEYS)
@@ -194,9 +196,7 @@ class Consumption:
             return "retried"
         if not isinstance(error, MalformedMessage):
             # Malformed messages do not count: whoever can write to a topic must not be able to stop its readers.
-            is_open = self._circuit.is_open(now)
-            self._metrics.circuit_open.set(is_open)
-            if is_open:
+            if self._circuit.is_open(now):
                 raise Unavailable("too many messages were given up; waiting for somebody to look") from error
             self._circuit.gave_up(now)
         await self._publisher.publish_raw(retry.dead_letter(record, self._group, error))

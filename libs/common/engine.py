@@ -47,7 +47,14 @@ class Engine:
     def kind(self, state: Any, name: str, *, searched: Sequence[str] = ()) -> Kind:
         """Make a kind of aggregate: its state type (a model, or a discriminated union of them) and its name."""
         documents = self.documents(name, searched)
-        outbox = Outbox(documents, self.publisher, clock=self.clock, metrics=self.metrics, grace_s=self.outbox_grace_s)
+        outbox = Outbox(
+            documents,
+            self.publisher,
+            name=name,
+            clock=self.clock,
+            metrics=self.metrics,
+            grace_s=self.outbox_grace_s,
+        )
         nudges = Nudges()
         aggregates: Aggregates[Any] = Aggregates(
             state,

@@ -80,7 +80,7 @@ class Metrics:
     def _delivery(self) -> None:
         self.outbox_published = self._counter("outbox_published", "Events published from the outbox")
         self.outbox_oldest_seconds = self._gauge(
-            "outbox_oldest_seconds", "Age of the oldest event that waits to be published; 0 if none waits"
+            "outbox_oldest_seconds", "Age of the oldest event that waits to be published; 0 if none waits", "aggregate"
         )
         self.duplicates = self._counter(
             "duplicates", "Messages that their aggregate had taken in before, and were not decided again", "aggregate"
@@ -90,7 +90,9 @@ class Metrics:
         )
         self.timers_fired = self._counter("timers_fired", "Timers that were claimed and delivered", "aggregate")
         self.timers_overdue_seconds = self._gauge(
-            "timers_overdue_seconds", "How long ago the oldest timer that nobody has claimed was due; 0 if none is"
+            "timers_overdue_seconds",
+            "How long ago the oldest timer that nobody has claimed was due; 0 if none is",
+            "aggregate",
         )
 
     def _journeys(self) -> None:

@@ -54,15 +54,24 @@ class Outbox:
     """The outboxes of one collection of aggregates.
 
     Args:
+        name: of the collection, for the metrics.
         grace_s: how long an entry may wait before the sweeper takes it for left behind. Longer than a publish takes,
             or the sweeper publishes what is just being published.
     """
 
     def __init__(
-        self, documents: Documents, publisher: Publisher, *, clock: Clock, metrics: Metrics, grace_s: float = 5.0
+        self,
+        documents: Documents,
+        publisher: Publisher,
+        *,
+        name: str,
+        clock: Clock,
+        metrics: Metrics,
+        grace_s: float = 5.0,
     ) -> None:
         self._documents = documents
         self._publisher = publisher
+        self._name = name
         self._clock = clock
         self._metrics = metrics
         self._grace_s = grace_s
@@ -135,6 +144,6 @@ class Outbox:
         now = to_millis(self._clock())
         left = await self._documents.unpublished(now - int(self._grace_s * 1000), SWEEP_LIMIT)
         oldest = min((document.outbox_at or now for document in left), default=now)
-        self._metrics.outbox_oldest_seconds.set((now - oldest) / 1000)
+        self._metrics.outbox_oldest_seconds.labels(self._name).set((now - oldest) / 1000)
         for document in left:
             await self.publish(document)

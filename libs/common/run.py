@@ -16,7 +16,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def main(name: str, settings: type[S], build: Callable[[S], App]) -> None:
-    """Serve one service. Exits with status 2 and a sentence for each wrong setting."""
+    """Serve one service. Exits with status 1 and a sentence for each wrong setting."""
     try:
         read = settings()
     except ValidationError as error:

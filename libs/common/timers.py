@@ -97,7 +97,7 @@ class Timers:
         """Find what is due and hand it to the workers."""
         now = self._now()
         due = await self._documents.due(now, SWEEP_LIMIT)
-        self._metrics.timers_overdue_seconds.set((now - due[0][1]) / 1000 if due else 0)
+        self._metrics.timers_overdue_seconds.labels(self._name).set((now - due[0][1]) / 1000 if due else 0)
         for key, wake_at in due:
             if key not in self._pending:
                 self._pending.add(key)

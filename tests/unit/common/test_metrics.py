@@ -39,8 +39,8 @@ def test_services_in_one_process_count_apart_and_say_who_they_are() -> None:
 
 def test_the_registry_can_be_given() -> None:
     registry = CollectorRegistry()
-    Metrics("ca", registry).outbox_oldest_seconds.set(7)
-    assert b"onboarding_outbox_oldest_seconds 7.0" in generate_latest(registry)
+    Metrics("ca", registry).outbox_oldest_seconds.labels("enrolments").set(7)
+    assert b'onboarding_outbox_oldest_seconds{aggregate="enrolments"} 7.0' in generate_latest(registry)
 
 
 def test_every_metric_of_ours_says_what_it_means() -> None:
