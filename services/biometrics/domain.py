@@ -179,7 +179,12 @@ def may_receive(state: CheckState | None, nonce: str, now: datetime) -> Open:
         case Analysing() | InReview():
             raise Refused("capture.closed", "Your pictures are being looked at. Please wait for the result.")
         case _:
-            raise Refused("capture.closed", "This face check is over.")
+            raise over()
+
+
+def over() -> Refused:
+    """Make the refusal for what comes after the end."""
+    return Refused("capture.closed", "This face check is over.")
 
 
 def conclude(

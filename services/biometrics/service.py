@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from libs.common.aggregates import Aggregates
-from libs.common.blobs import Blobs
+from libs.common.blobs import BlobMissing, Blobs
 from libs.common.contracts.people import Person
 from libs.common.errors import Refused
 from libs.common.events import Meta
@@ -95,7 +95,10 @@ class BiometricsService:
         now = self._clock()
         domain.may_receive(await self._checks.get(journey_id), nonce, now)
         blob = f"{_media(journey_id)}{part}/{hashlib.sha256(content).hexdigest()}"
-        await self._blobs.put(blob, content, purge_at=now + MEDIA_KEPT_AT_MOST)
+        try:
+            await self._blobs.put(blob, content, purge_at=now + MEDIA_KEPT_AT_MOST)
+        except BlobMissing:
+            raise domain.over() from None  # the journey ended during the upload
         await self._checks.apply(journey_id, lambda state: domain.receive(state, part, nonce, blob, self._clock()))
 
     async def reviews(self) -> Sequence[tuple[str, InReview]]:

@@ -1,0 +1,231 @@
+"""Face checks in memory: what outlives a process, the process itself, and an analyser that sees what it is told."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import Any, cast
+
+from libs.common.blobs import BlobMissing, Blobs
+from libs.common.contracts.identity import JourneyClosed, JourneyStarted
+from libs.common.contracts.otp import OtpVerified
+from libs.common.contracts.people import Contact, Person
+from libs.common.engine import Engine
+from libs.common.events import Event, Meta, Received
+from libs.common.metrics import Metrics
+from libs.common.sealing import Keyring, Sealed
+from libs.common.testing.memory import MemoryDocuments
+from services.biometrics import domain
+from services.biometrics.domain import Challenge
+from services.biometrics.handlers import Handlers
+from services.biometrics.model_card import Band
+from services.biometrics.mrz import Mrz
+from services.biometrics.reports import ClipReport, DocumentReport, Embedded, MatchResult, SelfieReport
+from services.biometrics.service import BiometricsService
+from services.biometrics.verdicts import PARTS, Part
+from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+LEASE = timedelta(seconds=121)
+JOURNEY = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a01"
+OTHER = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a02"
+IIN, DOCUMENT = "850412399015", "900000011"
+RULES = domain.Rules()
+KEYRING = Keyring({name: {"1": bytes(range(32))} for name in ("person", "contact", "biometrics")}, bytes(32))
+METRICS = Metrics("biometrics")
+PERSON = Person(iin=IIN, surname="ТОЛҚЫНБЕКОВА", given_name="АЙСҰЛУ", document_number=DOCUMENT)
+STARTED = JourneyStarted(
+    person=Sealed(PERSON),
+    contact=Sealed(Contact(phone="+77010000012")),
+    person_ref="person-ref",
+    phone_ref="phone-ref",
+    mcb_registered=True,
+    expires_at=NOON + timedelta(days=7),
+)
+VERIFIED = OtpVerified(phone_ref="phone-ref")
+CLOSED = JourneyClosed(outcome="completed", reason="journey.completed")
+
+
+def card(**change: object) -> bytes:
+    """The back of a card: what its machine-readable zone says."""
+    zone = Mrz(
+        layout="TD1",
+        document_type="ID",
+        issuer="KAZ",
+        document_number=DOCUMENT,
+        iin=IIN,
+        birth_date=date(1985, 4, 12),
+        expiry_date=date(2030, 1, 1),
+        sex="F",
+        nationality="KAZ",
+        surname="TOLQYNBEKOVA",
+        given_names="AISULU",
+    )
+    return zone.model_copy(update=change).model_dump_json().encode()
+
+
+GOOD: dict[Part, bytes] = {"selfie": b"selfie", "clip": b"clip", "document-front": b"front", "document-back": card()}
+
+
+class Eyes:
+    """An analyser that finds a fault where the media name one, and else what it is told about the likeness."""
+
+    def __init__(self) -> None:
+        self.band: Band = "match"
+        self.failures: list[Exception] = []
+        self.challenges: list[tuple[str, ...]] = []
+        self.looks = 0
+
+    async def selfie(self, data: bytes) -> SelfieReport:
+        self.looks += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return SelfieReport(measures={}, profile="p", **self._seen(data))
+
+    async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:
+        self.challenges.append(challenge)
+        return ClipReport(measures={}, profile="p", **self._seen(data))
+
+    async def document(self, pictures: list[bytes]) -> DocumentReport:
+        front, back = pictures
+        faulty = back if back.startswith(b"document.") else front
+        zone = None if back.startswith(b"document.") else Mrz.model_validate_json(back)
+        return DocumentReport(measures={}, profile="p", mrz=zone, **self._seen(faulty))
+
+    async def match(self, selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:
+        assert all(each.embedding == b"face" for each in (selfie, clip, document))
+        bands: dict[Any, Band] = {"selfie-clip": "match", "selfie-document": self.band, "clip-document": "match"}
+        return MatchResult(distances=dict.fromkeys(bands, 0.1), bands=bands, model="model-7")
+
+    def _seen(self, data: bytes) -> dict[str, Any]:
+        fault = data.decode() if data.startswith((b"selfie.", b"clip.", b"document.")) else None
+        return {"guidance": (fault,) if fault else (), "model": "model-7", "embedding": None if fault else b"face"}
+
+
+class MemoryBlobs:
+    """Blobs in a dictionary that outlives processes."""
+
+    def __init__(self, kept: dict[str, bytes], faults: Faults) -> None:
+        self._kept = kept
+        self._faults = faults
+
+    async def put(self, name: str, data: bytes, *, purge_at: datetime | None = None) -> None:
+        assert purge_at is not None, "media must go even if nobody says that the journey ended"
+        self._faults.step()
+        self._kept[name] = data
+        self._faults.step()
+
+    async def get(self, name: str) -> bytes:
+        self._faults.step()
+        if name not in self._kept:
+            raise BlobMissing(name)
+        return self._kept[name]
+
+    async def delete_prefix(self, prefix: str) -> int:
+        self._faults.step()
+        found = [name for name in self._kept if name.startswith(prefix)]
+        for name in found:
+            del self._kept[name]
+        self._faults.step()
+        return len(found)
+
+
+@dataclass
+class World:
+    """What outlives every process."""
+
+    now: datetime = NOON
+    rows: MemoryDocuments = field(default_factory=MemoryDocuments)
+    log: Log = field(default_factory=Log)
+    media: dict[str, bytes] = field(default_factory=dict)
+    eyes: Eyes = field(default_factory=Eyes)
+
+    def __post_init__(self) -> None:
+        self._ids, self._messages, self._challenges = count(1), count(1), count(1)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def new_id(self) -> str:
+        return f"id-{next(self._ids)}"
+
+    def new_challenge(self) -> Challenge:
+        number = next(self._challenges)
+        return Challenge(actions=("left", "blink", "right") if number % 2 else ("right", "left"), nonce=f"n-{number}")
+
+    def meta(self, event: Event, subject: str = JOURNEY, message_id: str | None = None) -> Meta:
+        name = message_id or f"message-{next(self._messages)}"
+        return Meta(name, event.type(), "elsewhere", self.now, subject, subject)
+
+    def told(self, subject: str = JOURNEY) -> list[tuple[str, dict[str, Any]]]:
+        """What was told about a journey, each event id once."""
+        once = {each.meta.id: each for each in self.log.published if each.meta.subject == subject}
+        return [(each.topic, json.loads(each.value)) for each in once.values()]
+
+    @property
+    def topics(self) -> list[str]:
+        return [topic for topic, _ in self.told()]
+
+
+class Booth:
+    """One process of the service on a world; a crash ends it, and the next one begins on what it left."""
+
+    def __init__(self, world: World, faults: Faults | None = None, blobs: Blobs | None = None) -> None:
+        self.world = world
+        faults = faults or Faults()
+        engine = Engine(
+            source="biometrics",
+            documents=lambda _name, _searched: FaultyDocuments(world.rows, faults),
+            publisher=FaultyPublisher(world.log, faults),
+            keyring=KEYRING,
+            metrics=METRICS,
+            clock=world.clock,
+            new_id=world.new_id,
+        )
+        self.checks = engine.kind(domain.Check, "checks")
+        self.service = BiometricsService(
+            self.checks.aggregates,
+            blobs or cast("Blobs", MemoryBlobs(world.media, faults)),
+            world.eyes,
+            rules=RULES,
+            clock=world.clock,
+            new_challenge=world.new_challenge,
+        )
+        self.timers = engine.timers(self.checks, self.service.wake, lease_s=120)
+        self._routes = {route.event.topic: route.handle for route in Handlers(self.service).routes()}
+
+    async def tell(self, event: Event, subject: str = JOURNEY, meta: Meta | None = None) -> None:
+        await self._routes[event.topic](Received(event, meta or self.world.meta(event, subject)))
+
+    async def opened(self, subject: str = JOURNEY) -> None:
+        await self.tell(STARTED, subject)
+        await self.tell(VERIFIED, subject)
+
+    async def wake_due(self) -> None:
+        """Let every timer ring whose time has come, until nothing more is due."""
+        now = int(self.world.now.timestamp() * 1000)
+        while due := await self.checks.documents.due(now, 100):
+            for key, wake_at in due:
+                await self.timers.run_once(key, wake_at)
+
+    async def state(self, subject: str = JOURNEY) -> domain.CheckState | None:
+        state: domain.CheckState | None = await self.checks.aggregates.get(subject)
+        return state
+
+    async def session(self, subject: str = JOURNEY) -> domain.Open:
+        state = await self.state(subject)
+        assert isinstance(state, domain.Open)
+        return state
+
+    async def send(self, media: dict[Part, bytes] | None = None, subject: str = JOURNEY) -> None:
+        """Send what is still wanted, for the present challenge."""
+        session = await self.session(subject)
+        for part in PARTS:
+            if part not in session.captures:
+                await self.service.receive(subject, part, session.challenge.nonce, {**GOOD, **(media or {})}[part])
+
+    async def tried(self, media: dict[Part, bytes] | None = None, subject: str = JOURNEY) -> None:
+        """Send everything wanted and have it looked at."""
+        await self.send(media, subject)
+        await self.wake_due()

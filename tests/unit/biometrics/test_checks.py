@@ -1,0 +1,235 @@
+"""The rules of face checks alone: verdicts, tries, reviews, endings."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.common.contracts.biometrics import FaceMatched, FaceRejected
+from libs.common.errors import Refused
+from libs.common.events import Event
+from libs.common.sealing import Sealed
+from services.biometrics import domain
+from services.biometrics.domain import Analysing, Challenge, CheckState, InReview, Open, Remark, Review
+from services.biometrics.verdicts import CARD, PARTS, DocumentFacts, Findings, Part, Verdict, judge
+from tests.unit.biometrics.booth import DOCUMENT, HOUR, IIN, MINUTE, NOON, PERSON, RULES
+
+TODAY = date(2026, 3, 2)
+OWN = DocumentFacts(iin=IIN, document_number=DOCUMENT, expiry_date=date(2030, 1, 1))
+FAULTS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"iin": "910725499027"}, "document.of_another_person"),
+    ({"iin": None}, "document.of_another_person"),
+    ({"document_number": "900000012"}, "document.not_the_registered_one"),
+    ({"expiry_date": date(2026, 3, 1)}, "document.expired"),
+)
+NO_MATCH = Verdict(band="no_match", reasons=("face.not_the_same_person",), again=PARTS)
+
+
+class Drawn:
+    """Challenges, each with another nonce."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def __call__(self) -> Challenge:
+        return Challenge(actions=("left", "right"), nonce=f"n-{next(self._numbers)}")
+
+
+def analysing(tries_left: int = 5) -> Analysing:
+    return Analysing(
+        person=Sealed(PERSON),
+        challenge=Challenge(actions=("left", "right"), nonce="n-0"),
+        expires_at=NOON + 30 * MINUTE,
+        tries_left=tries_left,
+        captures={part: f"blob-{part}" for part in PARTS},
+    )
+
+
+def concluded(verdict: Verdict, state: Analysing | None = None) -> tuple[CheckState, tuple[Event, ...]]:
+    state = state or analysing()
+    decision = domain.conclude(state, state, verdict, Drawn(), rules=RULES, now=NOON)
+    assert decision is not None
+    return decision.state, decision.events
+
+
+def in_review(tries_left: int = 5) -> InReview:
+    state, _ = concluded(Verdict(band="review", model="model-7"), analysing(tries_left))
+    assert isinstance(state, InReview)
+    return state
+
+
+def decided(state: CheckState, *, matched: bool, hours: int = 1) -> tuple[CheckState, tuple[Event, ...]]:
+    decision = Review(clerk="clerk-7", matched=matched, at=NOON + hours * HOUR, remark=Sealed(Remark(text="seen")))
+    result = domain.review(state, decision, Drawn(), RULES)
+    return result.state, result.events
+
+
+def test_ones_own_valid_registered_card_and_a_like_face_are_a_match() -> None:
+    assert judge(Findings(document=OWN, band="match", model="m"), PERSON, TODAY) == Verdict(band="match", model="m")
+
+
+@pytest.mark.parametrize(("change", "reason"), FAULTS)
+@pytest.mark.parametrize("band", ["match", "review", None])
+def test_a_card_that_is_not_ones_own_valid_registered_one_never_passes_however_like_the_face(
+    change: dict[str, Any], reason: str, band: Any
+) -> None:
+    verdict = judge(Findings(document=OWN.model_copy(update=change), band=band), PERSON, TODAY)
+    assert (verdict.band, verdict.reasons) == ("no_match", (reason,))
+    assert verdict.again == CARD, "a portrait must not stay for the zone of another card"
+
+
+def test_a_card_is_good_on_its_last_day() -> None:
+    last = Findings(document=OWN.model_copy(update={"expiry_date": TODAY}), band="match")
+    assert judge(last, PERSON, TODAY).band == "match"
+
+
+def test_a_person_whose_document_the_register_does_not_know_may_show_any_of_their_own() -> None:
+    unknown = PERSON.model_copy(update={"document_number": None})
+    assert judge(Findings(document=OWN, band="match"), unknown, TODAY).band == "match"
+
+
+def test_without_a_card_that_was_read_nothing_passes() -> None:
+    verdict = judge(Findings(document=None, band="match"), PERSON, TODAY)
+    assert (verdict.band, verdict.again) == ("no_match", ("document-back",))
+
+
+@pytest.mark.parametrize("band", ["no_match", None])
+def test_another_face_asks_for_everything_again(band: Any) -> None:
+    verdict = judge(Findings(document=OWN, band=band), PERSON, TODAY)
+    assert (verdict.band, verdict.reasons, verdict.again) == ("no_match", ("face.not_the_same_person",), PARTS)
+
+
+@given(st.dictionaries(st.sampled_from(PARTS), st.tuples(st.sampled_from(["a.x", "b.y"])), min_size=1))
+def test_faults_never_pass_and_ask_again_for_exactly_their_parts(faults: Mapping[Part, tuple[str, ...]]) -> None:
+    verdict = judge(Findings(faults=faults, document=OWN, band="match"), PERSON, TODAY)
+    assert verdict.band == "no_match"
+    assert set(verdict.again) == set(faults)
+    assert set(verdict.reasons) == {key for keys in faults.values() for key in keys}
+    assert len(verdict.reasons) == len(set(verdict.reasons))
+
+
+@given(st.sets(st.sampled_from(PARTS), min_size=1))
+def test_only_failed_parts_are_asked_for_again_and_the_challenge_is_new_only_for_a_new_clip(again: set[Part]) -> None:
+    parts = tuple(part for part in PARTS if part in again)
+    state, events = concluded(Verdict(band="no_match", reasons=("a.x",), again=parts))
+    assert isinstance(state, Open)
+    assert set(state.captures) == set(PARTS) - again
+    assert (state.challenge.nonce != "n-0") is ("clip" in again)
+    assert (state.guidance, state.tries_left) == (("a.x",), 4)
+    assert events == (FaceRejected(reasons=("a.x",), tries_left=4, final=False),)
+
+
+def test_the_fifth_failed_try_is_final_and_nothing_leads_on_from_there() -> None:
+    told: list[Event] = []
+    state: CheckState = analysing()
+    for _ in range(RULES.tries):
+        assert isinstance(state, Analysing)
+        state, events = concluded(NO_MATCH, state)
+        told += events
+        if isinstance(state, Open):
+            for part in PARTS:
+                state = domain.receive(state, part, state.challenge.nonce, f"blob-{part}", NOON).state  # type: ignore[union-attr]  # open until the last part
+    assert isinstance(state, domain.Failed)
+    assert [(e.tries_left, e.final) for e in told if isinstance(e, FaceRejected)] == [
+        (4, False),
+        (3, False),
+        (2, False),
+        (1, False),
+        (0, True),
+    ]
+    assert domain.conclude(state, analysing(), Verdict(band="match"), Drawn(), rules=RULES, now=NOON) is None
+    assert domain.note(state, Drawn(), RULES, NOON, phone_proven=True) is None
+    assert domain.analysis_broke(state, Drawn(), RULES, NOON) is None
+    with pytest.raises(Refused) as error:
+        domain.receive(state, "selfie", "n-0", "blob", NOON)
+    assert error.value.key == "capture.closed"
+
+
+def test_a_verdict_on_older_captures_says_nothing_about_newer_ones() -> None:
+    newer = analysing().model_copy(update={"captures": {part: f"newer-{part}" for part in PARTS}})
+    assert domain.conclude(newer, analysing(), Verdict(band="match"), Drawn(), rules=RULES, now=NOON) is None
+
+
+def test_a_verdict_taken_in_twice_is_told_once() -> None:
+    state, events = concluded(Verdict(band="match", model="model-7"))
+    assert events == (FaceMatched(model="model-7"),)
+    assert domain.conclude(state, analysing(), Verdict(band="match"), Drawn(), rules=RULES, now=NOON) is None
+
+
+def test_a_clerk_who_says_yes_makes_a_match_that_names_the_model_and_the_review() -> None:
+    state, events = decided(in_review(), matched=True)
+    assert isinstance(state, domain.Matched)
+    assert events == (FaceMatched(model="model-7", reviewed=True),)
+    assert [(each.clerk, each.matched) for each in state.reviews] == [("clerk-7", True)]
+    with pytest.raises(Refused) as error:
+        decided(state, matched=False)
+    assert error.value.key == "review.not_waiting"
+
+
+def test_a_clerk_who_says_no_costs_a_try_and_gives_a_sessions_time_anew() -> None:
+    state, events = decided(in_review(), matched=False, hours=5)
+    assert isinstance(state, Open)
+    assert events == (FaceRejected(reasons=("face.not_the_same_person",), tries_left=4, final=False),)
+    assert (state.captures, state.expires_at) == ({}, NOON + 5 * HOUR + RULES.session)
+    assert domain.may_receive(state, state.challenge.nonce, NOON + 5 * HOUR + MINUTE) == state
+
+
+def test_a_clerk_who_says_no_to_the_last_try_ends_it() -> None:
+    state, events = decided(in_review(tries_left=1), matched=False)
+    assert isinstance(state, domain.Failed)
+    assert events == (FaceRejected(reasons=("face.not_the_same_person",), tries_left=0, final=True),)
+
+
+@pytest.mark.parametrize("tries_left", [5, 1])
+def test_a_review_nobody_made_in_time_costs_no_try_and_gives_a_sessions_time_anew(tries_left: int) -> None:
+    due = NOON + RULES.review
+    waiting = in_review(tries_left)
+    assert waiting.due_at == due
+    assert domain.review_overdue(waiting, Drawn(), RULES, due - timedelta(seconds=1)) is None
+    decision = domain.review_overdue(waiting, Drawn(), RULES, due)
+    assert decision is not None
+    assert isinstance(decision.state, Open)
+    assert decision.events == (FaceRejected(reasons=("review.overdue",), tries_left=tries_left, final=False),)
+    assert decision.state.expires_at == due + RULES.session
+
+
+def test_broken_analyses_are_repeated_and_then_count_as_a_try() -> None:
+    state: CheckState = analysing()
+    for number in range(1, RULES.analyses_per_try):
+        decision = domain.analysis_broke(state, Drawn(), RULES, NOON)
+        assert decision is not None
+        assert isinstance(decision.state, Analysing)
+        assert (decision.state.analyses, decision.events, decision.wake_at) == (number, (), NOON)
+        state = decision.state
+    last = domain.analysis_broke(state, Drawn(), RULES, NOON)
+    assert last is not None
+    assert last.events == (FaceRejected(reasons=("capture.not_readable",), tries_left=4, final=False),)
+    assert isinstance(last.state, Open)
+    assert last.state.captures == {}
+
+
+@pytest.mark.parametrize("reviewed", [True, False])
+def test_an_end_keeps_what_clerks_decided_and_nothing_of_the_person(reviewed: bool) -> None:
+    state = decided(in_review(), matched=False)[0] if reviewed else analysing()
+    decision = domain.close(state, NOON)
+    assert decision is not None
+    assert decision.wake_at == NOON
+    assert isinstance(decision.state, domain.Closed)
+    assert len(decision.state.reviews) == reviewed
+    assert "person" not in decision.state.model_dump()
+    assert domain.close(decision.state, NOON) is None
+
+
+def test_media_are_deleted_at_once_and_once_more_for_an_upload_under_way() -> None:
+    ended = domain.close(None, NOON)
+    assert ended is not None
+    once = domain.deleted(ended.state, NOON)
+    assert once is not None
+    assert once.wake_at == NOON + domain.LATE_UPLOADS
+    twice = domain.deleted(once.state, NOON + domain.LATE_UPLOADS)
+    assert twice is not None
+    assert twice.wake_at is None
