@@ -9,11 +9,9 @@ import pytest
 import pytest_asyncio
 from pytest_asyncio import is_async_test
 
-from deploy.embedded.process import Server
-from deploy.embedded.stack import Broker, Store
+from deploy.embedded.stack import Store
 from deploy.embedded.town import Together, in_one_process
-from tests.journey.town import Town, logged, prepared
-from tests.stack.kafka import KafkaServer, kafka_jars
+from tests.journey.town import Town, logged, make_broker, prepared
 
 HERE = Path(__file__).parent
 TIMEOUT_S = 300
@@ -31,10 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.timeout(TIMEOUT_S))
         if is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-
-
-def make_broker(kind: str, folder: Path) -> Server:
-    return KafkaServer(folder, kafka_jars()) if kind == "kafka" else Broker(folder)
 
 
 @session_fixture

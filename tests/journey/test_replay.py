@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -11,27 +10,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.embedded.installation import SERVICES
 from deploy.embedded.people import bench_camera
-from deploy.embedded.stack import Store
-from deploy.embedded.town import Together, in_one_process
 from libs.citizen.errors import JourneyEnded
 from libs.citizen.journey import EdsJourney
 from libs.citizen.progress import wait_until
 from libs.common.topics import TOPICS
-from tests.journey.conftest import make_broker
-from tests.journey.town import WAITING, Town, log_lines, logged, prepared
+from tests.journey.town import WAITING, Town, log_lines, own_town
 
 READERS = Counter({topic.name: len(topic.consumers) for topic in TOPICS})
-
-
-@asynccontextmanager
-async def town_of_its_own(kind: str, folder: Path) -> AsyncIterator[tuple[Town, Together]]:
-    async with AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(make_broker(kind, folder))
-        store = await stack.enter_async_context(Store(folder))
-        idempotence = kind == "kafka"
-        town = await stack.enter_async_context(prepared(folder, broker.address, store.uri, idempotence=idempotence))
-        stack.enter_context(logged(town.logs / "services.log"))
-        yield town, await stack.enter_async_context(in_one_process(town.installation))
 
 
 async def rewind(town: Town, group: str) -> None:
@@ -60,7 +45,8 @@ def _assignment(consumer: AIOKafkaConsumer) -> Callable[[], Awaitable[set[TopicP
 
 
 async def test_replaying_every_topic_from_the_start_tells_nothing_new(broker_kind: str, tmp_path: Path) -> None:
-    async with town_of_its_own(broker_kind, tmp_path) as (town, together):
+    async with own_town(broker_kind, tmp_path) as own:
+        town, together = own.town, own.together
         application, certificates = await a_day_in_the_life(town)
         told = await town.told()
         handled = len(log_lines(town, "message"))

@@ -13,10 +13,9 @@ from rich.console import Console
 from deploy.embedded.demo import Demo
 from services.biometrics.models import ModelsError, verify
 from tests.journey import invariants
-from tests.journey.conftest import make_broker
 from tests.journey.invariants import DECISIONS, Told
 from tests.journey.records import read
-from tests.journey.town import logged
+from tests.journey.town import logged, make_broker
 from tests.unit.ca.judges import run
 
 MODELS = Path("var/models").resolve()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from logging import getLogger
@@ -26,7 +26,9 @@ from deploy.embedded.people import (
     invent,
     register_of,
 )
-from deploy.embedded.process import free_port
+from deploy.embedded.process import Server, free_port
+from deploy.embedded.stack import Broker, Store
+from deploy.embedded.town import Together, in_one_process
 from libs.citizen.caller import Patience
 from libs.citizen.enrolment import Eds
 from libs.citizen.journey import EdsJourney, start
@@ -39,6 +41,7 @@ from libs.common.admin import create_topics
 from tests.journey import invariants
 from tests.journey.invariants import Told
 from tests.journey.records import Record, read
+from tests.stack.kafka import KafkaServer, kafka_jars
 
 PEOPLE = 400
 PARTITIONS = 2
@@ -182,6 +185,34 @@ async def prepared(
             yield Town(installation, services, observer, events, logs)
     finally:
         await observer.stop()
+
+
+def make_broker(kind: str, folder: Path) -> Server:
+    """Make the broker that the suite was started with, one of one's own."""
+    return KafkaServer(folder, kafka_jars()) if kind == "kafka" else Broker(folder)
+
+
+@dataclass(frozen=True)
+class OwnTown:
+    """A town for one test alone, with broker and store to be stopped and killed at will."""
+
+    town: Town
+    together: Together
+    broker: Server
+    store: Store
+
+
+@asynccontextmanager
+async def own_town(kind: str, folder: Path) -> AsyncIterator[OwnTown]:
+    """Make a town for one test alone."""
+    async with AsyncExitStack() as stack:
+        broker = await stack.enter_async_context(make_broker(kind, folder))
+        store = await stack.enter_async_context(Store(folder))
+        idempotence = kind == "kafka"
+        town = await stack.enter_async_context(prepared(folder, broker.address, store.uri, idempotence=idempotence))
+        stack.enter_context(logged(town.logs / "services.log"))
+        together = await stack.enter_async_context(in_one_process(town.installation))
+        yield OwnTown(town, together, broker, store)
 
 
 @contextmanager

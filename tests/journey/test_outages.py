@@ -1,0 +1,85 @@
+"""Broker or store gone in mid-journey: when they are back, every journey goes on by itself.
+
+``OUTAGE_SECONDS`` says how long they are gone; 10 unless told.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.embedded.process import Server
+from libs.citizen.models import ApplicationView
+from tests.journey.invariants import DECISIONS
+from tests.journey.town import OwnTown, Town, log_lines, own_town
+
+OUTAGE_S = float(os.environ.get("OUTAGE_SECONDS", "10"))
+AT_ONCE = 3
+UNDER_WAY = 6
+"""So many facts are told before the outage begins, and the rest after it."""
+
+Outage = Callable[[OwnTown], Awaitable[None]]
+
+
+async def test_the_store_is_killed_and_comes_back(broker_kind: str, tmp_path: Path) -> None:
+    async with own_town(broker_kind, tmp_path) as own:
+        await go_through(own, lambda own: killed(own.store))
+        assert log_lines(own.town, "consumption.waiting") + log_lines(own.town, "timer.waiting")
+
+
+async def test_the_broker_is_killed_and_comes_back(broker_kind: str, tmp_path: Path) -> None:
+    if broker_kind != "kafka":
+        pytest.skip("the embedded broker keeps records in memory, a kill loses them: run `make test-kafka`")
+    async with own_town(broker_kind, tmp_path) as own:
+        await go_through(own, lambda own: killed(own.broker))
+
+
+async def test_the_broker_answers_nobody_for_a_while(broker_kind: str, tmp_path: Path) -> None:
+    async with own_town(broker_kind, tmp_path) as own:
+        await go_through(own, lambda own: frozen(own.broker))
+
+
+async def killed(server: Server) -> None:
+    """Kill a server, and start it again after the outage."""
+    await server.kill()
+    await asyncio.sleep(OUTAGE_S)
+    await server.start()
+
+
+async def frozen(server: Server) -> None:
+    """Let a server hang: connections stay open, and nothing is answered."""
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(OUTAGE_S)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
+async def go_through(own: OwnTown, outage: Outage) -> None:
+    """Let families set out, bring the outage over them, and see all of them to their decisions."""
+    town = own.town
+    async with asyncio.TaskGroup() as group:
+        ways = [group.create_task(town.whole_way(town.person())) for _ in range(AT_ONCE)]
+        while town.observer.seen < UNDER_WAY:  # noqa: ASYNC110 - the observer counts, and tells nobody
+            await asyncio.sleep(0.01)
+        await outage(own)
+        assert not any(way.done() for way in ways), "the outage came too late to mean anything"
+    await all_ended(town, [way.result()[1] for way in ways])
+
+
+async def all_ended(town: Town, views: list[ApplicationView]) -> None:
+    """Everybody has two certificates and one decision a person, as services and records tell."""
+    told = await town.told()
+    await town.check()
+    assert told.unfinished_journeys == set()
+    assert told.unfinished_applications == set()
+    for journey in town.tickets:
+        assert sorted(each.value["profile"] for each in told.of(journey, "cert.issued")) == ["AUTH", "SIGN"]
+        assert [each.value["outcome"] for each in told.of(journey, "journey.closed")] == ["completed"]
+    for view in views:
+        assert [person.outcome for person in view.persons] == ["granted"] * 3
+        assert len(told.of(view.application_id, *DECISIONS)) == 3
