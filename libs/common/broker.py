@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -27,6 +28,7 @@ from libs.common.errors import Unavailable
 from libs.common.health import Probe
 from libs.common.metrics import Metrics
 from libs.common.retry import MAX_PARKED_BYTES, RawMessage, Record
+from libs.common.stepping import SteppingConsumer
 from libs.common.topics import retry_topic
 
 log = structlog.get_logger()
@@ -179,6 +181,9 @@ class Subscription:
     async def start(self) -> None:
         """Join the groups, which takes seconds each and therefore happens side by side, and begin to read."""
         await self._broker.connect()
+        config = self._broker.config.broker_config
+        options = cast("partial[object]", config.builder).keywords
+        config.builder = partial(SteppingConsumer, unreadable=self._unreadable, **options)
         outcomes = await asyncio.gather(*(each.start() for each in self._subscribers), return_exceptions=True)
         if failures := [outcome for outcome in outcomes if outcome is not None]:
             await self._broker.stop()
@@ -198,6 +203,9 @@ class Subscription:
         """
         if not await self._broker.ping(timeout=3.0):
             raise Unavailable("the broker does not answer")
+
+    async def _unreadable(self, partition: TopicPartition, offset: int) -> None:
+        await self._consumption.unreadable(partition.topic, partition.partition, offset)
 
     async def _take(self, message: KafkaMessage) -> None:
         records: tuple[Record, ...] = message.raw_message

@@ -113,6 +113,16 @@ class Consumption:
             tasks = [group.create_task(self._in_order(same, began, stop_at)) for same in by_key.values()]
         return [record for task in tasks for record in task.result()]
 
+    async def unreadable(self, topic: str, partition: int, offset: int) -> None:
+        """Note a record that could not even be read among the dead letters.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        await self._publisher.publish_raw(retry.unreadable(topic, partition, offset, self._group))
+        self._metrics.handled(origin_of(topic), "dead_lettered", 0, None)
+        log.error("message.unreadable", topic=topic, partition=partition, offset=offset)
+
     async def _in_order(self, records: Sequence[Record], began: datetime, stop_at: float) -> Sequence[Record]:
         for place, record in enumerate(records):
             await self._wait_until_due(record, began)

@@ -148,6 +148,12 @@ def dead_letter(record: Record, group: str, error: Exception) -> RawMessage:
     return _moved(record, dead_letter_topic(origin_of(record.topic), group), error, {ATTEMPT: str(attempt_of(record))})
 
 
+def unreadable(topic: str, partition: int, offset: int, group: str) -> RawMessage:
+    """Give the dead letter of a record that could not even be read: nothing but its place is known."""
+    added = {ATTEMPT: "0", ORIGIN: f"{topic}/{partition}/{offset}", FAILURE: "MalformedMessage: not readable"}
+    return RawMessage(dead_letter_topic(origin_of(topic), group), None, b"", _encoded({**added, LEFT_BEHIND: "0"}))
+
+
 def redriven(record: Record) -> RawMessage:
     """Give a dead letter as it goes back to the topic it came from, without what parking added."""
     headers = tuple((name, value) for name, value in record.headers if name not in _ADDED)

@@ -1,6 +1,7 @@
 """Delivery on a real broker and a real store: what is read, committed, parked, and what survives which death."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.integration.delivery import (
 pytestmark = pytest.mark.kafka
 
 WORKER = Path(__file__).with_name("delivery_worker.py")
+ROGUE = Path(__file__).with_name("rogue_producer.py")
 
 
 @pytest.fixture
@@ -213,3 +215,36 @@ async def test_a_broker_that_dies_and_comes_back_finds_its_consumers_and_all_is_
         await until(lambda: _committed(lane, 100), 20)
         await assert_counted_once_and_told(node, range(101))
     await drop(lane)
+
+
+async def write_unreadable(lane: Lane, partition: int) -> None:
+    """Have a record written whose header cannot be read."""
+    command = (sys.executable, str(ROGUE), lane.bootstrap, lane.told.topic, str(partition))
+    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"})
+    assert await process.wait() == 0
+
+
+async def test_a_record_that_no_client_can_read_is_stepped_over_and_costs_nobody_a_message(lane: Lane) -> None:
+    await lane.tell(range(30), keys=9)
+    for partition in range(3):
+        await write_unreadable(lane, partition)
+    await lane.tell(range(30, 60), keys=9)
+    async with Node(lane) as node:
+        await until(lambda: _committed(lane, 63))
+        await assert_counted_once_and_told(node, range(60))
+        dead = await lane.records(dead_letter_topic(lane.told.topic, lane.group), 3)
+    places = {dict(record.headers)["x-origin"].decode().rpartition("/")[0] for record in dead}
+    assert places == {f"{lane.told.topic}/{partition}" for partition in range(3)}
+    assert all(dict(record.headers)["x-left-behind"] for record in dead)
+
+
+async def test_a_batch_that_takes_too_long_is_committed_as_far_as_it_came_and_the_rest_read_again(lane: Lane) -> None:
+    async def slow(_: int) -> None:
+        await asyncio.sleep(0.03)
+
+    await lane.tell(range(60), keys=4)
+    node = Node(lane, slow)
+    node.consumption._batch_s = 0.1
+    async with node:
+        await until(lambda: _committed(lane, 60))
+        await assert_counted_once_and_told(node, range(60))
