@@ -177,5 +177,8 @@ def _checked(meta: Meta, headers: Sequence[tuple[str, bytes | None]], key: bytes
 
 
 def schema_of(kind: type[Event]) -> Mapping[str, Any]:
-    """Give the JSON Schema of an event, as published to downstream systems."""
-    return kind.model_json_schema(mode="serialization")
+    """Give the JSON Schema of an event, as published to downstream systems.
+
+    Fields with a default are not required: records older than such a field still stand on the topic.
+    """
+    return kind.model_json_schema(mode="validation")

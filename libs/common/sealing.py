@@ -168,17 +168,21 @@ class Sealed(Generic[T]):
         return core_schema.with_info_plain_validator_function(
             lambda raw, info: _read(kind, raw, info),
             serialization=core_schema.plain_serializer_function_ser_schema(_write, info_arg=True),
+            metadata={"kind": kind},
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, _schema: core_schema.CoreSchema, _handler: Any) -> dict[str, Any]:
-        """Describe the box, which is all that a topic or a store ever holds."""
+    def __get_pydantic_json_schema__(cls, schema: core_schema.CoreSchema, _handler: Any) -> dict[str, Any]:
+        """Describe the box, which is all that a topic or a store ever holds, and what its key's holders find in it."""
+        kind = schema["metadata"]["kind"]
         text = {"type": "string"}
         return {
             "type": "object",
             "description": "Sealed personal data (AES-256-GCM)",
             "properties": {"kid": text, "box": text},
             "required": ["kid", "box"],
+            "x-audience": kind.audience,
+            "x-content": kind.model_json_schema(),
         }
 
 
