@@ -1,15 +1,23 @@
 """How the authority is put together."""
 
-from libs.common.platform import App, lay_out
+from dataclasses import dataclass
+
+from libs.common.engine import Kind
+from libs.common.platform import App, Platform, lay_out
 from libs.common.values import Clock, NewId, new_id, utc_now
 from services.ca import api, domain, holdings, shards
 from services.ca.authority import IssuingAuthority
 from services.ca.handlers import Handlers
-from services.ca.hierarchy import ISSUING, load
-from services.ca.keys import EncryptedFiles
+from services.ca.hierarchy import ISSUING, OCSP, load
+from services.ca.keys import EncryptedFiles, KeyStore, require_ec
+from services.ca.ocsp_api import ocsp_routes
+from services.ca.ocsp_service import OcspService
 from services.ca.profiles import Publication
+from services.ca.responder import ResponderState
+from services.ca.responders import Responders
 from services.ca.service import CaService
 from services.ca.settings import Settings
+from services.ca.status import StatusBook
 
 
 class Lists:
@@ -35,9 +43,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     platform = lay_out("ca", settings, clock, new_id, answers_key="ca")
     hierarchy = load(settings.directory, clock())
     keystore = EncryptedFiles(settings.keys, settings.keystore_passphrase)
-    authority = IssuingAuthority(
-        hierarchy, Publication(settings.base_url, ocsp=False), keystore.load(ISSUING), settings.crl_shards
-    )
+    authority = IssuingAuthority(hierarchy, Publication(settings.base_url), keystore.load(ISSUING), settings.crl_shards)
     enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
     held = platform.engine.kind(holdings.Holding, "holdings")
     lists = platform.engine.kind(shards.Shard, "revocations")
@@ -49,15 +55,43 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         authority=authority,
         clock=clock,
     )
+    status = _status(platform, keystore, authority, enrolments)
     return platform.app(
         "Certification authority",
         routers=[
             api.journey_routes(service, platform.auth, platform.idempotency),
             api.revocation_routes(service, platform.auth),
             api.public_routes(service, hierarchy),
+            ocsp_routes(status.ocsp),
         ],
         routes=Handlers(service).routes(),
-        kinds=[enrolments, held, lists],
-        timers=[platform.engine.timers(enrolments, service.wake), platform.engine.timers(lists, service.wake_list)],
-        components=[Lists(service)],
+        kinds=[enrolments, held, lists, status.kind],
+        timers=[
+            platform.engine.timers(enrolments, service.wake),
+            platform.engine.timers(lists, service.wake_list),
+            platform.engine.timers(status.kind, status.responders.wake, parallel=1),
+        ],
+        components=[Lists(service), status.responders],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """What tells relying parties about certificates."""
+
+    kind: Kind
+    responders: Responders
+    ocsp: OcspService
+
+
+def _status(platform: Platform, keystore: KeyStore, authority: IssuingAuthority, enrolments: Kind) -> _Status:
+    kind = platform.engine.kind(ResponderState, "responders")
+    responders = Responders(
+        kind.aggregates,
+        book=platform.reservations,
+        authority=authority,
+        key=require_ec(keystore.load(OCSP), OCSP),
+        clock=platform.clock,
+    )
+    statuses = StatusBook(enrolments.aggregates, platform.reservations)
+    return _Status(kind, responders, OcspService(statuses, responders, platform.clock))

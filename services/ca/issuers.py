@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from libs.common.der import AlgorithmIdentifier, name_attributes, name_tlv, subject_name, tlv
@@ -60,6 +60,13 @@ class Issuer:
             public_key=public_key,
             signature_algorithm=asn1.encode_der(_algorithm(public_key)),
         )
+
+    @property
+    def key_bits(self) -> bytes:
+        """The content of the subjectPublicKey BIT STRING, which OCSP requests name an authority's key by."""
+        if isinstance(self.public_key, rsa.RSAPublicKey):
+            return self.public_key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+        return self.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
     @property
     def x509_name(self) -> x509.Name:

@@ -106,6 +106,13 @@ class EncryptedFiles:
         return self._passphrase.get_secret_value().encode()
 
 
+def require_ec(key: PrivateKey, label: str) -> ec.EllipticCurvePrivateKey:
+    """Narrow to the kind of key that the ceremony makes for the services. KeyStoreError for another."""
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyStoreError(f"the key «{label}» has to be an EC key, as the key ceremony makes it")
+    return key
+
+
 def generate(kind: KeyKind) -> PrivateKey:
     """Make a private key in memory."""
     match kind:

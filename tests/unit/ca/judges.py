@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pkilint import loader, pkix  # type: ignore[import-untyped]  # it ships no types
-from pkilint.pkix import certificate, crl, extension, name  # type: ignore[import-untyped]  # it ships no types
+from pkilint.pkix import certificate, crl, extension, name, ocsp  # type: ignore[import-untyped]  # it ships no types
 from pkilint.validation import (  # type: ignore[import-untyped]  # it ships no types
     ValidationFindingSeverity,
     ValidationResult,
@@ -63,3 +63,17 @@ def _findings(results: Sequence[ValidationResult]) -> list[str]:
         for description in result.finding_descriptions
         if description.finding.severity <= ValidationFindingSeverity.NOTICE
     )
+
+
+def lint_ocsp(der: bytes) -> list[str]:
+    """Give every finding of pkilint's rules for OCSP responses from NOTICE up."""
+    validator = ocsp.create_pkix_ocsp_response_validator_container(
+        [
+            ocsp.create_response_decoder(),
+            pkix.create_attribute_decoder(name.ATTRIBUTE_TYPE_MAPPINGS),
+            pkix.create_extension_decoder(extension.EXTENSION_MAPPINGS),
+        ],
+        [],
+    )
+    document = loader.RFC6960OCSPResponseDocumentLoader().load_der_document(der, "response")
+    return _findings(validator.validate(document.root))

@@ -1,0 +1,229 @@
+"""The OCSP responder (RFC 6960): reads questions, signs answers. Pure: what is known, and the time, are handed in.
+
+It signs with a key of its own, for which the issuing authority vouches (4.2.2.2, delegated responder), so that the
+issuing key need not stand in the way of the public.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Final, Self
+
+from cryptography import x509
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import SignatureAlgorithmOID
+
+from libs.common.der import AlgorithmIdentifier, Extension, tlv
+from services.ca import ocsp_structures as structures
+from services.ca.issuers import Issuer
+from services.ca.ocsp_structures import NONCE, BasicResponse, CertId, OcspRequest, ResponseData, SingleResponse
+
+MAX_OCTETS: Final = 8192
+MAX_QUESTIONS: Final = 16
+MAX_NONCE: Final = 128
+"""Octets (RFC 9654, 2.1); a longer or an empty nonce makes the request malformed."""
+LIFETIME: Final = timedelta(hours=1)
+"""From this update to the next: how long a relying party may hold on to an answer."""
+
+_SIGNATURE: Final = asn1.encode_der(
+    AlgorithmIdentifier(algorithm=SignatureAlgorithmOID.ECDSA_WITH_SHA256, parameters=None)
+)
+_DIGESTS: Final = {
+    asn1.encode_der(AlgorithmIdentifier(algorithm=x509.ObjectIdentifier(oid), parameters=parameters)): name
+    for oid, name in (("1.3.14.3.2.26", "sha1"), ("2.16.840.1.101.3.4.2.1", "sha256"))
+    for parameters in (asn1.Null(), None)
+}
+_REASONS: Final = {
+    "keyCompromise": 1,
+    "affiliationChanged": 3,
+    "superseded": 4,
+    "cessationOfOperation": 5,
+    "privilegeWithdrawn": 9,
+}
+"""Numbers of the CRL reasons (RFC 5280, 5.3.1); an unspecified one is left out."""
+
+
+class Failure(IntEnum):
+    """Why there is no answer (RFC 6960, 4.2.1). These responses are not signed."""
+
+    MALFORMED_REQUEST = 1
+    TRY_LATER = 3
+    UNAUTHORIZED = 6
+
+
+class OcspRefused(Exception):
+    """The request gets no answer, but a reason."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.name)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """Issued, and not revoked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """No longer good since ``at``; ``reason`` as in the revocation list."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Never issued by this authority."""
+
+
+Status = Good | Revoked | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What a request asks."""
+
+    cert_ids: tuple[CertId, ...]
+    nonce: bytes | None
+
+    @property
+    def serial_numbers(self) -> tuple[int, ...]:
+        """The certificates in question, in order."""
+        return tuple(cert_id.serial_number for cert_id in self.cert_ids)
+
+
+def read(der: bytes) -> Questions:
+    """Read a request in DER.
+
+    Raises:
+        OcspRefused: it is malformed: no DER of this form, too long, another version, a critical extension nobody
+            here knows, an impossible nonce, or no or too many questions.
+    """
+    try:
+        return _questions(der)
+    except ValueError as error:
+        raise OcspRefused(Failure.MALFORMED_REQUEST) from error
+
+
+def _questions(der: bytes) -> Questions:
+    if len(der) > MAX_OCTETS:
+        raise ValueError("too long")
+    tbs = asn1.decode_der(OcspRequest, der).tbs
+    asked = tbs.requests
+    if tbs.version != 0 or not 0 < len(asked) <= MAX_QUESTIONS:
+        raise ValueError("not this version, or no or too many questions")
+    if any(extension.critical for each in asked for extension in each.extensions or ()):
+        raise ValueError("an unknown critical extension")
+    return Questions(tuple(each.cert_id for each in asked), _nonce(tbs.extensions or []))
+
+
+def _nonce(extensions: Sequence[Extension]) -> bytes | None:
+    if any(extension.critical for extension in extensions if extension.oid != NONCE):
+        raise ValueError("an unknown critical extension")
+    values = [extension.value for extension in extensions if extension.oid == NONCE]
+    if not values:
+        return None
+    (value,) = values
+    if not 0 < len(asn1.decode_der(bytes, value)) <= MAX_NONCE:
+        raise ValueError("a nonce has 1 to 128 octets")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Responder:
+    """A key that may answer for an authority.
+
+    Attributes:
+        certificate: its own, issued for OCSP signing by the authority that it answers for.
+        key: P-256.
+        ours: by digest algorithm (AlgorithmIdentifier, DER), the digests of that authority's name and key.
+    """
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    ours: Mapping[bytes, tuple[bytes, bytes]]
+
+    @classmethod
+    def of(cls, issuer: Issuer, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Self:
+        """Make the responder of an authority."""
+        named = (issuer.name, issuer.key_bits)
+        ours = {algorithm: (_digest(name, named[0]), _digest(name, named[1])) for algorithm, name in _DIGESTS.items()}
+        return cls(certificate, key, ours)
+
+    def require_ours(self, questions: Questions) -> None:
+        """Refuse questions about other authorities' certificates: OcspRefused, unauthorized (RFC 5019, 2.2.3)."""
+        if not all(self._is_ours(cert_id) for cert_id in questions.cert_ids):
+            raise OcspRefused(Failure.UNAUTHORIZED)
+
+    def answer(self, questions: Questions, statuses: Sequence[Status], now: datetime) -> bytes:
+        """Sign the answers.
+
+        Args:
+            statuses: one for each question, in order, as known at ``now``.
+            now: UTC.
+
+        Raises:
+            OcspRefused: the responder's own certificate is not valid now.
+        """
+        if not self.certificate.not_valid_before_utc <= now <= self.certificate.not_valid_after_utc:
+            raise OcspRefused(Failure.TRY_LATER)
+        moment = now.replace(microsecond=0)
+        pairs = zip(questions.cert_ids, statuses, strict=True)
+        nonce = questions.nonce
+        data = ResponseData(
+            responder=_key_digest(self.certificate),
+            produced_at=asn1.GeneralizedTime(moment),
+            responses=[_single(cert_id, status, moment) for cert_id, status in pairs],
+            extensions=None if nonce is None else [Extension(oid=NONCE, critical=False, value=nonce)],
+        )
+        return structures.response(0, self._signed(asn1.encode_der(data)))
+
+    def _signed(self, tbs: bytes) -> bytes:
+        signature = self.key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+        basic = BasicResponse(
+            tbs=tlv(tbs),
+            signature_algorithm=tlv(_SIGNATURE),
+            signature=asn1.BitString(signature, 0),
+            certificates=[tlv(self.certificate.public_bytes(Encoding.DER))],
+        )
+        return asn1.encode_der(basic)
+
+    def _is_ours(self, cert_id: CertId) -> bool:
+        ours = self.ours.get(asn1.encode_der(cert_id.hash_algorithm))
+        return (cert_id.issuer_name_hash, cert_id.issuer_key_hash) == ours
+
+
+def failed(failure: Failure) -> bytes:
+    """Encode a response that gives a reason instead of an answer."""
+    return structures.response(failure)
+
+
+def _single(cert_id: CertId, status: Status, moment: datetime) -> SingleResponse:
+    match status:
+        case Good():
+            told = structures.GOOD
+        case Revoked(at=at, reason=reason):
+            told = structures.revoked(asn1.GeneralizedTime(at.replace(microsecond=0)), _REASONS.get(reason))
+        case Unknown():
+            told = structures.UNKNOWN
+    return SingleResponse(
+        cert_id=cert_id,
+        status=tlv(told),
+        this_update=asn1.GeneralizedTime(moment),
+        next_update=asn1.GeneralizedTime(moment + LIFETIME),
+    )
+
+
+def _digest(name: str, data: bytes) -> bytes:
+    return hashlib.new(name, data, usedforsecurity=False).digest()
+
+
+def _key_digest(certificate: x509.Certificate) -> bytes:
+    """RFC 6960, 4.2.1: SHA-1 of the responder's key bits, which is its key identifier here."""
+    return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest

@@ -1,0 +1,104 @@
+"""The counter at which relying parties ask: an office with the responder, over HTTP."""
+
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from fastapi import APIRouter
+
+from libs.common.der import serial_text
+from libs.common.health import Health
+from libs.common.http import create_app
+from services.ca import domain
+from services.ca.authority import IssuingAuthority
+from services.ca.hierarchy import OCSP
+from services.ca.keys import require_ec
+from services.ca.ocsp_api import ocsp_routes
+from services.ca.ocsp_service import OcspService
+from services.ca.responder import ResponderState
+from services.ca.responders import Responders
+from services.ca.status import StatusBook
+from tests.unit.ca.authority import CertificationAuthority, keystore
+from tests.unit.ca.office import JOURNEY, METRICS, FaultyBook, Office, World
+from tests.unit.common.faults import Faults
+
+URL = "/pki/issuing/ocsp"
+SHORTLY = timedelta(seconds=30)
+
+
+class Counter(Office):
+    """One replica of the service, as relying parties see it."""
+
+    def __init__(self, world: World, authority: CertificationAuthority, faults: Faults | None = None) -> None:
+        super().__init__(world, authority, faults)
+        self.authority = authority
+        issuing = IssuingAuthority(authority.hierarchy, authority.publication, authority.key, shards=2)
+        self.responder_kind = self.engine.kind(ResponderState, "responders")
+        self.responders = Responders(
+            self.responder_kind.aggregates,
+            book=FaultyBook(world.book, self.faults),
+            authority=issuing,
+            key=require_ec(keystore(authority.directory).load(OCSP), OCSP),
+            clock=world.clock,
+        )
+        self.timers += ((self.responder_kind, self.engine.timers(self.responder_kind, self.responders.wake)),)
+        self.statuses = StatusBook(self.enrolments.aggregates, world.book)
+        self.ocsp = OcspService(self.statuses, self.responders, world.clock)
+
+    async def open(self) -> "Counter":
+        """Start, and do what is due."""
+        await self.responders.start()
+        await self.wake_due()
+        return self
+
+    def routers(self) -> list[APIRouter]:
+        return [ocsp_routes(self.ocsp)]
+
+    def http(self) -> httpx.AsyncClient:
+        app = create_app("ca", metrics=METRICS, health=Health(), routers=self.routers())
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ca")
+
+    async def citizen(self) -> x509.Certificate:
+        """Issue to a citizen; give the SIGN certificate."""
+        certificates = await self.issued()
+        return x509.load_pem_x509_certificate(certificates[0].text.value.pem.encode())
+
+    async def revoke(self, certificate: x509.Certificate, reason: domain.Reason) -> None:
+        serial = serial_text(certificate.serial_number)
+        now = self.world.now
+        await self.enrolments.aggregates.apply(JOURNEY, lambda state: domain.revoke(state, serial, reason, now))
+
+    async def asked(self, request: bytes) -> ocsp.OCSPResponse:
+        return ocsp.load_der_ocsp_response((await self.ocsp.answer(request)).der)
+
+    def question(
+        self,
+        certificate: x509.Certificate,
+        nonce: bytes | None = None,
+        digest: hashes.HashAlgorithm | None = None,
+        issuer: x509.Certificate | None = None,
+    ) -> bytes:
+        above = issuer or self.authority.hierarchy.issuing
+        builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, above, digest or hashes.SHA1())  # noqa: S303 - what clients send
+        if nonce is not None:
+            builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+        return builder.build().public_bytes(Encoding.DER)
+
+    def question_about(self, number: int) -> bytes:
+        """Ask by number, for a certificate that may not exist."""
+        model = ocsp.load_der_ocsp_request(self.question(self.authority.hierarchy.seal))
+        builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
+            model.issuer_name_hash, model.issuer_key_hash, number, model.hash_algorithm
+        )
+        return builder.build().public_bytes(Encoding.DER)
+
+
+def openssl(*arguments: str | Path) -> str:
+    """Let OpenSSL speak; give all it said, whether content or not."""
+    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout + done.stderr

@@ -1,0 +1,89 @@
+"""The whole service on a real broker and a real store, asked by relying parties."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from libs.common.admin import create_topics
+from libs.common.tokens import TokenIssuer
+from libs.common.values import utc_now
+from services.ca.app import build
+from services.ca.ceremony import perform
+from services.ca.settings import Settings
+from tests.unit.ca.authority import KEYSTORE_PASSPHRASE, config, keystore
+
+pytestmark = pytest.mark.kafka
+
+DER = {"content-type": "application/ocsp-request"}
+
+
+@pytest_asyncio.fixture
+async def service_settings(broker_address: str, broker_kind: str, mongo_uri: str, tmp_path: Path) -> Settings:
+    await create_topics(broker_address)
+    perform(config(tmp_path), keystore(tmp_path), utc_now())
+    secret = base64.b64encode(bytes(range(32))).decode()
+    keys = {name: {"1": secret} for name in ("person", "contact", "ca")}
+    jwks = TokenIssuer(Ed25519PrivateKey.generate(), "identity", "k1", utc_now).jwks()
+    return Settings(
+        profile="development",
+        kafka=broker_address,
+        kafka_idempotence=broker_kind == "kafka",
+        mongo_uri=mongo_uri,
+        mongo_database=f"ca-{uuid4().hex[:8]}",
+        sealing=json.dumps({"keys": keys, "blind": secret}),
+        http_port=0,
+        identity_jwks=json.dumps(jwks),
+        directory=tmp_path,
+        keystore_passphrase=KEYSTORE_PASSPHRASE,
+        base_url="http://pki.test.kz/pki",
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    app = build(settings).http
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ca") as http,
+    ):
+        yield http
+
+
+async def answered(http: httpx.AsyncClient, question: bytes) -> ocsp.OCSPResponse:
+    """Ask until the responder has its certificate."""
+    async with asyncio.timeout(30):
+        while True:
+            posted = await http.post("/pki/issuing/ocsp", content=question, headers=DER)
+            answer = ocsp.load_der_ocsp_response(posted.content)
+            if answer.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL:
+                return answer
+            await asyncio.sleep(0.05)
+
+
+async def test_replicas_and_restarts_answer_with_one_responder_certificate(service_settings: Settings) -> None:
+    seal, issuing = (
+        x509.load_pem_x509_certificate((service_settings.directory / name).read_bytes())
+        for name in ("seal.pem", "issuing.pem")
+    )
+    question = ocsp.OCSPRequestBuilder().add_certificate(seal, issuing, hashes.SHA256()).build()
+    asked = question.public_bytes(Encoding.DER)
+    async with running(service_settings) as first, running(service_settings) as second:
+        seen = [await answered(first, asked), await answered(second, asked)]
+    async with running(service_settings) as again:
+        seen.append(await answered(again, asked))
+
+    assert {answer.certificate_status for answer in seen} == {ocsp.OCSPCertStatus.GOOD}
+    assert len({answer.certificates[0].serial_number for answer in seen}) == 1
