@@ -32,10 +32,11 @@ test-kafka: setup models ## tests that need a broker, on a real Apache Kafka (er
 	@deploy/install-packages kafka || true # what is then missing, the next line names, with its own status
 	@$(RUN) pytest -m kafka --broker=kafka
 
-lint: var/environment ## format, style, types
+lint: var/environment ## format, style, types, and no change of events that breaks their readers
 	@$(RUN) ruff format --check
 	@$(RUN) ruff check
 	@$(RUN) mypy
+	@$(RUN) libs.common.catalogue --check
 
 fmt: var/environment ## format, and mend what can be mended
 	@$(RUN) ruff format
@@ -44,7 +45,8 @@ fmt: var/environment ## format, and mend what can be mended
 bench-journey: setup ## measure many journeys at once, beside bare loops on the same broker
 	@$(RUN) tests.bench.journey
 
-generate: var/environment ## rewrite what is made from code (the cluster's topics)
+generate: var/environment ## rewrite what is made from code (the catalogue of events, the cluster's topics)
+	@$(RUN) libs.common.catalogue
 	@$(RUN) deploy.topics
 
 compose: var/environment ## the system in containers, on Apache Kafka and MongoDB (needs Docker)

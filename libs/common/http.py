@@ -4,8 +4,8 @@
         "One-time codes", metrics=metrics, health=health, components=[database, broker], routers=[routes(service, auth)]
     )
 
-It serves the routers and ``/health/live``, ``/health/ready``, ``/metrics``, ``/openapi.json``. Errors become problem
-documents (`libs.common.problems`). Without its components an application does not pretend to run: they start before
+It serves the routers and ``/health/live``, ``/health/ready``, ``/metrics``, ``/openapi.json``, ``/asyncapi``.
+Errors become problem documents (`libs.common.problems`). Without its components an application does not pretend to run: they start before
 the first request is taken, and a start that fails ends the process.
 """
 
@@ -21,10 +21,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from libs.common import problems
+from libs.common.catalogue import asyncapi
 from libs.common.errors import Refused
 from libs.common.health import Component, Health, LoopLag
 from libs.common.metrics import Metrics
 from libs.common.middleware import BODY_LIMIT_KEY, RequestMiddleware
+from libs.common.topics import TOPICS
 
 MB: Final = 1024 * 1024
 _SHUTDOWN_S: Final = 20
@@ -130,6 +132,12 @@ def _operations(metrics: Metrics, health: Health) -> APIRouter:
     async def ready() -> JSONResponse:
         missing = await health.unready()
         return JSONResponse({"ready": not missing, "no_answer_from": missing}, 503 if missing else 200)
+
+    @router.get("/asyncapi")
+    async def read_topics() -> JSONResponse:
+        return JSONResponse(
+            asyncapi([topic for topic in TOPICS if metrics.service in (topic.producer, *topic.consumers)])
+        )
 
     @router.get("/metrics")
     async def read_metrics() -> Response:

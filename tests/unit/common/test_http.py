@@ -408,3 +408,12 @@ async def test_a_stop_that_fails_does_not_keep_the_others_from_stopping() -> Non
         async with app.router.lifespan_context(app):
             pass
     assert notes[-2:] == ["stop broker", "stop store"]
+
+
+async def test_a_service_shows_the_topics_it_speaks_of_and_no_others() -> None:
+    app = create_app("One-time codes", metrics=Metrics("otp"), health=Health())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://otp") as client:
+        shown = (await client.get("/asyncapi")).json()
+    assert shown["asyncapi"] == "3.0.0"
+    assert {"journey.started", "journey.closed", "otp.verified"} <= set(shown["channels"])
+    assert "kandas.granted" not in shown["channels"]
