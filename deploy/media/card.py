@@ -87,9 +87,10 @@ def photographed(card: Picture, seed: int, *, tilt: float = 50, noise: float = 4
     view = cv2.getPerspectiveTransform(flat, places)
     seen = cv2.warpPerspective(card, view, (width, height), flags=cv2.INTER_AREA)
     covered = cv2.warpPerspective(np.full(card.shape[:2], 255, np.uint8), view, (width, height))
-    scene = np.where(covered[..., None] > 127, seen, table).astype(np.float64)  # noqa: PLR2004 - half covered
-    scene *= np.linspace(0.7, 1.1, width)[None, :, None]
-    scene = cv2.GaussianBlur(scene, (0, 0), 0.8) + chance.normal(0, noise, scene.shape)
+    scene = np.where(covered[..., None] > 127, seen, table).astype(np.float32)  # noqa: PLR2004 - half covered
+    scene *= np.linspace(0.7, 1.1, width, dtype=np.float32)[None, :, None]
+    grain = chance.standard_normal(scene.shape, np.float32) * np.float32(noise)
+    scene = cv2.GaussianBlur(scene, (0, 0), 0.8) + grain
     return np.clip(scene, 0, 255).astype(np.uint8)
 
 

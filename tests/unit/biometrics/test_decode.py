@@ -3,6 +3,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deploy.media.make import MediaFiles
-from deploy.media.puppet import HEIGHT, WIDTH, write_frames
+from deploy.media.puppet import HEIGHT, RATE, WIDTH, write_frames
 from services.biometrics.decode import ClipLimits, UndecodableError, frames, picture
 
 
@@ -146,10 +147,17 @@ def test_what_is_no_clip_is_called_so(data: bytes) -> None:
     assert clip_key(data) == "clip.not_a_video"
 
 
-@pytest.fixture(scope="module")
-def grey_clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path: Path = tmp_path_factory.mktemp("clip") / "grey.mp4"
-    write_frames(path, (np.full((HEIGHT, WIDTH, 3), 90 + i, np.uint8) for i in range(30)))
+@pytest.fixture(scope="module", params=["webm", "mp4"])
+def grey_clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path: Path = tmp_path_factory.mktemp("clip") / f"grey.{request.param}"
+    pictures = (np.full((HEIGHT, WIDTH, 3), 90 + i, np.uint8) for i in range(30))
+    if request.param == "webm":
+        write_frames(path, pictures)
+        return path.read_bytes()
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), RATE, (WIDTH, HEIGHT))
+    for shown in pictures:
+        writer.write(shown)
+    writer.release()
     return path.read_bytes()
 
 
