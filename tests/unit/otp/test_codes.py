@@ -190,6 +190,19 @@ async def test_a_number_the_gateway_refuses_is_not_asked_for_again(world: World,
     assert world.told()[0][1]["reason"] == "undeliverable"
 
 
+async def test_a_late_answer_about_an_older_sms_says_nothing_about_the_newer_one(world: World, desk: Desk) -> None:
+    world.gateway.failure = Undeliverable("no such number")
+    await desk.start()
+    await desk.wake_due()
+    world.now += RULES.resend_after
+    await desk.service.resend(JOURNEY)
+    state = await desk.state()
+    assert isinstance(state, domain.Sending)
+    assert domain.taken(state, "sms-1", RULES, world.now) is None
+    assert domain.not_taken(state, "sms-1", True, RULES, world.now) is None
+    assert domain.taken(state, "sms-2", RULES, world.now) is not None
+
+
 async def test_a_closed_journey_has_no_code_left_to_try(world: World, desk: Desk) -> None:
     await desk.sent()
     await desk.close()
