@@ -5,8 +5,8 @@
     )
 
 It serves the routers and ``/health/live``, ``/health/ready``, ``/metrics``, ``/openapi.json``, ``/asyncapi``.
-Errors become problem documents (`libs.common.problems`). Without its components an application does not pretend to run: they start before
-the first request is taken, and a start that fails ends the process.
+Errors become problem documents (`libs.common.problems`). Without its components an application does not pretend to
+run: they start before the first request is taken, and a start that fails ends the process.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
