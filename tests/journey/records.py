@@ -54,5 +54,21 @@ class Record:
 
 def read(file: Path) -> Sequence[Record]:
     """Give every record that the observer wrote down, in the order in which it saw them."""
-    with file.open(encoding="utf-8") as lines:
-        return [Record(**json.loads(line)) for line in lines if line.endswith("\n")]
+    return [Record(**json.loads(line)) for line in Growing(file).lines()]
+
+
+@dataclass
+class Growing:
+    """A file of lines that others append to."""
+
+    file: Path
+    _read: int = 0
+
+    def lines(self) -> Sequence[str]:
+        """Give the whole lines that came since the last time."""
+        with self.file.open("rb") as raw:
+            raw.seek(self._read)
+            new = raw.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read += len(whole)
+        return whole.decode(errors="replace").split("\n")[:-1]

@@ -17,7 +17,7 @@ from tests.journey.invariants import DECISIONS
 from tests.journey.town import OwnTown, Town, log_lines, own_town
 
 OUTAGE_S = float(os.environ.get("OUTAGE_SECONDS", "10"))
-AT_ONCE = 3
+AT_ONCE = 2
 UNDER_WAY = 6
 """So many facts are told before the outage begins, and the rest after it."""
 

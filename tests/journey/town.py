@@ -40,7 +40,7 @@ from libs.common import logging
 from libs.common.admin import create_topics
 from tests.journey import invariants
 from tests.journey.invariants import Told
-from tests.journey.records import Record, read
+from tests.journey.records import Growing, Record
 from tests.stack.kafka import KafkaServer, kafka_jars
 
 PEOPLE = 400
@@ -64,12 +64,15 @@ class Town:
     observer: Observer
     events: Path
     logs: Path
+    waiting: Waiting = WAITING
     foreign: set[tuple[str, int, int]] = field(default_factory=set)
     tickets: dict[str, JourneyTicket] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     people: list[Invented] = field(default_factory=list)
     lines: list[Progress] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    _records: list[Record] = field(default_factory=list)
+    _files: dict[tuple[Path, str], Growing] = field(default_factory=dict)
 
     def person(self) -> Invented:
         """Give somebody who has never been here."""
@@ -87,7 +90,7 @@ class Town:
     def way(self, person: Invented, ticket: JourneyTicket, camera: Camera | None = None) -> EdsJourney:
         """Give the journey, to be gone."""
         volunteer = Volunteer(self.services, camera or bench_camera(person))
-        return EdsJourney(self.services, ticket, volunteer, self.lines.append, waiting=WAITING)
+        return EdsJourney(self.services, ticket, volunteer, self.lines.append, waiting=self.waiting)
 
     async def eds(self, person: Invented, camera: Camera | None = None) -> Eds:
         """Go the whole way to an electronic signature."""
@@ -99,7 +102,7 @@ class Town:
 
     def kandas(self, session: Session) -> KandasJourney:
         """Give a kandas journey, to be gone."""
-        return KandasJourney(self.services, session, self.lines.append, waiting=WAITING)
+        return KandasJourney(self.services, session, self.lines.append, waiting=self.waiting)
 
     async def apply(self, person: Invented, session: Session, eds: Eds) -> Submitted:
         """Apply for the person's family, and sign."""
@@ -114,7 +117,7 @@ class Town:
 
     async def decide(self, application_id: str) -> ApplicationView:
         """Have an officer decide in favour of everybody; give the application when the applicant sees the end."""
-        await grant_all(self.services, self.officer, application_id, WAITING)
+        await grant_all(self.services, self.officer, application_id, self.waiting)
         return await self.kandas(self.sessions[application_id]).follow(application_id)
 
     async def whole_way(self, person: Invented) -> tuple[Eds, ApplicationView]:
@@ -125,7 +128,9 @@ class Town:
 
     def records(self) -> Sequence[Record]:
         """Give what has been seen on the topics so far, but for what tests wrote."""
-        return [record for record in read(self.events) if record.place not in self.foreign]
+        lines = self._growing(self.events, "to parse").lines()
+        self._records += [Record(**json.loads(line)) for line in lines]
+        return [record for record in self._records if record.place not in self.foreign]
 
     async def told(self) -> Told:
         """Give the facts, when no more come."""
@@ -149,10 +154,14 @@ class Town:
     def check_nothing_personal(self) -> None:
         """Fail if a person's data stand in clear in a record or a log."""
         for file in (self.events, *self.logs.glob("*.log")):
-            text = file.read_text(encoding="utf-8", errors="replace")
+            text = "\n".join(self._growing(file, "to search").lines())
             for person in self.people:
                 found = [kind for kind, value in enumerate(person.planted) if value in text]
                 assert not found, f"6: {file.name} holds personal data in clear, of kinds {found}"
+
+    def _growing(self, file: Path, use: str) -> Growing:
+        """What is new in a file since it was last read for this use; only people known by then can stand in it."""
+        return self._files.setdefault((file, use), Growing(file))
 
 
 @asynccontextmanager
