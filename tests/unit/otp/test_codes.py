@@ -200,7 +200,7 @@ async def test_a_late_answer_about_an_older_sms_says_nothing_about_the_newer_one
     assert isinstance(state, domain.Sending)
     assert domain.taken(state, "sms-1", RULES, world.now) is None
     assert domain.not_taken(state, "sms-1", True, RULES, world.now) is None
-    assert domain.taken(state, "sms-2", RULES, world.now) is not None
+    assert domain.taken(state, state.sms_id, RULES, world.now) is not None
 
 
 async def test_a_closed_journey_has_no_code_left_to_try(world: World, desk: Desk) -> None:
