@@ -1,14 +1,20 @@
 """How the authority is put together."""
 
 from dataclasses import dataclass
+from datetime import timedelta
+from secrets import token_bytes
+from time import monotonic
+
+from cryptography.x509 import ObjectIdentifier
 
 from libs.common.engine import Kind
 from libs.common.platform import App, Platform, lay_out
 from libs.common.values import Clock, NewId, new_id, utc_now
 from services.ca import api, domain, holdings, shards
 from services.ca.authority import IssuingAuthority
+from services.ca.clock import WatchedClock
 from services.ca.handlers import Handlers
-from services.ca.hierarchy import ISSUING, OCSP, load
+from services.ca.hierarchy import ISSUING, OCSP, TSA, Hierarchy, load
 from services.ca.keys import EncryptedFiles, KeyStore, require_ec
 from services.ca.ocsp_api import ocsp_routes
 from services.ca.ocsp_service import OcspService
@@ -18,6 +24,8 @@ from services.ca.responders import Responders
 from services.ca.service import CaService
 from services.ca.settings import Settings
 from services.ca.status import StatusBook
+from services.ca.tsa import TimeStampAuthority
+from services.ca.tsa_api import TimeStamping, tsa_routes
 
 
 class Lists:
@@ -63,6 +71,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
             api.revocation_routes(service, platform.auth),
             api.public_routes(service, hierarchy),
             ocsp_routes(status.ocsp),
+            tsa_routes(_stamping(settings, keystore, hierarchy, clock)),
         ],
         routes=Handlers(service).routes(),
         kinds=[enrolments, held, lists, status.kind],
@@ -95,3 +104,10 @@ def _status(platform: Platform, keystore: KeyStore, authority: IssuingAuthority,
     )
     statuses = StatusBook(enrolments.aggregates, platform.reservations)
     return _Status(kind, responders, OcspService(statuses, responders, platform.clock))
+
+
+def _stamping(settings: Settings, keystore: KeyStore, hierarchy: Hierarchy, clock: Clock) -> TimeStamping:
+    tolerance = timedelta(milliseconds=settings.clock_tolerance_ms)
+    policy = ObjectIdentifier(settings.tsa_policy)
+    authority = TimeStampAuthority(hierarchy.tsa, require_ec(keystore.load(TSA), TSA), policy, tolerance)
+    return TimeStamping(authority, WatchedClock(clock, monotonic, tolerance), token_bytes)

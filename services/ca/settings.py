@@ -16,6 +16,8 @@ class Settings(ServiceSettings):
         keystore: where it put the keys; ``keys`` in that directory unless told.
         keystore_passphrase: opens the keys.
         base_url: the public address that certificates point to, ending in ``/pki``; plain http (RFC 5280, 8).
+        tsa_policy: the policy under which time-stamps are issued (arc of the national authority's TSA policies).
+        clock_tolerance_ms: how far off the clock may be; stamps state it, and a jump beyond it stops them.
         crl_shards: into how many lists revocations are spread; may grow, must not shrink.
     """
 
@@ -25,6 +27,8 @@ class Settings(ServiceSettings):
     keystore: Path | None = None
     keystore_passphrase: SecretStr
     base_url: str = Field(pattern=r"^http://[!-~]+/pki$")
+    tsa_policy: str = Field("1.2.398.3.3.2.6.2", pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")
+    clock_tolerance_ms: int = Field(500, ge=10, le=999)
     crl_shards: int = Field(1, ge=1, le=256)
 
     @property

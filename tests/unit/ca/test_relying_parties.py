@@ -24,6 +24,7 @@ from services.ca.app import build
 from services.ca.ceremony import perform
 from services.ca.settings import Settings
 from tests.unit.ca.authority import KEYSTORE_PASSPHRASE, config, keystore
+from tests.unit.ca.test_tsa import REFUSED, request
 
 pytestmark = pytest.mark.kafka
 
@@ -73,17 +74,21 @@ async def answered(http: httpx.AsyncClient, question: bytes) -> ocsp.OCSPRespons
             await asyncio.sleep(0.05)
 
 
-async def test_replicas_and_restarts_answer_with_one_responder_certificate(service_settings: Settings) -> None:
+async def test_after_a_restart_the_responder_goes_on_with_its_certificate_and_times_are_stamped(
+    service_settings: Settings,
+) -> None:
     seal, issuing = (
         x509.load_pem_x509_certificate((service_settings.directory / name).read_bytes())
         for name in ("seal.pem", "issuing.pem")
     )
     question = ocsp.OCSPRequestBuilder().add_certificate(seal, issuing, hashes.SHA256()).build()
-    asked = question.public_bytes(Encoding.DER)
-    async with running(service_settings) as first, running(service_settings) as second:
-        seen = [await answered(first, asked), await answered(second, asked)]
-    async with running(service_settings) as again:
-        seen.append(await answered(again, asked))
+    seen, stamps = [], []
+    for _ in range(2):
+        async with running(service_settings) as http:
+            seen.append(await answered(http, question.public_bytes(Encoding.DER)))
+            stamps.append((await http.post("/pki/tsa", content=request())).content)
 
     assert {answer.certificate_status for answer in seen} == {ocsp.OCSPCertStatus.GOOD}
     assert len({answer.certificates[0].serial_number for answer in seen}) == 1
+    assert all(REFUSED not in stamp[:16] for stamp in stamps)
+    assert len(set(stamps)) == len(stamps)

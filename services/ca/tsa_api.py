@@ -1,0 +1,62 @@
+"""Time-stamps over HTTP (RFC 3161, 3.4): always status 200, what is wrong stands in the response."""
+
+from typing import Final
+
+import structlog
+from fastapi import APIRouter, Request, Response
+
+from libs.common.der import serial_text
+from libs.common.errors import Refused
+from libs.common.http import raw_body
+from services.ca import tsa
+from services.ca.authority import Entropy
+from services.ca.clock import WatchedClock
+from services.ca.orders import SERIAL_OCTETS, serial_number
+from services.ca.tsa import Failure, TimeStampAuthority, TimeStampRefused
+
+MEDIA_TYPE: Final = "application/timestamp-reply"
+
+_body = raw_body(tsa.MAX_OCTETS)
+
+log = structlog.get_logger()
+
+
+class TimeStamping:
+    """The time-stamp authority at work. Whatever comes in, a response comes out."""
+
+    def __init__(self, authority: TimeStampAuthority, clock: WatchedClock, entropy: Entropy) -> None:
+        self._authority = authority
+        self._clock = clock
+        self._entropy = entropy
+
+    def answer(self, request: bytes) -> bytes:
+        """Answer a request in DER, with a stamp or with the reason why there is none."""
+        try:
+            return self._stamp(request)
+        except TimeStampRefused as refusal:
+            return tsa.refused(refusal.failure)
+
+    def _stamp(self, der: bytes) -> bytes:
+        request = tsa.read(der)
+        now = self._clock.now()
+        if now is None:
+            raise TimeStampRefused(Failure.TIME_NOT_AVAILABLE)
+        number = serial_number(self._entropy(SERIAL_OCTETS))
+        response = self._authority.stamp(request, now, number)
+        log.info("tsa.stamped", serial=serial_text(number))
+        return response
+
+
+def tsa_routes(stamping: TimeStamping) -> APIRouter:
+    """Make the route of the time-stamp authority."""
+    router = APIRouter(tags=["relying parties"])
+
+    @router.post("/pki/tsa", response_class=Response)
+    async def post(request: Request) -> Response:
+        try:
+            der = await _body(request)
+        except Refused:  # too large
+            der = b""
+        return Response(stamping.answer(der), media_type=MEDIA_TYPE)
+
+    return router
