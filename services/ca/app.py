@@ -26,6 +26,8 @@ from services.ca.settings import Settings
 from services.ca.status import StatusBook
 from services.ca.tsa import TimeStampAuthority
 from services.ca.tsa_api import TimeStamping, tsa_routes
+from services.ca.verification import Verification
+from services.ca.verification_api import verification_routes
 
 
 class Lists:
@@ -71,6 +73,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
             api.revocation_routes(service, platform.auth),
             api.public_routes(service, hierarchy),
             ocsp_routes(status.ocsp),
+            verification_routes(Verification(hierarchy.trust, status.ocsp, clock)),
             tsa_routes(_stamping(settings, keystore, hierarchy, clock)),
         ],
         routes=Handlers(service).routes(),

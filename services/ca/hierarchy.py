@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from libs.common.trust import TrustAnchors
 from services.ca.issuers import Issuer
 
 ROOT: Final = "root"
@@ -41,6 +42,11 @@ class Hierarchy:
     def own(self) -> dict[str, x509.Certificate]:
         """What the issuing authority issued to the operator itself, by label."""
         return {SEAL: self.seal, TSA: self.tsa}
+
+    @property
+    def trust(self) -> TrustAnchors:
+        """Whose certificates count: ours."""
+        return TrustAnchors([self.root], [self.issuing])
 
     @property
     def chain_pem(self) -> bytes:

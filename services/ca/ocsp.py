@@ -38,6 +38,7 @@ _DIGESTS: Final = {
     for oid, name in (("1.3.14.3.2.26", "sha1"), ("2.16.840.1.101.3.4.2.1", "sha256"))
     for parameters in (asn1.Null(), None)
 }
+_SHA256: Final = next(algorithm for algorithm, name in _DIGESTS.items() if name == "sha256")
 _REASONS: Final = {
     "keyCompromise": 1,
     "affiliationChanged": 3,
@@ -155,6 +156,14 @@ class Responder:
         named = (issuer.name, issuer.key_bits)
         ours = {algorithm: (_digest(name, named[0]), _digest(name, named[1])) for algorithm, name in _DIGESTS.items()}
         return cls(certificate, key, ours)
+
+    def question(self, serial_number: int) -> Questions:
+        """Make the question about one certificate of ours, with SHA-256 and without a nonce."""
+        name, key = self.ours[_SHA256]
+        cert_id = CertId(
+            hash_algorithm=tlv(_SHA256), issuer_name_hash=name, issuer_key_hash=key, serial_number=serial_number
+        )
+        return Questions((cert_id,), None)
 
     def require_ours(self, questions: Questions) -> None:
         """Refuse questions about other authorities' certificates: OcspRefused, unauthorized (RFC 5019, 2.2.3)."""

@@ -48,6 +48,18 @@ class OcspService:
             log.warning("ocsp.waiting", reason=str(error))
             return Answer(ocsp.failed(Failure.TRY_LATER), now)
 
+    async def evidence(self, serial_number: int) -> tuple[Status, bytes]:
+        """Give the status of one certificate of ours, with the signed answer that says so.
+
+        Raises:
+            OcspRefused: the responder has no valid certificate.
+            Unavailable: the store does not answer.
+        """
+        responder = await self._responders.current()
+        question = responder.question(serial_number)
+        status = await self._statuses.status(serial_number)
+        return status, responder.answer(question, [status], self._clock())
+
     async def _answer(self, questions: Questions, now: datetime) -> Answer:
         responder = await self._responders.current()
         responder.require_ours(questions)
