@@ -7,7 +7,7 @@ what a batch did not come to is rewound, never committed past.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -138,7 +138,7 @@ class Subscription:
         self._consumption = consumption
         self._probe = probe
         self._metrics = metrics
-        self._watched = 0
+        self._watched: tuple[int, ...] = (0, 0, 0)
         self._watching = Repeating("consumption.watch", WATCH_EVERY_S, self._watch)
         self._broker = KafkaBroker(
             settings.bootstrap,
@@ -226,24 +226,29 @@ class Subscription:
     async def _watch(self) -> None:
         """Tell a consumer that stands still from one that has nothing to do, or holds its batch for good reason."""
         lag = await self._lag()
-        idle = lag == 0 or self._consumption.held or self._consumption.waiting
-        if idle or self._consumption.ended != self._watched:
+        progress = (self._consumption.ended, *(each.polls for each in self._consumers()))
+        handled, *asked = (now != then for now, then in zip(progress, self._watched, strict=True))
+        holding = self._consumption.held or self._consumption.waiting
+        # A consumer that lost its partitions and its loop has no lag either, but it does not ask for records.
+        if handled or holding or lag is None or (lag == 0 and all(asked)):
             self._probe.beat()
-        self._watched = self._consumption.ended
+        self._watched = progress
 
-    async def _lag(self) -> int:
+    def _consumers(self) -> Iterator[SteppingConsumer]:
+        return (each.consumer for each in self._subscribers if isinstance(each.consumer, SteppingConsumer))
+
+    async def _lag(self) -> int | None:
+        """Give the number of records not committed, or None if the broker does not answer."""
         total: Counter[str] = Counter()
         try:
             async with asyncio.timeout(WATCH_EVERY_S):
-                for consumer in filter(None, (each.consumer for each in self._subscribers)):
-                    assigned = consumer.assignment()
-                    ends, firsts = await consumer.end_offsets(assigned), await consumer.beginning_offsets(assigned)
+                for consumer in self._consumers():
+                    ends = await consumer.end_offsets(consumer.assignment())
                     for partition, end in ends.items():
-                        # Never committed: what is left of the partition is ahead; what expired is not.
-                        total[partition.topic] += end - (await consumer.committed(partition) or firsts[partition])
+                        total[partition.topic] += end - (await consumer.committed(partition) or 0)
         except (KafkaError, TimeoutError):
             # Whether the broker answers is a question of readiness: restarting this process would not help.
-            return 0
+            return None
         for topic in self._consumption.topics:
             self._metrics.consumer_lag.labels(topic).set(total[topic])
         return total.total()

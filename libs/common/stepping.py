@@ -27,9 +27,12 @@ class SteppingConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # the library h
     def __init__(self, *topics: str, unreadable: Unreadable, **options: Any) -> None:
         super().__init__(*topics, **options)
         self._unreadable = unreadable
+        self.polls = 0
+        """How often it was asked for records: a number that stands still, unless a batch is being handled."""
 
     async def getmany(self, *partitions: TopicPartition, **limits: Any) -> dict[TopicPartition, list[Any]]:
         """Give records by partition; see `aiokafka.AIOKafkaConsumer.getmany`."""
+        self.polls += 1
         try:
             return dict(await super().getmany(*partitions, **limits))
         except UnicodeDecodeError:

@@ -248,3 +248,32 @@ async def test_a_batch_that_takes_too_long_is_committed_as_far_as_it_came_and_th
     async with node:
         await until(lambda: _committed(lane, 60))
         await assert_counted_once_and_told(node, range(60))
+
+
+class Pulse:
+    """Stands in for a liveness probe, and counts its beats."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+
+    def beat(self) -> None:
+        self.beats += 1
+
+
+async def test_a_consumer_that_silently_stopped_has_no_pulse_and_an_idle_one_has(lane: Lane) -> None:
+    async with Node(lane) as node:
+        pulse = Pulse()
+        subscription = node.subscription
+        subscription._probe = pulse  # type: ignore[assignment]  # it only beats
+        for _ in range(3):
+            await asyncio.sleep(0.6)
+            await subscription._watch()
+        assert pulse.beats == 3, "nothing to do is no standstill"
+        for task in subscription._subscribers[0].tasks:
+            task.cancel()
+        await asyncio.sleep(0.6)
+        await subscription._watch()  # it still asked for records since the last look
+        pulse.beats = 0
+        await asyncio.sleep(0.6)
+        await subscription._watch()
+        assert pulse.beats == 0, "a loop that ended asks for nothing"
