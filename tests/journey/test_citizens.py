@@ -5,7 +5,7 @@ import asyncio
 from tests.journey.invariants import DECISIONS, PROOFS
 from tests.journey.town import Town
 
-AT_ONCE = 6
+AT_ONCE = 4
 
 
 async def test_several_families_at_once_end_with_two_certificates_and_one_decision_a_person(town: Town) -> None:

@@ -1,6 +1,6 @@
 """Broker or store gone in mid-journey: when they are back, every journey goes on by itself.
 
-``OUTAGE_SECONDS`` says how long they are gone; 10 unless told.
+``OUTAGE_SECONDS`` says how long they are gone; 8 unless told.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from libs.citizen.models import ApplicationView
 from tests.journey.invariants import DECISIONS
 from tests.journey.town import OwnTown, Town, log_lines, own_town
 
-OUTAGE_S = float(os.environ.get("OUTAGE_SECONDS", "10"))
+OUTAGE_S = float(os.environ.get("OUTAGE_SECONDS", "8"))
 AT_ONCE = 2
 UNDER_WAY = 6
 """So many facts are told before the outage begins, and the rest after it."""
