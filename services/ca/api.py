@@ -1,6 +1,7 @@
 """HTTP: requests in, certificates out; and what relying parties fetch."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cryptography import x509
@@ -110,8 +111,11 @@ def revocation_routes(service: CaService, auth: Authenticator) -> APIRouter:
     return router
 
 
-def public_routes(service: CaService, hierarchy: Hierarchy) -> APIRouter:
-    """Make what relying parties fetch: certificates of the authorities, revocation lists."""
+def public_routes(service: CaService, hierarchy: Hierarchy, root_list: Path) -> APIRouter:
+    """Make what relying parties fetch: certificates of the authorities, revocation lists.
+
+    ``root_list`` is the root's own list (PEM), which the ceremony renews beside the running service.
+    """
     router = APIRouter(tags=["relying parties"])
     served = {
         "/v1/ca/root.pem": (hierarchy.root.public_bytes(Encoding.PEM), "application/x-pem-file"),
@@ -133,6 +137,11 @@ def public_routes(service: CaService, hierarchy: Hierarchy) -> APIRouter:
     @router.get("/v1/crl/{shard}.crl", response_class=Response)
     async def crl(shard: int) -> Response:
         return Response(await listed(shard), media_type="application/pkix-crl")
+
+    @router.get("/pki/root/crl/0.crl", response_class=Response)
+    def root_crl() -> Response:
+        der = x509.load_pem_x509_crl(root_list.read_bytes()).public_bytes(Encoding.DER)
+        return Response(der, media_type="application/pkix-crl")
 
     @router.get("/v1/crl/{shard}.pem", response_class=Response)
     async def crl_pem(shard: int) -> Response:

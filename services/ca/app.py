@@ -14,7 +14,7 @@ from services.ca import api, domain, holdings, shards
 from services.ca.authority import IssuingAuthority
 from services.ca.clock import WatchedClock
 from services.ca.handlers import Handlers
-from services.ca.hierarchy import ISSUING, OCSP, TSA, Hierarchy, load
+from services.ca.hierarchy import ISSUING, OCSP, ROOT_LIST, TSA, Hierarchy, load
 from services.ca.keys import EncryptedFiles, KeyStore, require_ec
 from services.ca.ocsp_api import ocsp_routes
 from services.ca.ocsp_service import OcspService
@@ -71,7 +71,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         routers=[
             api.journey_routes(service, platform.auth, platform.idempotency),
             api.revocation_routes(service, platform.auth),
-            api.public_routes(service, hierarchy),
+            api.public_routes(service, hierarchy, settings.directory / ROOT_LIST),
             ocsp_routes(status.ocsp),
             verification_routes(Verification(hierarchy.trust, status.ocsp, clock)),
             tsa_routes(_stamping(settings, keystore, hierarchy, clock)),

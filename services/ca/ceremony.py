@@ -36,7 +36,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 from services.ca import profiles
 from services.ca.crl import ROOT_LIFETIME, Edition, sign_crl
 from services.ca.files import PUBLIC, write_new, write_over
-from services.ca.hierarchy import ISSUING, OCSP, ROOT, SEAL, TSA, Hierarchy, HierarchyError, load, read_certificate
+from services.ca.hierarchy import (
+    ISSUING,
+    OCSP,
+    ROOT,
+    ROOT_LIST,
+    SEAL,
+    TSA,
+    Hierarchy,
+    HierarchyError,
+    load,
+    read_certificate,
+)
 from services.ca.holders import Authority, Organisation
 from services.ca.issuance import Intent, prepare, resume
 from services.ca.issuers import Issuer, PrivateKey
@@ -202,7 +213,7 @@ class _Ceremony:
 
     def _write_root_crl(self, root: Issuer, key: PrivateKey) -> None:
         """Publish the (empty) list of revoked authorities, again once half of its time is over."""
-        path, number = self._path("root-crl.pem"), 1
+        path, number = self._path(ROOT_LIST), 1
         if path.exists():
             present = x509.load_pem_x509_crl(path.read_bytes())
             if self.now < present.last_update_utc + ROOT_LIFETIME / 2:

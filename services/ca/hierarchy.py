@@ -13,6 +13,7 @@ from libs.common.trust import TrustAnchors
 from services.ca.issuers import Issuer
 
 ROOT: Final = "root"
+ROOT_LIST: Final = "root-crl.pem"
 ISSUING: Final = "issuing"
 SEAL: Final = "seal"
 TSA: Final = "tsa"

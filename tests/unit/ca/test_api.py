@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -74,7 +74,7 @@ async def http(
     routers = [
         api.journey_routes(office.service, auth, idempotency),
         api.revocation_routes(office.service, auth),
-        api.public_routes(office.service, authority.hierarchy),
+        api.public_routes(office.service, authority.hierarchy, authority.directory / "root-crl.pem"),
     ]
     app = create_app("ca", metrics=METRICS, health=Health(), routers=routers)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ca") as client:
@@ -280,3 +280,16 @@ async def test_relying_parties_fetch_chain_and_lists_in_the_forms_that_certifica
     for nowhere in ("/v1/crl/2.crl", "/v1/crl/-1.pem", "/pki/issuing/crl/99999999999999999999.crl"):
         answer = await http.get(nowhere)
         assert (answer.status_code, answer.json()["key"]) == (404, "crl.unknown")
+
+
+async def test_the_root_s_own_revocation_list_stands_where_the_issuing_certificate_says(
+    http: httpx.AsyncClient, authority: CertificationAuthority
+) -> None:
+    points = authority.hierarchy.issuing.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    assert points[0].full_name is not None
+    assert points[0].full_name[0].value.endswith("/root/crl/0.crl")
+    answer = await http.get("/pki/root/crl/0.crl")
+    crl = x509.load_der_x509_crl(answer.content)
+    root_key = authority.hierarchy.root.public_key()
+    assert isinstance(root_key, ec.EllipticCurvePublicKey)
+    assert crl.is_signature_valid(root_key)
