@@ -1,15 +1,31 @@
 """Parts of a way, for tests that stop or stray."""
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
 from deploy.embedded.people import Invented
+from deploy.embedded.process import Server
 from libs.citizen.errors import JourneyEnded, ProblemError
 from libs.citizen.keystore import Holding
-from libs.citizen.models import JourneyTicket, Step
+from libs.citizen.models import CertificatesView, JourneyTicket, Step
+from libs.citizen.progress import wait_until
 from tests.journey.town import Town
+
+
+@contextmanager
+def hanging(server: Server) -> Iterator[None]:
+    """Let a server hang: its connections stay open, and nothing is answered."""
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -23,12 +39,21 @@ def refused(key: str, **extras: object) -> Iterator[None]:
 
 
 async def at_certificates(town: Town, person: Invented, ticket: JourneyTicket) -> None:
-    """Go as far as certificates, and stop before asking for them."""
+    """Go as far as certificates, and stop before asking for them, when the authority takes requests."""
     way = town.way(person, ticket)
     await way._prove_phone()
     await way._prove_face()
     await way._choose_pin()
-    await way._reached(Step.CERTIFICATES)
+    await authority_is(town, ticket, "open")
+
+
+async def authority_is(town: Town, ticket: JourneyTicket, state: str) -> CertificatesView:
+    """Wait until the authority is so far with a journey, and give what it shows."""
+    return await wait_until(
+        partial(town.services.ca.certificates, ticket),
+        lambda view: view.state == state,
+        seconds=lambda _: town.waiting.machines,
+    )
 
 
 async def ended(town: Town, ticket: JourneyTicket) -> str:

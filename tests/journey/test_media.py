@@ -2,8 +2,9 @@
 
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from bson import ObjectId
@@ -84,7 +85,13 @@ async def test_no_picture_ever_stands_in_clear_on_the_disk(town: Town) -> None:
     way = town.way(person, ticket, camera)
     await way._prove_phone()
     await way._prove_face()
-    traces = (MARK, base64.b64encode(MARK), MARK.hex().encode())
-    files = [path for path in town.installation.folder.rglob("*") if path.is_file()]
-    assert [path.name for path in files if any(trace in path.read_bytes() for trace in traces)] == []
+    assert [path.name for path in town.installation.folder.rglob("*") if shows_the_picture(path)] == []
     await way.complete()
+
+
+def shows_the_picture(path: Path) -> bool:
+    """Whether a file holds the picture as it is, or in one of the forms in which databases write bytes."""
+    traces = (MARK, base64.b64encode(MARK), MARK.hex().encode())
+    with suppress(FileNotFoundError):  # broker and store come and go with theirs
+        return path.is_file() and any(trace in path.read_bytes() for trace in traces)
+    return False

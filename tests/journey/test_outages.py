@@ -5,7 +5,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from deploy.embedded.process import Server
 from libs.citizen.models import ApplicationView
 from tests.journey.invariants import DECISIONS
+from tests.journey.steps import hanging
 from tests.journey.town import OwnTown, Town, log_lines, own_town
 
 OUTAGE_S = float(os.environ.get("OUTAGE_SECONDS", "8"))
@@ -50,13 +50,9 @@ async def killed(server: Server) -> None:
 
 
 async def frozen(server: Server) -> None:
-    """Let a server hang: connections stay open, and nothing is answered."""
-    assert server.pid is not None
-    os.kill(server.pid, signal.SIGSTOP)
-    try:
+    """Let a server hang as long as the outage lasts."""
+    with hanging(server):
         await asyncio.sleep(OUTAGE_S)
-    finally:
-        os.kill(server.pid, signal.SIGCONT)
 
 
 async def go_through(own: OwnTown, outage: Outage) -> None:

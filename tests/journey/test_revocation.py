@@ -1,15 +1,14 @@
 """Certificates that end early: what rests on them goes back, newer ones replace them, a failed journey leaves none."""
 
-import asyncio
-
 from cryptography import x509
 
 from deploy.embedded.people import attach, family_of
+from deploy.embedded.process import Server
 from deploy.embedded.town import Together
 from libs.citizen.enrolment import KeyPairs
 from libs.citizen.kandas import signer
 from libs.citizen.progress import wait_until
-from tests.journey.steps import at_certificates, ended, refused, serial_of
+from tests.journey.steps import at_certificates, authority_is, ended, hanging, refused, serial_of
 from tests.journey.town import WAITING, Town
 
 
@@ -59,35 +58,23 @@ async def test_a_second_journey_of_a_citizen_supersedes_the_certificates_of_the_
 
 
 async def test_a_journey_that_expires_after_its_certificates_were_issued_takes_them_back(
-    town: Town, together: Together
+    town: Town, together: Together, broker_process: Server
 ) -> None:
-    """The news of the certificates does not reach identity in time, for it is away until the deadline has passed."""
+    """The news of the certificates does not reach identity in time, for the broker hangs until the deadline passed."""
     await together.stop("identity")
-    await together.start("identity", told={"IDENTITY_RULES__ENROLMENT": "PT2S", "IDENTITY_RULES__GRACE": "PT0S"})
-    person = town.person()
-    ticket = await town.set_out(person)
-    await at_certificates(town, person, ticket)
-    await together.stop("identity")
-    pairs = KeyPairs.make()
-    await wait_until(
-        lambda: town.services.ca.certificates(ticket),
-        lambda view: view.state == "open",
-        seconds=lambda _: WAITING.machines,
-    )
-    await town.services.ca.enrol(ticket, pairs.sign_csr, pairs.auth_csr, ticket.journey_id)
-    issued = await wait_until(
-        lambda: town.services.ca.certificates(ticket),
-        lambda view: view.state == "issued",
-        seconds=lambda _: WAITING.machines,
-    )
-    await asyncio.sleep(2)  # the deadline passes while nobody is there to see it
-    await together.start("identity", told={"IDENTITY_RULES__ENROLMENT": "PT2S", "IDENTITY_RULES__GRACE": "PT0S"})
+    await together.start("identity", told={"IDENTITY_RULES__ENROLMENT": "PT8S", "IDENTITY_RULES__GRACE": "PT0S"})
     try:
-        reason = await ended(town, ticket)
+        person = town.person()
+        ticket = await town.set_out(person)
+        await at_certificates(town, person, ticket)
+        pairs = KeyPairs.make()
+        with hanging(broker_process):
+            await town.services.ca.enrol(ticket, pairs.sign_csr, pairs.auth_csr, ticket.journey_id)
+            issued = await authority_is(town, ticket, "issued")
+            assert await ended(town, ticket) == "journey.expired"
     finally:
         await together.stop("identity")
         await together.start("identity")
-    assert reason == "journey.expired"
     serials = {each.serial for each in issued.certificates}
     assert await on_the_list(town, serials) >= serials
     told = await town.told()
