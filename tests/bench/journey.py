@@ -27,6 +27,7 @@ from deploy.embedded.people import Invented, Volunteer, bench_camera, invent, re
 from deploy.embedded.process import Server, free_port
 from deploy.embedded.stack import Broker, Store
 from deploy.embedded.town import process_of
+from libs.citizen.caller import Patience
 from libs.citizen.journey import EdsJourney, start
 from libs.citizen.progress import Waiting
 from libs.citizen.services import Services
@@ -116,7 +117,7 @@ async def many_journeys(number: int) -> Journeys:
         await asyncio.gather(*(running.enter_async_context(server) for server in servers.values()))
         before = {name: cpu_s(_pid(server)) for name, server in servers.items()}
         began = perf_counter()
-        async with Services.connect(installation.endpoints) as services:
+        async with Services.connect(installation.endpoints, Patience(total=PATIENT.machines)) as services:
             done = await asyncio.gather(*(_go(services, person) for person in people))
         seconds = perf_counter() - began
         await observer.settle()
@@ -159,8 +160,8 @@ def _pid(server: Server) -> int:
 async def main(journeys: int, events: int) -> None:
     """Measure and print."""
     compared = await compare_loops(events)
+    print(f"### Loops: {events} events, median of {ROUNDS} rounds\n\n{compared}\n", flush=True)  # noqa: T201 - a report
     many = await many_journeys(journeys)
-    print(f"### Loops: {events} events, median of {ROUNDS} rounds\n\n{compared}\n")  # noqa: T201 - a report
     print(f"### {journeys} journeys at once\n\n{many.report()}")  # noqa: T201
 
 
