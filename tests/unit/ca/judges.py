@@ -1,5 +1,6 @@
 """Outside judges of certificates and revocation lists. A missing program fails the test, it is never skipped."""
 
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from pkilint.validation import (  # type: ignore[import-untyped]  # it ships no 
 from tests.unit.ca.authority import NOW
 
 AT = str(int(NOW.timestamp()) + 1)
+_TABLE = Path(__file__).parents[3] / "docs" / "pki-findings.md"
+EXPLAINED = frozenset(re.findall(r"^\| `([^`]+)` \|", _TABLE.read_text(encoding="utf-8"), re.MULTILINE))
+"""Findings that the documentation explains: no other may be made."""
 
 
 def run(*command: str | Path, refused: bool = False) -> str:

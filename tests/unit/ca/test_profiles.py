@@ -10,7 +10,7 @@ from services.ca.holders import Authority, Organisation, Person
 from services.ca.issuers import PublicKey
 from services.ca.profiles import AUTH, OCSP_RESPONDER, ORGANISATION_SEAL, PROFILES, SIGN, TSA, Profile
 from tests.unit.ca.authority import AUTHORITY, ORGANISATION, PERSON, CertificationAuthority, pem
-from tests.unit.ca.judges import AT, lint_certificate, run
+from tests.unit.ca.judges import AT, EXPLAINED, lint_certificate, run
 
 KEYS: dict[str, PublicKey] = {
     "P-256": ec.generate_private_key(ec.SECP256R1()).public_key(),
@@ -18,11 +18,6 @@ KEYS: dict[str, PublicKey] = {
     "RSA-2048": rsa.generate_private_key(65537, 2048).public_key(),
 }
 PURPOSES = {"TSA": ("-purpose", "timestampsign"), "OCSP_RESPONDER": ("-purpose", "ocsphelper")}
-EXPLAINED = {
-    # The national profile asks for the address of the practice statement; RFC 5280, 4.2.1.4, allows it and
-    # would rather see none.
-    "pkix.certificate_policies_policy_has_qualifier",
-}
 LONG = Person(iin="061211600012", surname="ҚОЖАХМЕТҰЛЫ-НҰРСҰЛТАНБЕКОВ", given_name="ЖАНСЕРІКБОЛАТ")
 
 
