@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup models demo run test test-kafka lint fmt bench-journey generate compose clean packages-run packages-test
+.PHONY: help setup models demo run test test-kafka lint fmt bench-journey eval-face generate compose clean packages-run packages-test
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,10 @@ fmt: var/environment ## format, and mend what can be mended
 
 bench-journey: setup ## measure many journeys at once, beside bare loops on the same broker
 	@$(RUN) tests.bench.journey
+
+eval-face: setup models ## error rates on your own labelled pictures: make eval-face DATASET=folder
+	@test -n "$(DATASET)" || { echo "Say where the pictures are: make eval-face DATASET=folder (see docs/evaluation.md)" >&2; exit 1; }
+	@$(RUN) services.biometrics.evaluation "$(DATASET)"
 
 generate: var/environment ## rewrite what is made from code (the catalogue of events, the cluster's topics)
 	@$(RUN) libs.common.catalogue

@@ -74,8 +74,11 @@ def _loaded() -> Instruments:
     return _instruments
 
 
-def analyse_selfie(data: bytes) -> SelfieReport:
-    """Judge a selfie (JPEG, PNG or WebP) and, if it is good, embed its face."""
+def analyse_selfie(data: bytes, any_quality: bool = False) -> SelfieReport:
+    """Judge a selfie (JPEG, PNG or WebP) and, if it is good, embed its face.
+
+    With ``any_quality`` a single face is enough: for evaluations, never for a decision.
+    """
     tools = _loaded()
     try:
         picture = decode.picture(data, _SELFIE_SIDE)
@@ -85,7 +88,7 @@ def analyse_selfie(data: bytes) -> SelfieReport:
     if len(faces) != 1:
         return _selfie([_not_one_face(picture, len(faces))], {"SingleFacePresent": 0.0})
     measures = quality.measure(picture, faces[0])
-    guidance = quality.judge(measures)
+    guidance = [] if any_quality else quality.judge(measures)
     if guidance:
         return _selfie(guidance, measures)
     chip = tools.embedder.align(picture, faces[0])

@@ -66,9 +66,18 @@ class ModelCard(BaseModel):
 
     def distance(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
         """Return how far two embeddings of this model are from each other."""
-        if self.metric == "euclidean":
-            return float(np.linalg.norm(one - other))
-        return float(1 - one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
+        return float(self.distances(one[None], other[None])[0, 0])
+
+    def distances(self, ones: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return how far each of n embeddings is from each of m, as n rows of m."""
+        left, right = ones.astype(np.float64), others.astype(np.float64)
+        if self.metric == "cosine":
+            left, right = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (left, right))
+            angles: NDArray[np.float64] = 1 - left @ right.T
+            return angles
+        squared = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None] - 2 * left @ right.T
+        lengths: NDArray[np.float64] = np.sqrt(np.maximum(squared, 0))
+        return lengths
 
     def band(self, distance: float) -> Band:
         """Return what `distance` means under this card."""

@@ -1,0 +1,126 @@
+"""Put a dataset through the very analyses that the service runs, in its worker processes."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.biometrics import analysis
+from services.biometrics.embedding import Embedding, from_bytes
+from services.biometrics.evaluation.dataset import BONA_FIDE, Clip, Dataset
+from services.biometrics.evaluation.statistics import Comparisons, Floats
+from services.biometrics.model_card import ModelCard
+from services.biometrics.workers import AnalysisBroken, Workers
+
+T = TypeVar("T")
+_PROGRESS_EVERY = 50
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """Embeddings by person, and why pictures gave none: guidance keys and how often they were the first reason."""
+
+    people: tuple[tuple[Embedding, ...], ...]
+    pictures: int
+    refused: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Presentations:
+    """How clips of one kind fared: passed, refused (with first reasons), and not analysed at all."""
+
+    kind: str
+    passed: int
+    refused: Counter[str]
+    not_analysed: int
+
+    @property
+    def attack(self) -> bool:
+        """Whether passing is the error."""
+        return self.kind != BONA_FIDE
+
+    @property
+    def total(self) -> int:
+        """All that were presented."""
+        return self.passed + self.refused.total() + self.not_analysed
+
+
+async def faces(workers: Workers, dataset: Dataset, *, any_quality: bool = False) -> Acquired:
+    """Embed every picture that the selfie's quality check lets pass, or all that show one face."""
+    refused: Counter[str] = Counter()
+    people: list[list[Embedding]] = [[] for _ in dataset.faces]
+    jobs = [(number, path) for number, pictures in enumerate(dataset.faces) for path in pictures]
+
+    async def look(job: tuple[int, Path]) -> None:
+        number, path = job
+        try:
+            report = await workers.run(analysis.analyse_selfie, path.read_bytes(), any_quality)
+        except AnalysisBroken:
+            refused["capture.not_readable"] += 1
+            return
+        if report.embedding is None:
+            refused[report.guidance[0]] += 1
+        else:
+            people[number].append(from_bytes(report.embedding))
+
+    await _all(look, jobs, "pictures")
+    return Acquired(tuple(tuple(each) for each in people if each), len(jobs), refused)
+
+
+async def clips(workers: Workers, dataset: Dataset) -> tuple[Presentations, ...]:
+    """Judge every clip by what it was asked for."""
+    outcomes: dict[str, Counter[str]] = {clip.kind: Counter() for clip in dataset.clips}
+    broken: Counter[str] = Counter()
+
+    async def look(clip: Clip) -> None:
+        try:
+            report = await workers.run(analysis.analyse_clip, clip.path.read_bytes(), clip.challenge)
+        except AnalysisBroken:
+            broken[clip.kind] += 1
+            return
+        outcomes[clip.kind][report.guidance[0] if report.guidance else ""] += 1
+
+    await _all(look, dataset.clips, "clips")
+    return tuple(
+        Presentations(kind, found[""], Counter({key: n for key, n in found.items() if key}), broken[kind])
+        for kind, found in sorted(outcomes.items())
+    )
+
+
+def compare(acquired: Acquired, card: ModelCard) -> Comparisons | None:
+    """Compare each picture with each other one. None without two people."""
+    people = [np.stack(each) for each in acquired.people]
+    if len(people) < 2:  # noqa: PLR2004 - a pair
+        return None
+    genuine = tuple(_within(each, card) for each in people if len(each) > 1)
+    impostor = [card.distances(one, np.concatenate(people[n:])).ravel() for n, one in enumerate(people[:-1], start=1)]
+    return Comparisons(genuine, np.concatenate(impostor), pairs=len(people) * (len(people) - 1) // 2)
+
+
+def _within(pictures: NDArray[np.float32], card: ModelCard) -> Floats:
+    return card.distances(pictures, pictures)[np.triu_indices(len(pictures), k=1)]
+
+
+async def _all(look: Callable[[T], Awaitable[None]], jobs: Sequence[T], what: str) -> None:
+    """Do all jobs, few at a time (their files are held in memory), and say every now and then how far it is."""
+    done = 0
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(job: T) -> None:
+        nonlocal done
+        async with turn:
+            await look(job)
+        done += 1
+        if done % _PROGRESS_EVERY == 0 or done == len(jobs):
+            sys.stderr.write(f"{what}: {done} of {len(jobs)}\n")
+
+    async with asyncio.TaskGroup() as group:
+        for job in jobs:
+            group.create_task(one(job))

@@ -1,0 +1,168 @@
+"""What an evaluation says to people (Markdown) and to machines (JSON): each figure with how far it can be trusted."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from services.biometrics.evaluation.measure import Acquired, Presentations
+from services.biometrics.evaluation.statistics import (
+    Comparisons,
+    OperatingPoint,
+    Rate,
+    fmr,
+    fnmr,
+    operating_point,
+    proportion,
+)
+from services.biometrics.model_card import ModelCard
+
+TARGETS = (1e-3, 1e-4)
+FEW = 30
+"""Below so many presentations of a kind an interval is too wide to compare systems by."""
+
+_LIMITS = """\
+## What this report is not
+It is no evaluation by ISO/IEC 19795 or 30107-3: those ask for a test plan, an independent laboratory and people chosen
+for the purpose. It speaks of these pictures, this model and these thresholds alone. Groups of people for whom the model
+is weaker do not show unless they are well represented in the folder.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All that was found."""
+
+    card: ModelCard
+    acquired: Acquired
+    comparisons: Comparisons | None
+    presentations: tuple[Presentations, ...]
+    any_quality: bool = False
+    """Whether pictures were taken that the service would have refused."""
+
+    @property
+    def points(self) -> tuple[OperatingPoint, ...]:
+        """The operating points that are customary for identity checks."""
+        if self.comparisons is None:
+            return ()
+        return tuple(operating_point(self.comparisons, target) for target in TARGETS)
+
+
+def markdown(found: Evaluation) -> str:
+    """Write the report that people read."""
+    parts = [f"# Evaluation of `{found.card.id}`\n"]
+    if found.acquired.pictures:
+        parts.append(_faces(found))
+    if found.presentations:
+        parts.append(_clips(found.presentations))
+    return "\n".join([*parts, _LIMITS])
+
+
+def json(found: Evaluation) -> bytes:
+    """Write the same for machines. It holds no names and no embeddings."""
+    faces = found.comparisons
+    document = {
+        "model": found.card.id,
+        "any_quality": found.any_quality,
+        "pictures": found.acquired.pictures,
+        "refused": found.acquired.refused,
+        "people": len(found.acquired.people),
+        "pairs_of_people": 0 if faces is None else faces.pairs,
+        "bands": {} if faces is None else {name: _rates(faces, limit) for name, limit in _bands(found.card)},
+        "operating_points": [asdict(point) for point in found.points],
+        "presentations": [
+            {**asdict(each), "attack": each.attack, "error": asdict(_error(each))} for each in found.presentations
+        ],
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def _faces(found: Evaluation) -> str:
+    acquired, faces = found.acquired, found.comparisons
+    refused = proportion(acquired.refused.total(), acquired.pictures)
+    lines = [
+        "## Faces",
+        f"{acquired.pictures} pictures; {len(acquired.people)} people with a usable one.\n",
+        f"Failure to acquire ({_rule(found)}): {_shown(refused)}{_reasons(acquired.refused)}\n",
+    ]
+    if faces is None or not faces.genuine:
+        return "\n".join([*lines, "No error rates: that takes two people, and two usable pictures of one of them.\n"])
+    genuine = sum(each.size for each in faces.genuine)
+    lines += [
+        f"{genuine} genuine comparisons of {len(faces.genuine)} people.",
+        f"{faces.impostor.size} impostor comparisons of {faces.pairs} pairs of people.",
+        "Intervals are for 95 % confidence, over people and pairs of people.\n",
+        "### At the thresholds of the model's card\n",
+        "| limit | distance | false match rate | false non-match rate |",
+        "|---|---|---|---|",
+    ]
+    for name, limit in _bands(found.card):
+        lines.append(f"| {name} | {limit:.3f} | {_shown(fmr(faces, limit))} | {_shown(fnmr(faces.genuine, limit))} |")
+    lines += ["\n### Thresholds that these data suggest\n", *map(_suggestion, found.points)]
+    return "\n".join([*lines, "\nThe curve of both errors: `det.png`.\n"])
+
+
+def _rule(found: Evaluation) -> str:
+    if found.any_quality:
+        return "no single face; pictures that the service would refuse for quality were taken"
+    return "refused as the service refuses"
+
+
+def _suggestion(point: OperatingPoint) -> str:
+    if point.threshold is None or point.fnmr is None:
+        return (
+            f"- False match rate {point.target:g}: **no claim**. {point.pairs_needed:,} pairs of people carry one, a "
+            "tenth of that an indication."
+        )
+    caution = "" if point.carries == "yes" else f" An indication only: {point.pairs_needed:,} pairs carry a claim."
+    return (
+        f"- False match rate {point.target:g}: distance {point.threshold:.3f}, false non-match rate "
+        f"{_shown(point.fnmr)}.{caution}"
+    )
+
+
+def _clips(presentations: Sequence[Presentations]) -> str:
+    lines = [
+        "## Liveness\n",
+        "APCER: share of attacks that passed. BPCER: share of live people who were refused.",
+        "What could not be analysed counts as refused.\n",
+        "| kind | clips | error | rate, 95 % interval | reasons of refusal |",
+        "|---|---|---|---|---|",
+    ]
+    for each in presentations:
+        name = "APCER" if each.attack else "BPCER"
+        few = " (too few to compare by)" if each.total < FEW else ""
+        lines.append(
+            f"| {each.kind} | {each.total} | {name} | {_shown(_error(each))}{few} | {_reasons(each.refused)[2:-1]} |"
+        )
+    attacks = [_error(each) for each in presentations if each.attack]
+    if attacks:
+        worst = max(attacks, key=lambda rate: rate.value)
+        lines.append(f"\nThe worst kind decides: APCER {_shown(worst)}.\n")
+    return "\n".join(lines)
+
+
+def _error(each: Presentations) -> Rate:
+    return proportion(each.passed if each.attack else each.total - each.passed, each.total)
+
+
+def _bands(card: ModelCard) -> tuple[tuple[str, float], ...]:
+    return ("match", card.match), ("review", card.review)
+
+
+def _rates(faces: Comparisons, limit: float) -> dict[str, object]:
+    return {
+        "distance": limit,
+        "fmr": asdict(fmr(faces, limit)),
+        "fnmr": asdict(fnmr(faces.genuine, limit)) if faces.genuine else None,
+    }
+
+
+def _shown(rate: Rate) -> str:
+    below = "" if rate.value else f"none seen in {rate.trials:,}, "
+    return f"{100 * rate.value:.2f} % ({below}{100 * rate.low:.2f} to {100 * rate.high:.2f})"
+
+
+def _reasons(refused: Counter[str]) -> str:
+    return ": " + ", ".join(f"`{key}` {count}" for key, count in refused.most_common()) + "." if refused else "."
