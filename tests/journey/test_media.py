@@ -61,8 +61,10 @@ async def test_after_a_journey_has_ended_no_picture_or_clip_of_it_is_left(town: 
 async def test_a_journey_given_up_in_the_middle_leaves_no_picture_either(town: Town) -> None:
     person = town.person()
     ticket = await town.set_out(person)
-    await town.way(person, ticket)._prove_phone()
-    session = await town.services.biometrics.capture(ticket)
+    way = town.way(person, ticket)
+    await way._prove_phone()
+    session = await way._face_task()
+    assert session is not None
     await town.services.biometrics.upload(ticket, Part.SELFIE, PICTURE, session.nonce)
     async with media_store(town) as database:
         assert len(await blobs_of(database, ticket.journey_id)) == 1
