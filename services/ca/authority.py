@@ -15,7 +15,7 @@ from libs.common.contracts.people import Person
 from libs.common.sealing import Sealed
 from services.ca import holders
 from services.ca.crl import Edition, Revocation, sign_crl
-from services.ca.domain import Certificate, CertificateText, IntentRecord, Request
+from services.ca.domain import Certificate, CertificateText, IntentRecord, Numbered, Request
 from services.ca.hierarchy import ISSUING, Hierarchy
 from services.ca.issuance import Intent, prepare, resume
 from services.ca.issuers import Issuer, PrivateKey, PublicKey, usable_key
@@ -62,15 +62,20 @@ class IssuingAuthority:
         issuer = self.hierarchy.issuer
         order = intent.order(_holder(person), _public_key(request))
         signed = resume(intent, order, issuer, self.publication, self.key)
-        return Certificate(
+        text = CertificateText(pem=signed.public_bytes(Encoding.PEM).decode())
+        return Certificate(**dict(self.presume(record, request)), text=Sealed(text))
+
+    def presume(self, record: IntentRecord, request: Request) -> Numbered:
+        """Say what a recorded intent stands for, whether or not it was ever signed. No key is used."""
+        intent = Intent.model_validate_json(record.intent)
+        return Numbered(
             serial=intent.serial_number,
-            key_id=_key_id(signed),
-            issuer_key_id=issuer.key_identifier.hex(),
+            key_id=x509.SubjectKeyIdentifier.from_public_key(_public_key(request)).digest.hex(),
+            issuer_key_id=self.hierarchy.issuer.key_identifier.hex(),
             profile=request.profile,
-            not_before=order.not_before,
-            not_after=order.not_after,
+            not_before=intent.not_before,
+            not_after=intent.not_after,
             crl_shard=intent.crl_shard,
-            text=Sealed(CertificateText(pem=signed.public_bytes(Encoding.PEM).decode())),
         )
 
     def sign_list(self, number: int, shard: Shard, now: datetime) -> bytes:
@@ -96,7 +101,3 @@ def _holder(person: Person) -> holders.Person:
 
 def _public_key(request: Request) -> PublicKey:
     return usable_key(load_der_public_key(bytes.fromhex(request.spki)))
-
-
-def _key_id(certificate: x509.Certificate) -> str:
-    return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()

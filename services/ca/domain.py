@@ -2,9 +2,12 @@
 
 An enrolment collects facts in whatever order they come (`Collecting`), takes requests once all are there (`Open`),
 is issuing (`Issuing`: first the intents are recorded, then they are signed), and holds certificates (`Issued`).
-`Closed` ended without any.
+`Closed` ended before any intent was on record. An intent on record always comes to one of two ends, because it may
+have been signed: a stored certificate (`Issued`, revoked at once if the journey failed meanwhile), or, where it can
+no longer be signed, a serial number that is revoked (`Void`).
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -65,8 +68,8 @@ class Request(_Value):
     spki: str
 
 
-class Certificate(_Value):
-    """A certificate that was issued."""
+class Numbered(_Value):
+    """What the authority's record says of a serial number that was, or may have been, signed."""
 
     serial: str
     key_id: str
@@ -75,11 +78,16 @@ class Certificate(_Value):
     not_before: datetime
     not_after: datetime
     crl_shard: int
-    text: Sealed[CertificateText]
     revoked_at: datetime | None = None
     revoked_for: Reason | None = None
     listed: bool = False
     """Whether the revocation list has taken it in."""
+
+
+class Certificate(Numbered):
+    """A certificate that was issued."""
+
+    text: Sealed[CertificateText]
 
 
 class Collecting(_Value):
@@ -97,34 +105,49 @@ class Open(_Value):
 
 
 class Issuing(_Value):
-    """Requests were accepted. Without intents: they are to be recorded. With intents: they are to be signed."""
+    """Requests were accepted. Without intents: they are to be recorded. With intents: they are to be signed.
+
+    ``ended``: why the journey failed when the intents were on record; what is signed is then revoked at once.
+    """
 
     kind: Literal["issuing"] = "issuing"
     facts: Facts
     requests: tuple[Request, ...]
     intents: tuple[Sealed[IntentRecord], ...] = ()
+    ended: str | None = None
 
 
-class Issued(_Value):
-    """The certificates are there. Not ``settled``: older ones are to be superseded, or revocations to be listed."""
+class Certified(_Value):
+    """Serial numbers are out. Not ``settled``: older ones are to be superseded, or revocations to be listed."""
 
-    kind: Literal["issued"] = "issued"
     facts: Facts
     requests: tuple[Request, ...]
-    certificates: tuple[Certificate, ...]
+    certificates: tuple[Numbered, ...]
     settled: bool = False
 
 
+class Issued(Certified):
+    """The certificates are there."""
+
+    kind: Literal["issued"] = "issued"
+    certificates: tuple[Certificate, ...]
+
+
+class Void(Certified):
+    """What was on record could not be signed (again). It may have been before a crash: its numbers are revoked."""
+
+    kind: Literal["void"] = "void"
+
+
 class Closed(_Value):
-    """The journey ended before anything was issued. Intents stay on record: they may have been signed."""
+    """The journey ended, and nothing was signed."""
 
     kind: Literal["closed"] = "closed"
     reason: str
-    intents: tuple[Sealed[IntentRecord], ...] = ()
 
 
-Enrolment = Annotated[Collecting | Open | Issuing | Issued | Closed, Field(discriminator="kind")]
-EnrolmentState = Collecting | Open | Issuing | Issued | Closed
+Enrolment = Annotated[Collecting | Open | Issuing | Issued | Void | Closed, Field(discriminator="kind")]
+EnrolmentState = Collecting | Open | Issuing | Issued | Void | Closed
 Result = Decision[EnrolmentState]
 
 
@@ -136,36 +159,47 @@ def note(state: EnrolmentState | None, facts: dict[str, object]) -> Result | Non
     return Decision(Open(facts=known) if known.complete else Collecting(facts=known))
 
 
-def accept(state: EnrolmentState | None, requests: tuple[Request, ...], now: datetime) -> Result | None:
-    """Take the citizen's requests. The same ones again change nothing.
+def require_open(state: EnrolmentState | None) -> Open | Issuing | Issued:
+    """Give the enrolment if all facts are there and the journey goes on.
 
     Raises:
-        Refused: ``enrolment.not_open``, ``enrolment.closed``, ``enrolment.other_keys``.
+        Refused: ``enrolment.not_open``, ``enrolment.closed``.
     """
     match state:
-        case Open(facts=facts):
-            return Decision(Issuing(facts=facts, requests=requests), wake_at=now)
-        case Issuing() | Issued() if state.requests == requests:
-            return None
-        case Issuing() | Issued():
-            detail = "Certificates for other keys were asked for in this journey already. Please start a new journey."
-            raise Refused("enrolment.other_keys", detail)
-        case Closed():
+        case Open() | Issuing() | Issued():
+            return state
+        case Closed() | Void():
             raise Refused("enrolment.closed", "This journey has ended. Please start a new one.")
         case _:
             detail = "Some steps of your journey are not confirmed yet. Please try again in a moment."
             raise Refused("enrolment.not_open", detail)
 
 
-def refuse(state: EnrolmentState | None, reason: str, *, final: bool) -> Result | None:
-    """Tell that a request cannot be honoured. Not final: the citizen may send another."""
-    match state:
-        case Open():
-            return Decision(state, (CertRefused(reason=reason, final=final),))
-        case Issuing(facts=facts):
-            return Decision(Open(facts=facts), (CertRefused(reason=reason, final=final),))
-        case _:
-            return None
+def accept(state: EnrolmentState | None, requests: tuple[Request, ...], now: datetime) -> Result | None:
+    """Take the citizen's requests. The same ones again change nothing.
+
+    Raises:
+        Refused: as `require_open`, and ``enrolment.other_keys``.
+    """
+    ready = require_open(state)
+    if isinstance(ready, Open):
+        return Decision(Issuing(facts=ready.facts, requests=requests), wake_at=now)
+    if ready.requests != requests:
+        detail = "Certificates for other keys were asked for in this journey already. Please start a new journey."
+        raise Refused("enrolment.other_keys", detail)
+    return None
+
+
+def refuse(state: EnrolmentState | None, reason: str) -> Result | None:
+    """Tell that a request cannot be honoured; the citizen may send another. What was accepted before goes on."""
+    return Decision(state, (CertRefused(reason=reason),)) if isinstance(state, Open) else None
+
+
+def give_up(state: EnrolmentState | None, reason: str) -> Result | None:
+    """Tell that no certificate can be made for this citizen. Once an intent is on record, see `void` instead."""
+    if not isinstance(state, Issuing) or state.intents:
+        return None
+    return Decision(Open(facts=state.facts), (CertRefused(reason=reason, final=True),))
 
 
 def intend(state: EnrolmentState | None, intents: tuple[Sealed[IntentRecord], ...], now: datetime) -> Result | None:
@@ -176,48 +210,45 @@ def intend(state: EnrolmentState | None, intents: tuple[Sealed[IntentRecord], ..
 
 
 def issued(state: EnrolmentState | None, certificates: tuple[Certificate, ...], now: datetime) -> Result | None:
-    """Take in what was signed, and tell: one event a certificate."""
-    if not isinstance(state, Issuing):
+    """Take in what was signed, and tell: one event a certificate. If the journey failed meanwhile, it is revoked."""
+    if not isinstance(state, Issuing) or not state.intents:
         return None
-    holder = state.facts
-    if holder.person is None or holder.citizen_id is None or holder.person_ref is None:
-        raise ValueError("an enrolment that is issuing has all its facts")
-    events = tuple(
-        CertIssued(
-            serial=each.serial,
-            key_id=each.key_id,
-            issuer_key_id=each.issuer_key_id,
-            profile=each.profile,
-            not_before=each.not_before,
-            not_after=each.not_after,
-            citizen_id=holder.citizen_id,
-            person_ref=holder.person_ref,
-            holder=holder.person,
-        )
-        for each in certificates
-    )
-    after = Issued(facts=holder, requests=state.requests, certificates=certificates)
-    return Decision(after, events, wake_at=now)
+    told = tuple(_told(state.facts, each) for each in certificates)
+    after = Issued(facts=state.facts, requests=state.requests, certificates=certificates)
+    if state.ended is None:
+        return Decision(after, told, wake_at=now)
+    revoked = revoke(after, None, "cessationOfOperation", now)
+    return Decision(after, told, wake_at=now) if revoked is None else replace(revoked, events=told + revoked.events)
+
+
+def void(state: EnrolmentState | None, numbers: tuple[Numbered, ...], reason: str, now: datetime) -> Result | None:
+    """Give up intents on record that can no longer be signed: their serial numbers count as revoked."""
+    if not isinstance(state, Issuing) or not state.intents:
+        return None
+    after = Void(facts=state.facts, requests=state.requests, certificates=numbers)
+    revoked = revoke(after, None, "cessationOfOperation", now)
+    refused: tuple[Event, ...] = () if state.ended else (CertRefused(reason=reason, final=True),)
+    return None if revoked is None else replace(revoked, events=refused + revoked.events)
 
 
 def close(state: EnrolmentState | None, outcome: str, reason: str, now: datetime) -> Result | None:
-    """The journey ended. What was issued stays good only if it ended well."""
+    """The journey ended. What was issued, or is about to be signed, stays good only if it ended well."""
     match state:
-        case Issued() if outcome == "completed":
+        case Issued() | Issuing(intents=(_, *_)) if outcome == "completed":
             return None
         case Issued():
             return revoke(state, None, "cessationOfOperation", now)
-        case Closed():
+        case Issuing(intents=(_, *_), ended=None):
+            return Decision(state.model_copy(update={"ended": reason}), wake_at=now)
+        case Issuing(intents=(_, *_)) | Void() | Closed():
             return None
-        case Issuing(intents=intents):
-            return Decision(Closed(reason=reason, intents=intents))
         case _:
             return Decision(Closed(reason=reason))
 
 
 def revoke(state: EnrolmentState | None, serial: str | None, reason: Reason, now: datetime) -> Result | None:
     """Revoke one certificate of an enrolment, or all of them. What is revoked stays so, for its first reason."""
-    if not isinstance(state, Issued) or state.facts.citizen_id is None:
+    if not isinstance(state, Issued | Void) or state.facts.citizen_id is None:
         return None
     struck = {each.serial for each in state.certificates if each.revoked_at is None and serial in (None, each.serial)}
     if not struck:
@@ -241,7 +272,7 @@ def revoke(state: EnrolmentState | None, serial: str | None, reason: Reason, now
 
 def settle(state: EnrolmentState | None, listed: frozenset[str]) -> Result | None:
     """Note that older certificates were superseded, and that the lists have taken these serials in."""
-    if not isinstance(state, Issued):
+    if not isinstance(state, Issued | Void):
         return None
     certificates = tuple(
         each.model_copy(update={"listed": True}) if each.serial in listed else each for each in state.certificates
@@ -249,3 +280,19 @@ def settle(state: EnrolmentState | None, listed: frozenset[str]) -> Result | Non
     missing = any(each.revoked_at is not None and not each.listed for each in certificates)
     after = state.model_copy(update={"certificates": certificates, "settled": not missing})
     return Decision(after, wake_at=None if not missing else max(filter(None, (c.revoked_at for c in certificates))))
+
+
+def _told(holder: Facts, certificate: Certificate) -> CertIssued:
+    if holder.person is None or holder.citizen_id is None or holder.person_ref is None:
+        raise ValueError("an enrolment that is issuing has all its facts")
+    return CertIssued(
+        serial=certificate.serial,
+        key_id=certificate.key_id,
+        issuer_key_id=certificate.issuer_key_id,
+        profile=certificate.profile,
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        citizen_id=holder.citizen_id,
+        person_ref=holder.person_ref,
+        holder=holder.person,
+    )

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict
 from libs.common.der import Extension, TbsCertificate, Validity, name_tlv, serial_text, signed, time, tlv
 from services.ca.holders import Holder
 from services.ca.issuers import Issuer, PrivateKey, PublicKey
-from services.ca.lint import LintedTbs, lint
+from services.ca.lint import LintedTbs, LintError, lint
 from services.ca.orders import Order
 from services.ca.profiles import PROFILES, Profile, Publication
 
@@ -35,7 +35,7 @@ _VERSION_3 = 2
 
 
 class IssuanceError(Exception):
-    """The signed certificate is not what was linted. It must not be used; the intent stays for inquiry."""
+    """The signed certificate is not what was linted: the key, or what holds it, is at fault. It must not be used."""
 
 
 class Intent(BaseModel):
@@ -66,6 +66,11 @@ class Intent(BaseModel):
             tbs_sha256=hashlib.sha256(linted.tbs).hexdigest(),
             tbs=linted.tbs,
         )
+
+    @property
+    def not_after(self) -> datetime:
+        """The last second of validity."""
+        return PROFILES[self.profile].not_after(self.not_before)
 
     def order(self, holder: Holder, public_key: PublicKey) -> Order:
         """Give the order again, from the record and the same facts it was made from."""
@@ -120,9 +125,9 @@ def sign(linted: LintedTbs, key: PrivateKey) -> x509.Certificate:
 
 
 def resume(intent: Intent, order: Order, issuer: Issuer, publication: Publication, key: PrivateKey) -> x509.Certificate:
-    """Finish an issuance whose intent was recorded, after a crash. Raises as ``lint`` and ``sign`` do."""
+    """Sign a recorded intent, for the first time or, after a crash, again. Raises as ``lint`` and ``sign`` do."""
     if hashlib.sha256(intent.tbs).hexdigest() != intent.tbs_sha256:
-        raise IssuanceError("the recorded intent was altered: nothing is signed")
+        raise LintError(("the recorded intent was altered",))
     return sign(lint(intent.tbs, order, issuer, replace(publication, ocsp=intent.ocsp)), key)
 
 

@@ -46,7 +46,7 @@ class Order:
     @property
     def not_after(self) -> datetime:
         """The last second of validity, which counts (RFC 5280, 4.1.2.5)."""
-        return self.not_before + self.profile.validity - timedelta(seconds=1)
+        return self.profile.not_after(self.not_before)
 
 
 def serial_number(entropy: bytes) -> int:

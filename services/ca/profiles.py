@@ -1,7 +1,7 @@
 """What each kind of certificate contains, as data (RFC 5280, and the national authority's profiles)."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from cryptography.x509 import KeyUsage, ObjectIdentifier
@@ -59,6 +59,10 @@ class Profile:
     online_status: bool = True
     purpose_critical: bool = False
     no_check: bool = False
+
+    def not_after(self, not_before: datetime) -> datetime:
+        """Give the last second of validity, which counts (RFC 5280, 4.1.2.5)."""
+        return not_before + self.validity - timedelta(seconds=1)
 
     def usages(self, *, rsa: bool) -> frozenset[Usage]:
         """Give the key usages for a key of the one or the other kind."""

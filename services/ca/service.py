@@ -15,7 +15,17 @@ from libs.common.store import Taken
 from libs.common.values import Clock
 from services.ca import domain, holdings, shards
 from services.ca.authority import IssuingAuthority
-from services.ca.domain import Certificate, EnrolmentState, IntentRecord, Issued, Issuing, Reason, Request
+from services.ca.domain import (
+    Certificate,
+    Certified,
+    EnrolmentState,
+    IntentRecord,
+    Issued,
+    Issuing,
+    Numbered,
+    Reason,
+    Request,
+)
 from services.ca.holders import UnusableNameError
 from services.ca.holdings import Held, Holding
 from services.ca.lint import LintError
@@ -70,14 +80,18 @@ class CaService:
             Refused: a request cannot be honoured (``csr.…``), or it is not the time for it (``enrolment.…``).
         """
         try:
+            # 1. Facts complete.
+            state = domain.require_open(await self._enrolments.get(journey_id))
+            # 2. Requests parsed, possession of both keys proven.
             requests = _parsed(sign_csr, auth_csr)
-            # Looked at first, because a key that is reserved here is lost to every other journey.
-            domain.accept(await self._enrolments.get(journey_id), requests, self._clock())
+            # Looked at before keys are reserved, which makes them useless to other journeys.
+            if domain.accept(state, requests, self._clock()) is None:
+                return
             for each in requests:
                 await self._reserve_key(each, journey_id)
         except RequestRefused as refusal:
             key = refusal.key
-            await self._enrolments.apply(journey_id, lambda state: domain.refuse(state, key, final=False))
+            await self._enrolments.apply(journey_id, lambda state: domain.refuse(state, key))
             raise
         await self._enrolments.apply(journey_id, lambda state: domain.accept(state, requests, self._clock()))
 
@@ -113,7 +127,7 @@ class CaService:
             await self._intend(journey_id, state, now)
         elif isinstance(state, Issuing):
             await self._sign(journey_id, state)
-        elif isinstance(state, Issued):
+        elif isinstance(state, Certified):
             await self._settle(journey_id, state)
 
     async def open_lists(self) -> None:
@@ -144,26 +158,35 @@ class CaService:
         """Record what will be signed, under serial numbers that nobody else has."""
         person = _person(state)
         try:
+            # 3. Profile applied, and 4. the bytes to be signed linted. No key is used.
             intents = [self._authority.intend(request, person, now) for request in state.requests]
         except (LintError, UnusableNameError) as error:
-            log.error("issuance.refused", subject=journey_id, failure=type(error).__name__)  # noqa: TRY400 - a traceback would quote the name
-            reason = "name.unusable" if isinstance(error, UnusableNameError) else "profile.broken"
-            await self._enrolments.apply(journey_id, lambda state: domain.refuse(state, reason, final=True))
+            reason = _refusal(journey_id, error)
+            await self._enrolments.apply(journey_id, lambda state: domain.give_up(state, reason))
             return
         for intent in intents:
             await self._book.take("serial", intent.serial_number, journey_id)
         records = tuple(Sealed(IntentRecord(intent=intent.model_dump_json())) for intent in intents)
+        # 5. Intents recorded, by the first to come; whoever comes later signs these.
         await self._enrolments.apply(journey_id, lambda state: domain.intend(state, records, now))
 
     async def _sign(self, journey_id: str, state: Issuing) -> None:
-        """Sign what was recorded."""
+        """Sign what was recorded, again if a crash lost the signature; or see to it that it counts as revoked."""
         person = _person(state)
-        pairs = zip(state.intents, state.requests, strict=True)
-        certificates = tuple(self._authority.sign(intent.value, request, person) for intent, request in pairs)
+        pairs = [(intent.value, request) for intent, request in zip(state.intents, state.requests, strict=True)]
+        try:
+            # 6. Signed: exactly the recorded bytes, linted once more.
+            certificates = tuple(self._authority.sign(record, request, person) for record, request in pairs)
+        except (LintError, UnusableNameError) as error:
+            reason = _refusal(journey_id, error)
+            numbers = tuple(self._authority.presume(record, request) for record, request in pairs)
+            await self._enrolments.apply(journey_id, lambda state: domain.void(state, numbers, reason, self._clock()))
+            return
         log.info("issuance.signed", subject=journey_id, serials=[each.serial for each in certificates])
+        # 7. Stored, and 8. published: one event a certificate, from the outbox of the same write.
         await self._enrolments.apply(journey_id, lambda state: domain.issued(state, certificates, self._clock()))
 
-    async def _settle(self, journey_id: str, state: Issued) -> None:
+    async def _settle(self, journey_id: str, state: Certified) -> None:
         """Supersede all but the citizen's newest certificates, and bring revocations onto the lists."""
         if state.facts.citizen_id is not None and any(each.revoked_at is None for each in state.certificates):
             held = Held(journey=journey_id, since=state.certificates[0].not_before)
@@ -176,7 +199,7 @@ class CaService:
         listed = frozenset(each.serial for each in revoked)
         await self._enrolments.apply(journey_id, lambda present: domain.settle(present, listed))
 
-    async def _list(self, certificate: Certificate) -> None:
+    async def _list(self, certificate: Numbered) -> None:
         entry = Entry(
             serial=certificate.serial,
             at=certificate.revoked_at or self._clock(),
@@ -190,6 +213,15 @@ def _parsed(sign_csr: bytes, auth_csr: bytes) -> tuple[Request, ...]:
     sign, auth = parse(sign_csr), parse(auth_csr)
     require_distinct(sign, auth)
     return Request(profile="SIGN", spki=sign.spki.hex()), Request(profile="AUTH", spki=auth.spki.hex())
+
+
+def _refusal(journey_id: str, error: LintError | UnusableNameError) -> str:
+    """Note in the log, without a traceback, which would quote the name, and give the text key."""
+    if isinstance(error, LintError):
+        log.error("issuance.refused", subject=journey_id, findings=error.findings)
+        return "profile.broken"
+    log.error("issuance.refused", subject=journey_id, failure=type(error).__name__)
+    return "name.unusable"
 
 
 def _is_holder(state: Issued, citizen_id: str) -> bool:

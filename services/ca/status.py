@@ -5,7 +5,7 @@ from typing import Final
 
 from libs.common.aggregates import Aggregates
 from libs.common.der import serial_text
-from services.ca.domain import EnrolmentState, Issued
+from services.ca.domain import Certified, EnrolmentState
 from services.ca.ocsp import Good, Revoked, Status, Unknown
 from services.ca.orders import SERIAL_OCTETS
 from services.ca.ports import SerialBook
@@ -36,7 +36,7 @@ class StatusBook:
         if owner.startswith(OWN):
             return Good()
         state = await self._enrolments.get(owner)
-        for each in state.certificates if isinstance(state, Issued) else ():
+        for each in state.certificates if isinstance(state, Certified) else ():
             if each.serial == serial:
                 return Good() if each.revoked_at is None else Revoked(each.revoked_at, each.revoked_for or "")
         return Unknown()

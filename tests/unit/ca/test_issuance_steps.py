@@ -1,0 +1,232 @@
+"""Each step of issuance broken in turn: whatever the process had done when it died, every request ends in one place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from libs.common.der import serial_text
+from libs.common.documents import Document, Outgoing
+from libs.common.testing.memory import MemoryDocuments, MemoryReservations
+from services.ca import authority as authority_module
+from services.ca import domain, issuance
+from services.ca import service as service_module
+from services.ca.profiles import Publication
+from tests.unit.ca.authority import CertificationAuthority
+from tests.unit.ca.office import FACTS, JOURNEY, LEASE, Office, World, closed, csrs
+from tests.unit.common.faults import Crash, Log
+
+STEPS = (
+    "1 facts complete",
+    "2 first request parsed",
+    "2 both requests parsed",
+    "2 first key reserved",
+    "2 both keys reserved",
+    "2 requests accepted",
+    "3 profile applied to the first",
+    "3 profile applied to both",
+    "4 first linted",
+    "4 both linted",
+    "4 first serial number reserved",
+    "4 both serial numbers reserved",
+    "5 intents recorded",
+    "6 first signed",
+    "6 both signed",
+    "7 stored",
+    "8 first published",
+    "8 both published",
+)
+RECORDED = STEPS.index("5 intents recorded")
+SIGNED = STEPS.index("6 first signed")
+STORED = STEPS.index("7 stored")
+
+
+class Break:
+    """Ends the process when a step was passed; the one that comes after it goes on."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self.passed: list[str] = []
+
+    def after(self, step: str) -> None:
+        again = step in self.passed
+        self.passed.append(step)
+        if step == self.step and not again:
+            raise Crash
+
+    def nth(self, first: str, both: str) -> None:
+        self.after(first if first not in self.passed else both)
+
+    def watch(self, call: Callable[..., Any], first: str, both: str) -> Callable[..., Any]:
+        def watched(*arguments: Any, **named: Any) -> Any:
+            done = call(*arguments, **named)
+            self.nth(first, both)
+            return done
+
+        return watched
+
+
+class BreakingDocuments(MemoryDocuments):
+    """Enrolments that can be the last thing written."""
+
+    def __init__(self, break_: Break) -> None:
+        super().__init__()
+        self._break = break_
+
+    async def store(self, document: Document) -> bool:
+        won = await super().store(document)
+        match document.state:
+            case {"kind": "open"}:
+                self._break.after("1 facts complete")
+            case {"kind": "issuing", "intents": []}:
+                self._break.after("2 requests accepted")
+            case {"kind": "issuing", "ended": None}:
+                self._break.after("5 intents recorded")
+            case {"kind": "issued", "settled": False}:
+                self._break.after("7 stored")
+            case _:
+                pass
+        return won
+
+
+class BreakingLog(Log):
+    """A broker to which one event may be the last."""
+
+    break_: Break
+
+    def append(self, event: Outgoing) -> None:
+        super().append(event)
+        if event.topic == "cert.issued":
+            self.break_.nth("8 first published", "8 both published")
+
+
+@dataclass
+class Scene:
+    """A world in which one step breaks, and everything that was ever signed in it."""
+
+    world: World
+    broken: Break
+    signed: list[x509.Certificate]
+
+    async def way(self, office: Office) -> None:
+        """Everything from the facts to the certificates, as brokers and clients repeat it after a crash."""
+        for fact in FACTS:
+            await office.tell(fact, meta=replace(self.world.meta(fact, JOURNEY), id=fact.topic))
+        await office.service.request(JOURNEY, *csrs())
+        await office.wake_due()
+
+    async def break_there(self, authority: CertificationAuthority) -> None:
+        with pytest.raises(Crash):
+            await self.way(Office(self.world, authority))
+        self.world.now += LEASE
+
+    async def recover(self, office: Office) -> domain.EnrolmentState:
+        await office.wake_due()
+        for kind in (office.enrolments, office.holdings, office.lists):
+            await kind.outbox.sweep()
+        state = await office.enrolments.aggregates.get(JOURNEY)
+        assert state is not None
+        return state  # type: ignore[no-any-return]  # aggregates of any kind
+
+    @property
+    def serials_signed(self) -> set[str]:
+        return {serial_text(each.serial_number) for each in self.signed}
+
+    def told(self, topic: str) -> list[str]:
+        return [each["serial"] for each in self.world.told(topic)]
+
+
+@pytest.fixture(params=STEPS)
+def scene(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    broken = Break(request.param)
+    world = World(log=BreakingLog())
+    world.log.break_ = broken  # type: ignore[attr-defined]  # it is the log made above
+    world.rows["enrolments"] = BreakingDocuments(broken)
+    scene = Scene(world, broken, [])
+
+    def signing(*arguments: Any) -> x509.Certificate:
+        certificate = sign(*arguments)
+        scene.signed.append(certificate)
+        broken.nth("6 first signed", "6 both signed")
+        return certificate
+
+    async def taking(self: MemoryReservations, kind: str, value: str, owner: str) -> None:
+        await take(self, kind, value, owner)
+        if kind == "key":
+            broken.nth("2 first key reserved", "2 both keys reserved")
+        else:
+            broken.nth("4 first serial number reserved", "4 both serial numbers reserved")
+
+    sign, take = issuance.sign, MemoryReservations.take
+    monkeypatch.setattr(issuance, "sign", signing)
+    monkeypatch.setattr(MemoryReservations, "take", taking)
+    for module, name, steps in (
+        (service_module, "parse", STEPS[1:3]),
+        (authority_module, "prepare", STEPS[6:8]),
+        (authority_module, "lint", STEPS[8:10]),
+    ):
+        monkeypatch.setattr(module, name, broken.watch(getattr(module, name), *steps))
+    return scene
+
+
+async def test_after_a_break_at_any_step_each_request_has_one_certificate_told_once(
+    scene: Scene, authority: CertificationAuthority
+) -> None:
+    await scene.break_there(authority)
+    office = Office(scene.world, authority)
+    if scene.broken.step in STEPS[:6]:
+        await scene.way(office)  # the client got no answer, and asks again
+    state = await scene.recover(office)
+
+    assert isinstance(state, domain.Issued)
+    assert state.settled
+    certificates = [x509.load_pem_x509_certificate(each.text.value.pem.encode()) for each in state.certificates]
+    assert len({each.tbs_certificate_bytes for each in scene.signed}) == 2, "something else was signed besides"
+    assert {each.tbs_certificate_bytes for each in certificates} == {e.tbs_certificate_bytes for e in scene.signed}
+    assert scene.told("cert.issued") == [each.serial for each in state.certificates]
+    assert not scene.world.told("cert.refused", "cert.revoked")
+
+
+async def test_after_a_break_and_a_failed_journey_what_was_recorded_is_stored_and_revoked_and_the_rest_never_signed(
+    scene: Scene, authority: CertificationAuthority
+) -> None:
+    await scene.break_there(authority)
+    office = Office(scene.world, authority)
+    await office.tell(closed("failed"))
+    state = await scene.recover(office)
+
+    if STEPS.index(scene.broken.step) < RECORDED:
+        assert isinstance(state, domain.Closed)
+        assert (scene.signed, scene.world.told("cert.issued", "cert.revoked")) == ([], [])
+        return
+    assert isinstance(state, domain.Issued)
+    assert state.settled
+    serials = {each.serial for each in state.certificates}
+    assert serials == scene.serials_signed == await office.listed()
+    assert sorted(scene.told("cert.issued")) == sorted(scene.told("cert.revoked")) == sorted(serials)
+
+
+async def test_after_a_break_an_intent_that_breaks_a_newer_rule_ends_refused_and_its_numbers_revoked(
+    scene: Scene, authority: CertificationAuthority
+) -> None:
+    """The newer rule: certificates point to another address than the recorded ones do."""
+    await scene.break_there(authority)
+    moved = replace(authority, publication=Publication("http://elsewhere.test.kz/pki"))
+    office = Office(scene.world, moved)
+    if scene.broken.step in STEPS[:6]:
+        await scene.way(office)
+    state = await scene.recover(office)
+
+    if not RECORDED <= STEPS.index(scene.broken.step) < STORED:
+        assert isinstance(state, domain.Issued)
+        assert scene.told("cert.issued") == [each.serial for each in state.certificates]
+        return
+    assert isinstance(state, domain.Void)
+    assert state.settled
+    serials = {each.serial for each in state.certificates}
+    assert scene.serials_signed <= serials == await office.listed() == set(scene.told("cert.revoked"))
+    assert [(each["reason"], each["final"]) for each in scene.world.told("cert.refused")] == [("profile.broken", True)]
+    assert not scene.world.told("cert.issued")
+    assert await office.state() == "void"
