@@ -28,7 +28,8 @@ from libs.common.cms_structures import (
 )
 from libs.common.der import AlgorithmIdentifier, TbsCertificate, name_attributes, serial_text, tbs_fields
 from libs.common.errors import Refused
-from libs.common.trust import PERSON_SIGN, CertificateRefused, CertificateUse, TrustAnchors
+from libs.common.trust import CertificateRefused, TrustAnchors
+from libs.common.uses import PERSON_SIGN, CertificateUse
 
 MAX_OCTETS: Final = 65_536
 """A signature with its chain takes about 3,000 octets; time-stamps and revocation values a few times that."""
@@ -88,6 +89,7 @@ _REFUSALS: Final = {
     "wrong_document": "The signature belongs to another document, or the document was changed after signing.",
     "forged": "The signature was not made with the key of the certificate it names.",
     "untrusted_issuer": "The certificate was not issued by this authority. Please sign with the one issued here.",
+    "look_alike": "The certificate bears this authority's name, but another key signed it. Ask where it is from.",
     "expired_certificate": "The certificate is not valid at this time. Please get a new one and sign again.",
     "wrong_profile": "This certificate is not for signing documents. Please sign with the SIGN certificate.",
 }

@@ -11,7 +11,7 @@ from typing import Annotated
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from libs.common.der import AlgorithmIdentifier, tlv
+from libs.common.der import AlgorithmIdentifier, boxed
 
 _CONTEXT_0, _SET = b"\xa0", b"\x31"
 
@@ -103,11 +103,6 @@ class _AttributeSet:
     attributes: asn1.SetOf[Attribute]
 
 
-@asn1.sequence
-class _Box:
-    value: asn1.TLV
-
-
 @dataclass(frozen=True, slots=True)
 class SignedAttributes:
     """What the signature covers: the octets it was made over, and each attribute's single value."""
@@ -125,7 +120,7 @@ def signed_attributes(info: SignerInfo) -> SignedAttributes:
     if not raw.startswith(_CONTEXT_0):
         raise ValueError("no signed attributes")
     octets = _SET + raw[1:]
-    attributes = asn1.decode_der(_AttributeSet, asn1.encode_der(_Box(value=tlv(octets)))).attributes.as_list()
+    attributes = asn1.decode_der(_AttributeSet, boxed(octets)).attributes.as_list()
     values = {attribute.type: value for attribute in attributes for value in attribute.values.as_list()}
     if len(values) != len(attributes) or any(len(item.values.as_list()) != 1 for item in attributes):
         raise ValueError("a signed attribute is repeated, empty or has several values")

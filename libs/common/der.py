@@ -83,6 +83,17 @@ class _Name:
 
 
 @asn1.sequence
+class _AnyAttribute:
+    type: ObjectIdentifier
+    value: asn1.TLV
+
+
+@asn1.sequence
+class _AnyName:
+    rdns: list[asn1.SetOf[_AnyAttribute]]
+
+
+@asn1.sequence
 class _Box:
     value: asn1.TLV
 
@@ -90,6 +101,11 @@ class _Box:
 def tlv(der: bytes) -> asn1.TLV:
     """Take DER as it is. ValueError if it is not exactly one value."""
     return asn1.decode_der(asn1.TLV, der)
+
+
+def boxed(der: bytes) -> bytes:
+    """Put one value into a SEQUENCE: a SEQUENCE OF can be declared as a field only. ValueError as in ``tlv``."""
+    return asn1.encode_der(_Box(value=tlv(der)))
 
 
 def name_tlv(attributes: Attributes) -> asn1.TLV:
@@ -102,6 +118,16 @@ def name_attributes(name: asn1.TLV) -> Attributes:
     """Read a name. ValueError if it uses other string types, or several attributes in a relative name."""
     rdns = asn1.decode_der(_Name, asn1.encode_der(_Box(value=name))).rdns
     return tuple(_single(rdn.as_list()) for rdn in rdns)
+
+
+def visible_name(name: asn1.TLV) -> frozenset[str]:
+    """Give the texts of anybody's name as people see them: order, case, spaces and string types do not show.
+
+    ValueError if it is no name.
+    """
+    rdns = asn1.decode_der(_AnyName, asn1.encode_der(_Box(value=name))).rdns
+    texts = (bytes(each.value.data).decode(errors="replace") for rdn in rdns for each in rdn.as_list())
+    return frozenset(" ".join(text.casefold().split()) for text in texts)
 
 
 def time(moment: datetime) -> asn1.UTCTime | asn1.GeneralizedTime:

@@ -6,44 +6,44 @@ write our names into a certificate of his own.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import verification
-from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
+from cryptography.x509.oid import SignatureAlgorithmOID
 
-from libs.common import oids
-from libs.common.der import AlgorithmIdentifier, Certificate, TbsCertificate, subject_name
+from libs.common.der import AlgorithmIdentifier, Certificate, TbsCertificate, subject_name, visible_name
+from libs.common.uses import CertificateUse, authority_key_identifier, purposes_of
 
 _MAX_SERIAL_OCTETS: Final = 20
-_CA_RULES: Final = verification.ExtensionPolicy.webpki_defaults_ca()
-_HOLDER_RULES: Final = (
-    verification.ExtensionPolicy.permit_all()
-    .require_present(x509.KeyUsage, verification.Criticality.CRITICAL, None)
-    .require_present(x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, None)
-    .require_present(x509.AuthorityKeyIdentifier, verification.Criticality.NON_CRITICAL, None)
-)
-_ALGORITHMS: Final = frozenset(
-    asn1.encode_der(AlgorithmIdentifier(algorithm=algorithm, parameters=parameters))
-    for algorithm, parameters in (
-        (SignatureAlgorithmOID.ECDSA_WITH_SHA256, None),
-        (SignatureAlgorithmOID.ECDSA_WITH_SHA384, None),
-        (SignatureAlgorithmOID.RSA_WITH_SHA256, asn1.Null()),
+_VERSION_3: Final = 2
+_SCHEMES: Final[dict[bytes, tuple[type, hashes.HashAlgorithm]]] = {
+    asn1.encode_der(AlgorithmIdentifier(algorithm=algorithm, parameters=parameters)): (kind, digest)
+    for algorithm, parameters, kind, digest in (
+        (SignatureAlgorithmOID.ECDSA_WITH_SHA256, None, ec.EllipticCurvePublicKey, hashes.SHA256()),
+        (SignatureAlgorithmOID.ECDSA_WITH_SHA384, None, ec.EllipticCurvePublicKey, hashes.SHA384()),
+        (SignatureAlgorithmOID.RSA_WITH_SHA256, asn1.Null(), rsa.RSAPublicKey, hashes.SHA256()),
     )
-)
-"""What our authorities sign with. Anything else is not ours, and is not parsed any further."""
+}
+"""What our authorities sign with, and the kind of key and digest that go with it."""
 
 
 class Doubt(StrEnum):
-    """Why a certificate is not believed."""
+    """Why a certificate is not believed.
+
+    A look-alike bears the name of an authority of ours, or the identifier of its key, and was not signed by that key:
+    somebody made it to be taken for one of ours. Any other stranger's certificate is merely untrusted.
+    """
 
     MALFORMED = "malformed"
     UNTRUSTED_ISSUER = "untrusted_issuer"
+    LOOK_ALIKE = "look_alike"
     EXPIRED = "expired_certificate"
     WRONG_PROFILE = "wrong_profile"
 
@@ -57,73 +57,52 @@ class CertificateRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateUse:
-    """What a certificate must be for: all of these usages and purposes, and this policy."""
-
-    content_commitment: bool
-    purposes: frozenset[x509.ObjectIdentifier]
-    policy: x509.ObjectIdentifier
-
-    def allowed_by(self, certificate: x509.Certificate) -> bool:
-        """Tell whether a (believed) certificate is for this use."""
-        extensions = certificate.extensions
-        try:
-            usage = extensions.get_extension_for_class(x509.KeyUsage).value
-            purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-            policies = extensions.get_extension_for_class(x509.CertificatePolicies).value
-        except x509.ExtensionNotFound:
-            return False
-        return (
-            usage.digital_signature
-            and usage.content_commitment == self.content_commitment
-            and self.purposes <= set(purposes)
-            and self.policy in {policy.policy_identifier for policy in policies}
-        )
-
-
-PERSON_SIGN: Final = CertificateUse(
-    content_commitment=True,
-    purposes=frozenset({ExtendedKeyUsageOID.EMAIL_PROTECTION, oids.PERSON}),
-    policy=oids.POLICY_PERSON_SIGN,
-)
-"""A person signs a document."""
-
-PERSON_AUTH: Final = CertificateUse(
-    content_commitment=False,
-    purposes=frozenset({ExtendedKeyUsageOID.CLIENT_AUTH, oids.PERSON}),
-    policy=oids.POLICY_PERSON_AUTH,
-)
-"""A person proves who is there."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Issuing:
     """An issuing authority whose own chain was verified, and the time in which all of that chain is valid."""
 
-    certificate: x509.Certificate
-    store: verification.Store
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
     not_before: datetime
     not_after: datetime
 
-    def vouches_for(self, certificate: x509.Certificate, at: datetime) -> bool:
-        """Tell whether the certificate is valid under this authority at that time (RFC 5280, 6)."""
-        if not self.not_before <= at <= self.not_after:
-            return False
-        policy = verification.PolicyBuilder().store(self.store).time(at)
-        policy = policy.extension_policies(ca_policy=_CA_RULES, ee_policy=_HOLDER_RULES)
+    def signed(self, certificate: Certificate) -> bool:
+        """Tell whether the certificate carries this authority's signature, valid now or not."""
+        kind, digest = _SCHEMES[asn1.encode_der(certificate.signature_algorithm)]
+        signature, tbs = certificate.signature.as_bytes(), asn1.encode_der(certificate.tbs)
         try:
-            policy.build_client_verifier().verify(certificate, [])
-        except (verification.VerificationError, ValueError, UnsupportedAlgorithm):
+            if not isinstance(self.key, kind):
+                return False
+            if isinstance(self.key, rsa.RSAPublicKey):
+                self.key.verify(signature, tbs, padding.PKCS1v15(), digest)
+            else:
+                self.key.verify(signature, tbs, ec.ECDSA(digest))
+        except InvalidSignature:
             return False
         return True
 
-    def signed(self, certificate: x509.Certificate) -> bool:
-        """Tell whether the certificate carries this authority's signature, valid now or not."""
-        try:
-            certificate.verify_directly_issued_by(self.certificate)
-        except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
-            return False
-        return True
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A certificate as it came, in its parts."""
+
+    outer: Certificate
+    fields: TbsCertificate
+
+    @property
+    def may_be_ours(self) -> bool:
+        """Whether it has the form, the algorithms and a serial number as our authorities write them."""
+        algorithm = asn1.encode_der(self.outer.signature_algorithm)
+        return (
+            algorithm in _SCHEMES
+            and asn1.encode_der(self.fields.signature) == algorithm
+            and self.fields.version == _VERSION_3
+            and 0 < self.fields.serial_number < 1 << (8 * _MAX_SERIAL_OCTETS - 1)
+        )
+
+    def valid(self, at: datetime) -> bool:
+        """Tell whether that moment lies within its own time."""
+        validity = self.fields.validity
+        first, last = (each.as_datetime().replace(tzinfo=UTC) for each in (validity.not_before, validity.not_after))
+        return bool(first <= at <= last)
 
 
 class TrustAnchors:
@@ -138,61 +117,84 @@ class TrustAnchors:
     """
 
     def __init__(self, roots: Iterable[x509.Certificate], issuing: Iterable[x509.Certificate]) -> None:
-        roots = tuple(roots)
+        roots, issuing = tuple(roots), tuple(issuing)
         authorities: dict[bytes, tuple[_Issuing, ...]] = {}
         for certificate in issuing:
             name = asn1.encode_der(subject_name(certificate.public_bytes(Encoding.DER)))
             authorities[name] = (*authorities.get(name, ()), _under(roots, certificate))
         self._authorities: Final = authorities
+        self._names: Final = frozenset(
+            visible_name(subject_name(each.public_bytes(Encoding.DER))) for each in roots + issuing
+        )
+        self._key_identifiers: Final = frozenset(filter(None, map(_key_identifier, roots + issuing)))
 
     @classmethod
     def from_pem(cls, roots: bytes, issuing: bytes) -> Self:
         """Read roots and issuing authorities, each one or more certificates in PEM."""
         return cls(x509.load_pem_x509_certificates(roots), x509.load_pem_x509_certificates(issuing))
 
-    def verify(self, certificate: bytes, at: datetime, use: CertificateUse) -> x509.Certificate:
-        """Believe a certificate, or not. Whether it was revoked is the caller's question.
+    def verify(self, certificate: bytes, at: datetime, *uses: CertificateUse) -> x509.Certificate:
+        """Believe a certificate, or not (RFC 5280, 6). Whether it was revoked is the caller's question.
 
         Args:
             certificate: from anywhere; read as strict DER. Know it again by its serial number, not by its
                 octets: anyone can turn an ECDSA signature (r, s) into (r, -s), which is valid too.
             at: the moment at which the whole chain has to be valid (with a time zone).
-            use: what the certificate has to be for.
+            uses: what the certificate has to be for: one of these.
 
         Raises:
             CertificateRefused: see ``Doubt``.
         """
-        parsed, authorities = self._read(certificate)
-        if not any(authority.vouches_for(parsed, at) for authority in authorities):
-            ours = any(authority.signed(parsed) for authority in authorities)
-            valid = parsed.not_valid_before_utc <= at <= parsed.not_valid_after_utc
-            raise CertificateRefused(Doubt.EXPIRED if ours and not valid else Doubt.UNTRUSTED_ISSUER)
-        if not use.allowed_by(parsed):
-            raise CertificateRefused(Doubt.WRONG_PROFILE)
-        return parsed
-
-    def _read(self, certificate: bytes) -> tuple[x509.Certificate, tuple[_Issuing, ...]]:
-        """Find who might have issued this, reading no more of a stranger's certificate than needed for that."""
-        try:
-            outer = asn1.decode_der(Certificate, certificate)
-            fields = asn1.decode_der(TbsCertificate, asn1.encode_der(outer.tbs))
-        except ValueError as error:
-            raise CertificateRefused(Doubt.MALFORMED) from error
-        if outer.signature.padding_bits():  # the parser below lets it pass, and gives one certificate two forms
-            raise CertificateRefused(Doubt.MALFORMED)
-        authorities = self._authorities.get(asn1.encode_der(fields.issuer), ())
-        if (
-            not authorities
-            or asn1.encode_der(fields.signature) not in _ALGORITHMS
-            or asn1.encode_der(outer.signature_algorithm) not in _ALGORITHMS
-            or not 0 < fields.serial_number.bit_length() < 8 * _MAX_SERIAL_OCTETS
-            or fields.serial_number < 0
-        ):
+        read = _read(certificate)
+        issuer = self._issuer_of(read)
+        if not read.valid(at):
+            raise CertificateRefused(Doubt.EXPIRED)
+        if not issuer.not_before <= at <= issuer.not_after:
             raise CertificateRefused(Doubt.UNTRUSTED_ISSUER)
         try:
-            return x509.load_der_x509_certificate(certificate), authorities
-        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+            purposes = purposes_of(read.fields.extensions)
+            believed = x509.load_der_x509_certificate(certificate)
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise CertificateRefused(Doubt.MALFORMED) from error
+        if purposes is None or not any(use.allowed_by(purposes) for use in uses):
+            raise CertificateRefused(Doubt.WRONG_PROFILE)
+        return believed
+
+    def _issuer_of(self, read: _Read) -> _Issuing:
+        """Find the authority that signed it. No more of a stranger's certificate is read than needed for that."""
+        candidates = self._authorities.get(asn1.encode_der(read.fields.issuer), ())
+        if read.may_be_ours:
+            for authority in candidates:
+                if authority.signed(read.outer):
+                    return authority
+        raise CertificateRefused(Doubt.LOOK_ALIKE if self._pretends(read.fields) else Doubt.UNTRUSTED_ISSUER)
+
+    def _pretends(self, fields: TbsCertificate) -> bool:
+        try:
+            return (
+                visible_name(fields.issuer) in self._names
+                or authority_key_identifier(fields.extensions) in self._key_identifiers
+            )
+        except ValueError:  # what cannot be read looks like nothing of ours
+            return False
+
+
+def _read(certificate: bytes) -> _Read:
+    try:
+        outer = asn1.decode_der(Certificate, certificate)
+        fields = asn1.decode_der(TbsCertificate, asn1.encode_der(outer.tbs))
+    except ValueError as error:
+        raise CertificateRefused(Doubt.MALFORMED) from error
+    if outer.signature.padding_bits():  # whoever reads over it gives one certificate two forms
+        raise CertificateRefused(Doubt.MALFORMED)
+    return _Read(outer, fields)
+
+
+def _key_identifier(certificate: x509.Certificate) -> bytes | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except x509.ExtensionNotFound:
+        return None
 
 
 def _under(roots: Iterable[x509.Certificate], issuing: x509.Certificate) -> _Issuing:
@@ -201,11 +203,13 @@ def _under(roots: Iterable[x509.Certificate], issuing: x509.Certificate) -> _Iss
             issuing.verify_directly_issued_by(root)
         except (InvalidSignature, ValueError, TypeError):
             continue
+        key = issuing.public_key()
         if not (_may_certify(root) and _may_certify(issuing)):
             break
+        if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+            break
         return _Issuing(
-            certificate=issuing,
-            store=verification.Store([issuing]),
+            key=key,
             not_before=max(root.not_valid_before_utc, issuing.not_valid_before_utc),
             not_after=min(root.not_valid_after_utc, issuing.not_valid_after_utc),
         )

@@ -11,7 +11,8 @@ from cryptography import x509
 
 from libs.common.cms import SignatureRefused, verify_detached
 from libs.common.errors import Refused, Unavailable
-from libs.common.trust import PERSON_AUTH, PERSON_SIGN, CertificateRefused, TrustAnchors
+from libs.common.trust import CertificateRefused, TrustAnchors
+from libs.common.uses import PERSON_AUTH, PERSON_SIGN
 from libs.common.values import Clock
 from services.ca.ocsp import Good, OcspRefused, Revoked, Status
 from services.ca.ocsp_service import OcspService

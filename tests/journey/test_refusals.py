@@ -165,7 +165,7 @@ async def test_only_the_applicants_own_signature_over_the_application_counts(tow
         await send(strange.sign)
     with refused("signature.forged"):
         await send(replace(own.sign, key=strange.sign.key))
-    with refused("signature.untrusted_issuer"):
+    with refused("signature.look_alike"):
         await send(_look_alike(own))
     with refused("signature.wrong_document"):
         await send(own.sign, document.replace(b"KZ-75", b"KZ-71"))

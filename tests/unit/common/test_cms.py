@@ -21,7 +21,8 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from libs.common.cms import MAX_OCTETS, SignatureRefused, Verified, verify_detached
 from libs.common.cms_structures import ContentInfo, SignedData
 from libs.common.der import serial_text, tlv
-from libs.common.trust import PERSON_AUTH, PERSON_SIGN, CertificateRefused, Doubt, TrustAnchors
+from libs.common.trust import CertificateRefused, Doubt, TrustAnchors
+from libs.common.uses import PERSON_AUTH, PERSON_SIGN
 from services.ca.issuers import PrivateKey
 from services.ca.profiles import AUTH, ORGANISATION_SEAL, SIGN, Profile
 from tests.unit.ca.authority import NOW, ORGANISATION, PERSON, CertificationAuthority, establish, pem
@@ -197,7 +198,7 @@ def test_a_look_alike_of_the_same_names_is_a_stranger(
     signer = make_signer(look_alike)
     assert signer.certificate.issuer == authority.hierarchy.issuing.subject
 
-    assert refusal(signer.openssl(), trust) == "untrusted_issuer"
+    assert refusal(signer.openssl(), trust) == "look_alike"
     assert verify_detached(signer.openssl(), DATA, look_alike.trust, SOON).iin == PERSON.iin
 
 
@@ -206,7 +207,7 @@ def test_a_look_alike_that_brings_its_own_chain_is_still_a_stranger(
 ) -> None:
     chain = look_alike.directory / "chain.pem"
 
-    assert refusal(make_signer(look_alike).openssl("-cades", "-certfile", chain), trust) == "untrusted_issuer"
+    assert refusal(make_signer(look_alike).openssl("-cades", "-certfile", chain), trust) == "look_alike"
 
 
 def test_an_expired_look_alike_is_a_stranger_not_an_expired_certificate_of_ours(
@@ -214,24 +215,55 @@ def test_an_expired_look_alike_is_a_stranger_not_an_expired_certificate_of_ours(
 ) -> None:
     signature = make_signer(look_alike).openssl()
 
-    assert refusal(signature, trust, at=NOW + timedelta(days=400)) == "untrusted_issuer"
+    assert refusal(signature, trust, at=NOW + timedelta(days=400)) == "look_alike"
+
+
+def as_printed(name: x509.Name) -> x509.Name:
+    """The same name to the eye: other string types, other case, other order."""
+    return x509.Name(
+        [x509.NameAttribute(each.oid, str(each.value).lower()) for each in reversed(list(name)) if each.value != "KZ"]
+        + [x509.NameAttribute(x509.NameOID.LOCALITY_NAME, "kz")]
+    )
 
 
 @pytest.mark.parametrize(
-    "issuer", [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Бөтен")]), None], ids=["own", "ours"]
+    "pretence",
+    ["the issuing authority's name", "the root's name", "a name that reads the same", "the key's identifier"],
 )
-def test_a_stranger_is_refused_whatever_name_of_an_issuer_he_writes(
-    authority: CertificationAuthority, trust: TrustAnchors, signer: Signer, tmp_path: Path, issuer: x509.Name | None
+def test_a_stranger_who_pretends_to_be_ours_is_called_a_look_alike(
+    authority: CertificationAuthority, trust: TrustAnchors, signer: Signer, tmp_path: Path, pretence: str
 ) -> None:
-    forged = copy_signed_by(
-        ec.generate_private_key(ec.SECP256R1()), signer.certificate, issuer or authority.hierarchy.issuing.subject
-    )
+    """The identifier of our key stands in every copy: the copy keeps the model's extensions."""
+    hierarchy = authority.hierarchy
+    issuer = {
+        "the issuing authority's name": hierarchy.issuing.subject,
+        "the root's name": hierarchy.root.subject,
+        "a name that reads the same": as_printed(hierarchy.issuing.subject),
+        "the key's identifier": x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Бөтен")]),
+    }[pretence]
+    kept = pretence == "the key's identifier"
+    forged = copy_signed_by(ec.generate_private_key(ec.SECP256R1()), signer.certificate, issuer, key_identifier=kept)
+
+    assert refusal(as_files(tmp_path, forged, KEYS["P-256"]).openssl(), trust) == "look_alike"
+
+
+def test_a_stranger_who_pretends_nothing_is_a_stranger(trust: TrustAnchors, signer: Signer, tmp_path: Path) -> None:
+    stranger = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Бөтен")])
+    forged = copy_signed_by(ec.generate_private_key(ec.SECP256R1()), signer.certificate, stranger, key_identifier=False)
 
     assert refusal(as_files(tmp_path, forged, KEYS["P-256"]).openssl(), trust) == "untrusted_issuer"
 
 
+def test_a_self_made_root_of_our_roots_name_is_a_look_alike(
+    look_alike: CertificationAuthority, trust: TrustAnchors
+) -> None:
+    with pytest.raises(CertificateRefused) as caught:
+        trust.verify(look_alike.hierarchy.root.public_bytes(Encoding.DER), SOON, PERSON_SIGN)
+    assert caught.value.doubt is Doubt.LOOK_ALIKE
+
+
 def test_a_citizen_can_not_issue_certificates(trust: TrustAnchors, signer: Signer, tmp_path: Path) -> None:
-    forged = copy_signed_by(signer.key, signer.certificate, signer.certificate.subject)
+    forged = copy_signed_by(signer.key, signer.certificate, signer.certificate.subject, key_identifier=False)
 
     assert refusal(as_files(tmp_path, forged, KEYS["P-256"]).openssl(), trust) == "untrusted_issuer"
 
@@ -244,7 +276,7 @@ def test_a_foreign_kind_of_key_under_our_name_is_refused(
 
     with pytest.raises(CertificateRefused) as caught:
         trust.verify(forged.public_bytes(Encoding.DER), SOON, PERSON_SIGN)
-    assert caught.value.doubt is Doubt.UNTRUSTED_ISSUER
+    assert caught.value.doubt is Doubt.LOOK_ALIKE
 
 
 @pytest.mark.parametrize(("profile", "expected"), [(AUTH, "wrong_profile"), (ORGANISATION_SEAL, "wrong_profile")])
@@ -459,9 +491,16 @@ def as_files(folder: Path, certificate: x509.Certificate, key: PrivateKey) -> Si
 
 
 def copy_signed_by(
-    key: PrivateKey | ed25519.Ed25519PrivateKey, model: x509.Certificate, issuer: x509.Name
+    key: PrivateKey | ed25519.Ed25519PrivateKey,
+    model: x509.Certificate,
+    issuer: x509.Name,
+    *,
+    key_identifier: bool = True,
 ) -> x509.Certificate:
-    """A certificate like the model to the last extension, but signed by another key under a name of choice."""
+    """A certificate like the model to the last extension, but signed by another key under a name of choice.
+
+    Without ``key_identifier``, it names the key that truly signed it.
+    """
     builder = x509.CertificateBuilder(
         issuer_name=issuer,
         subject_name=model.subject,
@@ -471,7 +510,10 @@ def copy_signed_by(
         not_valid_after=model.not_valid_after_utc,
     )
     for extension in model.extensions:
-        builder = builder.add_extension(extension.value, extension.critical)
+        value = extension.value
+        if not key_identifier and isinstance(value, x509.AuthorityKeyIdentifier):
+            value = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+        builder = builder.add_extension(value, extension.critical)
     return builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
 
 
