@@ -7,6 +7,7 @@ from time import monotonic
 
 from cryptography.x509 import ObjectIdentifier
 
+from libs.common.chain_store import MongoChain
 from libs.common.engine import Kind
 from libs.common.platform import App, Platform, lay_out
 from libs.common.values import Clock, NewId, new_id, utc_now
@@ -16,6 +17,7 @@ from services.ca.clock import WatchedClock
 from services.ca.handlers import Handlers
 from services.ca.hierarchy import ISSUING, OCSP, ROOT_LIST, TSA, Hierarchy, load
 from services.ca.keys import EncryptedFiles, KeyStore, require_ec
+from services.ca.ledger import ChainLedger
 from services.ca.ocsp_api import ocsp_routes
 from services.ca.ocsp_service import OcspService
 from services.ca.profiles import Publication
@@ -54,6 +56,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     hierarchy = load(settings.directory, clock())
     keystore = EncryptedFiles(settings.keys, settings.keystore_passphrase)
     authority = IssuingAuthority(hierarchy, Publication(settings.base_url), keystore.load(ISSUING), settings.crl_shards)
+    ledger = ChainLedger(MongoChain(platform.database, "ledger"), platform.keyring, clock)
     enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
     held = platform.engine.kind(holdings.Holding, "holdings")
     lists = platform.engine.kind(shards.Shard, "revocations")
@@ -63,9 +66,10 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         lists.aggregates,
         book=platform.reservations,
         authority=authority,
+        ledger=ledger,
         clock=clock,
     )
-    status = _status(platform, keystore, authority, enrolments)
+    status = _status(platform, keystore, authority, enrolments, ledger)
     return platform.app(
         "Certification authority",
         routers=[
@@ -96,12 +100,15 @@ class _Status:
     ocsp: OcspService
 
 
-def _status(platform: Platform, keystore: KeyStore, authority: IssuingAuthority, enrolments: Kind) -> _Status:
+def _status(
+    platform: Platform, keystore: KeyStore, authority: IssuingAuthority, enrolments: Kind, ledger: ChainLedger
+) -> _Status:
     kind = platform.engine.kind(ResponderState, "responders")
     responders = Responders(
         kind.aggregates,
         book=platform.reservations,
         authority=authority,
+        ledger=ledger,
         key=require_ec(keystore.load(OCSP), OCSP),
         clock=platform.clock,
     )

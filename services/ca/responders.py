@@ -12,8 +12,10 @@ from cryptography.x509.oid import NameOID
 from libs.common.aggregates import Aggregates
 from libs.common.der import serial_text
 from libs.common.values import Clock
-from services.ca import responder
+from services.ca import acts, responder
+from services.ca.acts import Ledger
 from services.ca.authority import IssuingAuthority
+from services.ca.domain import IntentRecord
 from services.ca.holders import Authority
 from services.ca.issuance import Intent, prepare, resume
 from services.ca.lint import lint
@@ -26,6 +28,7 @@ from services.ca.status import OWN
 
 _RELOAD_AFTER: Final = timedelta(minutes=1)
 """A renewed certificate is noticed this late; the one before is good for days yet."""
+_ABOUT: Final = OWN + "ocsp"
 
 log = structlog.get_logger()
 
@@ -44,12 +47,14 @@ class Responders:
         *,
         book: SerialBook,
         authority: IssuingAuthority,
+        ledger: Ledger,
         key: ec.EllipticCurvePrivateKey,
         clock: Clock,
     ) -> None:
         self._states = states
         self._book = book
         self._authority = authority
+        self._ledger = ledger
         self._key = key
         self._clock = clock
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest
@@ -98,7 +103,7 @@ class Responders:
         issuer, publication = authority.hierarchy.issuer, authority.publication
         linted = lint(prepare(order, issuer, publication), order, issuer, publication)
         intent = Intent.of(order, linted, publication)
-        await self._book.take("serial", intent.serial_number, OWN + "ocsp")
+        await self._book.take("serial", intent.serial_number, _ABOUT)
         record = intent.model_dump_json()
         await self._states.apply(self._id, lambda state: responder.intend(state, record, now))
 
@@ -106,7 +111,10 @@ class Responders:
         authority, intent = self._authority, Intent.model_validate_json(record)
         order = intent.order(self._holder, self._key.public_key())
         issuer, publication = authority.hierarchy.issuer, authority.publication
-        certificate = resume(intent, order, issuer, publication, authority.key).public_bytes(Encoding.PEM).decode()
+        await self._ledger.record(_ABOUT, acts.intended(IntentRecord(intent=record), None))
+        signed = resume(intent, order, issuer, publication, authority.key)
+        await self._ledger.record(_ABOUT, acts.issued(signed))
+        certificate = signed.public_bytes(Encoding.PEM).decode()
         log.info("responder.certified", serial=intent.serial_number)
         begins = intent.not_before
         await self._states.apply(self._id, lambda state: responder.renewed(state, record, certificate, begins))

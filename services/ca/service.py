@@ -13,7 +13,8 @@ from libs.common.events import Meta
 from libs.common.sealing import Sealed
 from libs.common.store import Taken
 from libs.common.values import Clock
-from services.ca import domain, holdings, shards
+from services.ca import acts, domain, holdings, shards
+from services.ca.acts import Ledger, RevocationAsked
 from services.ca.authority import IssuingAuthority
 from services.ca.domain import (
     Certificate,
@@ -44,6 +45,7 @@ class CaService:
         holdings: per citizen.
         lists: per shard of the revocation list, by its number.
         book: where serial numbers and keys are reserved, so that each exists once.
+        ledger: where every act is recorded, before what cannot be undone.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class CaService:
         *,
         book: SerialBook,
         authority: IssuingAuthority,
+        ledger: Ledger,
         clock: Clock,
     ) -> None:
         self._enrolments = enrolments
@@ -61,6 +64,7 @@ class CaService:
         self._lists = lists
         self._book = book
         self._authority = authority
+        self._ledger = ledger
         self._clock = clock
 
     async def note(self, meta: Meta, **facts: object) -> None:
@@ -117,6 +121,8 @@ class CaService:
         held = state.certificates if isinstance(state, Issued) and (not holder or _is_holder(state, asked_by)) else ()
         if journey_id is None or all(each.serial != serial for each in held):
             raise Refused("certificate.unknown", "There is no such certificate among yours.", 404)
+        asked = RevocationAsked(serial=serial, reason=reason, role="citizen" if holder else "clerk", by=asked_by)
+        await self._ledger.record(journey_id, asked)
         log.info("revocation.asked", subject=journey_id, serial=serial, reason=reason, by=asked_by, holder=holder)
         await self._enrolments.apply(journey_id, lambda state: domain.revoke(state, serial, reason, self._clock()))
 
@@ -143,9 +149,14 @@ class CaService:
     async def wake_list(self, key: str, now: datetime) -> None:
         """Sign a shard anew, because something was revoked or its edition grows old."""
         shard = await self._lists.get(key)
-        if shard is not None:
-            der = self._authority.sign_list(int(key), shard, now)
-            await self._lists.apply(key, lambda state: shards.publish(state, shard, der, now))
+        if shard is None:
+            return
+        place = f"list/{key}"
+        intended = acts.list_intended(place, shard, now)
+        await self._ledger.record(place, intended)
+        der = self._authority.sign_list(int(key), shard, now)
+        await self._ledger.record(place, acts.list_signed(intended, der))
+        await self._lists.apply(key, lambda state: shards.publish(state, shard, der, now))
 
     async def _reserve_key(self, request: Request, journey_id: str) -> None:
         try:
@@ -172,8 +183,9 @@ class CaService:
 
     async def _sign(self, journey_id: str, state: Issuing) -> None:
         """Sign what was recorded, again if a crash lost the signature; or see to it that it counts as revoked."""
-        person = _person(state)
+        person, facts = _person(state), state.facts
         pairs = [(intent.value, request) for intent, request in zip(state.intents, state.requests, strict=True)]
+        await self._ledger.record(journey_id, *(acts.intended(record, person) for record, _ in pairs))
         try:
             # 6. Signed: exactly the recorded bytes, linted once more.
             certificates = tuple(self._authority.sign(record, request, person) for record, request in pairs)
@@ -182,6 +194,8 @@ class CaService:
             numbers = tuple(self._authority.presume(record, request) for record, request in pairs)
             await self._enrolments.apply(journey_id, lambda state: domain.void(state, numbers, reason, self._clock()))
             return
+        issued = (acts.issued(acts.certificate(each), facts.citizen_id, facts.person_ref) for each in certificates)
+        await self._ledger.record(journey_id, *issued)
         log.info("issuance.signed", subject=journey_id, serials=[each.serial for each in certificates])
         # 7. Stored, and 8. published: one event a certificate, from the outbox of the same write.
         await self._enrolments.apply(journey_id, lambda state: domain.issued(state, certificates, self._clock()))
@@ -193,6 +207,7 @@ class CaService:
             holding = await self._holdings.apply(state.facts.citizen_id, lambda known: holdings.add(known, held))
             for older in holding.superseded if holding else ():
                 await self._enrolments.apply(older, lambda each: domain.revoke(each, None, "superseded", self._clock()))
+        await self._ledger.record(journey_id, *acts.revoked(state.certificates))
         revoked = [each for each in state.certificates if each.revoked_at is not None]
         for each in revoked:
             await self._list(each)

@@ -43,6 +43,7 @@ class Counter(Office):
             self.responder_kind.aggregates,
             book=FaultyBook(world.book, self.faults),
             authority=issuing,
+            ledger=self.ledger,
             key=require_ec(keystore(authority.directory).load(OCSP), OCSP),
             clock=world.clock,
         )

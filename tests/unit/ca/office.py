@@ -13,7 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from typing_extensions import override
 
+from libs.common.chain import Entry
 from libs.common.contracts.biometrics import FaceMatched
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, Outcome
 from libs.common.contracts.otp import OtpVerified
@@ -22,11 +24,13 @@ from libs.common.engine import Engine, Kind
 from libs.common.events import Event, Meta, Received
 from libs.common.metrics import Metrics
 from libs.common.sealing import Keyring, Sealed
+from libs.common.testing.chain import MemoryChain
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from libs.common.timers import Timers
 from services.ca import domain, holdings, shards
 from services.ca.authority import IssuingAuthority
 from services.ca.handlers import Handlers
+from services.ca.ledger import ChainLedger
 from services.ca.service import CaService
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
@@ -92,6 +96,22 @@ class FaultyBook(MemoryReservations):
         self._faults.step()
 
 
+class FaultyChain(MemoryChain):
+    """A chain at which a process may die, before an append takes effect or after."""
+
+    def __init__(self, chain: MemoryChain, faults: Faults) -> None:
+        self.begins = chain.begins
+        self.entries = chain.entries
+        self._faults = faults
+
+    @override
+    async def extend(self, entries: Sequence[Entry]) -> int:
+        self._faults.step()
+        stored = await super().extend(entries)
+        self._faults.step()
+        return stored
+
+
 @dataclass
 class World:
     """What outlives every process."""
@@ -100,6 +120,7 @@ class World:
     rows: dict[str, MemoryDocuments] = field(default_factory=dict)
     log: Log = field(default_factory=Log)
     book: MemoryReservations = field(default_factory=MemoryReservations)
+    chain: MemoryChain = field(default_factory=MemoryChain)
 
     def __post_init__(self) -> None:
         self._ids = count(1)
@@ -145,12 +166,14 @@ class Office:
         self.enrolments = self.engine.kind(domain.Enrolment, "enrolments")
         self.holdings = self.engine.kind(holdings.Holding, "holdings")
         self.lists = self.engine.kind(shards.Shard, "revocations")
+        self.ledger = ChainLedger(FaultyChain(world.chain, self.faults), KEYRING, world.clock)
         self.service = CaService(
             self.enrolments.aggregates,
             self.holdings.aggregates,
             self.lists.aggregates,
             book=FaultyBook(world.book, self.faults),
             authority=issuing,
+            ledger=self.ledger,
             clock=world.clock,
         )
         self.timers: tuple[tuple[Kind, Timers], ...] = (

@@ -1,0 +1,331 @@
+"""What the ledger remembers: each act of the authority, typed, with what was before it and what after. Pure.
+
+An act that uses a key stands twice: as intended before the key signs, and as done afterwards. Names and numbers of
+people are sealed; in clear are serial numbers, digests, dates, reasons, and who asked, by opaque identifiers.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Final, Literal, Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from libs.common.contracts.people import Person
+from libs.common.der import serial_text
+from libs.common.sealing import Sealed
+from services.ca.domain import Certificate, IntentRecord, Numbered
+from services.ca.issuance import Intent
+from services.ca.shards import Shard
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Intended(_Value):
+    """A certificate that may be signed at any moment, or was: these very bytes, by their SHA-256."""
+
+    status: Literal["intended"] = "intended"
+    tbs_sha256: str
+
+
+class Good(_Value):
+    """A certificate that was signed."""
+
+    status: Literal["good"] = "good"
+    certificate_sha256: str
+
+
+class Revoked(_Value):
+    """A certificate that is no longer good. ``reason`` as in RFC 5280, 5.3.1."""
+
+    status: Literal["revoked"] = "revoked"
+    at: datetime
+    reason: str
+
+
+class Edition(_Value):
+    """One edition of a revocation list: its number, how many it lists, and once it is signed its SHA-256."""
+
+    number: int
+    this_update: datetime
+    entries: int
+    sha256: str | None = None
+
+
+class Configuration(_Value):
+    """What the authority signs with, and under which terms; keys by their subject key identifiers."""
+
+    issuer_keys: tuple[str, ...]
+    responder_keys: tuple[str, ...]
+    tsa_certificate_sha256: str
+    tsa_policy: str
+    clock_tolerance_ms: int
+    crl_shards: int
+    base_url: str
+
+
+class CertificateIntended(_Value):
+    """A certificate is about to be signed. ``record`` holds the bytes; ``holder`` whom they name, unless ourselves."""
+
+    kind: Literal["certificate.intended"] = "certificate.intended"
+    serial: str
+    profile: str
+    not_before: datetime
+    crl_shard: int
+    before: None = None
+    after: Intended
+    record: Sealed[IntentRecord]
+    holder: Sealed[Person] | None = None
+
+    @property
+    def id(self) -> str:
+        """The same for the same intent."""
+        return f"intended/{self.serial}"
+
+
+class CertificateIssued(_Value):
+    """A certificate was signed. ``signature`` (hexadecimal) and the intended bytes are the certificate."""
+
+    kind: Literal["certificate.issued"] = "certificate.issued"
+    serial: str
+    key_id: str
+    issuer_key_id: str
+    signature: str
+    citizen_id: str | None = None
+    person_ref: str | None = None
+    before: Intended
+    after: Good
+
+    @property
+    def id(self) -> str:
+        """The same for the same certificate."""
+        return f"issued/{self.serial}"
+
+
+class RevocationAsked(_Value):
+    """Somebody asked for a revocation: ``by`` is the citizen's or the clerk's identifier."""
+
+    kind: Literal["revocation.asked"] = "revocation.asked"
+    serial: str
+    reason: str
+    role: Literal["citizen", "clerk"]
+    by: str
+
+    @property
+    def id(self) -> str:
+        """The same for the same wish of the same person."""
+        asked = f"{self.role}|{self.by}|{self.reason}"
+        return f"asked/{self.serial}/{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+
+
+class CertificateRevoked(_Value):
+    """A serial number was revoked, and will be on the list of its shard.
+
+    Nothing ``before``: it was intended and could not be signed again, and nobody knows whether it had been.
+    """
+
+    kind: Literal["certificate.revoked"] = "certificate.revoked"
+    serial: str
+    before: Good | None
+    after: Revoked
+
+    @property
+    def id(self) -> str:
+        """A certificate is revoked once."""
+        return f"revoked/{self.serial}"
+
+
+class ListIntended(_Value):
+    """An edition of a revocation list is about to be signed."""
+
+    kind: Literal["list.intended"] = "list.intended"
+    place: str
+    before: Edition | None
+    after: Edition
+
+    @property
+    def id(self) -> str:
+        """Another try at the same number is another act: it signs other bytes."""
+        return f"list.intended/{self.place}/{self.after.number}/{self.after.this_update.isoformat()}"
+
+
+class ListSigned(_Value):
+    """An edition of a revocation list was signed, and is about to be published."""
+
+    kind: Literal["list.signed"] = "list.signed"
+    place: str
+    before: Edition | None
+    after: Edition
+
+    @property
+    def id(self) -> str:
+        """The same for the same bytes."""
+        return f"list.signed/{self.place}/{self.after.number}/{(self.after.sha256 or '')[:16]}"
+
+
+class ConfigurationChanged(_Value):
+    """Another key, certificate, policy or address was taken into use."""
+
+    kind: Literal["configuration.changed"] = "configuration.changed"
+    follows: int
+    before: Configuration | None
+    after: Configuration
+
+    @property
+    def id(self) -> str:
+        """One change follows another: of replicas that see the same one, one tells it."""
+        return f"configuration/{self.follows}"
+
+
+class Checkpointed(_Value):
+    """The ledger up to here was vouched for: ``token`` (base64) is a time-stamp (RFC 3161) over the entry's hash."""
+
+    kind: Literal["ledger.checkpointed"] = "ledger.checkpointed"
+    position: int
+    hash: str
+    token: str
+
+    @property
+    def id(self) -> str:
+        """One checkpoint a position."""
+        return f"checkpoint/{self.position}"
+
+
+class Archived(_Value):
+    """The ledger up to here was written to an archive, and removed from the store."""
+
+    kind: Literal["ledger.archived"] = "ledger.archived"
+    position: int
+    hash: str
+    archive_sha256: str
+
+    @property
+    def id(self) -> str:
+        """One archive a position."""
+        return f"archived/{self.position}"
+
+
+class Restored(_Value):
+    """The store was found to be older than the ledger or the topics, and was brought up to them."""
+
+    kind: Literal["store.restored"] = "store.restored"
+    at: datetime
+    certificates: int
+    revocations: int
+    told_again: int
+
+    @property
+    def id(self) -> str:
+        """Each time is an act of its own."""
+        return f"restored/{self.at.isoformat()}"
+
+
+Act = (
+    CertificateIntended
+    | CertificateIssued
+    | RevocationAsked
+    | CertificateRevoked
+    | ListIntended
+    | ListSigned
+    | ConfigurationChanged
+    | Checkpointed
+    | Archived
+    | Restored
+)
+ACTS: Final[TypeAdapter[Act]] = TypeAdapter(Annotated[Act, Field(discriminator="kind")])
+
+
+class Ledger(Protocol):
+    """Where acts are recorded, so that none can be changed or taken away unseen."""
+
+    async def record(self, about: str, *acts: Act) -> None:
+        """Return when the acts are on record; one that is there already is not recorded again.
+
+        Args:
+            about: what they concern, as one looks for it: a journey, ``authority/…``, ``list/…``.
+
+        Raises:
+            Unavailable: the store does not answer; whether they are on record is unknown.
+        """
+        ...
+
+
+def intended(record: IntentRecord, holder: Person | None) -> CertificateIntended:
+    """Tell what is about to be signed."""
+    intent = Intent.model_validate_json(record.intent)
+    return CertificateIntended(
+        serial=intent.serial_number,
+        profile=intent.profile,
+        not_before=intent.not_before,
+        crl_shard=intent.crl_shard,
+        after=Intended(tbs_sha256=intent.tbs_sha256),
+        record=Sealed(record),
+        holder=None if holder is None else Sealed(holder),
+    )
+
+
+def issued(signed: x509.Certificate, citizen_id: str | None = None, person_ref: str | None = None) -> CertificateIssued:
+    """Tell what was signed."""
+    extensions = signed.extensions
+    return CertificateIssued(
+        serial=serial_text(signed.serial_number),
+        key_id=extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex(),
+        issuer_key_id=(
+            extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
+        ).hex(),
+        signature=signed.signature.hex(),
+        citizen_id=citizen_id,
+        person_ref=person_ref,
+        before=Intended(tbs_sha256=hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()),
+        after=Good(certificate_sha256=signed.fingerprint(hashes.SHA256()).hex()),
+    )
+
+
+def revoked(numbers: Sequence[Numbered]) -> tuple[CertificateRevoked, ...]:
+    """Tell which serial numbers are no longer good; those that are, are passed over."""
+    return tuple(
+        CertificateRevoked(
+            serial=each.serial,
+            before=_good(each) if isinstance(each, Certificate) else None,
+            after=Revoked(at=each.revoked_at, reason=each.revoked_for or "unspecified"),
+        )
+        for each in numbers
+        if each.revoked_at is not None
+    )
+
+
+def list_intended(place: str, shard: Shard, now: datetime) -> ListIntended:
+    """Tell which edition of a revocation list is about to be signed, and which it follows."""
+    return ListIntended(
+        place=place,
+        before=None if shard.der is None else _edition(bytes.fromhex(shard.der)),
+        after=Edition(number=shard.number + 1, this_update=now.replace(microsecond=0), entries=len(shard.entries)),
+    )
+
+
+def list_signed(intended: ListIntended, der: bytes) -> ListSigned:
+    """Tell that the edition was signed."""
+    return ListSigned(place=intended.place, before=intended.before, after=_edition(der))
+
+
+def _edition(der: bytes) -> Edition:
+    crl = x509.load_der_x509_crl(der)
+    return Edition(
+        number=crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number,
+        this_update=crl.last_update_utc,
+        entries=len(crl),
+        sha256=hashlib.sha256(der).hexdigest(),
+    )
+
+
+def _good(stored: Certificate) -> Good:
+    return Good(certificate_sha256=certificate(stored).fingerprint(hashes.SHA256()).hex())
+
+
+def certificate(stored: Certificate) -> x509.Certificate:
+    """Read a stored certificate."""
+    return x509.load_pem_x509_certificate(stored.text.value.pem.encode())
