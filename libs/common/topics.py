@@ -44,6 +44,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(ca.CertIssued, "ca", ("identity", "kandas")),
     Topic(ca.CertRefused, "ca", ("identity",)),
     Topic(ca.CertRevoked, "ca", ("identity", "kandas")),
+    Topic(ca.LedgerCheckpointed, "ca", ()),
     Topic(identity.JourneyClosed, "identity", ("otp", "biometrics", "ca")),
     Topic(kandas.KandasSubmitted, "kandas", ("identity",)),
     Topic(kandas.KandasChecked, "kandas", ()),

@@ -5,6 +5,7 @@ from datetime import timedelta
 from secrets import token_bytes
 from time import monotonic
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ObjectIdentifier
 
 from libs.common.chain_store import MongoChain
@@ -12,12 +13,15 @@ from libs.common.engine import Kind
 from libs.common.platform import App, Platform, lay_out
 from libs.common.values import Clock, NewId, new_id, utc_now
 from services.ca import api, domain, holdings, shards
+from services.ca.acts import Configuration
 from services.ca.authority import IssuingAuthority
+from services.ca.checkpoints import Checkpoint, Checkpoints
 from services.ca.clock import WatchedClock
 from services.ca.handlers import Handlers
 from services.ca.hierarchy import ISSUING, OCSP, ROOT_LIST, TSA, Hierarchy, load
 from services.ca.keys import EncryptedFiles, KeyStore, require_ec
 from services.ca.ledger import ChainLedger
+from services.ca.ledger_api import ledger_routes
 from services.ca.ocsp_api import ocsp_routes
 from services.ca.ocsp_service import OcspService
 from services.ca.profiles import Publication
@@ -70,6 +74,16 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         clock=clock,
     )
     status = _status(platform, keystore, authority, enrolments, ledger)
+    stamping = _stamping(settings, keystore, hierarchy, clock)
+    told = platform.engine.kind(Checkpoint, "checkpoints")
+    checkpoints = Checkpoints(
+        told.aggregates,
+        ledger,
+        stamping.over,
+        configuration=_configuration(settings, hierarchy, status.responders),
+        every=timedelta(minutes=settings.checkpoint_minutes),
+        clock=clock,
+    )
     return platform.app(
         "Certification authority",
         routers=[
@@ -78,16 +92,18 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
             api.public_routes(service, hierarchy, settings.directory / ROOT_LIST),
             ocsp_routes(status.ocsp),
             verification_routes(Verification(hierarchy.trust, status.ocsp, clock)),
-            tsa_routes(_stamping(settings, keystore, hierarchy, clock)),
+            tsa_routes(stamping),
+            ledger_routes(checkpoints),
         ],
         routes=Handlers(service).routes(),
-        kinds=[enrolments, held, lists, status.kind],
+        kinds=[enrolments, held, lists, status.kind, told],
         timers=[
             platform.engine.timers(enrolments, service.wake),
             platform.engine.timers(lists, service.wake_list),
             platform.engine.timers(status.kind, status.responders.wake, parallel=1),
+            platform.engine.timers(told, checkpoints.wake, parallel=1),
         ],
-        components=[Lists(service), status.responders],
+        components=[Lists(service), status.responders, checkpoints],
     )
 
 
@@ -121,3 +137,15 @@ def _stamping(settings: Settings, keystore: KeyStore, hierarchy: Hierarchy, cloc
     policy = ObjectIdentifier(settings.tsa_policy)
     authority = TimeStampAuthority(hierarchy.tsa, require_ec(keystore.load(TSA), TSA), policy, tolerance)
     return TimeStamping(authority, WatchedClock(clock, monotonic, tolerance), token_bytes)
+
+
+def _configuration(settings: Settings, hierarchy: Hierarchy, responders: Responders) -> Configuration:
+    return Configuration(
+        issuer_keys=(hierarchy.issuer.key_identifier.hex(),),
+        responder_keys=(responders.key_id,),
+        tsa_certificate_sha256=hierarchy.tsa.fingerprint(hashes.SHA256()).hex(),
+        tsa_policy=settings.tsa_policy,
+        clock_tolerance_ms=settings.clock_tolerance_ms,
+        crl_shards=settings.crl_shards,
+        base_url=settings.base_url,
+    )

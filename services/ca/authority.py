@@ -11,11 +11,12 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
+from libs.common.contracts.ca import CertificateText
 from libs.common.contracts.people import Person
 from libs.common.sealing import Sealed
 from services.ca import holders
 from services.ca.crl import Edition, Revocation, sign_crl
-from services.ca.domain import Certificate, CertificateText, IntentRecord, Numbered, Request
+from services.ca.domain import Certificate, IntentRecord, Numbered, Request
 from services.ca.hierarchy import ISSUING, Hierarchy
 from services.ca.issuance import Intent, prepare, resume
 from services.ca.issuers import Issuer, PrivateKey, PublicKey, usable_key

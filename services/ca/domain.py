@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.contracts.ca import CertIssued, CertRefused, CertRevoked, Profile
+from libs.common.contracts.ca import CertificateText, CertIssued, CertRefused, CertRevoked, Profile
 from libs.common.contracts.people import Person
 from libs.common.decisions import Decision
 from libs.common.errors import Refused
@@ -36,14 +36,6 @@ class IntentRecord(Personal):
     audience: ClassVar[str] = "person"
 
     intent: str
-
-
-class CertificateText(Personal):
-    """A certificate in PEM. It names the holder."""
-
-    audience: ClassVar[str] = "person"
-
-    pem: str
 
 
 class Facts(_Value):
@@ -295,4 +287,5 @@ def _told(holder: Facts, certificate: Certificate) -> CertIssued:
         citizen_id=holder.citizen_id,
         person_ref=holder.person_ref,
         holder=holder.person,
+        certificate=certificate.text,
     )

@@ -57,8 +57,8 @@ class Responders:
         self._ledger = ledger
         self._key = key
         self._clock = clock
-        identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest
-        self._id: Final = f"{authority.hierarchy.issuer.key_identifier.hex()}-{identifier.hex()}"
+        self.key_id: Final = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest.hex()
+        self._id: Final = f"{authority.hierarchy.issuer.key_identifier.hex()}-{self.key_id}"
         self._current: Responder | None = None
         self._reload_at: datetime | None = None
 

@@ -19,6 +19,7 @@ class Settings(ServiceSettings):
         tsa_policy: the policy under which time-stamps are issued (arc of the national authority's TSA policies).
         clock_tolerance_ms: how far off the clock may be; stamps state it, and a jump beyond it stops them.
         crl_shards: into how many lists revocations are spread; may grow, must not shrink.
+        checkpoint_minutes: how often the ledger's head is time-stamped and told.
     """
 
     model_config = SettingsConfigDict(env_prefix="CA_")
@@ -30,6 +31,7 @@ class Settings(ServiceSettings):
     tsa_policy: str = Field("1.2.398.3.3.2.6.2", pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")
     clock_tolerance_ms: int = Field(500, ge=10, le=999)
     crl_shards: int = Field(1, ge=1, le=256)
+    checkpoint_minutes: int = Field(15, ge=1, le=1440)
 
     @property
     def keys(self) -> Path:

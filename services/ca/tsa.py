@@ -30,6 +30,7 @@ from libs.common.der import AlgorithmIdentifier, tbs_fields, tlv
 from services.ca.tsa_structures import (
     TST_INFO,
     Accuracy,
+    MessageImprint,
     TimeStampRequest,
     TstInfo,
     attribute_set,
@@ -103,6 +104,18 @@ def read(der: bytes) -> TimeStampRequest:
     if request.extensions is not None:
         raise TimeStampRefused(Failure.UNACCEPTED_EXTENSION)
     return request
+
+
+def request_for(digest: bytes) -> TimeStampRequest:
+    """Make a request for a stamp over a SHA-256 digest, with the authority's certificate in the answer."""
+    return TimeStampRequest(
+        version=1,
+        imprint=MessageImprint(algorithm=tlv(asn1.encode_der(_SHA256)), digest=digest),
+        policy=None,
+        nonce=None,
+        certificate_wanted=True,
+        extensions=None,
+    )
 
 
 def refused(failure: Failure) -> bytes:

@@ -13,6 +13,7 @@ from services.ca.authority import Entropy
 from services.ca.clock import WatchedClock
 from services.ca.orders import SERIAL_OCTETS, serial_number
 from services.ca.tsa import Failure, TimeStampAuthority, TimeStampRefused
+from services.ca.tsa_structures import TimeStampRequest
 
 MEDIA_TYPE: Final = "application/timestamp-reply"
 
@@ -36,8 +37,18 @@ class TimeStamping:
         except TimeStampRefused as refusal:
             return tsa.refused(refusal.failure)
 
+    def over(self, digest: bytes) -> bytes:
+        """Stamp a digest (SHA-256) of our own; give the whole response.
+
+        Raises:
+            TimeStampRefused: the clock is in doubt, or the authority's certificate is not valid now.
+        """
+        return self._granted(tsa.request_for(digest))
+
     def _stamp(self, der: bytes) -> bytes:
-        request = tsa.read(der)
+        return self._granted(tsa.read(der))
+
+    def _granted(self, request: TimeStampRequest) -> bytes:
         now = self._clock.now()
         if now is None:
             raise TimeStampRefused(Failure.TIME_NOT_AVAILABLE)

@@ -81,6 +81,14 @@ def granted(token: ContentInfo) -> bytes:
     return asn1.encode_der(_Response(status=_StatusInfo(status=0, text=None, failure=None), token=token))
 
 
+def read_granted(response: bytes) -> ContentInfo:
+    """Read the time-stamp out of a response. ValueError if it is none, or holds none."""
+    token: ContentInfo | None = asn1.decode_der(_Response, response).token
+    if token is None:
+        raise ValueError("the response holds no time-stamp")
+    return token
+
+
 def rejected(failure: int, text: str) -> bytes:
     """Encode a refusal; ``failure`` is the number of the bit in PKIFailureInfo."""
     octet, bit = divmod(failure, 8)

@@ -5,13 +5,21 @@ from typing import ClassVar, Literal
 
 from libs.common.contracts.people import Person
 from libs.common.events import Event
-from libs.common.sealing import Sealed
+from libs.common.sealing import Personal, Sealed
 
 Profile = Literal["SIGN", "AUTH"]
 
 
+class CertificateText(Personal):
+    """A certificate in PEM. It names the holder."""
+
+    audience: ClassVar[str] = "person"
+
+    pem: str
+
+
 class CertIssued(Event):
-    """A certificate was signed, stored and can be fetched.
+    """A certificate was signed, stored and can be fetched. ``certificate`` is missing in events of earlier releases.
 
     ``serial``, ``key_id`` (subject key identifier) and ``issuer_key_id`` are lower-case hexadecimal.
     """
@@ -27,6 +35,7 @@ class CertIssued(Event):
     citizen_id: str
     person_ref: str
     holder: Sealed[Person]
+    certificate: Sealed[CertificateText] | None = None
 
 
 class CertRefused(Event):
@@ -48,3 +57,16 @@ class CertRevoked(Event):
     reason: str
     revoked_at: datetime
     citizen_id: str
+
+
+class LedgerCheckpointed(Event):
+    """The authority's ledger went up to this entry: whoever keeps it sees if the ledger was shortened or rewritten.
+
+    ``hash`` is SHA-256 in hexadecimal, ``token`` a time-stamp response (RFC 3161) over it in base64.
+    """
+
+    topic: ClassVar[str] = "ledger.checkpointed"
+
+    position: int
+    hash: str
+    token: str

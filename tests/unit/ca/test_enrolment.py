@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.contracts.biometrics import FaceMatched
-from libs.common.contracts.ca import CertIssued
+from libs.common.contracts.ca import CertificateText, CertIssued
 from libs.common.errors import Refused
 from libs.common.events import Event
 from libs.common.sealing import Sealed
 from services.ca import domain
-from services.ca.domain import CertificateText, EnrolmentState, IntentRecord
+from services.ca.domain import EnrolmentState, IntentRecord
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.judges import run
 from tests.unit.ca.office import (
