@@ -38,6 +38,7 @@ class Part(StrEnum):
     CLIP = "clip"
     DOCUMENT_FRONT = "document-front"
     DOCUMENT_BACK = "document-back"
+    DOCUMENT_PAGE = "document-page"
 
     @property
     def member(self) -> str:

@@ -22,6 +22,7 @@ from libs.citizen.services import Services
 from libs.common.values import Clock, utc_now
 
 _PROFILES: Final = frozenset({"SIGN", "AUTH"})
+_CARD: Final = (Part.DOCUMENT_FRONT, Part.DOCUMENT_BACK)
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,19 @@ class CaptureTask:
     """What to capture now.
 
     `challenge` is the order of movements for the clip, `guidance` holds text keys that say what to do better than in
-    the last try, `parts` are those still to be sent.
+    the last try, `parts` are those still to be sent. A passport's page may be given in place of a card's two sides.
     """
 
     challenge: tuple[str, ...]
     guidance: tuple[str, ...]
     parts: tuple[Part, ...]
     tries_left: int | None
+
+    @property
+    def parts_with_passport(self) -> tuple[Part, ...]:
+        """What is to be sent by somebody who shows a passport instead of a card."""
+        page = (Part.DOCUMENT_PAGE,) if set(_CARD) & set(self.parts) else ()
+        return (*(part for part in self.parts if part not in _CARD), *page)
 
 
 class CitizenPerson(Protocol):
@@ -55,12 +62,17 @@ class CitizenPerson(Protocol):
         ...
 
     async def captures(self, task: CaptureTask) -> Mapping[Part, Upload]:
-        """Give at least the parts that the task names."""
+        """Give at least the parts that the task names, or a passport's page in place of a card's sides."""
         ...
 
     async def pin(self) -> str:
         """Give six digits."""
         ...
+
+
+def _wanted(received: Mapping[str, bool]) -> tuple[Part, ...]:
+    card = () if received.get(Part.DOCUMENT_PAGE.member) else _CARD
+    return tuple(part for part in (Part.SELFIE, Part.CLIP, *card) if not received.get(part.member))
 
 
 async def start(services: Services, applicant: Applicant, tell: Tell, clock: Clock = utc_now) -> JourneyTicket:
@@ -130,7 +142,7 @@ class EdsJourney:
         while (session := await self._face_task()) is not None:
             if session.guidance:
                 self._say("face.try_again", tries_left=session.tries_left)
-            parts = tuple(part for part in Part if not session.received.get(part.member))
+            parts = _wanted(session.received)
             task = CaptureTask(session.challenge, session.guidance, parts, session.tries_left)
             await self._send(await self.person.captures(task), task, session.nonce)
             self._say("captures.sent", parts=len(parts))
@@ -138,7 +150,7 @@ class EdsJourney:
     async def _send(self, captures: Mapping[Part, Upload], task: CaptureTask, nonce: str) -> None:
         """Send the captures. Where the answer to the last one was lost, the check has moved on: that is no error."""
         try:
-            for part in task.parts:
+            for part in task.parts_with_passport if Part.DOCUMENT_PAGE in captures else task.parts:
                 await self.services.biometrics.upload(self.ticket, part, captures[part], nonce)
         except ProblemError as problem:
             session = await self.services.biometrics.capture(self.ticket)

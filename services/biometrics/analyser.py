@@ -21,6 +21,9 @@ class Analyser(Protocol):
     async def selfie(self, data: bytes) -> SelfieReport:
         """See `analysis.analyse_selfie`."""
 
+    async def precheck(self, data: bytes) -> SelfieReport:
+        """See `analysis.precheck_selfie`."""
+
     async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:
         """See `analysis.analyse_clip`."""
 
@@ -40,6 +43,10 @@ class WorkerAnalyser:
     async def selfie(self, data: bytes) -> SelfieReport:
         """Judge and embed a selfie."""
         return await self._workers.run(analysis.analyse_selfie, data)
+
+    async def precheck(self, data: bytes) -> SelfieReport:
+        """Judge a selfie without embedding it."""
+        return await self._workers.run(analysis.precheck_selfie, data)
 
     async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:
         """Judge a clip against its challenge."""
@@ -70,6 +77,10 @@ class StubAnalyser:
     async def selfie(self, data: bytes) -> SelfieReport:  # noqa: ARG002 - looks at nothing
         """Pass."""
         return SelfieReport(guidance=(), measures={}, profile="stub", model="stub", embedding=self._EMBEDDING)
+
+    async def precheck(self, data: bytes) -> SelfieReport:  # noqa: ARG002 - looks at nothing
+        """Pass."""
+        return SelfieReport(guidance=(), measures={}, profile="stub", model="stub")
 
     async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:  # noqa: ARG002 - looks at nothing
         """Pass."""

@@ -79,6 +79,15 @@ def analyse_selfie(data: bytes, any_quality: bool = False) -> SelfieReport:
 
     With ``any_quality`` a single face is enough: for evaluations, never for a decision.
     """
+    return _judged_selfie(data, embed=True, any_quality=any_quality)
+
+
+def precheck_selfie(data: bytes) -> SelfieReport:
+    """Judge a selfie as `analyse_selfie` does, but embed nothing: for one frame of a camera, before an upload."""
+    return _judged_selfie(data, embed=False)
+
+
+def _judged_selfie(data: bytes, *, embed: bool, any_quality: bool = False) -> SelfieReport:
     tools = _loaded()
     try:
         picture = decode.picture(data, _SELFIE_SIDE)
@@ -89,7 +98,7 @@ def analyse_selfie(data: bytes, any_quality: bool = False) -> SelfieReport:
         return _selfie([_not_one_face(picture, len(faces))], {"SingleFacePresent": 0.0})
     measures = quality.measure(picture, faces[0])
     guidance = [] if any_quality else quality.judge(measures)
-    if guidance:
+    if guidance or not embed:
         return _selfie(guidance, measures)
     chip = tools.embedder.align(picture, faces[0])
     return _selfie([], measures, to_bytes(tools.embedder.embed([chip])[0]))

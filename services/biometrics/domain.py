@@ -17,7 +17,7 @@ from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.sealing import Personal, Sealed
 from services.biometrics.challenge import Action
-from services.biometrics.verdicts import PARTS, Part, Verdict
+from services.biometrics.verdicts import PARTS, Part, Verdict, beside, complete
 
 LATE_UPLOADS: Final = timedelta(minutes=5)
 """How long after a journey's end an upload that was under way may still have been stored."""
@@ -159,8 +159,8 @@ def receive(state: CheckState | None, part: Part, nonce: str, blob: str, now: da
         Refused: ``capture.not_open``, ``capture.closed``, ``capture.stale`` (for an older challenge).
     """
     session = may_receive(state, nonce, now)
-    captures = {**session.captures, part: blob}
-    if set(captures) != set(PARTS):
+    captures = {**beside(session.captures, part), part: blob}
+    if not complete(captures):
         return Decision(session.model_copy(update={"captures": captures}))
     return Decision(Analysing(**_session(session) | {"captures": captures}), wake_at=now)
 

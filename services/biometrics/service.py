@@ -24,7 +24,8 @@ from services.biometrics.domain import (
     Review,
     Rules,
 )
-from services.biometrics.verdicts import PARTS, DocumentFacts, Findings, Part, judge
+from services.biometrics.reports import Report
+from services.biometrics.verdicts import DocumentFacts, Findings, Part, document_of, judge
 from services.biometrics.workers import AnalysisTimeout, JobFailed, WorkerDied
 
 log = structlog.get_logger()
@@ -170,20 +171,20 @@ class BiometricsService:
         pictures = {part: await self._blobs.get(blob) for part, blob in state.captures.items()}
         selfie = await self._analyser.selfie(pictures["selfie"])
         clip = await self._analyser.clip(pictures["clip"], state.challenge.actions)
-        document = await self._analyser.document([pictures["document-front"], pictures["document-back"]])
-        reports = {"selfie": selfie, "clip": clip, "document-front": document, "document-back": document}
-        faults: dict[Part, tuple[str, ...]] = {
-            part: tuple(reports[part].guidance) for part in PARTS if not reports[part].ok
-        }
+        parts = document_of(pictures)
+        document = await self._analyser.document([pictures[part] for part in parts])
+        reports: dict[Part, Report] = {"selfie": selfie, "clip": clip, **dict.fromkeys(parts, document)}
+        faults = {part: tuple(report.guidance) for part, report in reports.items() if not report.ok}
         facts = document.mrz and DocumentFacts(
             iin=document.mrz.iin,
             document_number=document.mrz.document_number,
+            birth_date=document.mrz.birth_date,
             expiry_date=document.mrz.expiry_date,
         )
         if faults:
-            return Findings(faults=faults, document=facts, model=selfie.model)
+            return Findings(faults=faults, parts=parts, document=facts, model=selfie.model)
         match = await self._analyser.match(selfie, clip, document)
-        return Findings(document=facts, band=match.band, model=match.model)
+        return Findings(parts=parts, document=facts, band=match.band, model=match.model)
 
 
 def _media(journey_id: str) -> str:

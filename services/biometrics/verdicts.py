@@ -1,6 +1,6 @@
 """What an analysis means: good captures of the registered person's own card and face, or not. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Final, Literal
 
@@ -8,9 +8,13 @@ from pydantic import BaseModel, ConfigDict
 
 from libs.common.contracts.people import Person
 
-Part = Literal["selfie", "clip", "document-front", "document-back"]
-PARTS: Final[tuple[Part, ...]] = ("selfie", "clip", "document-front", "document-back")
+Part = Literal["selfie", "clip", "document-front", "document-back", "document-page"]
+FACE: Final[tuple[Part, ...]] = ("selfie", "clip")
 CARD: Final[tuple[Part, ...]] = ("document-front", "document-back")
+"""An identity card: portrait and print on one side, the machine-readable zone on the other."""
+PAGE: Final[tuple[Part, ...]] = ("document-page",)
+"""A passport: one page holds everything."""
+PARTS: Final[tuple[Part, ...]] = (*FACE, *CARD, *PAGE)
 Band = Literal["match", "review", "no_match"]
 
 
@@ -18,18 +22,41 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+def document_of(captures: Collection[Part]) -> tuple[Part, ...]:
+    """Give the parts that make up the document of these captures: a passport's page, or else both sides of a card."""
+    return PAGE if set(PAGE) <= set(captures) else CARD
+
+
+def complete(captures: Collection[Part]) -> bool:
+    """Tell whether there is nothing more to capture."""
+    return {*FACE, *document_of(captures)} <= set(captures)
+
+
+def beside(captures: Mapping[Part, str], part: Part) -> dict[Part, str]:
+    """Give the captures that stay when `part` comes: a page takes the place of a card's sides, and they of a page."""
+    other = CARD if part in PAGE else PAGE if part in CARD else ()
+    return {each: blob for each, blob in captures.items() if each not in other}
+
+
 class DocumentFacts(_Value):
     """What the document's machine-readable zone says, as far as the decision needs it."""
 
     iin: str | None
     document_number: str
+    birth_date: date
     expiry_date: date
 
 
 class Findings(_Value):
-    """What the analysis of one try found. ``faults`` holds guidance keys by the part that must be sent again."""
+    """What the analysis of one try found.
+
+    Attributes:
+        faults: guidance keys by the part that must be sent again.
+        parts: those that make up the document.
+    """
 
     faults: Mapping[Part, tuple[str, ...]] = {}
+    parts: tuple[Part, ...] = CARD
     document: DocumentFacts | None = None
     band: Band | None = None
     model: str = ""
@@ -51,15 +78,17 @@ def judge(findings: Findings, person: Person, today: date) -> Verdict:
     """
     faults = dict(findings.faults)
     if document_faults := _document_faults(findings.document, person, today):
-        faults |= {side: (*faults.get(side, ()), *document_faults) for side in CARD}
+        faults |= {side: (*faults.get(side, ()), *document_faults) for side in findings.parts}
     if not faults and findings.document is None:
-        faults = {"document-back": ("document.mrz_unreadable",)}
+        faults = {findings.parts[-1]: ("document.mrz_unreadable",)}
     if faults:
         reasons = tuple(dict.fromkeys(key for keys in faults.values() for key in keys))
         again = tuple(part for part in PARTS if part in faults)
         return Verdict(band="no_match", reasons=reasons, again=again, model=findings.model)
     if findings.band is None or findings.band == "no_match":
-        return Verdict(band="no_match", reasons=("face.not_the_same_person",), again=PARTS, model=findings.model)
+        return Verdict(
+            band="no_match", reasons=("face.not_the_same_person",), again=(*FACE, *findings.parts), model=findings.model
+        )
     return Verdict(band=findings.band, model=findings.model)
 
 
@@ -67,9 +96,10 @@ def _document_faults(document: DocumentFacts | None, person: Person, today: date
     if document is None:
         return []
     faults = []
-    if document.iin != person.iin:
+    if document.iin != person.iin or person.birth_date not in {None, document.birth_date}:
         faults.append("document.of_another_person")
-    if person.document_number is not None and document.document_number != person.document_number:
+    registered = (person.document_number, document.document_number), (person.document_expires, document.expiry_date)
+    if any(known not in {None, shown} for known, shown in registered):
         faults.append("document.not_the_registered_one")
     if document.expiry_date < today:
         faults.append("document.expired")

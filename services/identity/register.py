@@ -39,12 +39,13 @@ class Record(BaseModel):
     given_name: Name
     patronymic: Name | None = None
     document_number: str | None = None
+    document_expires: date | None = None
     birth_date: date
     phones: tuple[PhoneNumber, ...] = ()
 
     def resident(self) -> Resident:
         """Give the person as identity keeps them."""
-        person = Person.model_validate(self.model_dump(exclude={"birth_date", "phones"}))
+        person = Person.model_validate(self.model_dump(exclude={"phones"}))
         return Resident(person=person, birth_date=self.birth_date)
 
 

@@ -40,6 +40,9 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
     clip: Capture = None,
     front: Capture = None,
     back: Capture = None,
+    page: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A passport's, instead of a card.")
+    ] = None,
     key: Annotated[KeyKind, typer.Option(help="Kind of keys.")] = KeyKind.EC_P256,
     pin_file: PinFile = None,
     password_file: PasswordFile = None,
@@ -54,8 +57,15 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
             check_unused(out)
     applicant = None if resume else Applicant(iin or typer.prompt("IIN"), phone or typer.prompt("Phone"), email)
     drawer = FolderDrawer(out, _store_password(out, password_file, generate=generate_password, screen=screen))
-    named = {Part.SELFIE: selfie, Part.CLIP: clip, Part.DOCUMENT_FRONT: front, Part.DOCUMENT_BACK: back}
-    person = TerminalPerson(screen, {part: path for part, path in named.items() if path is not None}, pin_file)
+    named = {
+        Part.SELFIE: selfie,
+        Part.CLIP: clip,
+        Part.DOCUMENT_FRONT: front,
+        Part.DOCUMENT_BACK: back,
+        Part.DOCUMENT_PAGE: page,
+    }
+    files = {part: path for part, path in named.items() if path is not None}
+    person = TerminalPerson(screen, files, pin_file, passport=page is not None)
 
     async def go() -> tuple[Path, Path]:
         async with Services.connect(Endpoints()) as services:

@@ -32,12 +32,14 @@ class TerminalPerson:
     Args:
         files: captures named beforehand; each is used once, for a second try needs a new picture.
         inbox: the services whose development inbox takes the phone's place, or None for a real phone.
+        passport: the document is a passport: its page is asked for, and not both sides of a card.
     """
 
     screen: Screen
     files: dict[Part, Path] = field(default_factory=dict)
     pin_file: Path | None = None
     inbox: Services | None = None
+    passport: bool = False
     _used: set[str] = field(default_factory=set)
 
     async def code(self, journey_id: str) -> str:
@@ -58,7 +60,8 @@ class TerminalPerson:
                 self.screen.say(f"In the clip: look into the camera, then {moves}.")
             for hint in task.guidance:
                 self.screen.say(f"• {text(hint)}")
-            return {part: await self._capture(part) for part in task.parts}
+            parts = task.parts_with_passport if self.passport else task.parts
+            return {part: await self._capture(part) for part in parts}
 
     async def _capture(self, part: Part) -> Upload:
         path = self.files.pop(part, None)

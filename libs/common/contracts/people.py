@@ -1,5 +1,6 @@
 """Personal data that events carry, always sealed. ``audience`` names the key that opens it."""
 
+from datetime import date
 from typing import ClassVar
 
 from libs.common.sealing import Personal
@@ -15,7 +16,9 @@ class Person(Personal):
     surname: Name
     given_name: Name
     patronymic: Name | None = None
+    birth_date: date | None = None
     document_number: str | None = None
+    document_expires: date | None = None
 
     @property
     def full_name(self) -> str:

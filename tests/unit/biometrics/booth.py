@@ -22,7 +22,7 @@ from services.biometrics.model_card import Band
 from services.biometrics.mrz import Mrz
 from services.biometrics.reports import ClipReport, DocumentReport, Embedded, MatchResult, SelfieReport
 from services.biometrics.service import BiometricsService
-from services.biometrics.verdicts import PARTS, Part
+from services.biometrics.verdicts import CARD, FACE, PAGE, Part
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -34,7 +34,8 @@ IIN, DOCUMENT = "850412399015", "900000011"
 RULES = domain.Rules()
 KEYRING = Keyring({name: {"1": bytes(range(32))} for name in ("person", "contact", "biometrics")}, bytes(32))
 METRICS = Metrics("biometrics")
-PERSON = Person(iin=IIN, surname="ТОЛҚЫНБЕКОВА", given_name="АЙСҰЛУ", document_number=DOCUMENT)
+BORN = date(1985, 4, 12)
+PERSON = Person(iin=IIN, surname="ТОЛҚЫНБЕКОВА", given_name="АЙСҰЛУ", birth_date=BORN, document_number=DOCUMENT)
 STARTED = JourneyStarted(
     person=Sealed(PERSON),
     contact=Sealed(Contact(phone="+77010000012")),
@@ -55,7 +56,7 @@ def card(**change: object) -> bytes:
         issuer="KAZ",
         document_number=DOCUMENT,
         iin=IIN,
-        birth_date=date(1985, 4, 12),
+        birth_date=BORN,
         expiry_date=date(2030, 1, 1),
         sex="F",
         nationality="KAZ",
@@ -65,7 +66,15 @@ def card(**change: object) -> bytes:
     return zone.model_copy(update=change).model_dump_json().encode()
 
 
-GOOD: dict[Part, bytes] = {"selfie": b"selfie", "clip": b"clip", "document-front": b"front", "document-back": card()}
+WITH_CARD: tuple[Part, ...] = (*FACE, *CARD)
+WITH_PASSPORT: tuple[Part, ...] = (*FACE, *PAGE)
+GOOD: dict[Part, bytes] = {
+    "selfie": b"selfie",
+    "clip": b"clip",
+    "document-front": b"front",
+    "document-back": card(),
+    "document-page": card(),
+}
 
 
 class Eyes:
@@ -83,12 +92,15 @@ class Eyes:
             raise self.failures.pop(0)
         return SelfieReport(measures={}, profile="p", **self._seen(data))
 
+    async def precheck(self, data: bytes) -> SelfieReport:
+        return SelfieReport(measures={}, profile="p", **self._seen(data) | {"embedding": None})
+
     async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:
         self.challenges.append(challenge)
         return ClipReport(measures={}, profile="p", **self._seen(data))
 
     async def document(self, pictures: list[bytes]) -> DocumentReport:
-        front, back = pictures
+        front, back = pictures[0], pictures[-1]
         faulty = back if back.startswith(b"document.") else front
         zone = None if back.startswith(b"document.") else Mrz.model_validate_json(back)
         return DocumentReport(measures={}, profile="p", mrz=zone, **self._seen(faulty))
@@ -219,9 +231,10 @@ class Booth:
         return state
 
     async def send(self, media: dict[Part, bytes] | None = None, subject: str = JOURNEY) -> None:
-        """Send what is still wanted, for the present challenge."""
+        """Send what is still wanted, for the present challenge; a passport where its page is among the media."""
         session = await self.session(subject)
-        for part in PARTS:
+        parts = WITH_PASSPORT if set(PAGE) <= {*(media or {}), *session.captures} else WITH_CARD
+        for part in parts:
             if part not in session.captures:
                 await self.service.receive(subject, part, session.challenge.nonce, {**GOOD, **(media or {})}[part])
 

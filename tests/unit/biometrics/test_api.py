@@ -14,8 +14,7 @@ from libs.common.health import Health
 from libs.common.http import MB, create_app
 from libs.common.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
 from services.biometrics import api
-from services.biometrics.verdicts import PARTS
-from tests.unit.biometrics.booth import CLOSED, GOOD, JOURNEY, METRICS, OTHER, RULES, STARTED, Booth, World
+from tests.unit.biometrics.booth import CLOSED, GOOD, JOURNEY, METRICS, OTHER, RULES, STARTED, WITH_CARD, Booth, World
 
 URL = f"/v1/journeys/{JOURNEY}/capture"
 IDENTITY, STAFF = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -73,11 +72,17 @@ async def test_a_citizen_is_shown_the_challenge_and_then_each_part_that_came_in(
         "nonce": "n-1",
         "expires_at": "2026-03-02T12:30:00Z",
         "tries_left": 5,
-        "received": {"selfie": False, "clip": False, "document_front": False, "document_back": False},
+        "received": {
+            "selfie": False,
+            "clip": False,
+            "document_front": False,
+            "document_back": False,
+            "document_page": False,
+        },
         "guidance": [],
         "pending": False,
     }
-    for number, part in enumerate(PARTS, 1):
+    for number, part in enumerate(WITH_CARD, 1):
         taken = await put(http, part, GOOD[part])
         assert (taken.status_code, taken.json()) == (202, {"pending": True})
         shown = (await http.get(URL)).json()
@@ -94,7 +99,13 @@ async def test_after_a_failed_try_the_citizen_is_shown_what_to_do_better_and_wha
     await booth.tried({"selfie": b"selfie.blurred"})
     shown = (await http.get(URL)).json()
     assert (shown["state"], shown["tries_left"], shown["guidance"]) == ("open", 4, ["selfie.blurred"])
-    assert shown["received"] == {"selfie": False, "clip": True, "document_front": True, "document_back": True}
+    assert shown["received"] == {
+        "selfie": False,
+        "clip": True,
+        "document_front": True,
+        "document_back": True,
+        "document_page": False,
+    }
 
 
 async def test_captures_before_the_phone_is_proven_are_not_taken(booth: Booth, http: httpx.AsyncClient) -> None:
@@ -167,7 +178,7 @@ async def test_a_clerk_sees_the_queue_and_the_pictures_and_decides_once(
     assert [(each["journey_id"], each["due_at"], each["model"]) for each in queue] == [
         (JOURNEY, "2026-03-03T12:00:00Z", "model-7")
     ]
-    assert set(queue[0]["pictures"]) == set(PARTS)
+    assert set(queue[0]["pictures"]) == set(WITH_CARD)
     picture = await http.get(f"/v1/reviews/{JOURNEY}/pictures/selfie", headers=staff(world))
     assert (picture.content, picture.headers["cache-control"]) == (GOOD["selfie"], "no-store")
     decision = {"match": True, "reason": "the same person"}

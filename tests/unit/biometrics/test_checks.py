@@ -15,18 +15,19 @@ from libs.common.events import Event
 from libs.common.sealing import Sealed
 from services.biometrics import domain
 from services.biometrics.domain import Analysing, Challenge, CheckState, InReview, Open, Remark, Review
-from services.biometrics.verdicts import CARD, PARTS, DocumentFacts, Findings, Part, Verdict, judge
-from tests.unit.biometrics.booth import DOCUMENT, HOUR, IIN, MINUTE, NOON, PERSON, RULES
+from services.biometrics.verdicts import CARD, PAGE, DocumentFacts, Findings, Part, Verdict, judge
+from tests.unit.biometrics.booth import DOCUMENT, HOUR, IIN, MINUTE, NOON, PERSON, RULES, WITH_CARD, WITH_PASSPORT
 
 TODAY = date(2026, 3, 2)
-OWN = DocumentFacts(iin=IIN, document_number=DOCUMENT, expiry_date=date(2030, 1, 1))
+OWN = DocumentFacts(iin=IIN, document_number=DOCUMENT, birth_date=date(1985, 4, 12), expiry_date=date(2030, 1, 1))
 FAULTS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"iin": "910725499027"}, "document.of_another_person"),
     ({"iin": None}, "document.of_another_person"),
     ({"document_number": "900000012"}, "document.not_the_registered_one"),
+    ({"birth_date": date(1985, 4, 13)}, "document.of_another_person"),
     ({"expiry_date": date(2026, 3, 1)}, "document.expired"),
 )
-NO_MATCH = Verdict(band="no_match", reasons=("face.not_the_same_person",), again=PARTS)
+NO_MATCH = Verdict(band="no_match", reasons=("face.not_the_same_person",), again=WITH_CARD)
 
 
 class Drawn:
@@ -45,7 +46,7 @@ def analysing(tries_left: int = 5) -> Analysing:
         challenge=Challenge(actions=("left", "right"), nonce="n-0"),
         expires_at=NOON + 30 * MINUTE,
         tries_left=tries_left,
-        captures={part: f"blob-{part}" for part in PARTS},
+        captures={part: f"blob-{part}" for part in WITH_CARD},
     )
 
 
@@ -82,6 +83,20 @@ def test_a_card_that_is_not_ones_own_valid_registered_one_never_passes_however_l
     assert verdict.again == CARD, "a portrait must not stay for the zone of another card"
 
 
+def test_a_passport_is_asked_for_again_by_its_one_page() -> None:
+    wrong = OWN.model_copy(update={"iin": "910725499027"})
+    assert judge(Findings(parts=PAGE, document=wrong), PERSON, TODAY).again == PAGE
+    assert judge(Findings(parts=PAGE, document=OWN, band="no_match"), PERSON, TODAY).again == WITH_PASSPORT
+    assert judge(Findings(parts=PAGE, document=None, band="match"), PERSON, TODAY).again == PAGE
+
+
+def test_a_document_that_ends_on_another_day_than_the_register_says_is_not_the_registered_one() -> None:
+    known = PERSON.model_copy(update={"document_expires": date(2030, 1, 2)})
+    verdict = judge(Findings(document=OWN, band="match"), known, TODAY)
+    assert (verdict.band, verdict.reasons) == ("no_match", ("document.not_the_registered_one",))
+    assert judge(Findings(document=OWN, band="match"), PERSON, TODAY).band == "match", "a register may not know it"
+
+
 def test_a_card_is_good_on_its_last_day() -> None:
     last = Findings(document=OWN.model_copy(update={"expiry_date": TODAY}), band="match")
     assert judge(last, PERSON, TODAY).band == "match"
@@ -100,10 +115,10 @@ def test_without_a_card_that_was_read_nothing_passes() -> None:
 @pytest.mark.parametrize("band", ["no_match", None])
 def test_another_face_asks_for_everything_again(band: Any) -> None:
     verdict = judge(Findings(document=OWN, band=band), PERSON, TODAY)
-    assert (verdict.band, verdict.reasons, verdict.again) == ("no_match", ("face.not_the_same_person",), PARTS)
+    assert (verdict.band, verdict.reasons, verdict.again) == ("no_match", ("face.not_the_same_person",), WITH_CARD)
 
 
-@given(st.dictionaries(st.sampled_from(PARTS), st.tuples(st.sampled_from(["a.x", "b.y"])), min_size=1))
+@given(st.dictionaries(st.sampled_from(WITH_CARD), st.tuples(st.sampled_from(["a.x", "b.y"])), min_size=1))
 def test_faults_never_pass_and_ask_again_for_exactly_their_parts(faults: Mapping[Part, tuple[str, ...]]) -> None:
     verdict = judge(Findings(faults=faults, document=OWN, band="match"), PERSON, TODAY)
     assert verdict.band == "no_match"
@@ -112,12 +127,12 @@ def test_faults_never_pass_and_ask_again_for_exactly_their_parts(faults: Mapping
     assert len(verdict.reasons) == len(set(verdict.reasons))
 
 
-@given(st.sets(st.sampled_from(PARTS), min_size=1))
+@given(st.sets(st.sampled_from(WITH_CARD), min_size=1))
 def test_only_failed_parts_are_asked_for_again_and_the_challenge_is_new_only_for_a_new_clip(again: set[Part]) -> None:
-    parts = tuple(part for part in PARTS if part in again)
+    parts = tuple(part for part in WITH_CARD if part in again)
     state, events = concluded(Verdict(band="no_match", reasons=("a.x",), again=parts))
     assert isinstance(state, Open)
-    assert set(state.captures) == set(PARTS) - again
+    assert set(state.captures) == set(WITH_CARD) - again
     assert (state.challenge.nonce != "n-0") is ("clip" in again)
     assert (state.guidance, state.tries_left) == (("a.x",), 4)
     assert events == (FaceRejected(reasons=("a.x",), tries_left=4, final=False),)
@@ -131,7 +146,7 @@ def test_the_fifth_failed_try_is_final_and_nothing_leads_on_from_there() -> None
         state, events = concluded(NO_MATCH, state)
         told += events
         if isinstance(state, Open):
-            for part in PARTS:
+            for part in WITH_CARD:
                 state = domain.receive(state, part, state.challenge.nonce, f"blob-{part}", NOON).state  # type: ignore[union-attr]  # open until the last part
     assert isinstance(state, domain.Failed)
     assert [(e.tries_left, e.final) for e in told if isinstance(e, FaceRejected)] == [
@@ -150,7 +165,7 @@ def test_the_fifth_failed_try_is_final_and_nothing_leads_on_from_there() -> None
 
 
 def test_a_verdict_on_older_captures_says_nothing_about_newer_ones() -> None:
-    newer = analysing().model_copy(update={"captures": {part: f"newer-{part}" for part in PARTS}})
+    newer = analysing().model_copy(update={"captures": {part: f"newer-{part}" for part in WITH_CARD}})
     assert domain.conclude(newer, analysing(), Verdict(band="match"), Drawn(), rules=RULES, now=NOON) is None
 
 

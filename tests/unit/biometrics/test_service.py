@@ -16,7 +16,7 @@ from libs.common.events import Event
 from libs.common.store import Database
 from services.biometrics import domain
 from services.biometrics.domain import Analysing, InReview, Matched
-from services.biometrics.verdicts import CARD, PARTS, Part
+from services.biometrics.verdicts import CARD, PAGE, Part
 from services.biometrics.workers import AnalysisTimeout, JobFailed, WorkerDied
 from tests.unit.biometrics.booth import (
     CLOSED,
@@ -33,6 +33,7 @@ from tests.unit.biometrics.booth import (
     RULES,
     STARTED,
     VERIFIED,
+    WITH_CARD,
     Booth,
     World,
     card,
@@ -84,7 +85,7 @@ async def test_captures_are_not_taken_before_the_phone_is_proven(world: World, b
 
 
 @settings(max_examples=24, deadline=None)
-@given(st.permutations(PARTS))
+@given(st.permutations(WITH_CARD))
 async def test_the_fourth_part_in_whatever_order_starts_the_analysis_and_not_before(parts: Sequence[Part]) -> None:
     world = World()
     booth = Booth(world)
@@ -97,6 +98,39 @@ async def test_the_fourth_part_in_whatever_order_starts_the_analysis_and_not_bef
     await booth.wake_due()
     assert world.told() == [("face.matched", {"model": "model-7", "reviewed": False})]
     assert world.eyes.challenges == [("left", "blink", "right")]
+
+
+async def test_a_passports_page_is_a_whole_document(world: World, booth: Booth) -> None:
+    await booth.opened()
+    await booth.tried({"document-page": card()})
+    assert world.topics == ["face.matched"]
+
+
+async def test_after_a_failed_try_a_passports_page_is_wanted_again_or_a_card_in_its_place(
+    world: World, booth: Booth
+) -> None:
+    await booth.opened()
+    await booth.tried({"document-page": card(document_number="9")})
+    session = await booth.session()
+    assert (set(session.captures), session.guidance) == ({"selfie", "clip"}, ("document.not_the_registered_one",))
+    await booth.tried()
+    assert world.topics == ["face.rejected", "face.matched"]
+
+
+@pytest.mark.parametrize(("first", "second"), [(CARD[:1], PAGE), (PAGE, CARD)])
+async def test_page_and_card_are_never_mixed_the_later_one_counts(
+    world: World, booth: Booth, first: tuple[Part, ...], second: tuple[Part, ...]
+) -> None:
+    await booth.opened()
+    stranger = card(iin="910725499027")
+    for part in first:
+        await booth.service.receive(JOURNEY, part, "n-1", stranger)
+    for part in (*second, "selfie"):
+        await booth.service.receive(JOURNEY, part, "n-1", GOOD[part])
+    assert set((await booth.session()).captures) == {*second, "selfie"}
+    await booth.service.receive(JOURNEY, "clip", "n-1", GOOD["clip"])
+    await booth.wake_due()
+    assert world.topics == ["face.matched"]
 
 
 async def test_a_part_sent_again_before_the_last_one_replaces_the_older(world: World, booth: Booth) -> None:
@@ -152,7 +186,7 @@ async def test_a_failed_try_says_why_and_wants_only_what_failed(
     await booth.tried(media)
     assert world.told() == [("face.rejected", {"reasons": [reason], "tries_left": 4, "final": False})]
     session = await booth.session()
-    assert set(PARTS) - set(session.captures) == wanted
+    assert set(WITH_CARD) - set(session.captures) == wanted
     assert session.guidance == (reason,)
     assert (session.challenge.nonce == "n-1") is ("clip" not in wanted)
     await booth.tried()

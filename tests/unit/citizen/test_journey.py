@@ -66,6 +66,7 @@ class Scripted:
     codes: list[str] = field(default_factory=lambda: [CODE])
     pins: list[str] = field(default_factory=lambda: [PIN])
     tasks: list[CaptureTask] = field(default_factory=list)
+    passport: bool = False
 
     async def code(self, journey_id: str) -> str:
         assert journey_id
@@ -73,7 +74,8 @@ class Scripted:
 
     async def captures(self, task: CaptureTask) -> Mapping[Part, Upload]:
         self.tasks.append(task)
-        return {part: Upload(f"{part} {len(self.tasks)}".encode(), "image/jpeg") for part in Part}
+        parts = task.parts_with_passport if self.passport else task.parts
+        return {part: Upload(f"{part} {len(self.tasks)}".encode(), "image/jpeg") for part in parts}
 
     async def pin(self) -> str:
         return self.pins.pop(0) if len(self.pins) > 1 else self.pins[0]
@@ -179,6 +181,13 @@ async def test_used_up_tries_end_in_the_services_words_with_the_time_to_come_bac
         await Run(town, Scripted(codes=["111111"])).eds()
     assert refused.value.key == "otp.tries_used_up"
     assert refused.value.extras == {"retry_at": "2026-03-02T09:45:00Z"}
+
+
+async def test_with_a_passport_its_page_is_sent_in_place_of_a_cards_sides(authority: Authority) -> None:
+    run = Run(Town(authority, face=["open", "matched"]), Scripted(passport=True))
+    await run.eds()
+    (journey,) = run.town.journeys.values()
+    assert journey.sent == ["selfie", "clip", "document_page"] * 2
 
 
 async def test_a_failed_face_check_is_tried_again_with_guidance(authority: Authority) -> None:

@@ -28,7 +28,8 @@ PIN = "739205"
 STAFF = "staff-token"
 JOURNEY = "/v1/journeys/{journey}"
 APPLICATION = "/v1/applications/{application}"
-PARTS = ("selfie", "clip", "document_front", "document_back")
+PARTS = ("selfie", "clip", "document_front", "document_back", "document_page")
+COMPLETE = ({*PARTS[:4]}, {"selfie", "clip", "document_page"})
 Endpoint = Callable[[Request, bytes], Awaitable[Response]]
 
 
@@ -47,6 +48,7 @@ class Journey:
     codes: list[str] = field(default_factory=list)
     asked_code: int = 0
     received: dict[str, bytes] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
     tries: int = 0
     face: str = "open"
     enrolment: str = "open"
@@ -263,7 +265,7 @@ class Town:
 
     async def capture(self, request: Request, _: bytes) -> Response:
         journey = self._journey(request)
-        pending = len(journey.received) == len(PARTS)
+        pending = set(journey.received) in COMPLETE
         answer: dict[str, Any] = {
             "state": "analysing" if pending else journey.face,
             "challenge": ["left", "blink"],
@@ -290,11 +292,13 @@ class Town:
 
     async def upload(self, request: Request, body: bytes) -> Response:
         journey = self._journey(request)
-        if len(journey.received) == len(PARTS) or journey.face != "open":
+        if set(journey.received) in COMPLETE or journey.face != "open":
             raise Refused("capture.closed", "Your pictures are being looked at.", 409)
         if request.headers["x-capture-nonce"] != f"nonce-{journey.tries}":
             raise Refused("capture.stale", "This belongs to another try.", 409)
-        journey.received[request.path_params["part"].replace("-", "_")] = body
+        part = request.path_params["part"].replace("-", "_")
+        journey.received[part] = body
+        journey.sent.append(part)
         return JSONResponse({"pending": True}, 202)
 
     async def reviews(self, request: Request, _: bytes) -> Response:
