@@ -1,4 +1,4 @@
-"""Detached CMS signatures, CAdES-BES (RFC 5652, ETSI EN 319 122-1)."""
+"""CMS signatures, CAdES-BES and CAdES-T (RFC 5652, ETSI EN 319 122-1)."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,44 +8,90 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, Signer
+from pyhanko.sign.timestamps import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from libs.citizen.errors import KeystoreError
 from libs.citizen.keys import PrivateKey
 from libs.citizen.keystore import Holding, purpose_of
 
+_DIGEST = "sha256"
+
 
 async def sign_detached(document: bytes, holding: Holding, now: datetime) -> bytes:
-    """Sign `document` and give the signature alone, as DER.
-
-    The signed attributes are content type, message digest (SHA-256), signing time and signing-certificate-v2
-    (RFC 5035), which binds the certificate itself so that none other can be put in its place. The signer's
-    certificate and the issuers below the root travel inside.
+    """Sign `document` with a certificate for signing, and give the signature alone, as DER.
 
     Raises:
         KeystoreError: ``keystore.no_certificate`` or ``keystore.not_for_signing``.
     """
+    if purpose_of(_certified(holding)) != "SIGN":
+        raise KeystoreError(
+            "keystore.not_for_signing",
+            "This is the certificate for signing in; a document signed with it would be refused everywhere. "
+            "Choose the other file, the one whose name does not begin with AUTH.",
+        )
+    return await sign_cms(document, holding, now)
+
+
+async def sign_cms(
+    document: bytes, holding: Holding, now: datetime, *, attached: bool = False, stamper: TimeStamper | None = None
+) -> bytes:
+    """Sign `document` with whatever certificate is held; give DER, with the document inside if ``attached``.
+
+    The signed attributes are content type, message digest (SHA-256), signing time and signing-certificate-v2
+    (RFC 5035), which binds the certificate itself so that none other can be put in its place. The signer's
+    certificate and the issuers below the root travel inside; with a ``stamper`` a time-stamp too (CAdES-T).
+
+    Raises:
+        KeystoreError: ``keystore.no_certificate``.
+        OSError: the time-stamp authority gave no answer.
+        TimestampRequestError: it refused.
+    """
+    signature = await _signer(holding).async_sign_general_data(
+        document,
+        digest_algorithm=_DIGEST,
+        detached=not attached,
+        use_cades=True,
+        timestamper=stamper,
+        signed_attr_settings=PdfCMSSignedAttributes(signing_time=now),
+    )
+    der: bytes = signature.dump()
+    return der
+
+
+async def sign_digest(digest: bytes, holding: Holding, now: datetime, *, stamper: TimeStamper | None = None) -> bytes:
+    """Sign a document of which only the SHA-256 digest (32 bytes) is known, as `sign_cms` does otherwise."""
+    signature = await _signer(holding).async_sign(
+        digest,
+        digest_algorithm=_DIGEST,
+        use_pades=True,  # the library's name for CAdES attributes
+        timestamper=stamper,
+        signed_attr_settings=PdfCMSSignedAttributes(signing_time=now),
+        is_pdf_sig=False,
+    )
+    der: bytes = signature.dump()
+    return der
+
+
+def sign_raw(data: bytes, key: PrivateKey) -> bytes:
+    """Sign bytes by the key alone: ECDSA (DER) or RSA PKCS#1 v1.5, with SHA-256."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(data, ec.ECDSA(hashes.SHA256()))
+    return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+
+
+def _certified(holding: Holding) -> x509.Certificate:
     if holding.certificate is None:
         raise KeystoreError(
             "keystore.no_certificate",
             "The key store holds a key without a certificate, so nobody could check the signature. "
             "Finish getting your certificates first.",
         )
-    if purpose_of(holding.certificate) != "SIGN":
-        raise KeystoreError(
-            "keystore.not_for_signing",
-            "This is the certificate for signing in; a document signed with it would be refused everywhere. "
-            "Choose the other file, the one whose name does not begin with AUTH.",
-        )
-    signer = _KeySigner(holding.key, holding.certificate, holding.chain)
-    signature = await signer.async_sign_general_data(
-        document,
-        digest_algorithm="sha256",
-        use_cades=True,
-        signed_attr_settings=PdfCMSSignedAttributes(signing_time=now),
-    )
-    der: bytes = signature.dump()
-    return der
+    return holding.certificate
+
+
+def _signer(holding: Holding) -> "_KeySigner":
+    return _KeySigner(holding.key, _certified(holding), holding.chain)
 
 
 class _KeySigner(Signer):
@@ -59,11 +105,9 @@ class _KeySigner(Signer):
         self._key = key
 
     async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:  # noqa: ARG002 - pyHanko's signature
-        if digest_algorithm != "sha256":
+        if digest_algorithm != _DIGEST:
             raise ValueError(f"only SHA-256 is signed here, not {digest_algorithm}")
-        if isinstance(self._key, ec.EllipticCurvePrivateKey):
-            return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
-        return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+        return sign_raw(data, self._key)
 
 
 def _parsed(certificate: x509.Certificate) -> asn1_x509.Certificate:

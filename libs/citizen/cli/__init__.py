@@ -2,7 +2,7 @@
 
 import typer
 
-from libs.citizen.cli import eds, kandas, staff
+from libs.citizen.cli import agent, eds, kandas, staff
 
 app = typer.Typer(
     name="citizen",
@@ -15,6 +15,7 @@ app.command("eds")(eds.get_eds)
 app.command("status")(eds.status)
 app.command("sign")(eds.sign)
 app.command("inspect")(eds.inspect)
+app.command("agent")(agent.agent)
 app.add_typer(kandas.app, name="kandas")
 app.add_typer(staff.officer, name="officer")
 app.add_typer(staff.clerk, name="clerk")

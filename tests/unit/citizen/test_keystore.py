@@ -23,7 +23,7 @@ KINDS = [KeyKind.EC_P256, KeyKind.EC_P384, KeyKind.RSA_2048]
 @pytest.mark.parametrize(
     ("kind", "rounds"), [(KeyKind.EC_P256, ROUNDS), (KeyKind.EC_P384, 3000), (KeyKind.RSA_2048, 3000)]
 )
-def test_openssl_java_and_nss_open_the_key_store(
+def test_openssl_java_gnutls_and_nss_open_the_key_store(
     kind: KeyKind, rounds: int, authority: Authority, judge: Judge, tmp_path: Path
 ) -> None:
     holding = authority.hold(kind=kind)
@@ -38,6 +38,10 @@ def test_openssl_java_and_nss_open_the_key_store(
     assert f"Alias name: {holding.key_id}" in listed
     assert "Entry type: PrivateKeyEntry" in listed
     assert "Certificate chain length: 3" in listed
+
+    told = judge("certtool", "--p12-info", "--inder", "--infile", str(store), "--password", PASSWORD)
+    assert f"Friendly name: {holding.key_id}" in told
+    assert "MAC: SHA256 (2.16.840.1.101.3.4.2.1)" in told
 
     database = f"sql:{tmp_path}"
     judge("certutil", "-N", "-d", database, "--empty-password")

@@ -1,0 +1,115 @@
+"""The older dialect, module ``kz.gov.pki.knca.commonUtils``: arguments by position, answers with a code."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from libs.citizen.agent.asks import Ask, ListTokens, SetLocale, ShowKey, Sign, Wanted
+from libs.citizen.agent.decoding import SIGN_USAGES, base64_bytes, storage_is_file
+from libs.citizen.agent.errors import AskRefused
+from libs.citizen.errors import CitizenError
+
+MODULE: Final = "kz.gov.pki.knca.commonUtils"
+
+_One = TypeAdapter(tuple[str])
+_Data = TypeAdapter(tuple[str, str, str, bool])
+_Hash = TypeAdapter(tuple[str, str, str])
+_Xml = TypeAdapter(tuple[str, str, str, str, str])
+_Xmls = TypeAdapter(tuple[str, str, tuple[str, ...], str, str])
+
+
+def read(message: Mapping[str, Any]) -> Ask:
+    """Read a request.
+
+    Raises:
+        AskRefused: ``ask.malformed`` or ``ask.unsupported``.
+    """
+    method = message.get("method")
+    reader = _READERS.get(str(method))
+    if reader is None:
+        raise AskRefused("ask.unsupported", f"This program does not know the method {str(method)[:80]!r}.")
+    try:
+        return reader(message.get("args", []))
+    except ValidationError as error:
+        raise AskRefused("ask.malformed", f"argument type mismatch. Method: {method}") from error
+
+
+def _tokens(_: object) -> ListTokens:
+    return ListTokens()
+
+
+def _locale(args: object) -> SetLocale:
+    _One.validate_python(args)
+    return SetLocale()
+
+
+def _key_info(args: object) -> ShowKey:
+    storage_is_file(*_One.validate_python(args))
+    return ShowKey()
+
+
+def _cades(args: object, *, stamped: bool = False) -> Sign:
+    storage, key_type, data, attach = _Data.validate_python(args)
+    return Sign("cms", (base64_bytes(data),), _wanted(storage, key_type), attached=attach, stamped=stamped)
+
+
+def _cades_of_hash(args: object) -> Sign:
+    storage, key_type, digest = _Hash.validate_python(args)
+    return Sign("cms", (base64_bytes(digest),), _wanted(storage, key_type), digested=True)
+
+
+def _xml(args: object) -> Sign:
+    storage, key_type, xml, element, parent = _Xml.validate_python(_padded(args))
+    return _whole_xml((xml,), storage, key_type, element + parent, several=False)
+
+
+def _xmls(args: object) -> Sign:
+    storage, key_type, xmls, element, parent = _Xmls.validate_python(_padded(args))
+    return _whole_xml(xmls, storage, key_type, element + parent, several=True)
+
+
+def _padded(args: object) -> object:
+    """Pages leave the two paths out where they want the whole document signed."""
+    least, all_five = 3, 5
+    return [*args, *[""] * (all_five - len(args))] if isinstance(args, list) and least <= len(args) < all_five else args
+
+
+def _whole_xml(xmls: tuple[str, ...], storage: str, key_type: str, paths: str, *, several: bool) -> Sign:
+    if paths:
+        detail = "Only whole XML documents are signed: under a signature of a part, the rest can be exchanged."
+        raise AskRefused("ask.unsupported", detail)
+    return Sign("xml", tuple(xml.encode() for xml in xmls), _wanted(storage, key_type), several=several)
+
+
+def _wanted(storage: str, key_type: str) -> Wanted:
+    storage_is_file(storage)
+    return Wanted(usages=SIGN_USAGES.get(key_type, frozenset()))
+
+
+_READERS: Final[Mapping[str, Callable[[object], Ask]]] = {
+    "getActiveTokens": _tokens,
+    "changeLocale": _locale,
+    "getKeyInfo": _key_info,
+    "createCAdESFromBase64": _cades,
+    "createCMSSignatureFromBase64": partial(_cades, stamped=True),
+    "createCAdESFromBase64Hash": _cades_of_hash,
+    "signXml": _xml,
+    "signXmls": _xmls,
+}
+
+
+def succeeded(result: object) -> dict[str, object]:
+    """Answer with a result."""
+    return {"code": "200", "responseObject": result}
+
+
+def cancelled() -> dict[str, object]:
+    """Answer that the person said no."""
+    return {"code": "500", "message": "action.canceled"}
+
+
+def failed(error: CitizenError) -> dict[str, object]:
+    """Answer that it cannot be done."""
+    return {"code": "500", "message": f"{error.key}: {error.detail}"}

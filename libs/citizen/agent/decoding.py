@@ -1,0 +1,55 @@
+"""How pages write things down."""
+
+import base64
+import binascii
+from typing import Final
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from libs.citizen.agent.errors import AskRefused
+
+FILES: Final = "PKCS12"
+"""The storage that our key stores are. Tokens are named otherwise (``AKKaztokenStore``, …)."""
+
+SIGN_USAGES: Final = {
+    "SIGNATURE": frozenset({ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string}),
+    "AUTHENTICATION": frozenset({ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string}),
+}
+"""What the older dialect calls kinds of keys. Any other word leaves the choice to the person."""
+
+
+def storage_is_file(*storages: str) -> None:
+    """Refuse what names tokens alone.
+
+    Raises:
+        AskRefused: ``ask.unsupported``.
+    """
+    if FILES not in storages:
+        detail = "This program signs with key files (PKCS12) only. Choose the key file on the page."
+        raise AskRefused("ask.unsupported", detail)
+
+
+def base64_bytes(text: str) -> bytes:
+    """Decode base64, with or without line breaks.
+
+    Raises:
+        AskRefused: ``ask.malformed``.
+    """
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise AskRefused("ask.malformed", "The page sent data that is not base64.") from error
+
+
+def issuer_certificate(text: str) -> x509.Certificate:
+    """Read a certificate in PEM, or its base64 alone.
+
+    Raises:
+        AskRefused: ``ask.malformed``.
+    """
+    body = "".join(line for line in text.splitlines() if not line.startswith("-----"))
+    try:
+        return x509.load_der_x509_certificate(base64_bytes(body))
+    except ValueError as error:
+        raise AskRefused("ask.malformed", "The page named an authority by something that is no certificate.") from error

@@ -1,0 +1,67 @@
+"""What a person is shown before signing: the document itself where it is text, or what it is and its hash."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from libs.citizen.agent.asks import Sign
+
+_LINES: Final = 20
+_COLUMNS: Final = 200
+_KINDS: Final = {b"%PDF-": "PDF", b"PK\x03\x04": "ZIP or office document", b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG"}
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One document as a person sees it.
+
+    Attributes:
+        title: what it is, how long, and its SHA-256.
+        lines: its beginning, if it is text; nothing in it can move the cursor or turn the direction of writing.
+        whole: whether that is all of it.
+    """
+
+    title: str
+    lines: tuple[str, ...] = ()
+    whole: bool = True
+
+
+def previews(ask: Sign) -> list[Preview]:
+    """Describe what would be signed."""
+    return [_digest(each) if ask.digested else _document(each) for each in ask.documents]
+
+
+def is_plain_text(data: bytes) -> bool:
+    """Tell whether a person can read all of it."""
+    text = _text(data)
+    return text is not None and _printable(text) == text
+
+
+def _digest(digest: bytes) -> Preview:
+    return Preview(f"a document that this program does not see, SHA-256 {digest.hex()}", whole=False)
+
+
+def _document(data: bytes) -> Preview:
+    measure = f"{len(data):,} bytes, SHA-256 {hashlib.sha256(data).hexdigest()}"
+    text = _text(data)
+    if text is None:
+        kind = next((kind for magic, kind in _KINDS.items() if data.startswith(magic)), "not text")
+        return Preview(f"{kind}, {measure}", whole=False)
+    lines = _printable(text).splitlines()
+    shown = tuple(line[:_COLUMNS] for line in lines[:_LINES])
+    return Preview(f"text, {measure}", shown, whole=shown == tuple(lines))
+
+
+def _text(data: bytes) -> str | None:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _printable(text: str) -> str:
+    """Replace what a terminal would obey, and marks that turn the direction of writing."""
+    return "".join(
+        mark if mark.isprintable() or mark in "\n\t" else _REPLACEMENT for mark in text.replace("\r\n", "\n")
+    )

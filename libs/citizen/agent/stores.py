@@ -1,0 +1,100 @@
+"""The key stores that the person offers to pages."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+from libs.citizen.agent.asks import Wanted
+from libs.citizen.folder import certificate_of
+from libs.citizen.keystore import Holding, unpack
+
+_MOMENT: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A key store on disk and the certificate in it. The key itself stays encrypted until it is used."""
+
+    path: Path
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+
+    @classmethod
+    def read(cls, path: Path, password: str) -> "Store":
+        """Look into a key store.
+
+        Raises:
+            KeystoreError: the password is wrong, or there is no certificate.
+        """
+        holding = unpack(path.read_bytes(), password)
+        return cls(path, certificate_of(holding), holding.chain)
+
+    def open(self, password: str) -> Holding:
+        """Take the key out, to sign."""
+        return unpack(self.path.read_bytes(), password)
+
+    def fits(self, wanted: Wanted, now: datetime) -> bool:
+        """Tell whether this is a key the page wants, valid now."""
+        certificate = self.certificate
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        return (
+            certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+            and wanted.usages <= {usage.dotted_string for usage in usages}
+            and (wanted.iin is None or f"IIN{wanted.iin}" in _values(certificate.subject, NameOID.SERIAL_NUMBER))
+            and (
+                wanted.bin is None
+                or f"BIN{wanted.bin}" in _values(certificate.subject, NameOID.ORGANIZATIONAL_UNIT_NAME)
+            )
+            and (wanted.serial is None or wanted.serial == f"{certificate.serial_number:x}")
+            and (not wanted.issuers or any(self._issued_under(each) for each in wanted.issuers))
+        )
+
+    def _issued_under(self, authority: x509.Certificate) -> bool:
+        return any(_signed_by(each, authority) for each in (self.certificate, *self.chain))
+
+    def info(self) -> dict[str, object]:
+        """Tell about the certificate, in the words of NCALayer's ``getKeyInfo``."""
+        certificate = self.certificate
+        ski = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
+        aki = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
+        return {
+            "alias": ski,
+            "keyId": ski,
+            "algorithm": "RSA" if isinstance(certificate.public_key(), rsa.RSAPublicKey) else "EC",
+            "subjectCn": "".join(_values(certificate.subject, NameOID.COMMON_NAME)),
+            "subjectDn": certificate.subject.rfc4514_string(),
+            "issuerCn": "".join(_values(certificate.issuer, NameOID.COMMON_NAME)),
+            "issuerDn": certificate.issuer.rfc4514_string(),
+            "serialNumber": f"{certificate.serial_number:x}",
+            "certNotBefore": certificate.not_valid_before_utc.strftime(_MOMENT),
+            "certNotAfter": certificate.not_valid_after_utc.strftime(_MOMENT),
+            "authorityKeyIdentifier": aki.hex(),
+            "pem": certificate.public_bytes(serialization.Encoding.PEM).decode(),
+        }
+
+
+def that_fit(stores: Iterable[Store], wanted: Wanted, now: datetime) -> list[Store]:
+    """Give the stores a page may choose from."""
+    return [store for store in stores if store.fits(wanted, now)]
+
+
+def _values(name: x509.Name, oid: x509.ObjectIdentifier) -> list[str]:
+    return [str(attribute.value) for attribute in name.get_attributes_for_oid(oid)]
+
+
+def _signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    if certificate == authority:
+        return True
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
