@@ -140,7 +140,7 @@ class Demo:
             eds = await EdsJourney(services, ticket, Volunteer(services, self._camera), self.tell).complete()
         with self.step("writing keys and certificates"):
             chain = await services.ca.chain()
-            self._write("issuing.pem", chain[0].public_bytes(Encoding.PEM))
+            self._write("issuing.pem", b"".join(each.public_bytes(Encoding.PEM) for each in chain[:-1]))
             self._write("root.pem", chain[-1].public_bytes(Encoding.PEM))
             for name, holding in (("sign", eds.sign), ("auth", eds.auth)):
                 if holding.certificate is None:
@@ -171,7 +171,7 @@ class Demo:
         documents = await KandasJourney(services, session, self.tell).documents(view)
         for person, document in documents.items():
             self._write(f"kandas-{person}.pdf", document)
-        self._write("crl.pem", await services.ca.crl(0))
+        self._write("crl.pem", await services.ca.crl("issuing", 0))
         cabinet = await services.identity.cabinet(session)
         self.console.print(
             f"   cabinet: {len(cabinet.certificates)} certificates, {len(cabinet.applications)} application",

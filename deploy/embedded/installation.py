@@ -16,7 +16,8 @@ from deploy.embedded.staff import ISSUER, StaffProvider
 from deploy.keys import make_keys
 from libs.citizen.services import Endpoints
 from libs.common.values import utc_now
-from services.ca.ceremony import CeremonyConfig, perform
+from services.ca.ceremony import perform
+from services.ca.ceremony_config import CeremonyConfig
 from services.ca.keys import EncryptedFiles
 
 SERVICES: Final = ("identity", "otp", "biometrics", "ca", "kandas")
@@ -127,7 +128,7 @@ class Installation:
             case "kandas":
                 return {
                     "root_certificates": str(self.authority / "root.pem"),
-                    "issuing_certificates": str(self.authority / "issuing.pem"),
+                    "issuing_certificates": str(self.authority / "issuers.pem"),
                     "seal_file": str(self.authority / "seal.p12"),
                     "seal_passphrase_file": str(self._file(service, "seal-passphrase")),
                     "verify_url": f"http://{LOOPBACK}:{self.ports[service]}/v1/documents",

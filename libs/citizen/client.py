@@ -176,9 +176,9 @@ class Ca:
         """Fetch the authority's certificates."""
         return tuple(x509.load_pem_x509_certificates((await self.caller.send("GET", "/v1/ca/chain.pem")).content))
 
-    async def crl(self, shard: int) -> bytes:
-        """Fetch a revocation list as PEM."""
-        return (await self.caller.send("GET", f"/v1/crl/{shard}.pem")).content
+    async def crl(self, issuer: str, shard: int) -> bytes:
+        """Fetch a revocation list of an issuing authority, by its label, as PEM."""
+        return (await self.caller.send("GET", f"/v1/crl/{issuer}/{shard}.pem")).content
 
     async def revoke(self, token: str, serial: str, reason: str) -> None:
         """Revoke a certificate, as its holder or as a clerk. `reason` is a CRL reason (RFC 5280, 5.3.1)."""

@@ -17,6 +17,7 @@ from libs.common.values import JourneyId
 from services.ca.domain import Reason
 from services.ca.hierarchy import Hierarchy
 from services.ca.service import CaService
+from services.ca.shards import ShardId
 
 Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2,40}$")]
 
@@ -117,38 +118,46 @@ def public_routes(service: CaService, hierarchy: Hierarchy, root_list: Path) -> 
     ``root_list`` is the root's own list (PEM), which the ceremony renews beside the running service.
     """
     router = APIRouter(tags=["relying parties"])
-    served = {
-        "/v1/ca/root.pem": (hierarchy.root.public_bytes(Encoding.PEM), "application/x-pem-file"),
-        "/v1/ca/issuing.pem": (hierarchy.issuing.public_bytes(Encoding.PEM), "application/x-pem-file"),
-        "/v1/ca/chain.pem": (hierarchy.chain_pem, "application/x-pem-file"),
-        "/pki/root.cer": (hierarchy.root.public_bytes(Encoding.DER), "application/pkix-cert"),
-        "/pki/issuing.cer": (hierarchy.issuing.public_bytes(Encoding.DER), "application/pkix-cert"),
-    }
-    for path, (content, media_type) in served.items():
+    for path, (content, media_type) in _served(hierarchy).items():
         router.add_api_route(path, _constant(content, media_type), response_class=Response)
 
-    async def listed(shard: int) -> bytes:
-        der = await service.revocation_list(shard)
+    async def listed(issuer: str, shard: int) -> bytes:
+        der = await service.revocation_list(ShardId(issuer, shard))
         if der is None:
             raise Refused("crl.unknown", "There is no such revocation list.", 404)
         return der
-
-    @router.get("/pki/issuing/crl/{shard}.crl", response_class=Response)
-    @router.get("/v1/crl/{shard}.crl", response_class=Response)
-    async def crl(shard: int) -> Response:
-        return Response(await listed(shard), media_type="application/pkix-crl")
 
     @router.get("/pki/root/crl/0.crl", response_class=Response)
     def root_crl() -> Response:
         der = x509.load_pem_x509_crl(root_list.read_bytes()).public_bytes(Encoding.DER)
         return Response(der, media_type="application/pkix-crl")
 
-    @router.get("/v1/crl/{shard}.pem", response_class=Response)
-    async def crl_pem(shard: int) -> Response:
-        crl = x509.load_der_x509_crl(await listed(shard))
+    @router.get("/pki/{issuer}/crl/{shard}.crl", response_class=Response)
+    @router.get("/v1/crl/{issuer}/{shard}.crl", response_class=Response)
+    async def crl(issuer: str, shard: int) -> Response:
+        return Response(await listed(issuer, shard), media_type="application/pkix-crl")
+
+    @router.get("/v1/crl/{issuer}/{shard}.pem", response_class=Response)
+    async def crl_pem(issuer: str, shard: int) -> Response:
+        crl = x509.load_der_x509_crl(await listed(issuer, shard))
         return Response(crl.public_bytes(Encoding.PEM), media_type="application/x-pem-file")
 
     return router
+
+
+def _served(hierarchy: Hierarchy) -> dict[str, tuple[bytes, str]]:
+    """Give what is served as it is, by address: each with its media type."""
+    root, pem, der = hierarchy.root, "application/x-pem-file", "application/pkix-cert"
+    return {
+        "/v1/ca/root.pem": (root.public_bytes(Encoding.PEM), pem),
+        "/v1/ca/issuing.pem": (hierarchy.issuers_pem, pem),
+        "/v1/ca/chain.pem": (hierarchy.chain_pem, pem),
+        "/pki/root.cer": (root.public_bytes(Encoding.DER), der),
+        **{
+            f"/pki/{each.label}.cer": (each.certificate.public_bytes(Encoding.DER), der)
+            for each in hierarchy.generations
+        },
+    }
 
 
 def _constant(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:

@@ -18,7 +18,7 @@ from services.ca.authority import IssuingAuthority
 from services.ca.checkpoints import Checkpoint, Checkpoints
 from services.ca.clock import WatchedClock
 from services.ca.handlers import Handlers
-from services.ca.hierarchy import ISSUING, OCSP, ROOT_LIST, TSA, Hierarchy, load
+from services.ca.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
 from services.ca.keys import EncryptedFiles, KeyStore, require_ec
 from services.ca.ledger import ChainLedger
 from services.ca.ledger_api import ledger_routes
@@ -59,7 +59,8 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     platform = lay_out("ca", settings, clock, new_id, answers_key="ca")
     hierarchy = load(settings.directory, clock())
     keystore = EncryptedFiles(settings.keys, settings.keystore_passphrase)
-    authority = IssuingAuthority(hierarchy, Publication(settings.base_url), keystore.load(ISSUING), settings.crl_shards)
+    keys = {each.label: keystore.load(each.label) for each in hierarchy.live(clock())}
+    authority = IssuingAuthority(hierarchy, Publication(settings.base_url), keys, settings.crl_shards)
     ledger = ChainLedger(MongoChain(platform.database, "ledger"), platform.keyring, clock)
     enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
     held = platform.engine.kind(holdings.Holding, "holdings")
@@ -125,7 +126,7 @@ def _status(
         book=platform.reservations,
         authority=authority,
         ledger=ledger,
-        key=require_ec(keystore.load(OCSP), OCSP),
+        keys={label: keystore.load(ocsp_label(label)) for label in authority.keys},
         clock=platform.clock,
     )
     statuses = StatusBook(enrolments.aggregates, platform.reservations)
@@ -141,8 +142,8 @@ def _stamping(settings: Settings, keystore: KeyStore, hierarchy: Hierarchy, cloc
 
 def _configuration(settings: Settings, hierarchy: Hierarchy, responders: Responders) -> Configuration:
     return Configuration(
-        issuer_keys=(hierarchy.issuer.key_identifier.hex(),),
-        responder_keys=(responders.key_id,),
+        issuer_keys=tuple(each.issuer.key_identifier.hex() for each in hierarchy.generations),
+        responder_keys=responders.key_ids,
         tsa_certificate_sha256=hierarchy.tsa.fingerprint(hashes.SHA256()).hex(),
         tsa_policy=settings.tsa_policy,
         clock_tolerance_ms=settings.clock_tolerance_ms,

@@ -1,10 +1,10 @@
 """The issuing authority at work: orders made from facts, intents signed, lists signed.
 
-The only place where the issuing key is used while the service runs.
+The only place where the issuing keys are used while the service runs.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,24 +17,29 @@ from libs.common.sealing import Sealed
 from services.ca import holders
 from services.ca.crl import Edition, Revocation, sign_crl
 from services.ca.domain import Certificate, IntentRecord, Numbered, Request
-from services.ca.hierarchy import ISSUING, Hierarchy
+from services.ca.hierarchy import Hierarchy
 from services.ca.issuance import Intent, prepare, resume
-from services.ca.issuers import Issuer, PrivateKey, PublicKey, usable_key
+from services.ca.issuers import PrivateKey, PublicKey, usable_key
 from services.ca.lint import lint
 from services.ca.orders import SERIAL_OCTETS, Order, serial_number
 from services.ca.profiles import PROFILES, Publication
-from services.ca.shards import Shard
+from services.ca.shards import Shard, ShardId
 
 Entropy = Callable[[int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class IssuingAuthority:
-    """Signs what was looked at and recorded, and nothing else."""
+    """Signs what was looked at and recorded, and nothing else.
+
+    Attributes:
+        keys: by the label of the issuing authority, of all that have not ended.
+        shards: into how many revocation lists each spreads its certificates.
+    """
 
     hierarchy: Hierarchy
     publication: Publication
-    key: PrivateKey
+    keys: Mapping[str, PrivateKey]
     shards: int
     entropy: Entropy = secrets.token_bytes
 
@@ -42,6 +47,7 @@ class IssuingAuthority:
         """Make the order for one request, write and lint what will be signed. No key is used.
 
         Raises:
+            HierarchyError: no issuing authority for such keys lives long enough.
             UnusableNameError: the name cannot stand in a certificate.
             LintError: what would be signed breaks the profile.
         """
@@ -53,16 +59,16 @@ class IssuingAuthority:
             not_before=now.replace(microsecond=0),
             crl_shard=self.entropy(1)[0] % self.shards,
         )
-        issuer = self.hierarchy.issuer
+        issuer = self.hierarchy.issuing_for(order.public_key, order.not_before, order.not_after).issuer
         tbs = prepare(order, issuer, self.publication)
         return Intent.of(order, lint(tbs, order, issuer, self.publication), self.publication)
 
     def sign(self, record: IntentRecord, request: Request, person: Person) -> Certificate:
         """Sign a recorded intent; again after a crash, it gives the same certificate."""
         intent = Intent.model_validate_json(record.intent)
-        issuer = self.hierarchy.issuer
+        issuer = self.hierarchy.generation(intent.issuer).issuer
         order = intent.order(_holder(person), _public_key(request))
-        signed = resume(intent, order, issuer, self.publication, self.key)
+        signed = resume(intent, order, issuer, self.publication, self.keys[issuer.label])
         text = CertificateText(pem=signed.public_bytes(Encoding.PEM).decode())
         return Certificate(**dict(self.presume(record, request)), text=Sealed(text))
 
@@ -72,26 +78,32 @@ class IssuingAuthority:
         return Numbered(
             serial=intent.serial_number,
             key_id=x509.SubjectKeyIdentifier.from_public_key(_public_key(request)).digest.hex(),
-            issuer_key_id=self.hierarchy.issuer.key_identifier.hex(),
+            issuer_key_id=self.hierarchy.generation(intent.issuer).issuer.key_identifier.hex(),
             profile=request.profile,
             not_before=intent.not_before,
             not_after=intent.not_after,
             crl_shard=intent.crl_shard,
+            issuer=intent.issuer,
         )
 
-    def sign_list(self, number: int, shard: Shard, now: datetime) -> bytes:
-        """Sign the next edition of a shard of the revocation list, in DER."""
+    def lists(self, now: datetime) -> tuple[ShardId, ...]:
+        """Give every revocation list there has to be: those of all authorities that have not ended."""
+        labels = [each.label for each in self.hierarchy.live(now)]
+        return tuple(ShardId(label, number) for label in labels for number in range(self.shards))
+
+    def sign_list(self, place: ShardId, shard: Shard, now: datetime) -> bytes:
+        """Sign the next edition of a shard of an authority's revocation list, in DER."""
         entries = [
             Revocation(int(entry.serial, 16), entry.at.replace(microsecond=0), x509.ReasonFlags(entry.reason))
             for entry in shard.entries
         ]
         edition = Edition(
             number=shard.number + 1,
-            url=self.publication.crl(ISSUING, number),
+            url=self.publication.crl(place.issuer, place.number),
             this_update=now.replace(microsecond=0),
         )
-        issuer: Issuer = self.hierarchy.issuer
-        return sign_crl(entries, edition, issuer, self.key).public_bytes(Encoding.DER)
+        issuer = self.hierarchy.generation(place.issuer).issuer
+        return sign_crl(entries, edition, issuer, self.keys[place.issuer]).public_bytes(Encoding.DER)
 
 
 def _holder(person: Person) -> holders.Person:

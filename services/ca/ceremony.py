@@ -1,12 +1,14 @@
-"""The key ceremony: root, issuing authority, organisation seal, time-stamps and responder, from one configuration.
+"""The key ceremony: root, issuing authorities, organisation seal, time-stamps and responders, from one configuration.
 
 The first run makes keys and certificates, every later one loads and verifies them; a run that was cut
 short is finished by the next (the intent of each signature lies beside the certificates before the key is
 used). Written to the directory:
 
-``root.pem``, ``issuing.pem``,
-``seal.pem``, ``tsa.pem``                      the certificates
-``chain.pem``                                  issuing and root, for relying parties
+``root.pem``, ``seal.pem``, ``tsa.pem``,
+``<label>.pem`` of each issuing authority      the certificates
+``issuing.json``                               the issuing authorities in order, for the running service
+``issuers.pem``                                their certificates, for services that verify
+``chain.pem``                                  the same and the root, for relying parties
 ``root-crl.pem``                               the root's list of revoked authorities
 ``seal.p12``                                   the seal's key and chain, for the service that seals
 ``*.intent``                                   what was about to be signed
@@ -26,29 +28,34 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat, pkcs12
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from services.ca import profiles
+from services.ca.ceremony_config import CeremonyConfig
 from services.ca.crl import ROOT_LIFETIME, Edition, sign_crl
 from services.ca.files import PUBLIC, write_new, write_over
 from services.ca.hierarchy import (
-    ISSUING,
-    OCSP,
+    MANIFEST,
     ROOT,
     ROOT_LIST,
     SEAL,
     TSA,
+    Generation,
     Hierarchy,
     HierarchyError,
+    issuing_for,
+    listed_labels,
     load,
+    manifest,
+    ocsp_label,
     read_certificate,
 )
-from services.ca.holders import Authority, Organisation
+from services.ca.holders import Authority, Holder, Organisation
 from services.ca.issuance import Intent, prepare, resume
 from services.ca.issuers import Issuer, PrivateKey
 from services.ca.keys import EncryptedFiles, KeyKind, KeyMissingError, KeyStore, KeyStoreError
@@ -58,37 +65,6 @@ from services.ca.orders import SERIAL_OCTETS, Order, serial_number
 _PKCS12_ROUNDS: Final = 100_000
 
 Entropy = Callable[[int], bytes]
-
-
-def _ascii(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value().isascii():
-        raise ValueError("use ASCII characters only: Java's key stores refuse other passwords")
-    return secret
-
-
-class CeremonyConfig(BaseModel):
-    """What the authorities and the seal are called, where they are published, where the files go.
-
-    ``base_url`` is plain http, as RFC 5280, 8, advises for what is signed anyway.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    directory: Path
-    organisation: str
-    bin: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
-    root_name: str
-    issuing_name: str
-    seal_name: str
-    base_url: Annotated[str, StringConstraints(pattern=r"^http://[!-~]+[^/]$")]
-    tsa_name: str = "Time-Stamp Authority"
-    ocsp: bool = True
-    seal_passphrase: Annotated[SecretStr, Field(min_length=8), AfterValidator(_ascii)]
-
-    @property
-    def publication(self) -> profiles.Publication:
-        """Where certificates say they are published."""
-        return profiles.Publication(self.base_url, self.ocsp)
 
 
 def perform(
@@ -112,7 +88,13 @@ def perform(
 class _Member:
     label: str
     profile: profiles.Profile
-    holder: Authority | Organisation
+    holder: Holder
+    key: PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class _Signer:
+    issuer: Issuer
     key: PrivateKey
 
 
@@ -124,30 +106,68 @@ class _Ceremony:
     entropy: Entropy
 
     def perform(self) -> Hierarchy:
-        root, issuing, seal, tsa = self._members()
-        self._key(OCSP, KeyKind.P256)
-        own = Issuer.root(ROOT, root.holder, root.key.public_key())
-        above = Issuer.of(ROOT, self._certify(root, own, root.key))
-        issuer = Issuer.of(ISSUING, self._certify(issuing, above, root.key))
-        for member in (seal, tsa):
-            self._certify(member, issuer, issuing.key)
+        self._require_none_forgotten()
+        root, issuing, own = self._root(), self._issuing(), self._own()
+        above = self._certify_root(root)
+        generations = tuple(
+            Generation.of(member.label, self._certify(member, above), each.issues_from)
+            for each, member in zip(self.config.issuing, issuing, strict=True)
+        )
+        keys = {member.label: member.key for member in issuing}
+        for member in own:
+            issuer = self._issuer_of(member, generations)
+            self._certify(member, _Signer(issuer, keys[issuer.label]))
+        write_over(self._path(MANIFEST), manifest(generations), mode=PUBLIC)
         hierarchy = load(self.config.directory, self.now)
-        self._write_derived(hierarchy, seal.key)
-        self._write_root_crl(above, root.key)
+        self._write_derived(hierarchy, own[0].key)
+        self._write_root_crl(above)
         return hierarchy
 
-    def _members(self) -> tuple[_Member, _Member, _Member, _Member]:
+    def _require_none_forgotten(self) -> None:
+        """A generation left out of the configuration would leave its certificates without revocation."""
+        known = {each.label for each in self.config.issuing}
+        for label in listed_labels(self.config.directory):
+            end = read_certificate(self.config.directory, label).not_valid_after_utc
+            if label not in known and self.now <= end:
+                raise HierarchyError(
+                    f"the configuration leaves out «{label}», which has to answer for its certificates until {end}: "
+                    "put it back, and add the new one after it"
+                )
+
+    def _root(self) -> _Member:
+        holder = Authority(organisation=self.config.organisation, common_name=self.config.root.name)
+        return _Member(ROOT, profiles.ROOT, holder, self._key(ROOT, self.config.root.key))
+
+    def _issuing(self) -> tuple[_Member, ...]:
+        """Give the issuing authorities; each has a key besides that answers for it."""
+        members = []
+        for each in self.config.issuing:
+            holder = Authority(organisation=self.config.organisation, common_name=each.name)
+            members.append(_Member(each.label, profiles.ISSUING, holder, self._key(each.label, each.key)))
+            self._key(ocsp_label(each.label), each.ocsp_key)
+        return tuple(members)
+
+    def _own(self) -> tuple[_Member, _Member]:
         config = self.config
-        root = Authority(organisation=config.organisation, common_name=config.root_name)
-        issuing = Authority(organisation=config.organisation, common_name=config.issuing_name)
-        seal = Organisation(name=config.organisation, bin=config.bin, common_name=config.seal_name)
-        tsa = Authority(organisation=config.organisation, common_name=config.tsa_name)
+        seal = Organisation(name=config.organisation, bin=config.bin, common_name=config.seal.name)
+        tsa = Authority(organisation=config.organisation, common_name=config.tsa.name)
         return (
-            _Member(ROOT, profiles.ROOT, root, self._key(ROOT, KeyKind.P384)),
-            _Member(ISSUING, profiles.ISSUING, issuing, self._key(ISSUING, KeyKind.P256)),
             _Member(SEAL, profiles.ORGANISATION_SEAL, seal, self._key(SEAL, KeyKind.P256)),
             _Member(TSA, profiles.TSA, tsa, self._key(TSA, KeyKind.P256)),
         )
+
+    def _certify_root(self, root: _Member) -> _Signer:
+        own = Issuer.root(ROOT, root.holder, root.key.public_key())
+        return _Signer(Issuer.of(ROOT, self._certify(root, _Signer(own, root.key))), root.key)
+
+    def _issuer_of(self, member: _Member, generations: tuple[Generation, ...]) -> Issuer:
+        """Give the authority that issues now, or the one that an intent left behind was meant for."""
+        path = self._path(f"{member.label}.intent")
+        if path.exists():
+            label = Intent.model_validate_json(path.read_bytes()).issuer
+            return next(each.issuer for each in generations if each.label == label)
+        until = self.now + member.profile.validity
+        return issuing_for(generations, member.key.public_key(), self.now, until).issuer
 
     def _key(self, label: str, kind: KeyKind) -> PrivateKey:
         try:
@@ -159,7 +179,7 @@ class _Ceremony:
         self._note("key created", label, kind=kind, key_sha256=_digest(key))
         return key
 
-    def _certify(self, member: _Member, issuer: Issuer, issuer_key: PrivateKey) -> x509.Certificate:
+    def _certify(self, member: _Member, signer: _Signer) -> x509.Certificate:
         path = self._path(f"{member.label}.pem")
         if path.exists():
             certificate = read_certificate(self.config.directory, member.label)
@@ -169,19 +189,17 @@ class _Ceremony:
                     "bring both from the same backup"
                 )
             return certificate
-        intent = self._intent(member, issuer)
-        public_key = member.key.public_key()
-        certificate = resume(
-            intent, intent.order(member.holder, public_key), issuer, self.config.publication, issuer_key
-        )
+        intent = self._intent(member, signer.issuer)
+        order = intent.order(member.holder, member.key.public_key())
+        certificate = resume(intent, order, signer.issuer, self.config.publication, signer.key)
         write_new(path, certificate.public_bytes(Encoding.PEM), mode=PUBLIC)
-        fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
         self._note(
             "certificate signed",
             member.label,
+            by=signer.issuer.label,
             serial_number=intent.serial_number,
             tbs_sha256=intent.tbs_sha256,
-            certificate_sha256=fingerprint,
+            certificate_sha256=certificate.fingerprint(hashes.SHA256()).hex(),
         )
         return certificate
 
@@ -205,13 +223,14 @@ class _Ceremony:
 
     def _write_derived(self, hierarchy: Hierarchy, seal_key: PrivateKey) -> None:
         write_over(self._path("chain.pem"), hierarchy.chain_pem, mode=PUBLIC)
+        write_over(self._path("issuers.pem"), hierarchy.issuers_pem, mode=PUBLIC)
         passphrase = self.config.seal_passphrase.get_secret_value().encode()
         path = self._path("seal.p12")
         if not (path.exists() and _opens(path.read_bytes(), passphrase, hierarchy.seal)):
             write_over(path, _pkcs12(hierarchy, seal_key, passphrase))
             self._note("seal exported", SEAL)
 
-    def _write_root_crl(self, root: Issuer, key: PrivateKey) -> None:
+    def _write_root_crl(self, root: _Signer) -> None:
         """Publish the (empty) list of revoked authorities, again once half of its time is over."""
         path, number = self._path(ROOT_LIST), 1
         if path.exists():
@@ -226,7 +245,7 @@ class _Ceremony:
             lifetime=ROOT_LIFETIME,
             authorities=True,
         )
-        crl = sign_crl([], edition, root, key)
+        crl = sign_crl([], edition, root.issuer, root.key)
         write_over(path, crl.public_bytes(Encoding.PEM), mode=PUBLIC)
         self._note("revocation list signed", ROOT, number=number)
 
@@ -252,7 +271,7 @@ def _pkcs12(hierarchy: Hierarchy, key: PrivateKey, passphrase: bytes) -> bytes:
         .hmac_hash(hashes.SHA256())
         .build(passphrase)
     )
-    authorities = [hierarchy.issuing, hierarchy.root]
+    authorities = [hierarchy.above(hierarchy.seal).certificate, hierarchy.root]
     return pkcs12.serialize_key_and_certificates(SEAL.encode(), key, hierarchy.seal, authorities, encryption)
 
 
@@ -274,10 +293,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Hold the ceremony from the command line. Passphrases come from the environment, never from arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m services.ca.ceremony",
-        description="Make or verify root, issuing authority, organisation seal, time-stamp authority and responder.",
+        description="Make or verify root, issuing authorities, organisation seal, time-stamp authority and responders.",
         epilog="Environment: CA_KEYSTORE_PASSPHRASE opens the keys, CA_SEAL_PASSPHRASE protects seal.p12.",
     )
-    parser.add_argument("--config", type=Path, required=True, help="TOML: organisation, bin, names, base_url")
+    parser.add_argument("--config", type=Path, required=True, help="TOML, such as deploy/ceremony.toml")
     parser.add_argument("--dir", type=Path, required=True, help="where certificates and transcript go")
     parser.add_argument("--keys", type=Path, help="where the encrypted keys lie (default: DIR/keys)")
     given = parser.parse_args(arguments)
@@ -291,9 +310,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (HierarchyError, KeyStoreError, LintError, ValidationError, OSError, ValueError) as error:
         sys.stderr.write(f"The ceremony stopped: {error}\n")
         return 1
-    certificates = {ROOT: hierarchy.root, ISSUING: hierarchy.issuing, **hierarchy.own}
-    for label, certificate in certificates.items():
-        sys.stdout.write(f"{label:8} SHA-256 {certificate.fingerprint(hashes.SHA256()).hex(':')}\n")
+    issuing = {each.label: each.certificate for each in hierarchy.generations}
+    for label, certificate in ({ROOT: hierarchy.root} | issuing | hierarchy.own).items():
+        sys.stdout.write(f"{label:16} SHA-256 {certificate.fingerprint(hashes.SHA256()).hex(':')}\n")
     return 0
 
 

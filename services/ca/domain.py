@@ -61,10 +61,14 @@ class Request(_Value):
 
 
 class Numbered(_Value):
-    """What the authority's record says of a serial number that was, or may have been, signed."""
+    """What the authority's record says of a serial number that was, or may have been, signed.
+
+    ``issuer`` is the label of the authority that did.
+    """
 
     serial: str
     key_id: str
+    issuer: str = "issuing"  # so read from records of before there were several
     issuer_key_id: str
     profile: Profile
     not_before: datetime

@@ -46,6 +46,7 @@ class Intent(BaseModel):
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
+    issuer: str = "issuing"  # so read from records of before there were several
     serial_number: str
     profile: str
     not_before: datetime
@@ -58,6 +59,7 @@ class Intent(BaseModel):
     def of(cls, order: Order, linted: LintedTbs, publication: Publication) -> Self:
         """Note what ``linted`` holds, without spending it."""
         return cls(
+            issuer=linted.issuer.label,
             serial_number=serial_text(order.serial_number),
             profile=order.profile.name,
             not_before=order.not_before,

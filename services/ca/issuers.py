@@ -47,7 +47,7 @@ class Issuer:
             name=asn1.encode_der(subject_name(certificate.public_bytes(Encoding.DER))),
             key_identifier=extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest,
             public_key=public_key,
-            signature_algorithm=asn1.encode_der(_algorithm(public_key)),
+            signature_algorithm=signature_algorithm(public_key),
         )
 
     @classmethod
@@ -58,7 +58,7 @@ class Issuer:
             name=asn1.encode_der(name_tlv(holder.attributes())),
             key_identifier=x509.SubjectKeyIdentifier.from_public_key(public_key).digest,
             public_key=public_key,
-            signature_algorithm=asn1.encode_der(_algorithm(public_key)),
+            signature_algorithm=signature_algorithm(public_key),
         )
 
     @property
@@ -88,9 +88,7 @@ class Issuer:
         """
         if key.public_key() != self.public_key:
             raise ValueError(f"{self.label}: the key does not belong to this authority")
-        if isinstance(key, rsa.RSAPrivateKey):
-            return key.sign(data, padding.PKCS1v15(), self.signature_hash)
-        return key.sign(data, ec.ECDSA(self.signature_hash, deterministic_signing=True))
+        return sign_with(key, data, deterministic=True)
 
     def verify(self, signature: bytes, data: bytes) -> None:
         """Check a signature of this authority. InvalidSignature if it is none."""
@@ -105,6 +103,19 @@ def usable_key(public_key: object) -> PublicKey:
     if not isinstance(public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
         raise ValueError("only EC and RSA keys are used here")  # noqa: TRY004 - a refused value, not a bug
     return public_key
+
+
+def sign_with(key: PrivateKey, data: bytes, *, deterministic: bool = False) -> bytes:
+    """Sign by the algorithm that `signature_algorithm` names for this key."""
+    digest = _hash(key.public_key())
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(data, padding.PKCS1v15(), digest)
+    return key.sign(data, ec.ECDSA(digest, deterministic_signing=deterministic))
+
+
+def signature_algorithm(public_key: PublicKey) -> bytes:
+    """Give the AlgorithmIdentifier of a key's signatures, in DER."""
+    return asn1.encode_der(_algorithm(public_key))
 
 
 def _hash(public_key: PublicKey) -> hashes.SHA256 | hashes.SHA384:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from services.ca.files import write_new
 from services.ca.issuers import PrivateKey
+from services.ca.key_rules import RSA_EXPONENT
 
 MIN_PASSPHRASE: Final = 16
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
@@ -26,7 +27,19 @@ class KeyKind(StrEnum):
 
     P256 = "P-256"
     P384 = "P-384"
+    RSA2048 = "RSA-2048"
     RSA3072 = "RSA-3072"
+    RSA4096 = "RSA-4096"
+
+    @property
+    def is_rsa(self) -> bool:
+        """Whether it is an RSA key; an EC key otherwise."""
+        return self.startswith("RSA-")
+
+    @property
+    def bits(self) -> int:
+        """Its size."""
+        return int(self.rpartition("-")[2])
 
 
 class KeyStoreError(Exception):
@@ -115,10 +128,6 @@ def require_ec(key: PrivateKey, label: str) -> ec.EllipticCurvePrivateKey:
 
 def generate(kind: KeyKind) -> PrivateKey:
     """Make a private key in memory."""
-    match kind:
-        case KeyKind.P256:
-            return ec.generate_private_key(ec.SECP256R1())
-        case KeyKind.P384:
-            return ec.generate_private_key(ec.SECP384R1())
-        case KeyKind.RSA3072:
-            return rsa.generate_private_key(65537, 3072)
+    if kind.is_rsa:
+        return rsa.generate_private_key(RSA_EXPONENT, kind.bits)
+    return ec.generate_private_key(ec.SECP256R1() if kind is KeyKind.P256 else ec.SECP384R1())

@@ -1,11 +1,11 @@
 """The OCSP responder (RFC 6960): reads questions, signs answers. Pure: what is known, and the time, are handed in.
 
-It signs with a key of its own, for which the issuing authority vouches (4.2.2.2, delegated responder), so that the
-issuing key need not stand in the way of the public.
+It signs with keys of its own, one for each issuing authority, which vouches for it (4.2.2.2, delegated responder), so
+that issuing keys need not stand in the way of the public.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -13,14 +13,11 @@ from typing import Final, Self
 
 from cryptography import x509
 from cryptography.hazmat import asn1
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import SignatureAlgorithmOID
 
 from libs.common.der import AlgorithmIdentifier, Extension, tlv
 from services.ca import ocsp_structures as structures
-from services.ca.issuers import Issuer
+from services.ca.issuers import Issuer, PrivateKey, sign_with, signature_algorithm
 from services.ca.ocsp_structures import NONCE, BasicResponse, CertId, OcspRequest, ResponseData, SingleResponse
 
 MAX_OCTETS: Final = 8192
@@ -30,9 +27,6 @@ MAX_NONCE: Final = 128
 LIFETIME: Final = timedelta(hours=1)
 """From this update to the next: how long a relying party may hold on to an answer."""
 
-_SIGNATURE: Final = asn1.encode_der(
-    AlgorithmIdentifier(algorithm=SignatureAlgorithmOID.ECDSA_WITH_SHA256, parameters=None)
-)
 _DIGESTS: Final = {
     asn1.encode_der(AlgorithmIdentifier(algorithm=x509.ObjectIdentifier(oid), parameters=parameters)): name
     for oid, name in (("1.3.14.3.2.26", "sha1"), ("2.16.840.1.101.3.4.2.1", "sha256"))
@@ -142,33 +136,28 @@ class Responder:
 
     Attributes:
         certificate: its own, issued for OCSP signing by the authority that it answers for.
-        key: P-256.
-        ours: by digest algorithm (AlgorithmIdentifier, DER), the digests of that authority's name and key.
+        key: its own.
+        issuer: the authority that it answers for.
+        signature_algorithm: the AlgorithmIdentifier of its signatures, in DER.
     """
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-    ours: Mapping[bytes, tuple[bytes, bytes]]
+    key: PrivateKey
+    issuer: Issuer
+    signature_algorithm: bytes
 
     @classmethod
-    def of(cls, issuer: Issuer, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Self:
+    def of(cls, issuer: Issuer, certificate: x509.Certificate, key: PrivateKey) -> Self:
         """Make the responder of an authority."""
-        named = (issuer.name, issuer.key_bits)
-        ours = {algorithm: (_digest(name, named[0]), _digest(name, named[1])) for algorithm, name in _DIGESTS.items()}
-        return cls(certificate, key, ours)
+        return cls(certificate, key, issuer, signature_algorithm(key.public_key()))
 
     def question(self, serial_number: int) -> Questions:
         """Make the question about one certificate of ours, with SHA-256 and without a nonce."""
-        name, key = self.ours[_SHA256]
+        name, key = _digest("sha256", self.issuer.name), _digest("sha256", self.issuer.key_bits)
         cert_id = CertId(
             hash_algorithm=tlv(_SHA256), issuer_name_hash=name, issuer_key_hash=key, serial_number=serial_number
         )
         return Questions((cert_id,), None)
-
-    def require_ours(self, questions: Questions) -> None:
-        """Refuse questions about other authorities' certificates: OcspRefused, unauthorized (RFC 5019, 2.2.3)."""
-        if not all(self._is_ours(cert_id) for cert_id in questions.cert_ids):
-            raise OcspRefused(Failure.UNAUTHORIZED)
 
     def answer(self, questions: Questions, statuses: Sequence[Status], now: datetime) -> bytes:
         """Sign the answers.
@@ -194,18 +183,20 @@ class Responder:
         return structures.response(0, self._signed(asn1.encode_der(data)))
 
     def _signed(self, tbs: bytes) -> bytes:
-        signature = self.key.sign(tbs, ec.ECDSA(hashes.SHA256()))
         basic = BasicResponse(
             tbs=tlv(tbs),
-            signature_algorithm=tlv(_SIGNATURE),
-            signature=asn1.BitString(signature, 0),
+            signature_algorithm=tlv(self.signature_algorithm),
+            signature=asn1.BitString(sign_with(self.key, tbs), 0),
             certificates=[tlv(self.certificate.public_bytes(Encoding.DER))],
         )
         return asn1.encode_der(basic)
 
-    def _is_ours(self, cert_id: CertId) -> bool:
-        ours = self.ours.get(asn1.encode_der(cert_id.hash_algorithm))
-        return (cert_id.issuer_name_hash, cert_id.issuer_key_hash) == ours
+
+def cert_id_forms(issuer: Issuer) -> frozenset[tuple[bytes, bytes, bytes]]:
+    """Give every form in which a question may name this authority: see `CertId.issuer`."""
+    return frozenset(
+        (algorithm, _digest(name, issuer.name), _digest(name, issuer.key_bits)) for algorithm, name in _DIGESTS.items()
+    )
 
 
 def failed(failure: Failure) -> bytes:

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request, Response
 
 from libs.common.errors import Refused
 from libs.common.http import raw_body
-from services.ca.hierarchy import ISSUING
 from services.ca.ocsp import MAX_OCTETS
 from services.ca.ocsp_service import Answer, OcspService
 
@@ -22,8 +21,11 @@ _body = raw_body(MAX_OCTETS)
 
 
 def ocsp_routes(service: OcspService) -> APIRouter:
-    """Make the routes of the responder, at the address that certificates name."""
-    router = APIRouter(prefix=f"/pki/{ISSUING}/ocsp", tags=["relying parties"])
+    """Make the routes of the responders, at the addresses that certificates name.
+
+    Which responder answers is told by the question, not by the address.
+    """
+    router = APIRouter(prefix="/pki/{issuer}/ocsp", tags=["relying parties"])
 
     @router.post("", response_class=Response)
     async def post(request: Request) -> Response:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from cryptography import x509
 
 from libs.common.errors import Unavailable
 from libs.common.values import Clock
@@ -48,22 +49,22 @@ class OcspService:
             log.warning("ocsp.waiting", reason=str(error))
             return Answer(ocsp.failed(Failure.TRY_LATER), now)
 
-    async def evidence(self, serial_number: int) -> tuple[Status, bytes]:
+    async def evidence(self, certificate: x509.Certificate) -> tuple[Status, bytes]:
         """Give the status of one certificate of ours, with the signed answer that says so.
 
         Raises:
-            OcspRefused: the responder has no valid certificate.
+            OcspRefused: the responder has no valid certificate, or the issuing authority has ended.
             Unavailable: the store does not answer.
         """
-        responder = await self._responders.current()
-        question = responder.question(serial_number)
-        status = await self._statuses.status(serial_number)
+        above = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        responder = await self._responders.for_issuer(above or b"")
+        question = responder.question(certificate.serial_number)
+        status = await self._statuses.status(certificate.serial_number, responder.issuer)
         return status, responder.answer(question, [status], self._clock())
 
     async def _answer(self, questions: Questions, now: datetime) -> Answer:
-        responder = await self._responders.current()
-        responder.require_ours(questions)
-        statuses = [await self._statuses.status(number) for number in questions.serial_numbers]
+        responder = await self._responders.asked(questions)
+        statuses = [await self._statuses.status(number, responder.issuer) for number in questions.serial_numbers]
         return Answer(responder.answer(questions, statuses, now), now, _kept(questions, statuses))
 
 

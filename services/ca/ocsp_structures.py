@@ -24,6 +24,11 @@ class CertId:
     issuer_key_hash: bytes
     serial_number: int
 
+    @property
+    def issuer(self) -> tuple[bytes, bytes, bytes]:
+        """What names the issuer: the digest algorithm (AlgorithmIdentifier, DER), the name's and the key's digest."""
+        return asn1.encode_der(self.hash_algorithm), self.issuer_name_hash, self.issuer_key_hash
+
 
 @asn1.sequence
 class SingleRequest:

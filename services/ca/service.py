@@ -32,7 +32,7 @@ from services.ca.holdings import Held, Holding
 from services.ca.lint import LintError
 from services.ca.ports import SerialBook
 from services.ca.requests import RequestRefused, parse, require_distinct
-from services.ca.shards import Entry, Shard
+from services.ca.shards import Entry, Shard, ShardId
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ class CaService:
     Args:
         enrolments: per journey.
         holdings: per citizen.
-        lists: per shard of the revocation list, by its number.
+        lists: per shard of an authority's revocation list (`services.ca.shards.ShardId`).
         book: where serial numbers and keys are reserved, so that each exists once.
         ledger: where every act is recorded, before what cannot be undone.
     """
@@ -137,13 +137,13 @@ class CaService:
             await self._settle(journey_id, state)
 
     async def open_lists(self) -> None:
-        """Make sure that every shard of the revocation list is published, be it empty."""
-        for number in range(self._authority.shards):
-            await self._lists.apply(str(number), lambda state: shards.open_list(state, self._clock()))
+        """Make sure that every shard of every authority's revocation list is published, be it empty."""
+        for place in self._authority.lists(self._clock()):
+            await self._lists.apply(str(place), lambda state: shards.open_list(state, self._clock()))
 
-    async def revocation_list(self, number: int) -> bytes | None:
+    async def revocation_list(self, place: ShardId) -> bytes | None:
         """Give the present edition of a shard in DER, or None."""
-        shard = await self._lists.get(str(number))
+        shard = await self._lists.get(str(place))
         return bytes.fromhex(shard.der) if shard is not None and shard.der is not None else None
 
     async def wake_list(self, key: str, now: datetime) -> None:
@@ -154,7 +154,7 @@ class CaService:
         place = f"list/{key}"
         intended = acts.list_intended(place, shard, now)
         await self._ledger.record(place, intended)
-        der = self._authority.sign_list(int(key), shard, now)
+        der = self._authority.sign_list(ShardId.parse(key), shard, now)
         await self._ledger.record(place, acts.list_signed(intended, der))
         await self._lists.apply(key, lambda state: shards.publish(state, shard, der, now))
 
@@ -220,7 +220,8 @@ class CaService:
             at=certificate.revoked_at or self._clock(),
             reason=certificate.revoked_for or "unspecified",
         )
-        await self._lists.apply(str(certificate.crl_shard), lambda state: shards.add(state, entry, self._clock()))
+        place = ShardId(certificate.issuer, certificate.crl_shard)
+        await self._lists.apply(str(place), lambda state: shards.add(state, entry, self._clock()))
 
 
 def _parsed(sign_csr: bytes, auth_csr: bytes) -> tuple[Request, ...]:

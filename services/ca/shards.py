@@ -1,7 +1,8 @@
 """The shards of the revocation list: what each holds, and when it is signed anew. Pure."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -9,6 +10,24 @@ from libs.common.decisions import Decision
 
 RENEW_AFTER: Final = timedelta(hours=8)
 """A third of a list's life: two renewals may fail before relying parties are left without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardId:
+    """Which list: of which issuing authority (by its label), and its number."""
+
+    issuer: str
+    number: int
+
+    def __str__(self) -> str:
+        """Give the key under which the list is kept."""
+        return f"{self.issuer}/{self.number}"
+
+    @classmethod
+    def parse(cls, key: str) -> Self:
+        """Read the key back."""
+        issuer, number = key.split("/")
+        return cls(issuer, int(number))
 
 
 class Entry(BaseModel):

@@ -6,6 +6,7 @@ from typing import Final
 from libs.common.aggregates import Aggregates
 from libs.common.der import serial_text
 from services.ca.domain import Certified, EnrolmentState
+from services.ca.issuers import Issuer
 from services.ca.ocsp import Good, Revoked, Status, Unknown
 from services.ca.orders import SERIAL_OCTETS
 from services.ca.ports import SerialBook
@@ -13,6 +14,11 @@ from services.ca.ports import SerialBook
 OWN: Final = "authority/"
 """Owners of serial numbers of the operator's own certificates begin so; those of citizens' are journeys."""
 _REMEMBERED_OWNERS: Final = 10_000
+
+
+def own(issuer: str, label: str) -> str:
+    """Give the owner of a serial number of one of the operator's own certificates."""
+    return f"{OWN}{issuer}/{label}"
 
 
 class StatusBook:
@@ -27,17 +33,17 @@ class StatusBook:
         self._book = book
         self._owners: OrderedDict[str, str] = OrderedDict()
 
-    async def status(self, number: int) -> Status:
-        """Give the status; Unknown unless the certificate was issued. Unavailable if the store does not answer."""
+    async def status(self, number: int, issuer: Issuer) -> Status:
+        """Give the status; Unknown unless this authority issued it. Unavailable if the store does not answer."""
         serial = serial_text(number) if number > 0 else ""
         owner = await self._owner(serial)
         if owner is None:
             return Unknown()
         if owner.startswith(OWN):
-            return Good()
+            return Good() if owner.startswith(own(issuer.label, "")) else Unknown()
         state = await self._enrolments.get(owner)
         for each in state.certificates if isinstance(state, Certified) else ():
-            if each.serial == serial:
+            if (each.serial, each.issuer) == (serial, issuer.label):
                 return Good() if each.revoked_at is None else Revoked(each.revoked_at, each.revoked_for or "")
         return Unknown()
 

@@ -88,7 +88,7 @@ class Verification:
 
     async def _unless_revoked(self, certificate: x509.Certificate, at: datetime) -> Verdict:
         try:
-            status, evidence = await self._ocsp.evidence(certificate.serial_number)
+            status, evidence = await self._ocsp.evidence(certificate)
         except (OcspRefused, Unavailable):
             detail = "Whether this certificate was revoked can't be told at the moment. Please try again shortly."
             raise Refused("verify.unavailable", detail, 503) from None

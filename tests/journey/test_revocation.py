@@ -100,7 +100,7 @@ async def on_the_list(town: Town, serials: set[str]) -> set[str]:
     """Wait until the revocation list has these serial numbers, and give all that it has."""
 
     async def look() -> set[str]:
-        crl = x509.load_pem_x509_crl(await town.services.ca.crl(0))
+        crl = x509.load_pem_x509_crl(await town.services.ca.crl("issuing", 0))
         return {f"{entry.serial_number:x}" for entry in crl}
 
     return await wait_until(look, lambda listed: serials <= listed, seconds=lambda _: WAITING.machines)

@@ -1,23 +1,25 @@
 """A whole authority for tests: made by a real ceremony, issuing by the real steps."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import SecretStr
 
 from libs.common.trust import TrustAnchors
-from services.ca.ceremony import CeremonyConfig, perform
-from services.ca.hierarchy import ISSUING, Hierarchy
+from services.ca.ceremony import perform
+from services.ca.ceremony_config import CeremonyConfig, IssuingConfig, NamedConfig, RootConfig
+from services.ca.hierarchy import Hierarchy, ocsp_label
 from services.ca.holders import Authority, Organisation, Person
 from services.ca.issuance import prepare, sign
-from services.ca.issuers import PublicKey
-from services.ca.keys import EncryptedFiles
+from services.ca.issuers import Issuer, PrivateKey, PublicKey
+from services.ca.keys import EncryptedFiles, KeyKind
 from services.ca.lint import lint
 from services.ca.orders import SERIAL_OCTETS, Order, serial_number
 from services.ca.profiles import SIGN, Profile, Publication
@@ -27,6 +29,9 @@ KEYSTORE_PASSPHRASE: Final = SecretStr("a passphrase for tests alone")
 SEAL_PASSPHRASE: Final = "seal for tests"  # noqa: S105 - invented
 PERSON: Final = Person(iin="830717350867", surname="СЕРІКҚЫЗЫ", given_name="АЙГҮЛ", patronymic="МҰРАТҚЫЗЫ")
 AUTHORITY: Final = Authority(organisation="Сынақ куәландырушы орталығы", common_name="Services (test)")
+EC: Final = IssuingConfig(label="issuing", name="NCA Issuing I1 (test)", key=KeyKind.P256)
+RSA: Final = IssuingConfig(label="issuing-rsa", name="NCA Issuing I2 (test)", key=KeyKind.RSA2048)
+"""Of 2048 bits, which are made quickly; a real one has more."""
 ORGANISATION: Final = Organisation(name="Көші-қон комитеті", bin="000740000728", common_name="Кандас мөрі")
 
 
@@ -35,10 +40,10 @@ def config(directory: Path) -> CeremonyConfig:
         directory=directory,
         organisation="Сынақ куәландырушы орталығы",
         bin="000740000728",
-        root_name="NCA Root R1 (test)",
-        issuing_name="NCA Issuing I1 (test)",
-        seal_name="Көші-қон комитетінің мөрі",
         base_url="http://pki.test.kz",
+        root=RootConfig(name="NCA Root R1 (test)"),
+        issuing=(EC, RSA),
+        seal=NamedConfig(name="Көші-қон комитетінің мөрі"),
         seal_passphrase=SecretStr(SEAL_PASSPHRASE),
     )
 
@@ -54,11 +59,27 @@ class CertificationAuthority:
     directory: Path
     hierarchy: Hierarchy
     publication: Publication
-    key: ec.EllipticCurvePrivateKey
+    keys: Mapping[str, PrivateKey]
+    responder_keys: Mapping[str, PrivateKey]
 
     @property
     def trust(self) -> TrustAnchors:
-        return TrustAnchors([self.hierarchy.root], [self.hierarchy.issuing])
+        return self.hierarchy.trust
+
+    @property
+    def issuing(self) -> x509.Certificate:
+        """The certificate of the authority that issues for EC keys."""
+        return self.hierarchy.generation(EC.label).certificate
+
+    @property
+    def issuer(self) -> Issuer:
+        return self.hierarchy.generation(EC.label).issuer
+
+    @property
+    def key(self) -> ec.EllipticCurvePrivateKey:
+        key = self.keys[EC.label]
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return key
 
     def order(
         self,
@@ -77,17 +98,19 @@ class CertificationAuthority:
         )
 
     def issue(self, order: Order) -> x509.Certificate:
-        issuer = self.hierarchy.issuer
+        kind = RSA if isinstance(order.public_key, rsa.RSAPublicKey) else EC
+        issuer = self.hierarchy.generation(kind.label).issuer
         tbs = prepare(order, issuer, self.publication)
-        return sign(lint(tbs, order, issuer, self.publication), self.key)
+        return sign(lint(tbs, order, issuer, self.publication), self.keys[issuer.label])
 
 
 def establish(directory: Path) -> CertificationAuthority:
     keys = keystore(directory)
     hierarchy = perform(config(directory), keys, NOW)
-    key = keys.load(ISSUING)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    return CertificationAuthority(directory, hierarchy, config(directory).publication, key)
+    labels = [each.label for each in hierarchy.generations]
+    issuing = {label: keys.load(label) for label in labels}
+    responders = {label: keys.load(ocsp_label(label)) for label in labels}
+    return CertificationAuthority(directory, hierarchy, config(directory).publication, issuing, responders)
 
 
 def pem(certificate: x509.Certificate) -> bytes:

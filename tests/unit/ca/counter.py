@@ -15,15 +15,12 @@ from libs.common.der import serial_text
 from libs.common.health import Health
 from libs.common.http import create_app
 from services.ca import domain
-from services.ca.authority import IssuingAuthority
-from services.ca.hierarchy import OCSP
-from services.ca.keys import require_ec
 from services.ca.ocsp_api import ocsp_routes
 from services.ca.ocsp_service import OcspService
 from services.ca.responder import ResponderState
 from services.ca.responders import Responders
 from services.ca.status import StatusBook
-from tests.unit.ca.authority import CertificationAuthority, keystore
+from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.office import JOURNEY, METRICS, FaultyBook, Office, World
 from tests.unit.common.faults import Faults
 
@@ -37,14 +34,13 @@ class Counter(Office):
     def __init__(self, world: World, authority: CertificationAuthority, faults: Faults | None = None) -> None:
         super().__init__(world, authority, faults)
         self.authority = authority
-        issuing = IssuingAuthority(authority.hierarchy, authority.publication, authority.key, shards=2)
         self.responder_kind = self.engine.kind(ResponderState, "responders")
         self.responders = Responders(
             self.responder_kind.aggregates,
             book=FaultyBook(world.book, self.faults),
-            authority=issuing,
+            authority=self.issuing,
             ledger=self.ledger,
-            key=require_ec(keystore(authority.directory).load(OCSP), OCSP),
+            keys=authority.responder_keys,
             clock=world.clock,
         )
         self.timers += ((self.responder_kind, self.engine.timers(self.responder_kind, self.responders.wake)),)
@@ -84,7 +80,7 @@ class Counter(Office):
         digest: hashes.HashAlgorithm | None = None,
         issuer: x509.Certificate | None = None,
     ) -> bytes:
-        above = issuer or self.authority.hierarchy.issuing
+        above = issuer or self.authority.issuing
         builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, above, digest or hashes.SHA1())  # noqa: S303 - what clients send
         if nonce is not None:
             builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)

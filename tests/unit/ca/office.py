@@ -30,6 +30,7 @@ from libs.common.timers import Timers
 from services.ca import domain, holdings, shards
 from services.ca.authority import IssuingAuthority
 from services.ca.handlers import Handlers
+from services.ca.issuers import PrivateKey
 from services.ca.ledger import ChainLedger
 from services.ca.service import CaService
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
@@ -71,7 +72,7 @@ def key(number: int) -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def csr(private: ec.EllipticCurvePrivateKey) -> str:
+def csr(private: PrivateKey) -> str:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "anybody")])
     made = x509.CertificateSigningRequestBuilder(name).sign(private, hashes.SHA256())
     return made.public_bytes(Encoding.PEM).decode()
@@ -153,7 +154,7 @@ class Office:
         self.world = world
         self.faults = faults or Faults()
         publication = authority.publication
-        issuing = IssuingAuthority(authority.hierarchy, publication, authority.key, shards=2)
+        self.issuing = IssuingAuthority(authority.hierarchy, publication, authority.keys, shards=2)
         self.engine = Engine(
             source="ca",
             documents=lambda name, _: FaultyDocuments(world.rows.setdefault(name, MemoryDocuments()), self.faults),
@@ -172,7 +173,7 @@ class Office:
             self.holdings.aggregates,
             self.lists.aggregates,
             book=FaultyBook(world.book, self.faults),
-            authority=issuing,
+            authority=self.issuing,
             ledger=self.ledger,
             clock=world.clock,
         )
@@ -217,7 +218,7 @@ class Office:
     async def listed(self) -> set[str]:
         """Every serial number on the editions that relying parties get."""
         found: set[str] = set()
-        for number in range(2):
-            der = await self.service.revocation_list(number)
+        for place in self.issuing.lists(self.world.now):
+            der = await self.service.revocation_list(place)
             found |= {f"{each.serial_number:x}" for each in x509.load_der_x509_crl(der)} if der else set()
         return found

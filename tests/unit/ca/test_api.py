@@ -266,18 +266,18 @@ async def test_relying_parties_fetch_chain_and_lists_in_the_forms_that_certifica
 ) -> None:
     await office.service.open_lists()
     await office.wake_due()
-    for path, certificate in (("root", authority.hierarchy.root), ("issuing", authority.hierarchy.issuing)):
+    for path, certificate in (("root", authority.hierarchy.root), ("issuing", authority.issuing)):
         assert x509.load_pem_x509_certificate((await http.get(f"/v1/ca/{path}.pem")).content) == certificate
         assert x509.load_der_x509_certificate((await http.get(f"/pki/{path}.cer")).content) == certificate
     chain = x509.load_pem_x509_certificates((await http.get("/v1/ca/chain.pem")).content)
-    assert chain == [authority.hierarchy.issuing, authority.hierarchy.root]
-    der = await http.get("/v1/crl/1.crl")
+    assert chain == [*(each.certificate for each in authority.hierarchy.generations), authority.hierarchy.root]
+    der = await http.get("/v1/crl/issuing/1.crl")
     assert der.headers["content-type"] == "application/pkix-crl"
     assert der.content == (await http.get("/pki/issuing/crl/1.crl")).content
-    (tmp_path / "crl.pem").write_bytes((await http.get("/v1/crl/1.pem")).content)
+    (tmp_path / "crl.pem").write_bytes((await http.get("/v1/crl/issuing/1.pem")).content)
     said = run("openssl", "crl", "-in", tmp_path / "crl.pem", "-CAfile", authority.directory / "issuing.pem", "-noout")
     assert "verify OK" in said
-    for nowhere in ("/v1/crl/2.crl", "/v1/crl/-1.pem", "/pki/issuing/crl/99999999999999999999.crl"):
+    for nowhere in ("/v1/crl/issuing/2.crl", "/v1/crl/issuing/-1.pem", "/pki/issuing/crl/99999999999999999999.crl"):
         answer = await http.get(nowhere)
         assert (answer.status_code, answer.json()["key"]) == (404, "crl.unknown")
 
@@ -285,7 +285,7 @@ async def test_relying_parties_fetch_chain_and_lists_in_the_forms_that_certifica
 async def test_the_root_s_own_revocation_list_stands_where_the_issuing_certificate_says(
     http: httpx.AsyncClient, authority: CertificationAuthority
 ) -> None:
-    points = authority.hierarchy.issuing.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    points = authority.issuing.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
     assert points[0].full_name is not None
     assert points[0].full_name[0].value.endswith("/root/crl/0.crl")
     answer = await http.get("/pki/root/crl/0.crl")

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from pydantic import SecretStr, ValidationError
 
 from services.ca import ceremony
-from services.ca.ceremony import CeremonyConfig, perform
+from services.ca.ceremony import perform
+from services.ca.ceremony_config import CeremonyConfig, NamedConfig
 from services.ca.files import write_new
 from services.ca.hierarchy import Hierarchy, HierarchyError, load
 from services.ca.issuers import PrivateKey
@@ -20,7 +21,7 @@ from services.ca.lint import LintError
 from tests.unit.ca.authority import NOW, SEAL_PASSPHRASE, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.judges import AT, run
 
-PEMS = ("root.pem", "issuing.pem", "seal.pem", "tsa.pem")
+LABELS = ("root", "issuing", "issuing-rsa", "seal", "tsa")
 
 
 class PowerCutError(Exception):
@@ -80,7 +81,7 @@ def test_the_seals_key_store_opens_with_keytool_and_openssl(authority: Certifica
 def test_keys_are_for_their_owner_alone(authority: CertificationAuthority) -> None:
     secret = [*(authority.directory / "keys").iterdir(), authority.directory / "seal.p12"]
 
-    assert len(secret) == 6
+    assert len(secret) == 8
     assert {stat.S_IMODE(path.stat().st_mode) for path in secret} == {0o600}
     assert stat.S_IMODE((authority.directory / "keys").stat().st_mode) == 0o700
 
@@ -90,8 +91,10 @@ def test_the_transcript_tells_each_step_and_no_secret(authority: CertificationAu
     steps = [(line["step"], line["label"]) for line in map(json.loads, text.splitlines())]
 
     assert steps == [
-        *(("key created", label) for label in ("root", "issuing", "seal", "tsa", "ocsp")),
-        *((step, label) for label in ("root", "issuing", "seal", "tsa") for step in ("intent", "certificate signed")),
+        ("key created", "root"),
+        *(("key created", label) for each in ("issuing", "issuing-rsa") for label in (each, f"{each}-ocsp")),
+        *(("key created", label) for label in ("seal", "tsa")),
+        *((step, label) for label in LABELS for step in ("intent", "certificate signed")),
         ("seal exported", "seal"),
         ("revocation list signed", "root"),
     ]
@@ -99,7 +102,7 @@ def test_the_transcript_tells_each_step_and_no_secret(authority: CertificationAu
     assert "PRIVATE" not in text
 
 
-@pytest.mark.parametrize("creations", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("creations", range(1, 8))
 def test_a_ceremony_cut_short_after_any_key_is_finished_by_the_next(tmp_path: Path, creations: int) -> None:
     with pytest.raises(PowerCutError):
         perform(config(tmp_path), FailingStore(keystore(tmp_path), creations), NOW)
@@ -107,7 +110,7 @@ def test_a_ceremony_cut_short_after_any_key_is_finished_by_the_next(tmp_path: Pa
     assert finished(tmp_path) == load(tmp_path, NOW)
 
 
-@pytest.mark.parametrize("label", ["root", "issuing", "seal", "tsa"])
+@pytest.mark.parametrize("label", LABELS)
 def test_a_ceremony_cut_short_between_intent_and_signature_signs_that_very_intent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: str
 ) -> None:
@@ -131,7 +134,7 @@ def test_a_ceremony_cut_short_between_intent_and_signature_signs_that_very_inten
 def test_an_intent_left_behind_is_not_signed_under_another_configuration(tmp_path: Path) -> None:
     establish(tmp_path)
     (tmp_path / "seal.pem").unlink()
-    renamed = config(tmp_path).model_copy(update={"seal_name": "Басқа мөр"})
+    renamed = config(tmp_path).model_copy(update={"seal": NamedConfig(name="Басқа мөр")})
 
     with pytest.raises(LintError, match="ordered holder"):
         perform(renamed, keystore(tmp_path), NOW)
@@ -146,7 +149,7 @@ def test_several_processes_at_the_first_start_make_one_hierarchy(tmp_path: Path)
         racer.join(60)
 
     assert [racer.exitcode for racer in racers] == [0, 0, 0]
-    assert (tmp_path / "ceremony.jsonl").read_text(encoding="utf-8").count("certificate signed") == 4
+    assert (tmp_path / "ceremony.jsonl").read_text(encoding="utf-8").count("certificate signed") == 5
 
 
 def test_a_lost_key_is_never_replaced_by_a_new_one(tmp_path: Path) -> None:
@@ -166,7 +169,7 @@ def test_certificates_and_keys_of_different_ceremonies_are_not_mixed(tmp_path: P
         perform(config(tmp_path / "one"), keystore(tmp_path / "one"), NOW)
 
 
-@pytest.mark.parametrize("label", ["root", "issuing", "seal", "tsa"])
+@pytest.mark.parametrize("label", LABELS)
 def test_a_look_alike_certificate_in_the_directory_is_noticed(tmp_path: Path, label: str) -> None:
     establish(tmp_path / "one")
     establish(tmp_path / "two")
@@ -261,8 +264,10 @@ def test_the_command_line_holds_the_ceremony_and_says_what_stopped_it(
 ) -> None:
     toml = tmp_path / "ceremony.toml"
     toml.write_text(
-        'organisation = "Сынақ"\nbin = "000740000728"\nroot_name = "R1"\nissuing_name = "I1"\n'
-        'seal_name = "Мөр"\nbase_url = "http://pki.test.kz"\n',
+        'organisation = "Сынақ"\nbin = "000740000728"\nbase_url = "http://pki.test.kz"\nroot = { name = "R1" }\n'
+        'seal = { name = "Мөр" }\n'
+        '[[issuing]]\nlabel = "issuing"\nname = "I1"\nkey = "P-256"\n'
+        '[[issuing]]\nlabel = "rsa"\nname = "I2"\nkey = "RSA-2048"\n',
         encoding="utf-8",
     )
     arguments = ["--config", str(toml), "--dir", str(tmp_path / "ca")]
@@ -273,7 +278,13 @@ def test_the_command_line_holds_the_ceremony_and_says_what_stopped_it(
 
     monkeypatch.setenv("CA_KEYSTORE_PASSPHRASE", "a passphrase for tests alone")
     assert ceremony.main(arguments) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["root", "issuing", "seal", "tsa"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "root",
+        "issuing",
+        "rsa",
+        "seal",
+        "tsa",
+    ]
 
 
 def finished(directory: Path) -> Hierarchy:

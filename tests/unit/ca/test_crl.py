@@ -20,7 +20,7 @@ REASONS = [reason for reason in x509.ReasonFlags if reason is not x509.ReasonFla
 def make(
     authority: CertificationAuthority, *revocations: Revocation, edition: Edition = EDITION
 ) -> x509.CertificateRevocationList:
-    return sign_crl(revocations, edition, authority.hierarchy.issuer, authority.key)
+    return sign_crl(revocations, edition, authority.issuer, authority.key)
 
 
 def verify(authority: CertificationAuthority, crl: Path, certificate: Path, *, refused: bool) -> str:
@@ -35,7 +35,7 @@ def test_pkilint_and_openssl_accept_the_list(authority: CertificationAuthority, 
     revoked = [Revocation((1 << 126) + n, NOW, REASONS[n % len(REASONS)]) for n in range(entries)]
     crl = make(authority, *revoked)
     (tmp_path / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
-    (tmp_path / "issuing.pem").write_bytes(pem(authority.hierarchy.issuing))
+    (tmp_path / "issuing.pem").write_bytes(pem(authority.issuing))
 
     assert lint_crl(crl.public_bytes(Encoding.DER)) == []
     shown = run("openssl", "crl", "-in", tmp_path / "crl.pem", "-CAfile", tmp_path / "issuing.pem", "-noout", "-text")
@@ -78,7 +78,7 @@ def test_the_list_says_whose_it_is_and_for_what(authority: CertificationAuthorit
     assert point.value.full_name == [x509.UniformResourceIdentifier(SHARD)]
     assert point.value.only_contains_user_certs
     assert extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 41
-    assert identifier == authority.hierarchy.issuer.key_identifier
+    assert identifier == authority.issuer.key_identifier
 
 
 def test_an_unspecified_reason_is_left_out(authority: CertificationAuthority) -> None:
@@ -101,7 +101,7 @@ def test_a_certificate_is_revoked_once(authority: CertificationAuthority) -> Non
 
 def test_a_stranger_signs_no_list(authority: CertificationAuthority) -> None:
     with pytest.raises(ValueError, match="does not belong"):
-        sign_crl([], EDITION, authority.hierarchy.issuer, ec.generate_private_key(ec.SECP256R1()))
+        sign_crl([], EDITION, authority.issuer, ec.generate_private_key(ec.SECP256R1()))
 
 
 def test_nothing_is_taken_off_a_complete_list() -> None:

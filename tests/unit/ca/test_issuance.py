@@ -34,12 +34,12 @@ def order(authority: CertificationAuthority) -> Order:
 
 @pytest.fixture(scope="module")
 def tbs(authority: CertificationAuthority, order: Order) -> bytes:
-    return prepare(order, authority.hierarchy.issuer, authority.publication)
+    return prepare(order, authority.issuer, authority.publication)
 
 
 def findings(authority: CertificationAuthority, tbs: bytes, order: Order) -> str:
     with pytest.raises(LintError) as caught:
-        lint(tbs, order, authority.hierarchy.issuer, authority.publication)
+        lint(tbs, order, authority.issuer, authority.publication)
     return str(caught.value)
 
 
@@ -48,7 +48,7 @@ def test_the_bytes_are_those_another_library_would_write(
 ) -> None:
     certificate = authority.issue(order)
     builder = x509.CertificateBuilder(
-        issuer_name=authority.hierarchy.issuing.subject,
+        issuer_name=authority.issuing.subject,
         subject_name=certificate.subject,
         public_key=KEY,
         serial_number=order.serial_number,
@@ -67,12 +67,12 @@ def test_the_certificate_is_signed_by_the_issuer_over_the_linted_bytes(
 ) -> None:
     certificate = authority.issue(order)
 
-    certificate.verify_directly_issued_by(authority.hierarchy.issuing)
+    certificate.verify_directly_issued_by(authority.issuing)
     assert certificate.tbs_certificate_bytes == tbs
 
 
 def test_linted_bytes_are_signed_once(authority: CertificationAuthority, order: Order, tbs: bytes) -> None:
-    linted = lint(tbs, order, authority.hierarchy.issuer, authority.publication)
+    linted = lint(tbs, order, authority.issuer, authority.publication)
     sign(linted, authority.key)
 
     with pytest.raises(TokenSpentError):
@@ -80,7 +80,7 @@ def test_linted_bytes_are_signed_once(authority: CertificationAuthority, order: 
 
 
 def test_of_many_threads_one_gets_the_signature(authority: CertificationAuthority, order: Order, tbs: bytes) -> None:
-    linted = lint(tbs, order, authority.hierarchy.issuer, authority.publication)
+    linted = lint(tbs, order, authority.issuer, authority.publication)
 
     def attempt(_: int) -> bool:
         try:
@@ -94,7 +94,7 @@ def test_of_many_threads_one_gets_the_signature(authority: CertificationAuthorit
 
 
 def test_another_authoritys_key_signs_nothing(authority: CertificationAuthority, order: Order, tbs: bytes) -> None:
-    linted = lint(tbs, order, authority.hierarchy.issuer, authority.publication)
+    linted = lint(tbs, order, authority.issuer, authority.publication)
 
     with pytest.raises(ValueError, match="does not belong"):
         sign(linted, ec.generate_private_key(ec.SECP256R1()))
@@ -103,7 +103,7 @@ def test_another_authoritys_key_signs_nothing(authority: CertificationAuthority,
 def test_an_intent_recorded_before_a_crash_becomes_the_very_certificate_it_announced(
     authority: CertificationAuthority, order: Order, tbs: bytes
 ) -> None:
-    issuer, publication = authority.hierarchy.issuer, authority.publication
+    issuer, publication = authority.issuer, authority.publication
     linted = lint(tbs, order, issuer, publication)
     recorded = Intent.of(order, linted, publication).model_dump_json()
     signed_before_the_crash = sign(linted, authority.key)
@@ -118,7 +118,7 @@ def test_an_intent_recorded_before_a_crash_becomes_the_very_certificate_it_annou
 def test_an_intent_of_before_there_was_a_responder_is_signed_as_it_was_recorded(
     authority: CertificationAuthority, order: Order
 ) -> None:
-    issuer = authority.hierarchy.issuer
+    issuer = authority.issuer
     silent = replace(authority.publication, ocsp=False)
     tbs = prepare(order, issuer, silent)
     recorded = Intent.of(order, lint(tbs, order, issuer, silent), silent).model_dump_json(exclude={"ocsp"})
@@ -151,7 +151,7 @@ def test_an_rsa_issuer_also_signs_the_same_bytes_the_same_way(authority: Certifi
 def test_a_recorded_intent_is_not_signed_for_other_facts(
     authority: CertificationAuthority, order: Order, tbs: bytes, facts: str
 ) -> None:
-    issuer, publication = authority.hierarchy.issuer, authority.publication
+    issuer, publication = authority.issuer, authority.publication
     intent = Intent.of(order, lint(tbs, order, issuer, publication), publication)
     other = Person(iin="061211600012", surname="БӨТЕН")
     changed = intent.order(other, KEY) if facts == "person" else intent.order(PERSON, OTHER_KEY)
@@ -273,15 +273,13 @@ def test_the_lint_says_what_is_wrong(authority: CertificationAuthority, order: O
 def test_a_weak_key_is_found_before_signing_too(authority: CertificationAuthority) -> None:
     order = authority.order(WEAK_KEY)
 
-    assert "P-256 or P-384" in findings(
-        authority, prepare(order, authority.hierarchy.issuer, authority.publication), order
-    )
+    assert "P-256 or P-384" in findings(authority, prepare(order, authority.issuer, authority.publication), order)
 
 
 def test_a_holder_never_gets_the_issuers_own_key_certified(authority: CertificationAuthority) -> None:
     order = authority.order(authority.key.public_key())
 
-    assert "own key" in findings(authority, prepare(order, authority.hierarchy.issuer, authority.publication), order)
+    assert "own key" in findings(authority, prepare(order, authority.issuer, authority.publication), order)
 
 
 def test_findings_name_nobody(authority: CertificationAuthority, order: Order, tbs: bytes) -> None:

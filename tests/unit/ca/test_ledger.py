@@ -86,7 +86,7 @@ async def test_no_key_signs_what_is_not_on_record_before(
     (sign, _) = await counter.issued()
     await counter.service.revoke(sign.serial, "keyCompromise", asked_by=CITIZEN, holder=True)
     await counter.wake_due()
-    assert len(signed) == 4, "the responder's, two of the citizen, and a list"
+    assert len(signed) == 5, "the two responders', two of the citizen, and a list"
 
 
 async def test_an_issuance_and_a_revocation_stand_with_what_was_before_and_what_after(office: Office) -> None:
@@ -120,7 +120,7 @@ async def test_an_issuance_and_a_revocation_stand_with_what_was_before_and_what_
     assert isinstance(listed, ListSigned)
     assert (listed.before, listed.after.entries) == (None, 1)
     assert auth.serial in {each.serial for each in told if isinstance(each, CertificateIssued)}
-    assert {each.fact.about for each in office.world.chain.entries} == {JOURNEY, f"list/{sign.crl_shard}"}
+    assert {each.fact.about for each in office.world.chain.entries} == {JOURNEY, f"list/{sign.issuer}/{sign.crl_shard}"}
     assert list(breaks(office.world.chain.entries)) == []
 
 

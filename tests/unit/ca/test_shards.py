@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from services.ca import shards
 from services.ca.crl import LIFETIME
-from services.ca.hierarchy import ISSUING
-from services.ca.shards import RENEW_AFTER, Entry, Shard
-from tests.unit.ca.authority import NOW, CertificationAuthority
+from services.ca.shards import RENEW_AFTER, Entry, Shard, ShardId
+from tests.unit.ca.authority import EC, NOW, CertificationAuthority
 from tests.unit.ca.judges import lint_crl, run
 from tests.unit.ca.office import CITIZEN, LEASE, Office, World
 from tests.unit.common.faults import Crash, Faults
@@ -40,7 +39,7 @@ def added(state: Shard | None, *entries: Entry) -> Shard:
 
 
 async def edition(office: Office, number: int) -> x509.CertificateRevocationList:
-    der = await office.service.revocation_list(number)
+    der = await office.service.revocation_list(ShardId(EC.label, number))
     assert der is not None
     return x509.load_der_x509_crl(der)
 
@@ -87,7 +86,7 @@ def test_a_list_is_begun_once() -> None:
 async def test_every_list_is_served_empty_before_anything_was_revoked_and_no_other(
     office: Office, authority: CertificationAuthority
 ) -> None:
-    assert await office.service.revocation_list(0) is None
+    assert await office.service.revocation_list(ShardId(EC.label, 0)) is None
     for _ in range(2):
         await office.service.open_lists()
         await office.wake_due()
@@ -97,7 +96,7 @@ async def test_every_list_is_served_empty_before_anything_was_revoked_and_no_oth
         assert (len(crl), number_of(crl)) == (0, 1)
         assert lint_crl(crl.public_bytes(Encoding.DER)) == []
     for nowhere in (2, -1, 10**30):
-        assert await office.service.revocation_list(nowhere) is None
+        assert await office.service.revocation_list(ShardId(EC.label, nowhere)) is None
 
 
 async def test_a_list_is_signed_anew_long_before_the_old_edition_ends_with_a_growing_number(
@@ -166,5 +165,5 @@ async def test_a_certificate_points_to_the_very_list_that_answers_for_it(
         points = read.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
         crl = await edition(office, each.crl_shard)
         answers = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
-        address = x509.UniformResourceIdentifier(authority.publication.crl(ISSUING, each.crl_shard))
+        address = x509.UniformResourceIdentifier(authority.publication.crl(EC.label, each.crl_shard))
         assert answers.full_name == points[0].full_name == [address]

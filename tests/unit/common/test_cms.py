@@ -196,7 +196,7 @@ def test_a_look_alike_of_the_same_names_is_a_stranger(
     make_signer: MakeSigner,
 ) -> None:
     signer = make_signer(look_alike)
-    assert signer.certificate.issuer == authority.hierarchy.issuing.subject
+    assert signer.certificate.issuer == authority.issuing.subject
 
     assert refusal(signer.openssl(), trust) == "look_alike"
     assert verify_detached(signer.openssl(), DATA, look_alike.trust, SOON).iin == PERSON.iin
@@ -236,9 +236,9 @@ def test_a_stranger_who_pretends_to_be_ours_is_called_a_look_alike(
     """The identifier of our key stands in every copy: the copy keeps the model's extensions."""
     hierarchy = authority.hierarchy
     issuer = {
-        "the issuing authority's name": hierarchy.issuing.subject,
+        "the issuing authority's name": authority.issuing.subject,
         "the root's name": hierarchy.root.subject,
-        "a name that reads the same": as_printed(hierarchy.issuing.subject),
+        "a name that reads the same": as_printed(authority.issuing.subject),
         "the key's identifier": x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Бөтен")]),
     }[pretence]
     kept = pretence == "the key's identifier"
@@ -272,7 +272,7 @@ def test_a_foreign_kind_of_key_under_our_name_is_refused(
     authority: CertificationAuthority, trust: TrustAnchors, signer: Signer
 ) -> None:
     stranger = ed25519.Ed25519PrivateKey.generate()
-    forged = copy_signed_by(stranger, signer.certificate, authority.hierarchy.issuing.subject)
+    forged = copy_signed_by(stranger, signer.certificate, authority.issuing.subject)
 
     with pytest.raises(CertificateRefused) as caught:
         trust.verify(forged.public_bytes(Encoding.DER), SOON, PERSON_SIGN)
@@ -463,12 +463,12 @@ def test_an_issuing_authority_of_a_stranger_is_no_anchor(
     authority: CertificationAuthority, look_alike: CertificationAuthority
 ) -> None:
     with pytest.raises(ValueError, match="signed by no root"):
-        TrustAnchors([authority.hierarchy.root], [look_alike.hierarchy.issuing])
+        TrustAnchors([authority.hierarchy.root], [look_alike.issuing])
 
 
 def test_a_seal_is_no_issuing_authority(authority: CertificationAuthority) -> None:
     with pytest.raises(ValueError, match="may not certify"):
-        TrustAnchors([authority.hierarchy.issuing], [authority.hierarchy.seal])
+        TrustAnchors([authority.issuing], [authority.hierarchy.seal])
 
 
 def test_both_generations_of_authorities_count_side_by_side(
@@ -477,7 +477,7 @@ def test_both_generations_of_authorities_count_side_by_side(
     """Roll-over: the same names, old and new keys, both ours."""
     both = TrustAnchors.from_pem(
         b"".join(pem(one.hierarchy.root) for one in (authority, look_alike)),
-        b"".join(pem(one.hierarchy.issuing) for one in (authority, look_alike)),
+        b"".join(pem(one.issuing) for one in (authority, look_alike)),
     )
 
     for one in (authority, look_alike):

@@ -16,7 +16,7 @@ from deploy.keys import make_keys
 from libs.common.settings import ServiceSettings
 from libs.common.values import utc_now
 from services.ca import ceremony
-from services.ca.hierarchy import ISSUING, load
+from services.ca.hierarchy import load
 from services.ca.keys import EncryptedFiles
 from services.ca.settings import Settings as CaSettings
 from services.kandas.seal import Seal
@@ -112,8 +112,9 @@ def test_the_authority_opens_its_keys_and_kandas_its_seal(containers: Mapping[st
     ca, kandas = start("ca", containers["ca"]), start("kandas", containers["kandas"])
     assert isinstance(ca, CaSettings)
     assert isinstance(kandas, KandasSettings)
-    key = EncryptedFiles(ca.keys, ca.keystore_passphrase).load(ISSUING)
-    assert key.public_key() == load(ca.directory, utc_now()).issuing.public_key()
+    store = EncryptedFiles(ca.keys, ca.keystore_passphrase)
+    for each in load(ca.directory, utc_now()).generations:
+        assert store.load(each.label).public_key() == each.issuer.public_key
     assert Seal.from_file(kandas.seal_file, kandas.seal_passphrase.get_secret_value())
 
 

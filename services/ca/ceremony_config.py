@@ -1,0 +1,100 @@
+"""The one configuration from which the key ceremony makes everything (`deploy/ceremony.toml` is an example)."""
+
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
+
+from services.ca.hierarchy import ROOT, SEAL, TSA
+from services.ca.keys import KeyKind
+from services.ca.profiles import Publication
+
+_RESERVED: Final = frozenset({ROOT, SEAL, TSA})
+
+
+def _ascii(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().isascii():
+        raise ValueError("use ASCII characters only: Java's key stores refuse other passwords")
+    return secret
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class RootConfig(_Part):
+    """The root: its name and kind of key."""
+
+    name: str
+    key: KeyKind = KeyKind.P384
+
+
+class IssuingConfig(_Part):
+    """One generation of an issuing authority.
+
+    Attributes:
+        label: names its key, its files, and its place in public addresses; never used again for another.
+        name: its common name, of its own too.
+        key: EC keys of citizens are certified by EC issuers, RSA keys by RSA issuers.
+        issues_from: when it takes over from the one before it; at once, unless told otherwise.
+    """
+
+    label: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
+    name: str
+    key: KeyKind
+    issues_from: AwareDatetime | None = None
+
+    @property
+    def ocsp_key(self) -> KeyKind:
+        """The kind of its responder's key: one that whoever verifies its certificates can verify too."""
+        return KeyKind.RSA2048 if self.key.is_rsa else KeyKind.P256
+
+
+class NamedConfig(_Part):
+    """A member of the hierarchy with a P-256 key."""
+
+    name: str
+
+
+class CeremonyConfig(_Part):
+    """What the authorities and the seal are called, where they are published, where the files go.
+
+    ``base_url`` is plain http, as RFC 5280, 8, advises for what is signed anyway.
+    """
+
+    directory: Path
+    organisation: str
+    bin: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+    base_url: Annotated[str, StringConstraints(pattern=r"^http://[!-~]+[^/]$")]
+    ocsp: bool = True
+    root: RootConfig
+    issuing: tuple[IssuingConfig, ...]
+    tsa: NamedConfig = NamedConfig(name="Time-Stamp Authority")
+    seal: NamedConfig
+    seal_passphrase: Annotated[SecretStr, Field(min_length=8), AfterValidator(_ascii)]
+
+    @model_validator(mode="after")
+    def _require_a_whole_hierarchy(self) -> Self:
+        labels = [each.label for each in self.issuing]
+        names = [self.root.name, *(each.name for each in self.issuing)]
+        if len(set(labels)) != len(labels) or _RESERVED & set(labels):
+            raise ValueError(f"issuing labels must differ from each other and from {sorted(_RESERVED)}")
+        if len(set(names)) != len(names):
+            raise ValueError("each authority needs a name of its own: relying parties find issuers by their names")
+        if {each.key.is_rsa for each in self.issuing} != {True, False}:
+            raise ValueError("there must be issuing authorities for both EC and RSA keys of citizens")
+        return self
+
+    @property
+    def publication(self) -> Publication:
+        """Where certificates say they are published."""
+        return Publication(self.base_url, self.ocsp)
