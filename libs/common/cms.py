@@ -1,10 +1,12 @@
-"""Detached electronic signatures over a document: CMS (RFC 5652) of the form CAdES-BES (ETSI EN 319 122-1).
+"""Electronic signatures over a document: CMS (RFC 5652) of the form CAdES-BES (ETSI EN 319 122-1).
 
-One signer, strict DER, SHA-2, EC or RSA, and a certificate that an authority of ours issued for signing.
-Whatever comes in, the outcome is a ``Verified`` or a ``SignatureRefused``, never another exception.
+Strict DER, SHA-2, EC or RSA, and a certificate that an authority of ours issued for signing. Whatever comes in, the
+outcome is what the signature says or a ``SignatureRefused``, never another exception.
+
+A ``Message`` bears signatures; each of them is a ``Claim``: the document agrees with it, and it names a certificate.
+Once its time is known (now, or a time-stamp's), ``Claim.verify`` says whether it counts.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,96 +17,42 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
+from cryptography.x509.oid import NameOID
 
+from libs.common.cms_algorithms import DIGESTS, SCHEMES, digest_of
+from libs.common.cms_refusals import SignatureRefused
 from libs.common.cms_structures import (
     ContentInfo,
-    EssCertIdV2,
     SignedAttributes,
-    SignedData,
     SignerInfo,
-    SigningCertificateV2,
     signed_attributes,
 )
-from libs.common.der import AlgorithmIdentifier, TbsCertificate, name_attributes, serial_text, tbs_fields
-from libs.common.errors import Refused
+from libs.common.der import TbsCertificate, name_attributes, serial_text
+from libs.common.ess import SIGNING_CERTIFICATE_V2, signer_certificate
 from libs.common.trust import CertificateRefused, TrustAnchors
 from libs.common.uses import PERSON_SIGN, CertificateUse
 
 MAX_OCTETS: Final = 65_536
 """A signature with its chain takes about 3,000 octets; time-stamps and revocation values a few times that."""
 _MAX_CERTIFICATES: Final = 8
+_VERSIONS: Final = (1, 3)
+"""Of a SignedData without attribute certificates or key identifiers (RFC 5652, 5.1)."""
+_SIGNER_VERSION: Final = 1
+"""Of a signer named by issuer and serial number (5.3)."""
 
-_DATA: Final = x509.ObjectIdentifier("1.2.840.113549.1.7.1")
-_SIGNED_DATA: Final = x509.ObjectIdentifier("1.2.840.113549.1.7.2")
-_CONTENT_TYPE: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.3")
-_MESSAGE_DIGEST: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.4")
+DATA: Final = x509.ObjectIdentifier("1.2.840.113549.1.7.1")
+SIGNED_DATA: Final = x509.ObjectIdentifier("1.2.840.113549.1.7.2")
+CONTENT_TYPE: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.3")
+MESSAGE_DIGEST: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.4")
 _SIGNING_TIME: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.5")
-_SIGNING_CERTIFICATE_V2: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.16.2.47")
-_RSA_ENCRYPTION: Final = x509.ObjectIdentifier("1.2.840.113549.1.1.1")
 _INDEFINITE_LENGTH: Final = b"\x30\x80"
 _UTC_TIME: Final = b"\x17"
-_DIRECTORY_NAME: Final = b"\xa4"
 _PERSON_NUMBER: Final = re.compile(r"IIN(\d{12})", re.ASCII)
-
-_SHA2: Final[dict[x509.ObjectIdentifier, hashes.HashAlgorithm]] = {
-    x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1"): hashes.SHA256(),
-    x509.ObjectIdentifier("2.16.840.1.101.3.4.2.2"): hashes.SHA384(),
-    x509.ObjectIdentifier("2.16.840.1.101.3.4.2.3"): hashes.SHA512(),
-}
-
-
-def _encodings(algorithm: x509.ObjectIdentifier) -> tuple[bytes, bytes]:
-    """Encode an algorithm with its parameters absent and NULL: verifiers take both (RFC 5754, 2)."""
-    return (
-        asn1.encode_der(AlgorithmIdentifier(algorithm=algorithm, parameters=None)),
-        asn1.encode_der(AlgorithmIdentifier(algorithm=algorithm, parameters=asn1.Null())),
-    )
-
-
-_DIGESTS: Final = {der: digest for oid, digest in _SHA2.items() for der in _encodings(oid)}
-_SCHEMES: Final = frozenset(
-    (der, digest, kind)
-    for oid, digest, kind in (
-        (SignatureAlgorithmOID.ECDSA_WITH_SHA256, "sha256", "EC"),
-        (SignatureAlgorithmOID.ECDSA_WITH_SHA384, "sha384", "EC"),
-        (SignatureAlgorithmOID.ECDSA_WITH_SHA512, "sha512", "EC"),
-        (SignatureAlgorithmOID.RSA_WITH_SHA256, "sha256", "RSA"),
-        (SignatureAlgorithmOID.RSA_WITH_SHA384, "sha384", "RSA"),
-        (SignatureAlgorithmOID.RSA_WITH_SHA512, "sha512", "RSA"),
-        *((_RSA_ENCRYPTION, digest.name, "RSA") for digest in _SHA2.values()),
-    )
-    for der in _encodings(oid)
-)
-"""Signature algorithm, digest and kind of key that go together; PKCS#1 v1.5 may go by the key's name alone."""
-
-_REFUSALS: Final = {
-    "too_large": "The signature file is too large to be a signature. Please send the detached signature alone.",
-    "not_der": "The signature is encoded as BER. Please save it as DER: streaming has to be off in the program.",
-    "malformed": "This is not a detached electronic signature (CAdES-BES). Please sign the document again.",
-    "not_detached": "The signature holds a document of its own. Please make a detached signature.",
-    "one_signer": "The document must bear exactly one signature. Please sign it once, with your own key.",
-    "unsupported_algorithm": "This signature algorithm is not supported. Please use an EC or RSA key and SHA-256.",
-    "incomplete": "The signature does not say which certificate it belongs to. Please sign as CAdES-BES.",
-    "wrong_document": "The signature belongs to another document, or the document was changed after signing.",
-    "forged": "The signature was not made with the key of the certificate it names.",
-    "untrusted_issuer": "The certificate was not issued by this authority. Please sign with the one issued here.",
-    "look_alike": "The certificate bears this authority's name, but another key signed it. Ask where it is from.",
-    "expired_certificate": "The certificate is not valid at this time. Please get a new one and sign again.",
-    "wrong_profile": "This certificate is not for signing documents. Please sign with the SIGN certificate.",
-}
-
-
-class SignatureRefused(Refused):
-    """A signature that does not count. ``key`` is ``signature.`` and one of the reasons this module knows."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"signature.{reason}", _REFUSALS[reason], status=422)
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A signature that counts, unless its certificate was revoked.
+    """A person's signature that counts, unless its certificate was revoked.
 
     Attributes:
         serial_number: of the signer's certificate, as ``libs.common.der.serial_text`` writes it.
@@ -125,6 +73,108 @@ class Verified:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One signature as it came: the document agrees with it, and it names a certificate.
+
+    Attributes:
+        certificate: the one that is named, DER. Nothing says yet that it is to be believed.
+        fields: what it holds.
+    """
+
+    info: SignerInfo
+    attributes: SignedAttributes
+    digest: hashes.HashAlgorithm
+    certificate: bytes
+    fields: TbsCertificate
+
+    def verify(self, trust: TrustAnchors, at: datetime, *uses: CertificateUse) -> x509.Certificate:
+        """Give the signer's certificate if the signature counts at that time. SignatureRefused otherwise."""
+        try:
+            certificate = trust.verify(self.certificate, at, *uses)
+        except CertificateRefused as error:
+            raise SignatureRefused(error.doubt, error.certificate) from error
+        try:
+            _verify_signature(certificate, self)
+        except InvalidSignature as error:
+            raise SignatureRefused("forged") from error
+        except ValueError as error:
+            raise SignatureRefused("malformed") from error
+        return certificate
+
+    @property
+    def signed_at(self) -> datetime | None:
+        """When the signer claims to have signed, if said; it proves nothing. SignatureRefused if malformed."""
+        value = self.attributes.values.get(_SIGNING_TIME)
+        if value is None:
+            return None
+        kind = asn1.UTCTime if value.tag_bytes == _UTC_TIME else asn1.GeneralizedTime
+        try:
+            moment: datetime = value.parse(kind).as_datetime()
+        except ValueError as error:
+            raise SignatureRefused("malformed") from error
+        return moment.replace(tzinfo=UTC)
+
+    def unsigned(self, kind: x509.ObjectIdentifier) -> list[bytes]:
+        """Give the values of an unsigned attribute, DER; none if it is not there."""
+        attributes = self.info.unsigned_attributes.as_list() if self.info.unsigned_attributes else []
+        return [asn1.encode_der(value) for each in attributes if each.type == kind for value in each.values.as_list()]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A SignedData: the content, if it is inside, signers and certificates."""
+
+    content_type: x509.ObjectIdentifier
+    content: bytes | None
+    signers: tuple[SignerInfo, ...]
+    certificates: tuple[bytes, ...]
+
+    def claim(self, signer: SignerInfo, data: bytes) -> Claim:
+        """Hold the document against one of the signers. SignatureRefused if it is not what was signed."""
+        attributes = _attributes(signer)
+        digest = _check_document(signer, attributes, self.content_type, data)
+        der, fields = signer_certificate(self.certificates, signer, attributes)
+        return Claim(signer, attributes, digest, der, fields)
+
+
+def read(message: bytes, limit: int = MAX_OCTETS, content_type: x509.ObjectIdentifier = DATA) -> Message:
+    """Read a SignedData in DER.
+
+    Args:
+        limit: the most octets that are looked at.
+        content_type: what has to be inside, or what was signed.
+
+    Raises:
+        SignatureRefused: too large, BER, of another form, version or content, or with too many certificates.
+    """
+    if len(message) > limit:
+        raise SignatureRefused("too_large")
+    if message.startswith(_INDEFINITE_LENGTH):
+        raise SignatureRefused("not_der")
+    try:
+        outer = asn1.decode_der(ContentInfo, message)
+    except ValueError as error:
+        raise SignatureRefused("malformed") from error
+    signed_data = outer.content
+    if (
+        outer.type != SIGNED_DATA
+        or signed_data.encapsulated.type != content_type
+        or signed_data.version not in _VERSIONS
+        or any(signer.version != _SIGNER_VERSION for signer in signed_data.signer_infos.as_list())
+    ):
+        raise SignatureRefused("malformed")
+    embedded = signed_data.certificates.as_list() if signed_data.certificates else []
+    if len(embedded) > _MAX_CERTIFICATES:
+        raise SignatureRefused("too_large")
+    return Message(
+        content_type=content_type,
+        content=signed_data.encapsulated.content,
+        signers=tuple(signed_data.signer_infos.as_list()),
+        certificates=tuple(map(asn1.encode_der, embedded)),
+    )
+
+
 def verify_detached(
     signature: bytes,
     data: bytes,
@@ -132,7 +182,7 @@ def verify_detached(
     at: datetime,
     use: CertificateUse = PERSON_SIGN,
 ) -> Verified:
-    """Verify a person's signature over a document.
+    """Verify a person's signature, the only one, over a document beside it.
 
     Checked: form, document, signer's certificate as the signed attributes name it, its chain to our
     authorities and validity at ``at``, its use, and the signature. **Not** checked: revocation. The caller
@@ -148,152 +198,73 @@ def verify_detached(
     Raises:
         SignatureRefused: with the reason.
     """
-    signed_data = _read(signature)
-    info, attributes = _signer(signed_data)
-    digest = _check_document(info, attributes, data)
-    der, fields = _signer_certificate(signed_data, info, attributes)
-    try:
-        certificate = trust.verify(der, at, use)
-        _verify_signature(certificate, info, attributes, digest)
-        iin, name = _person(fields)
-        signed_at = _signing_time(attributes)
-    except CertificateRefused as error:
-        raise SignatureRefused(error.doubt) from error
-    except InvalidSignature as error:
-        raise SignatureRefused("forged") from error
-    except ValueError as error:
-        raise SignatureRefused("malformed") from error
+    message = read(signature)
+    if message.content is not None:
+        raise SignatureRefused("not_detached")
+    if len(message.signers) != 1:
+        raise SignatureRefused("one_signer")
+    claim = message.claim(message.signers[0], data)
+    certificate = claim.verify(trust, at, use)
+    iin, name = _person(claim.fields)
     return Verified(
         serial_number=serial_text(certificate.serial_number),
         iin=iin,
         name=name,
-        signed_at=signed_at,
-        certificate=der,
-        digest_algorithm=digest.name,
-        digest=attributes.values[_MESSAGE_DIGEST].parse(bytes).hex(),
+        signed_at=claim.signed_at,
+        certificate=claim.certificate,
+        digest_algorithm=claim.digest.name,
+        digest=claim.attributes.values[MESSAGE_DIGEST].parse(bytes).hex(),
     )
 
 
-def _read(signature: bytes) -> SignedData:
-    if len(signature) > MAX_OCTETS:
-        raise SignatureRefused("too_large")
-    if signature.startswith(_INDEFINITE_LENGTH):
-        raise SignatureRefused("not_der")
+def _attributes(signer: SignerInfo) -> SignedAttributes:
     try:
-        outer = asn1.decode_der(ContentInfo, signature)
-    except ValueError as error:
-        raise SignatureRefused("malformed") from error
-    if outer.type != _SIGNED_DATA or outer.content.encapsulated.type != _DATA:
-        raise SignatureRefused("malformed")
-    if outer.content.encapsulated.content is not None:
-        raise SignatureRefused("not_detached")
-    return outer.content
-
-
-def _signer(signed_data: SignedData) -> tuple[SignerInfo, SignedAttributes]:
-    signers = signed_data.signer_infos.as_list()
-    if len(signers) != 1:
-        raise SignatureRefused("one_signer")
-    try:
-        attributes = signed_attributes(signers[0])
+        attributes = signed_attributes(signer)
     except ValueError as error:
         raise SignatureRefused("incomplete") from error
-    if not {_CONTENT_TYPE, _MESSAGE_DIGEST, _SIGNING_CERTIFICATE_V2} <= attributes.values.keys():
+    if not {CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_CERTIFICATE_V2} <= attributes.values.keys():
         raise SignatureRefused("incomplete")
-    return signers[0], attributes
+    return attributes
 
 
-def _check_document(info: SignerInfo, attributes: SignedAttributes, data: bytes) -> hashes.HashAlgorithm:
+def _check_document(
+    signer: SignerInfo, attributes: SignedAttributes, content_type: x509.ObjectIdentifier, data: bytes
+) -> hashes.HashAlgorithm:
     """Hold the document against the signed attributes; give the digest algorithm."""
-    algorithm = _DIGESTS.get(asn1.encode_der(info.digest_algorithm))
+    algorithm = DIGESTS.get(asn1.encode_der(signer.digest_algorithm))
     if algorithm is None:
         raise SignatureRefused("unsupported_algorithm")
     try:
-        content_type = attributes.values[_CONTENT_TYPE].parse(x509.ObjectIdentifier)
-        stated = attributes.values[_MESSAGE_DIGEST].parse(bytes)
+        stated_type = attributes.values[CONTENT_TYPE].parse(x509.ObjectIdentifier)
+        stated = attributes.values[MESSAGE_DIGEST].parse(bytes)
     except ValueError as error:
         raise SignatureRefused("malformed") from error
-    if content_type != _DATA:
+    if stated_type != content_type:
         raise SignatureRefused("malformed")
-    if stated != _digest(algorithm, data):
+    if stated != digest_of(algorithm, data):
         raise SignatureRefused("wrong_document")
     return algorithm
 
 
-def _signer_certificate(
-    signed_data: SignedData, info: SignerInfo, attributes: SignedAttributes
-) -> tuple[bytes, TbsCertificate]:
-    """Find the certificate whose digest was signed (RFC 5035, 4): another of the same name can't take its place."""
-    embedded = signed_data.certificates.as_list() if signed_data.certificates else []
-    if len(embedded) > _MAX_CERTIFICATES:
-        raise SignatureRefused("too_large")
-    try:
-        meant = attributes.values[_SIGNING_CERTIFICATE_V2].parse(SigningCertificateV2).certificates[0]
-    except (ValueError, IndexError) as error:
-        raise SignatureRefused("malformed") from error
-    algorithm = _ess_digest(meant)
-    for certificate in map(asn1.encode_der, embedded):
-        if _digest(algorithm, certificate) == meant.certificate_hash:
-            return certificate, _fields(certificate, info, meant)
-    raise SignatureRefused("incomplete")
-
-
-def _ess_digest(meant: EssCertIdV2) -> hashes.HashAlgorithm:
-    if meant.hash_algorithm is None:
-        return hashes.SHA256()
-    algorithm = _SHA2.get(meant.hash_algorithm.algorithm)
-    if algorithm is None:
-        raise SignatureRefused("unsupported_algorithm")
-    return algorithm
-
-
-def _fields(certificate: bytes, info: SignerInfo, meant: EssCertIdV2) -> TbsCertificate:
-    """Read the signer's certificate. All three places that name it have to name the same one."""
-    try:
-        fields = tbs_fields(certificate)
-    except ValueError as error:
-        raise SignatureRefused("malformed") from error
-    issuer, serial_number = asn1.encode_der(fields.issuer), fields.serial_number
-    same = asn1.encode_der(info.sid.issuer) == issuer and info.sid.serial_number == serial_number
-    if meant.issuer_serial is not None:
-        names = [(name.tag_bytes, bytes(name.data)) for name in meant.issuer_serial.issuer]
-        same &= names == [(_DIRECTORY_NAME, issuer)] and meant.issuer_serial.serial_number == serial_number
-    if not same:
-        raise SignatureRefused("malformed")
-    return fields
-
-
-def _verify_signature(
-    certificate: x509.Certificate, info: SignerInfo, attributes: SignedAttributes, digest: hashes.HashAlgorithm
-) -> None:
+def _verify_signature(certificate: x509.Certificate, claim: Claim) -> None:
     """Verify by the signer's key. InvalidSignature if it is not that key's signature."""
-    key = certificate.public_key()
-    algorithm = asn1.encode_der(info.signature_algorithm)
-    if isinstance(key, ec.EllipticCurvePublicKey) and (algorithm, digest.name, "EC") in _SCHEMES:
-        key.verify(info.signature, attributes.octets, ec.ECDSA(digest))
-    elif isinstance(key, rsa.RSAPublicKey) and (algorithm, digest.name, "RSA") in _SCHEMES:
-        key.verify(info.signature, attributes.octets, padding.PKCS1v15(), digest)
+    key, digest = certificate.public_key(), claim.digest
+    algorithm = asn1.encode_der(claim.info.signature_algorithm)
+    if isinstance(key, ec.EllipticCurvePublicKey) and (algorithm, digest.name, "EC") in SCHEMES:
+        key.verify(claim.info.signature, claim.attributes.octets, ec.ECDSA(digest))
+    elif isinstance(key, rsa.RSAPublicKey) and (algorithm, digest.name, "RSA") in SCHEMES:
+        key.verify(claim.info.signature, claim.attributes.octets, padding.PKCS1v15(), digest)
     else:
         raise SignatureRefused("unsupported_algorithm")
 
 
 def _person(certificate: TbsCertificate) -> tuple[str, str]:
     """Read IIN and common name. SignatureRefused if the certificate is no person's."""
-    subject = dict(name_attributes(certificate.subject))
+    try:
+        subject = dict(name_attributes(certificate.subject))
+    except ValueError as error:
+        raise SignatureRefused("malformed") from error
     number = _PERSON_NUMBER.fullmatch(subject.get(NameOID.SERIAL_NUMBER, ""))
     if number is None:
         raise SignatureRefused("wrong_profile")
     return number[1], subject.get(NameOID.COMMON_NAME, "")
-
-
-def _signing_time(attributes: SignedAttributes) -> datetime | None:
-    value = attributes.values.get(_SIGNING_TIME)
-    if value is None:
-        return None
-    kind = asn1.UTCTime if value.tag_bytes == _UTC_TIME else asn1.GeneralizedTime
-    moment: datetime = value.parse(kind).as_datetime()
-    return moment.replace(tzinfo=UTC)
-
-
-def _digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
-    return hashlib.new(algorithm.name, data).digest()

@@ -9,13 +9,14 @@ Errors become problem documents (`libs.common.problems`). Without its components
 run: they start before the first request is taken, and a start that fails ends the process.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -77,6 +78,25 @@ def server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
     return uvicorn.Server(config)
+
+
+def body_limit(limit: int) -> type[APIRoute]:
+    """Make the class of routes whose JSON bodies may have up to so many octets; others may have `JSON_LIMIT`.
+
+    router = APIRouter(route_class=body_limit(14 * MB))
+    """
+
+    class Limited(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def limited(request: Request) -> Response:
+                request.scope[BODY_LIMIT_KEY] = limit
+                return await handle(request)
+
+            return limited
+
+    return Limited
 
 
 def raw_body(limit: int, *media_types: str, too_large: str = "body.too_large") -> Callable[[Request], Awaitable[bytes]]:

@@ -49,11 +49,12 @@ class Doubt(StrEnum):
 
 
 class CertificateRefused(Exception):
-    """A certificate that does not count, and why."""
+    """A certificate that does not count, and why; ``certificate``, if it is a genuine one of ours all the same."""
 
-    def __init__(self, doubt: Doubt) -> None:
+    def __init__(self, doubt: Doubt, certificate: x509.Certificate | None = None) -> None:
         super().__init__(doubt.value)
         self.doubt = doubt
+        self.certificate = certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +148,18 @@ class TrustAnchors:
         """
         read = _read(certificate)
         issuer = self._issuer_of(read)
-        if not read.valid(at):
-            raise CertificateRefused(Doubt.EXPIRED)
-        if not issuer.not_before <= at <= issuer.not_after:
-            raise CertificateRefused(Doubt.UNTRUSTED_ISSUER)
         try:
             purposes = purposes_of(read.fields.extensions)
-            believed = x509.load_der_x509_certificate(certificate)
+            ours = x509.load_der_x509_certificate(certificate)
         except (ValueError, UnsupportedAlgorithm) as error:
             raise CertificateRefused(Doubt.MALFORMED) from error
+        if not read.valid(at):
+            raise CertificateRefused(Doubt.EXPIRED, ours)
+        if not issuer.not_before <= at <= issuer.not_after:
+            raise CertificateRefused(Doubt.UNTRUSTED_ISSUER)
         if purposes is None or not any(use.allowed_by(purposes) for use in uses):
-            raise CertificateRefused(Doubt.WRONG_PROFILE)
-        return believed
+            raise CertificateRefused(Doubt.WRONG_PROFILE, ours)
+        return ours
 
     def _issuer_of(self, read: _Read) -> _Issuing:
         """Find the authority that signed it. No more of a stranger's certificate is read than needed for that."""

@@ -17,6 +17,7 @@ from services.ca.acts import Configuration
 from services.ca.authority import IssuingAuthority
 from services.ca.checkpoints import Checkpoint, Checkpoints
 from services.ca.clock import WatchedClock
+from services.ca.evidence import Witness
 from services.ca.handlers import Handlers
 from services.ca.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
 from services.ca.keys import EncryptedFiles, KeyStore, require_ec
@@ -92,7 +93,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
             api.revocation_routes(service, platform.auth),
             api.public_routes(service, hierarchy, settings.directory / ROOT_LIST),
             ocsp_routes(status.ocsp),
-            verification_routes(Verification(hierarchy.trust, status.ocsp, clock)),
+            verification_routes(Verification(hierarchy.trust, Witness(status.ocsp, service, clock), clock)),
             tsa_routes(stamping),
             ledger_routes(checkpoints),
         ],

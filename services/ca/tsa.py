@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
 
+from libs.common.cms import CONTENT_TYPE, MESSAGE_DIGEST, SIGNED_DATA
 from libs.common.cms_structures import (
     Attribute,
     ContentInfo,
@@ -27,6 +28,7 @@ from libs.common.cms_structures import (
     SigningCertificateV2,
 )
 from libs.common.der import AlgorithmIdentifier, tbs_fields, tlv
+from libs.common.ess import SIGNING_CERTIFICATE_V2
 from services.ca.tsa_structures import (
     TST_INFO,
     Accuracy,
@@ -42,10 +44,6 @@ from services.ca.tsa_structures import (
 MAX_OCTETS: Final = 4096
 _MAX_NONCE_BITS: Final = 512
 
-_SIGNED_DATA: Final = x509.ObjectIdentifier("1.2.840.113549.1.7.2")
-_CONTENT_TYPE: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.3")
-_MESSAGE_DIGEST: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.4")
-_SIGNING_CERTIFICATE_V2: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.16.2.47")
 _SHA256: Final = AlgorithmIdentifier(algorithm=x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1"), parameters=None)
 _ECDSA: Final = AlgorithmIdentifier(algorithm=SignatureAlgorithmOID.ECDSA_WITH_SHA256, parameters=None)
 _DIGEST_OCTETS: Final = {
@@ -172,7 +170,7 @@ class TimeStampAuthority:
             crls=None,
             signer_infos=asn1.SetOf([self._signer(info, der)]),
         )
-        return ContentInfo(type=_SIGNED_DATA, content=signed_data)
+        return ContentInfo(type=SIGNED_DATA, content=signed_data)
 
     def _signer(self, info: bytes, der: bytes) -> SignerInfo:
         octets = _signed_attributes(info, der)
@@ -192,8 +190,8 @@ def _signed_attributes(info: bytes, certificate: bytes) -> bytes:
     """Bind type, content and signer (RFC 5816, 2.2.1)."""
     meant = EssCertIdV2(hash_algorithm=None, certificate_hash=hashlib.sha256(certificate).digest(), issuer_serial=None)
     values = {
-        _CONTENT_TYPE: asn1.encode_der(TST_INFO),
-        _MESSAGE_DIGEST: asn1.encode_der(hashlib.sha256(info).digest()),
-        _SIGNING_CERTIFICATE_V2: asn1.encode_der(SigningCertificateV2(certificates=[meant], policies=None)),
+        CONTENT_TYPE: asn1.encode_der(TST_INFO),
+        MESSAGE_DIGEST: asn1.encode_der(hashlib.sha256(info).digest()),
+        SIGNING_CERTIFICATE_V2: asn1.encode_der(SigningCertificateV2(certificates=[meant], policies=None)),
     }
     return attribute_set([Attribute(type=kind, values=asn1.SetOf([tlv(value)])) for kind, value in values.items()])

@@ -1,7 +1,7 @@
 """HTTP for relying parties' systems: is this certificate, is this signature valid?
 
-The members are named as integrators of the national authority's certificates know them (NCANode, version 3); unlike
-there, the whole chain, the purpose and revocation are always looked at, and ``valid`` speaks of all of it.
+Paths and members are those that integrators know (NCANode, version 3), so that its clients work with another address.
+Unlike there, chain, purpose, policy and revocation are always looked at, and ``valid`` speaks of all of it.
 """
 
 import base64
@@ -11,116 +11,187 @@ from typing import Annotated, Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
-from libs.common.der import name_attributes, serial_text, subject_name
-from services.ca.ocsp import Good, Revoked
-from services.ca.verification import Use, Verdict, Verification
+from libs.common.der import serial_text
+from libs.common.http import MB, body_limit
+from services.ca.certificate_info import CertificateOut, Shown, certificate_out
+from services.ca.evidence import Source
+from services.ca.timestamps import TimeStamp
+from services.ca.verification import Finding, Question, Report, Use, Verification
+
+MAX_CERTIFICATES = 16
+MAX_BODY = 14 * MB
+"""A document of 10 MB in base64, and its signature."""
+_ARMOUR = "-----"
 
 
 def _octets(given: object) -> bytes:
-    """Read base64 strictly: what is no base64 is refused, not skipped."""
+    """Read base64 as programs write it, in lines and between the lines of PEM; what is no base64 is refused."""
     if not isinstance(given, str):
         raise ValueError("base64 is text")  # noqa: TRY004 - pydantic makes a finding of this kind of error only
-    return base64.b64decode(given, validate=True)
+    lines = given.split() if _ARMOUR not in given else _between(given)
+    return base64.b64decode("".join(lines), validate=True)
+
+
+def _between(given: str) -> list[str]:
+    lines = given.strip().splitlines()
+    if not (lines[0].startswith(_ARMOUR) and lines[-1].startswith(_ARMOUR)):
+        raise ValueError("this is neither base64 nor PEM")
+    return [part for line in lines[1:-1] for part in line.split()]
+
+
+def _certificate(given: object) -> bytes:
+    """Read a certificate: DER in base64, PEM, or PEM in base64."""
+    octets = _octets(given)
+    if not octets.startswith(_ARMOUR.encode()):
+        return octets
+    return x509.load_pem_x509_certificate(octets).public_bytes(Encoding.DER)
 
 
 Octets = Annotated[bytes, BeforeValidator(_octets, json_schema_input_type=str)]
+CertificateOctets = Annotated[bytes, BeforeValidator(_certificate, json_schema_input_type=str)]
 
 
-class CertificateForm(BaseModel):
-    """A certificate (DER in base64), what it is to be used for, and when (now, unless told)."""
+class _Form(BaseModel):
+    """What every question may say.
 
-    model_config = ConfigDict(extra="forbid")
+    ``revocationCheck``: the responder is asked in any case; with ``CRL``, the revocation list as well.
+    ``at``: for which time it is asked (now, unless told); a time-stamp says better.
+    """
 
-    certificate: Octets
-    use: Use = "SIGN"
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    revocation_check: frozenset[Source] = frozenset()
     at: AwareDatetime | None = None
 
+    @property
+    def question(self) -> Question:
+        return Question(self.at, self.revocation_check)
 
-class CmsForm(BaseModel):
-    """A detached signature and its document (both in base64), and when it is known to have existed."""
 
-    model_config = ConfigDict(extra="forbid")
+class CertificatesForm(_Form):
+    """Certificates (base64 of DER or of PEM), and what they are to be used for."""
+
+    certs: list[CertificateOctets] = Field(min_length=1, max_length=MAX_CERTIFICATES)
+    use: Use | None = None
+
+
+class CmsForm(_Form):
+    """A signature with the document inside, or with the document beside it (both in base64)."""
 
     cms: Octets
-    data: Octets
-    at: AwareDatetime | None = None
+    data: Octets | None = None
 
 
-class RevocationOut(BaseModel):
-    """What the record says, and the signed OCSP response (DER in base64) that proves it."""
+class XmlForm(_Form):
+    """A signed document, as text."""
 
-    status: Literal["good", "revoked", "unknown"]
-    revoked_at: datetime | None = None
-    reason: str | None = None
-    ocsp: str
+    xml: str
 
 
-class CertificateOut(BaseModel):
-    """A certificate of ours. ``subject`` holds the name's attributes by their object identifiers."""
+class TimeStampOut(Shown):
+    """The time-stamp that fixes the time of a signature."""
 
     serial_number: str
-    subject: dict[str, str]
-    not_before: datetime
-    not_after: datetime
-    pem: str
+    gen_time: datetime
+    policy: str
+    tsa: str
+    tsp_hash_algorithm: str
+    hash: str
 
 
-class VerdictOut(BaseModel):
-    """Valid or not, at that time, and why not."""
+class SignerOut(Shown):
+    """One signature, and the certificate it was made with."""
 
     valid: bool
     reason: str | None
     at: datetime
-    signer: CertificateOut | None = None
-    revocation: RevocationOut | None = None
+    signing_time: datetime | None
+    certificates: list[CertificateOut]
+    tsp: TimeStampOut | None
+
+
+class _Answer(Shown):
+    """``status`` and ``message`` speak of the question having been answered, ``valid`` of the answer."""
+
+    status: Literal[200] = 200
+    message: Literal["OK"] = "OK"
+    valid: bool
+    reason: str | None = None
+
+
+class CertificatesOut(_Answer):
+    """What was found about each certificate, in the order in which they came."""
+
+    signers: list[CertificateOut]
+
+
+class CmsOut(_Answer):
+    """What was found about each signature."""
+
+    signers: list[SignerOut]
+
+
+class XmlOut(_Answer):
+    """What was found about each signature; ``signedXml`` is all that they cover: use that, not what you sent."""
+
+    signers: list[CertificateOut]
+    signed_xml: str | None = None
 
 
 def verification_routes(verification: Verification) -> APIRouter:
     """Make the routes."""
-    router = APIRouter(prefix="/v1/verify", tags=["relying parties"])
+    router = APIRouter(prefix="/v1/verify", tags=["relying parties"], route_class=body_limit(MAX_BODY))
 
-    @router.post("/certificate")
-    async def certificate(form: CertificateForm) -> VerdictOut:
-        return _shown(await verification.certificate(form.certificate, form.use, form.at))
+    @router.post("/x509/info")
+    async def certificates(form: CertificatesForm) -> CertificatesOut:
+        found = [await verification.certificate(each, form.question, form.use) for each in form.certs]
+        return CertificatesOut(
+            valid=all(each.reason is None for each in found), signers=[certificate_out(each) for each in found]
+        )
 
-    @router.post("/cms")
-    async def cms(form: CmsForm) -> VerdictOut:
-        return _shown(await verification.cms(form.cms, form.data, form.at))
+    @router.post("/cms/verify")
+    async def cms(form: CmsForm) -> CmsOut:
+        report = await verification.cms(form.cms, form.data, form.question)
+        return CmsOut(valid=report.valid, reason=report.reason, signers=[_signer(each) for each in report.findings])
+
+    @router.post("/xml/verify")
+    async def xml(form: XmlForm) -> XmlOut:
+        report = await verification.xml(form.xml.encode(errors="surrogatepass"), form.question)
+        return XmlOut(
+            valid=report.valid,
+            reason=report.reason,
+            signers=[certificate_out(each) for each in report.findings],
+            signed_xml=_text(report),
+        )
 
     return router
 
 
-def _shown(verdict: Verdict) -> VerdictOut:
-    return VerdictOut(
-        valid=verdict.reason is None,
-        reason=verdict.reason,
-        at=verdict.at,
-        signer=None if verdict.certificate is None else _signer(verdict.certificate),
-        revocation=_revocation(verdict),
+def _text(report: Report) -> str | None:
+    """What a signature covers is worth showing only if the signature counts."""
+    return report.signed.decode() if report.valid and report.signed is not None else None
+
+
+def _signer(finding: Finding) -> SignerOut:
+    return SignerOut(
+        valid=finding.reason is None,
+        reason=finding.reason,
+        at=finding.at,
+        signing_time=finding.signed_at,
+        certificates=[] if finding.certificate is None else [certificate_out(finding)],
+        tsp=None if finding.stamp is None else _time_stamp(finding.stamp),
     )
 
 
-def _signer(certificate: x509.Certificate) -> CertificateOut:
-    der = certificate.public_bytes(Encoding.DER)
-    return CertificateOut(
-        serial_number=serial_text(certificate.serial_number),
-        subject={kind.dotted_string: value for kind, value in name_attributes(subject_name(der))},
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        pem=certificate.public_bytes(Encoding.PEM).decode(),
+def _time_stamp(stamp: TimeStamp) -> TimeStampOut:
+    return TimeStampOut(
+        serial_number=serial_text(stamp.serial_number),
+        gen_time=stamp.time,
+        policy=stamp.policy.dotted_string,
+        tsa=stamp.certificate.subject.rfc4514_string(),
+        tsp_hash_algorithm=stamp.digest_algorithm.upper(),
+        hash=stamp.digest.hex(),
     )
-
-
-def _revocation(verdict: Verdict) -> RevocationOut | None:
-    if verdict.evidence is None:
-        return None
-    ocsp = base64.b64encode(verdict.evidence).decode()
-    match verdict.status:
-        case Good():
-            return RevocationOut(status="good", ocsp=ocsp)
-        case Revoked(at=at, reason=reason):
-            return RevocationOut(status="revoked", revoked_at=at, reason=reason, ocsp=ocsp)
-        case _:
-            return RevocationOut(status="unknown", ocsp=ocsp)

@@ -17,19 +17,19 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 from libs.common.uses import PERSON_SIGN
 from services.ca.ceremony_config import CeremonyConfig
 from services.ca.domain import Certificate
+from services.ca.evidence import Witness
 from services.ca.hierarchy import HierarchyError, load
 from services.ca.issuers import PublicKey
 from services.ca.ocsp import read as ocsp_questions
 from services.ca.shards import ShardId
-from services.ca.verification import Verification
+from services.ca.verification import Question, Verification
 from tests.unit.ca.authority import EC, NOW, RSA, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.counter import Counter, openssl
-from tests.unit.ca.judges import lint_certificate, lint_crl, lint_ocsp, run
+from tests.unit.ca.judges import EXPLAINED, lint_certificate, lint_crl, lint_ocsp, run
 from tests.unit.ca.office import CITIZEN, JOURNEY, World, csr
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 EC_KEY = ec.generate_private_key(ec.SECP384R1())
-EXPLAINED = {"pkix.certificate_policies_policy_has_qualifier"}
 
 
 @pytest_asyncio.fixture
@@ -165,13 +165,15 @@ async def test_one_request_about_certificates_of_two_issuers_gets_no_answer_sign
 async def test_both_kinds_are_verified_with_evidence_of_their_own_issuers_responder(
     counter: Counter, authority: CertificationAuthority
 ) -> None:
-    verification = Verification(authority.trust, counter.ocsp, counter.world.clock)
-    for each, use in zip(await both_kinds(counter), ("SIGN", "AUTH"), strict=True):
-        verdict = await verification.certificate(read(each).public_bytes(Encoding.DER), use, None)  # type: ignore[arg-type]  # the two words are given above
+    witness = Witness(counter.ocsp, counter.service, counter.world.clock)
+    verification = Verification(authority.trust, witness, counter.world.clock)
+    for each in await both_kinds(counter):
+        found = await verification.certificate(read(each).public_bytes(Encoding.DER), Question())
 
-        assert verdict.reason is None
-        assert verdict.evidence is not None
-        (delegate,) = ocsp.load_der_ocsp_response(verdict.evidence).certificates
+        (evidence,) = found.evidence
+        assert found.reason is None
+        assert evidence.signed is not None
+        (delegate,) = ocsp.load_der_ocsp_response(evidence.signed).certificates
         delegate.verify_directly_issued_by(authority.hierarchy.generation(each.issuer).certificate)
 
 

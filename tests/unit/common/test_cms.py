@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from pyhanko.sign.signers import SimpleSigner
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from libs.common.cms import MAX_OCTETS, SignatureRefused, Verified, verify_detached
+from libs.common.cms import MAX_OCTETS, Verified, verify_detached
+from libs.common.cms_refusals import SignatureRefused
 from libs.common.cms_structures import ContentInfo, SignedData
 from libs.common.der import serial_text, tlv
 from libs.common.trust import CertificateRefused, Doubt, TrustAnchors
