@@ -37,12 +37,13 @@ from libs.citizen.client import Part, Upload
 from libs.citizen.enrolment import Eds
 from libs.citizen.files import write_private
 from libs.citizen.journey import EdsJourney, start
-from libs.citizen.kandas import KandasJourney, Submitted, signer
+from libs.citizen.kandas import KandasJourney, Submitted
 from libs.citizen.keystore import pack
 from libs.citizen.models import ApplicationView, Session
 from libs.citizen.passwords import new_password
 from libs.citizen.progress import Progress
 from libs.citizen.services import Services
+from libs.citizen.signing import signer
 from libs.common import logging
 from libs.common.admin import create_topics
 from services.biometrics.challenge import Action

@@ -1,5 +1,6 @@
 """The HTTP APIs of the five services, typed. Every call may raise what `Caller.send` raises, and `AnswerUnusable`."""
 
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -76,6 +77,14 @@ class Identity:
         """Begin a journey."""
         body = {"iin": iin, "phone": phone} | ({"email": email} if email else {})
         return _understood(JourneyTicket, await self.caller.send("POST", "/v1/journeys", json=body))
+
+    async def renew(self, session: Session, phone: str, email: str | None, idempotency_key: str) -> JourneyTicket:
+        """Begin a journey that renews the citizen's certificates, without a new face check."""
+        body = {"phone": phone} | ({"email": email} if email else {})
+        answer = await self.caller.send(
+            "POST", "/v1/renewals", token=session.token, json=body, idempotency_key=idempotency_key
+        )
+        return _understood(JourneyTicket, answer)
 
     async def journey(self, ticket: JourneyTicket) -> JourneyView:
         """See where a journey stands."""
@@ -159,9 +168,19 @@ class Ca:
 
     caller: Caller
 
-    async def enrol(self, ticket: JourneyTicket, sign_csr: str, auth_csr: str, idempotency_key: str) -> None:
-        """Hand in both requests (PEM)."""
+    async def enrol(
+        self,
+        ticket: JourneyTicket,
+        sign_csr: str,
+        auth_csr: str,
+        idempotency_key: str,
+        *,
+        signature: bytes | None = None,
+    ) -> None:
+        """Hand in both requests (PEM); for a renewal with the present key's signature over them (CMS, DER)."""
         path, body = self._path(ticket), {"sign_csr": sign_csr, "auth_csr": auth_csr}
+        if signature is not None:
+            body["signature"] = b64encode(signature).decode("ascii")
         await self.caller.send("POST", path, token=ticket.token, json=body, idempotency_key=idempotency_key)
 
     async def certificates(self, ticket: JourneyTicket) -> CertificatesView:

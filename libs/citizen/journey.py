@@ -19,7 +19,9 @@ from libs.citizen.keys import KeyKind
 from libs.citizen.models import CaptureView, CertificatesView, JourneyTicket, JourneyView, Step
 from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once_known, wait_until
 from libs.citizen.services import Services
+from libs.citizen.signing import Sign
 from libs.common.values import Clock, utc_now
+from libs.common.vouching import renewal_document
 
 _PROFILES: Final = frozenset({"SIGN", "AUTH"})
 _CARD: Final = (Part.DOCUMENT_FRONT, Part.DOCUMENT_BACK)
@@ -85,9 +87,10 @@ async def start(services: Services, applicant: Applicant, tell: Tell, clock: Clo
 
 @dataclass
 class EdsJourney:
-    """One citizen's journey.
+    """One citizen's journey. A renewal asks for no face and no PIN: it goes by the same steps, and skips those.
 
     Args:
+        present: signs with the present key; for a renewal.
         waiting: how long to wait for services and for clerks.
         clock: dates the progress that is made on this side; the services date theirs.
     """
@@ -100,6 +103,7 @@ class EdsJourney:
     key_kind: KeyKind = KeyKind.EC_P256
     waiting: Waiting = DEFAULT_WAITING
     clock: Clock = utc_now
+    present: Sign | None = None
     _told: int = 0
 
     async def complete(self) -> Eds:
@@ -202,9 +206,14 @@ class EdsJourney:
         return eds
 
     async def _request(self, pairs: KeyPairs) -> None:
+        signature = None
+        if self.present is not None:
+            journey_id = self.ticket.journey_id
+            signature = await self.present(renewal_document(journey_id, pairs.sign_csr, pairs.auth_csr))
         # the same requests under the same key: whatever is repeated, they are taken once
-        key = str(uuid5(UUID(self.ticket.journey_id), pairs.sign_csr + pairs.auth_csr))
-        enrol = partial(self.services.ca.enrol, self.ticket, pairs.sign_csr, pairs.auth_csr, key)
+        content = pairs.sign_csr + pairs.auth_csr + (signature or b"").hex()
+        key = str(uuid5(UUID(self.ticket.journey_id), content))
+        enrol = partial(self.services.ca.enrol, self.ticket, pairs.sign_csr, pairs.auth_csr, key, signature=signature)
         try:
             await once_known(enrol, "enrolment.not_open", waiting=self.waiting)
         except ProblemError as problem:

@@ -5,18 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from libs.citizen.client import Upload
-from libs.citizen.keystore import Holding
 from libs.citizen.models import ApplicationForm, ApplicationView, PersonForm, Session
 from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once_known, wait_until
 from libs.citizen.services import Services
-from libs.citizen.signing import sign_detached
+from libs.citizen.signing import Sign
 from libs.common.values import Clock, new_id, utc_now
 
 Attachments = Callable[[PersonForm, str], Awaitable[Upload]]
 """Gives the document of a kind (`autobiography`, `photo`, ...) for one person of the form."""
-
-Sign = Callable[[bytes], Awaitable[bytes]]
-"""Gives a detached CMS signature in DER over a document, after showing it to the person who signs."""
 
 SETTLED = frozenset({"decided", "returned", "closed"})
 """The states in which an application no longer waits for the authorities."""
@@ -29,15 +25,6 @@ class Submitted:
     application_id: str
     document: bytes = field(repr=False)
     signature: bytes = field(repr=False)
-
-
-def signer(holding: Holding, clock: Clock = utc_now) -> Sign:
-    """Make what signs with a key that lies here."""
-
-    async def sign(document: bytes) -> bytes:
-        return await sign_detached(document, holding, clock())
-
-    return sign
 
 
 @dataclass

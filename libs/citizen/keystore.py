@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from libs.citizen.errors import KeystoreError
 from libs.citizen.keys import PrivateKey, key_id
@@ -119,6 +119,18 @@ def purpose_of(certificate: x509.Certificate) -> Purpose:
     raise KeystoreError(
         "keystore.other_purpose", "The certificate is neither for signing nor for signing in. Choose another file."
     )
+
+
+def iin_of(certificate: x509.Certificate) -> str:
+    """Give the holder's IIN, which national certificates carry as ``SERIALNUMBER=IIN<12>``.
+
+    Raises:
+        KeystoreError: ``keystore.other_purpose`` where it is no person's.
+    """
+    numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+    if len(numbers) != 1 or not str(numbers[0].value).startswith("IIN"):
+        raise KeystoreError("keystore.other_purpose", "The certificate is no person's. Choose another file.")
+    return str(numbers[0].value).removeprefix("IIN")
 
 
 def file_name(certificate: x509.Certificate) -> str:

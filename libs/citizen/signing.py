@@ -1,6 +1,6 @@
 """CMS signatures, CAdES-BES and CAdES-T (RFC 5652, ETSI EN 319 122-1)."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # asn1crypto ships no types
@@ -14,6 +14,20 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from libs.citizen.errors import KeystoreError
 from libs.citizen.keys import PrivateKey
 from libs.citizen.keystore import Holding, purpose_of
+from libs.common.values import Clock, utc_now
+
+Sign = Callable[[bytes], Awaitable[bytes]]
+"""Gives a detached CMS signature in DER over a document, after showing it to the person who signs."""
+
+
+def signer(holding: Holding, clock: Clock = utc_now) -> Sign:
+    """Make what signs with a key that lies here."""
+
+    async def sign(document: bytes) -> bytes:
+        return await sign_detached(document, holding, clock())
+
+    return sign
+
 
 _DIGEST = "sha256"
 

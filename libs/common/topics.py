@@ -42,6 +42,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(identity.McbRegistered, "identity", ()),
     Topic(identity.DigitalIdCreated, "identity", ("ca",)),
     Topic(ca.CertIssued, "ca", ("identity", "kandas")),
+    Topic(ca.CertExpiring, "ca", ("identity",)),
     Topic(ca.CertRefused, "ca", ("identity",)),
     Topic(ca.CertRevoked, "ca", ("identity", "kandas")),
     Topic(ca.LedgerCheckpointed, "ca", ()),

@@ -16,7 +16,9 @@ class Handlers:
         self._service = service
 
     async def journey_started(self, message: Received[JourneyStarted]) -> None:
-        """Somebody set out: whose document it must be is known now."""
+        """Somebody set out: whose document it must be is known now. A renewal asks for no face."""
+        if message.event.purpose == "renewal":
+            return
         await self._service.note(message.meta, person=message.event.person)
 
     async def otp_verified(self, message: Received[OtpVerified]) -> None:

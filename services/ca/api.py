@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Depends, Response, status
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import Base64Bytes, BaseModel, ConfigDict, StringConstraints
 
 from libs.common.contracts.ca import Profile
 from libs.common.errors import Refused
@@ -23,12 +23,17 @@ Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2,40}$")]
 
 
 class RequestForm(BaseModel):
-    """Two certificate requests (PKCS#10, PEM), for a key each."""
+    """Two certificate requests (PKCS#10, PEM), for a key each.
+
+    ``signature`` comes with a renewal: detached CMS (DER, base64) by the present SIGN key, over the text of
+    `libs.common.vouching.renewal_document`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     sign_csr: str
     auth_csr: str
+    signature: Base64Bytes | None = None
 
 
 class Accepted(BaseModel):
@@ -77,7 +82,7 @@ def journey_routes(service: CaService, auth: Authenticator, idempotency: Idempot
         journey_id: JourneyId, form: RequestForm, once: Annotated[Once, Depends(idempotency.once)]
     ) -> Response:
         async def take() -> Accepted:
-            await service.request(journey_id, form.sign_csr.encode(), form.auth_csr.encode())
+            await service.request(journey_id, form.sign_csr.encode(), form.auth_csr.encode(), form.signature)
             return Accepted()
 
         return await once(take, status.HTTP_202_ACCEPTED)

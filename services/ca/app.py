@@ -35,6 +35,7 @@ from services.ca.tsa import TimeStampAuthority
 from services.ca.tsa_api import TimeStamping, tsa_routes
 from services.ca.verification import Verification
 from services.ca.verification_api import verification_routes
+from services.ca.vouching import Vouching
 
 
 class Lists:
@@ -72,6 +73,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         lists.aggregates,
         book=platform.reservations,
         authority=authority,
+        vouching=Vouching(enrolments.aggregates, platform.reservations, hierarchy.trust, clock),
         ledger=ledger,
         clock=clock,
     )

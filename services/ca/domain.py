@@ -46,11 +46,14 @@ class Facts(_Value):
     citizen_id: str | None = None
     phone_proven: bool = False
     face_matched: bool = False
+    renewal: bool = False
+    """The present key vouches for the new ones, in place of the face."""
 
     @property
     def complete(self) -> bool:
-        """Whether all is there: who it is, the phone, the face, and the Digital ID."""
-        return self.person is not None and self.citizen_id is not None and self.phone_proven and self.face_matched
+        """Whether all is there: who it is, the phone, the face (but for a renewal), and the Digital ID."""
+        seen = self.face_matched or self.renewal
+        return self.person is not None and self.citizen_id is not None and self.phone_proven and seen
 
 
 class Request(_Value):
@@ -127,6 +130,8 @@ class Issued(Certified):
 
     kind: Literal["issued"] = "issued"
     certificates: tuple[Certificate, ...]
+    noticed: int | None = None
+    """How many days before the end the citizen was last told of it."""
 
 
 class Void(Certified):
@@ -264,18 +269,6 @@ def revoke(state: EnrolmentState | None, serial: str | None, reason: Reason, now
     )
     after = state.model_copy(update={"certificates": certificates, "settled": False})
     return Decision(after, events, wake_at=now)
-
-
-def settle(state: EnrolmentState | None, listed: frozenset[str]) -> Result | None:
-    """Note that older certificates were superseded, and that the lists have taken these serials in."""
-    if not isinstance(state, Issued | Void):
-        return None
-    certificates = tuple(
-        each.model_copy(update={"listed": True}) if each.serial in listed else each for each in state.certificates
-    )
-    missing = any(each.revoked_at is not None and not each.listed for each in certificates)
-    after = state.model_copy(update={"certificates": certificates, "settled": not missing})
-    return Decision(after, wake_at=None if not missing else max(filter(None, (c.revoked_at for c in certificates))))
 
 
 def _told(holder: Facts, certificate: Certificate) -> CertIssued:

@@ -19,7 +19,10 @@ class Handlers:
     async def journey_started(self, message: Received[JourneyStarted]) -> None:
         """Somebody set out: this is who it is."""
         event = message.event
-        await self._service.note(message.meta, person=event.person, person_ref=event.person_ref)
+        facts: dict[str, object] = {"person": event.person, "person_ref": event.person_ref}
+        if event.purpose == "renewal":
+            facts |= {"renewal": True, "citizen_id": event.citizen_id}
+        await self._service.note(message.meta, **facts)
 
     async def otp_verified(self, message: Received[OtpVerified]) -> None:
         """The phone is theirs."""

@@ -13,7 +13,8 @@ from libs.common.events import Meta
 from libs.common.sealing import Sealed
 from libs.common.store import Taken
 from libs.common.values import Clock
-from services.ca import acts, domain, holdings, shards
+from libs.common.vouching import renewal_document
+from services.ca import acts, aftercare, domain, holdings, shards
 from services.ca.acts import Ledger, RevocationAsked
 from services.ca.authority import IssuingAuthority
 from services.ca.domain import (
@@ -33,6 +34,7 @@ from services.ca.lint import LintError
 from services.ca.ports import SerialBook
 from services.ca.requests import RequestRefused, parse, require_distinct
 from services.ca.shards import Entry, Shard, ShardId
+from services.ca.vouching import Vouching
 
 log = structlog.get_logger()
 
@@ -45,6 +47,7 @@ class CaService:
         holdings: per citizen.
         lists: per shard of an authority's revocation list (`services.ca.shards.ShardId`).
         book: where serial numbers and keys are reserved, so that each exists once.
+        vouching: checks what is signed with present certificates.
         ledger: where every act is recorded, before what cannot be undone.
     """
 
@@ -56,6 +59,7 @@ class CaService:
         *,
         book: SerialBook,
         authority: IssuingAuthority,
+        vouching: Vouching,
         ledger: Ledger,
         clock: Clock,
     ) -> None:
@@ -64,6 +68,7 @@ class CaService:
         self._lists = lists
         self._book = book
         self._authority = authority
+        self._vouching = vouching
         self._ledger = ledger
         self._clock = clock
 
@@ -77,11 +82,12 @@ class CaService:
             meta.subject, lambda state: domain.close(state, outcome, reason, self._clock()), cause=meta
         )
 
-    async def request(self, journey_id: str, sign_csr: bytes, auth_csr: bytes) -> None:
-        """Take the citizen's two requests.
+    async def request(self, journey_id: str, sign_csr: bytes, auth_csr: bytes, signature: bytes | None = None) -> None:
+        """Take the citizen's two requests; for a renewal with the present key's signature over both.
 
         Raises:
-            Refused: a request cannot be honoured (``csr.…``), or it is not the time for it (``enrolment.…``).
+            Refused: a request cannot be honoured (``csr.…``), it is not the time for it (``enrolment.…``), or the
+                signature does not count (``vouching.…``, ``signature.…``).
         """
         try:
             # 1. Facts complete.
@@ -91,6 +97,9 @@ class CaService:
             # Looked at before keys are reserved, which makes them useless to other journeys.
             if domain.accept(state, requests, self._clock()) is None:
                 return
+            if state.facts.renewal:
+                document = renewal_document(journey_id, sign_csr.decode(), auth_csr.decode())
+                await self._vouching.require(signature, document, state.facts.citizen_id)
             for each in requests:
                 await self._reserve_key(each, journey_id)
         except RequestRefused as refusal:
@@ -212,7 +221,7 @@ class CaService:
         for each in revoked:
             await self._list(each)
         listed = frozenset(each.serial for each in revoked)
-        await self._enrolments.apply(journey_id, lambda present: domain.settle(present, listed))
+        await self._enrolments.apply(journey_id, lambda present: aftercare.settle(present, listed, self._clock()))
 
     async def _list(self, certificate: Numbered) -> None:
         entry = Entry(

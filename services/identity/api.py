@@ -34,6 +34,13 @@ class StartForm(_Form):
     email: Email | None = None
 
 
+class RenewalForm(_Form):
+    """Where the code for a renewal goes: a phone that is registered as the citizen's."""
+
+    phone: PhoneNumber
+    email: Email | None = None
+
+
 class PinForm(_Form):
     """The PIN that the citizen chose."""
 
@@ -92,7 +99,7 @@ def journey_routes(
 ) -> APIRouter:
     """Make the routes of a journey."""
     own_journey = Depends(auth.journey_of("journey_id"))
-    router = APIRouter(prefix="/v1/journeys", tags=["journeys"])
+    router = APIRouter(prefix="/v1", tags=["journeys"])
 
     def answer(journey_id: str, state: JourneyState) -> Started:
         left = max(state.expires_at - clock(), timedelta(0))
@@ -103,7 +110,7 @@ def journey_routes(
             expires_at=state.expires_at,
         )
 
-    @router.post("", status_code=status.HTTP_201_CREATED, response_model=Started)
+    @router.post("/journeys", status_code=status.HTTP_201_CREATED, response_model=Started)
     async def start(form: StartForm, once: Annotated[Once, Depends(idempotency.once)]) -> Response:
         async def begin() -> Started:
             contact = Contact(phone=form.phone, email=form.email)
@@ -111,12 +118,24 @@ def journey_routes(
 
         return await once(begin)
 
-    @router.get("/{journey_id}", dependencies=[own_journey])
+    @router.post("/renewals", status_code=status.HTTP_201_CREATED, response_model=Started)
+    async def renew(
+        form: RenewalForm,
+        claims: Annotated[Claims, Depends(auth.citizen())],
+        once: Annotated[Once, Depends(idempotency.once)],
+    ) -> Response:
+        async def begin() -> Started:
+            contact = Contact(phone=form.phone, email=form.email)
+            return answer(once.id, await service.renew(once.id, claims.sub, contact))
+
+        return await once(begin)
+
+    @router.get("/journeys/{journey_id}", dependencies=[own_journey])
     async def show(journey_id: JourneyId) -> JourneyView:
         return await service.view(journey_id)
 
     @router.post(
-        "/{journey_id}/digital-id",
+        "/journeys/{journey_id}/digital-id",
         status_code=status.HTTP_201_CREATED,
         response_model=DigitalIdView,
         dependencies=[own_journey],
@@ -129,7 +148,7 @@ def journey_routes(
 
         return await once(create)
 
-    @router.post("/{journey_id}/cancel", status_code=status.HTTP_202_ACCEPTED, dependencies=[own_journey])
+    @router.post("/journeys/{journey_id}/cancel", status_code=status.HTTP_202_ACCEPTED, dependencies=[own_journey])
     async def cancel(journey_id: JourneyId) -> None:
         await service.cancel(journey_id)
 
@@ -154,7 +173,7 @@ def account_routes(accounts: Accounts, auth: Authenticator) -> APIRouter:
         citizen = await accounts.cabinet(claims.sub)
         return CabinetView(
             citizen_id=claims.sub,
-            certificates=certificate_views(citizen.certificates, citizen.revoked),
+            certificates=certificate_views(citizen.certificates, citizen.revoked, citizen.expiring),
             applications=tuple(
                 ApplicationView(
                     application_id=each.application_id,

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from libs.common.contracts.ca import CertIssued, CertRevoked
+from libs.common.contracts.ca import CertExpiring, CertIssued, CertRevoked
 from libs.common.contracts.kandas import (
     KandasExtended,
     KandasGranted,
@@ -17,7 +17,7 @@ from services.identity.pins import PinHash
 from services.identity.states import Certificate, Frozen, Resident
 
 ApplicationFact = KandasSubmitted | KandasReturned | KandasGranted | KandasExtended | KandasRefused
-CitizenFact = CertIssued | CertRevoked | ApplicationFact
+CitizenFact = CertIssued | CertExpiring | CertRevoked | ApplicationFact
 
 
 class PersonOutcome(Frozen):
@@ -57,7 +57,16 @@ class Citizen(Frozen):
     registered_at: datetime
     certificates: tuple[Certificate, ...] = ()
     revoked: tuple[str, ...] = ()
+    expiring: tuple[str, ...] = ()
     applications: tuple[Application, ...] = ()
+
+
+def may_renew(state: Citizen, now: datetime) -> bool:
+    """Tell whether the citizen holds a certificate for signing that is good now, as far as the cabinet knows."""
+    return any(
+        each.profile == "SIGN" and each.serial not in state.revoked and now <= each.not_after
+        for each in state.certificates
+    )
 
 
 def register(state: Citizen | None, resident: Sealed[Resident], pin: PinHash, now: datetime) -> Decision[Citizen]:
@@ -79,6 +88,8 @@ def take_in(state: Citizen | None, fact: CitizenFact, subject: str, at: datetime
     match fact:
         case CertIssued():
             after = state.model_copy(update={"certificates": add_certificate(state.certificates, fact)})
+        case CertExpiring():
+            after = state.model_copy(update={"expiring": add_serial(state.expiring, fact.serial)})
         case CertRevoked():
             after = state.model_copy(update={"revoked": add_serial(state.revoked, fact.serial)})
         case _:

@@ -45,13 +45,19 @@ CANCELLED: Final = "journey.cancelled"
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a journey begins with. ``mcb_registered``: the Mobile Citizens Base holds person and phone as a pair."""
+    """What a journey begins with.
+
+    Attributes:
+        mcb_registered: the Mobile Citizens Base holds person and phone as a pair.
+        renewal_of: the Digital ID whose certificates are to be renewed.
+    """
 
     resident: Resident
     contact: Contact
     person_ref: str
     phone_ref: str
     mcb_registered: bool
+    renewal_of: str | None = None
 
 
 def start(state: JourneyState | None, opening: Opening, rules: Rules, now: datetime) -> Result | None:
@@ -66,7 +72,9 @@ def start(state: JourneyState | None, opening: Opening, rules: Rules, now: datet
         person_ref=opening.person_ref,
         phone_ref=opening.phone_ref,
         mcb=McbKnown() if opening.mcb_registered else McbLacking(),
-        timeline=(Entry(at=now, key="journey.started"),),
+        timeline=(Entry(at=now, key="journey.started" if opening.renewal_of is None else "renewal.started"),),
+        purpose="enrolment" if opening.renewal_of is None else "renewal",
+        digital_id=None if opening.renewal_of is None else DigitalId(citizen_id=opening.renewal_of, created_at=now),
     )
     started = JourneyStarted(
         person=Sealed(opening.resident.person),
@@ -75,6 +83,8 @@ def start(state: JourneyState | None, opening: Opening, rules: Rules, now: datet
         phone_ref=opening.phone_ref,
         mcb_registered=opening.mcb_registered,
         expires_at=begun.expires_at,
+        purpose=begun.purpose,
+        citizen_id=opening.renewal_of,
     )
     return Decision(begun, (started,), progress.wake_at(begun, rules))
 

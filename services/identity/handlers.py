@@ -4,7 +4,7 @@ from typing import Any
 
 from libs.common.consumption import Route
 from libs.common.contracts.biometrics import FaceMatched, FaceRejected, FaceReviewRequested
-from libs.common.contracts.ca import CertIssued, CertRefused, CertRevoked
+from libs.common.contracts.ca import CertExpiring, CertIssued, CertRefused, CertRevoked
 from libs.common.contracts.kandas import (
     KandasExtended,
     KandasGranted,
@@ -43,6 +43,10 @@ class Handlers:
         await self._accounts.take_in(message.event, message.meta)
         await self._journeys.take_in(message.event, message.meta)
 
+    async def certificate_expiring(self, message: Received[CertExpiring]) -> None:
+        """A certificate ends soon: the cabinet says so."""
+        await self._accounts.take_in(message.event, message.meta)
+
     async def certificate_refused(self, message: Received[CertRefused]) -> None:
         """A request for a certificate cannot be honoured."""
         await self._journeys.take_in(message.event, message.meta)
@@ -62,6 +66,7 @@ class Handlers:
             Route(FaceReviewRequested, self.face),
             Route(CertIssued, self.certificate),
             Route(CertRevoked, self.certificate),
+            Route(CertExpiring, self.certificate_expiring),
             Route(CertRefused, self.certificate_refused),
             Route(KandasSubmitted, self.application),
             Route(KandasReturned, self.application),

@@ -19,12 +19,13 @@ CERTIFICATE_REFUSED: Final = "journey.certificate_refused"
 
 
 class CertificateView(BaseModel):
-    """A certificate, and whether it was revoked."""
+    """A certificate, whether it was revoked, and whether it is time to renew it."""
 
     serial: str
     profile: Profile
     not_after: datetime
     revoked: bool
+    expiring: bool = False
 
 
 class JourneyView(BaseModel):
@@ -51,7 +52,7 @@ def step(state: JourneyState) -> Step:
         return "closed"
     if state.phone_proven_at is None:
         return "code"
-    if state.face_matched_at is None:
+    if state.face_matched_at is None and state.purpose == "enrolment":
         return "face"
     return "pin" if state.digital_id is None else "certificates"
 
@@ -116,11 +117,17 @@ def view(journey_id: str, state: JourneyState, rules: Rules) -> JourneyView:
     )
 
 
-def certificate_views(certificates: tuple[Certificate, ...], revoked: tuple[str, ...]) -> tuple[CertificateView, ...]:
+def certificate_views(
+    certificates: tuple[Certificate, ...], revoked: tuple[str, ...], expiring: tuple[str, ...] = ()
+) -> tuple[CertificateView, ...]:
     """Show certificates with what became of them."""
     return tuple(
         CertificateView(
-            serial=each.serial, profile=each.profile, not_after=each.not_after, revoked=each.serial in revoked
+            serial=each.serial,
+            profile=each.profile,
+            not_after=each.not_after,
+            revoked=each.serial in revoked,
+            expiring=each.serial in expiring and each.serial not in revoked,
         )
         for each in certificates
     )

@@ -11,14 +11,14 @@ from libs.common.events import Event, Meta
 from libs.common.metrics import Metrics
 from libs.common.sealing import Keyring
 from libs.common.values import Clock
-from services.identity import domain, progress
+from services.identity import citizens, domain, progress
 from services.identity.accounts import Accounts
 from services.identity.facts import Fact
 from services.identity.mcb import MobileCitizensBase, PairRefused
 from services.identity.pins import check_not_simple
 from services.identity.progress import JourneyView
 from services.identity.register import PopulationRegister
-from services.identity.states import JourneyState, McbWanted, Pair, Rules
+from services.identity.states import JourneyState, McbWanted, Pair, Resident, Rules
 
 SAGA = "eds"
 
@@ -61,22 +61,32 @@ class JourneyService:
         """
         if (begun := await self._journeys.get(journey_id)) is not None:
             return begun
-        resident = await self._register.find(iin)
-        if resident is None:
-            detail = (
-                "The population register does not know this IIN. Compare it with your identity card; if it is right, "
-                "turn to a public service centre."
-            )
-            raise Refused("iin.unknown", detail, 404)
-        opening = domain.Opening(
-            resident=resident,
-            contact=contact,
-            person_ref=self._keyring.blind("person", iin),
-            phone_ref=self._keyring.blind("phone", contact.phone),
-            mcb_registered=await self._mcb.holds(Pair(iin=iin, phone=contact.phone)),
-        )
-        state = await self._decide(journey_id, lambda state: domain.start(state, opening, self._rules, self._clock()))
-        return _existing(state)
+        resident = await self._resident(iin)
+        registered = await self._mcb.holds(Pair(iin=iin, phone=contact.phone))
+        return await self._begin(journey_id, resident, contact, mcb_registered=registered)
+
+    async def renew(self, journey_id: str, citizen_id: str, contact: Contact) -> JourneyState:
+        """Begin a journey that renews a citizen's certificates, or give the one that began under this id.
+
+        The code goes to a phone that the Mobile Citizens Base holds as the citizen's: a new one has to be proven
+        together with the face.
+
+        Raises:
+            Refused: ``renewal.no_certificate``, 409; ``renewal.phone_not_registered``, 422; ``iin.unknown``, 404.
+            Unavailable: as `start`.
+        """
+        if (begun := await self._journeys.get(journey_id)) is not None:
+            return begun
+        citizen = await self._accounts.cabinet(citizen_id)
+        if not citizens.may_renew(citizen, self._clock()):
+            detail = "You hold no certificate that is still good. Please get a new one, with the face check."
+            raise Refused("renewal.no_certificate", detail)
+        iin = citizen.resident.value.person.iin
+        if not await self._mcb.holds(Pair(iin=iin, phone=contact.phone)):
+            detail = "This phone is not registered as yours. Give the one that is, or get a new signature instead."
+            raise Refused("renewal.phone_not_registered", detail, 422)
+        resident = await self._resident(iin)
+        return await self._begin(journey_id, resident, contact, mcb_registered=True, renewal_of=citizen_id)
 
     async def take_in(self, fact: Fact, meta: Meta) -> None:
         """Take in what another service tells about a journey."""
@@ -129,6 +139,37 @@ class JourneyService:
         if state is not None and isinstance(state.mcb, McbWanted) and state.mcb.next_at <= now:
             await self._register_pair(journey_id, state.mcb.pair.value)
         await self._decide(journey_id, lambda state: domain.enforce_deadline(state, self._rules, self._clock()))
+
+    async def _resident(self, iin: str) -> Resident:
+        resident = await self._register.find(iin)
+        if resident is None:
+            detail = (
+                "The population register does not know this IIN. Compare it with your identity card; if it is right, "
+                "turn to a public service centre."
+            )
+            raise Refused("iin.unknown", detail, 404)
+        return resident
+
+    async def _begin(
+        self,
+        journey_id: str,
+        resident: Resident,
+        contact: Contact,
+        *,
+        mcb_registered: bool,
+        renewal_of: str | None = None,
+    ) -> JourneyState:
+        opening = domain.Opening(
+            resident=resident,
+            contact=contact,
+            person_ref=self._keyring.blind("person", resident.person.iin),
+            phone_ref=self._keyring.blind("phone", contact.phone),
+            mcb_registered=mcb_registered,
+            renewal_of=renewal_of,
+        )
+        return _existing(
+            await self._decide(journey_id, lambda state: domain.start(state, opening, self._rules, self._clock()))
+        )
 
     async def _register_pair(self, journey_id: str, pair: Pair) -> None:
         try:

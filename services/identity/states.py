@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.common.contracts.ca import Profile
-from libs.common.contracts.identity import Outcome
+from libs.common.contracts.identity import Outcome, Purpose
 from libs.common.contracts.people import Contact, Person
 from libs.common.sealing import Personal, Sealed
 from libs.common.values import PhoneNumber
@@ -152,11 +152,13 @@ class Open(_Journey):
     """A journey under way.
 
     Attributes:
+        purpose: a renewal rests on a Digital ID that was there before, and asks for no face.
         hint: from the last refusal of a code or a face.
         noticed: the deadline that was seen to have passed, while facts on their way may still save the journey.
     """
 
     kind: Literal["open"] = "open"
+    purpose: Purpose = "enrolment"
     resident: Sealed[Resident]
     contact: Sealed[Contact]
     person_ref: str

@@ -69,13 +69,24 @@ def _well_formed(told: Told) -> Iterator[str]:
 
 
 def _issued_with_proof(told: Told) -> Iterator[str]:
-    """1. No certificate without phone, face and Digital ID proven in the same journey, and before it."""
+    """1. No certificate without phone, face and Digital ID proven in the same journey, and before it.
+
+    A renewal proves the phone again, and rests on an older certificate of the citizen, which signed the request.
+    """
     for issued in told.all("cert.issued"):
-        for proof in PROOFS:
+        renewal = any(each.value.get("purpose") == "renewal" for each in told.of(issued.subject, "journey.started"))
+        if renewal and not any(_older(issued, each) for each in told.all("cert.issued")):
+            yield f"1: certificates were renewed in journey {issued.subject} by a citizen who had none"
+        for proof in PROOFS[:1] if renewal else PROOFS:
             if not any(each.time <= issued.time for each in told.of(issued.subject, proof)):
                 yield f"1: a certificate was issued in journey {issued.subject} before {proof}"
         if issued.correlation != issued.subject:
             yield f"1: a certificate of journey {issued.subject} is correlated with {issued.correlation}"
+
+
+def _older(issued: Record, other: Record) -> bool:
+    of_same = other.value["citizen_id"] == issued.value["citizen_id"]
+    return of_same and other.subject != issued.subject and other.time <= issued.time
 
 
 def _one_of_each(told: Told) -> Iterator[str]:

@@ -6,8 +6,8 @@ from deploy.embedded.people import attach, family_of
 from deploy.embedded.process import Server
 from deploy.embedded.town import Together
 from libs.citizen.enrolment import KeyPairs
-from libs.citizen.kandas import signer
 from libs.citizen.progress import wait_until
+from libs.citizen.signing import signer
 from tests.journey.steps import at_certificates, authority_is, ended, hanging, refused, serial_of
 from tests.journey.town import WAITING, Town
 

@@ -32,10 +32,11 @@ from deploy.embedded.town import Together, in_one_process
 from libs.citizen.caller import Patience
 from libs.citizen.enrolment import Eds
 from libs.citizen.journey import EdsJourney, start
-from libs.citizen.kandas import KandasJourney, Submitted, signer
+from libs.citizen.kandas import KandasJourney, Submitted
 from libs.citizen.models import ApplicationView, JourneyTicket, Session
 from libs.citizen.progress import Progress, Waiting
 from libs.citizen.services import Services
+from libs.citizen.signing import signer
 from libs.common import logging
 from libs.common.admin import create_topics
 from tests.journey import invariants

@@ -11,7 +11,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,  # they would hold passwords
 )
-app.command("eds")(eds.get_eds)
+app.add_typer(eds.app, name="eds")
 app.command("status")(eds.status)
 app.command("sign")(eds.sign)
 app.command("inspect")(eds.inspect)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 from cryptography import x509
@@ -18,20 +19,23 @@ from libs.citizen.files import write_private
 from libs.citizen.folder import FolderDrawer, certificate_of, check_unused, keep_ticket, read_ticket
 from libs.citizen.journey import Applicant, EdsJourney, start
 from libs.citizen.keys import KeyKind
-from libs.citizen.keystore import Holding, purpose_of, unpack
+from libs.citizen.keystore import Holding, iin_of, purpose_of, unpack
 from libs.citizen.models import JourneyTicket, JourneyView
 from libs.citizen.passwords import check_password, new_password
 from libs.citizen.services import Endpoints, Services
-from libs.citizen.signing import sign_detached
+from libs.citizen.signing import sign_detached, signer
 from libs.citizen.texts import text
 from libs.common.values import utc_now
 
-_HERE = Path("eds")
+_HERE, _RENEWED = Path("eds"), Path("eds-renewed")
+app = typer.Typer(invoke_without_command=True)
 Capture = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Picture or clip; else you are asked.")]
 Store = Annotated[Path, typer.Option("--p12", exists=True, dir_okay=False, help="Your key store for signing.")]
 
 
+@app.callback()
 def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
+    context: typer.Context,
     out: Out = _HERE,
     iin: Annotated[str | None, typer.Option(help="Your IIN; else you are asked.")] = None,
     phone: Annotated[str | None, typer.Option(help="Your phone number; else you are asked.")] = None,
@@ -51,6 +55,8 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
     dev_inbox: Annotated[bool, typer.Option(help="Read the code from the development profile's inbox.")] = False,
 ) -> None:
     """Get an electronic signature: code, face, PIN, keys, certificates."""
+    if context.invoked_subcommand is not None:
+        return
     screen = Screen()
     if not resume:
         with explained():
@@ -77,6 +83,50 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
 
     sign_store, auth_store = run(go())
     screen.say(f"\nTo sign:    {sign_store}\nTo sign in: {auth_store}\nKeep a copy of both, and the password apart.")
+
+
+@app.command("renew")
+def renew(  # noqa: PLR0917 - one parameter for each option of the command
+    p12: Store,
+    out: Out = _RENEWED,
+    phone: Annotated[str | None, typer.Option(help="The phone registered as yours; else you are asked.")] = None,
+    email: Annotated[str | None, typer.Option(help="Where notices about your certificates go.")] = None,
+    key: Annotated[KeyKind, typer.Option(help="Kind of the new keys.")] = KeyKind.EC_P256,
+    pin_file: PinFile = None,
+    password_file: PasswordFile = None,
+    resume: Annotated[bool, typer.Option(help="Go on with the renewal begun in the folder.")] = False,
+    dev_inbox: Annotated[bool, typer.Option(help="Read the code from the development profile's inbox.")] = False,
+) -> None:
+    """Renew a signature that is still good: PIN, code, and a signature with the present key; no face check.
+
+    The new key stores get the password of the present one. The present certificates end when the new ones come.
+    """
+    screen, password = Screen(), secret("Password of the key store", "CITIZEN_P12_PASSWORD", password_file)
+    with explained():
+        holding = unpack(p12.read_bytes(), password)
+        iin = iin_of(certificate_of(holding))
+        if not resume:
+            check_unused(out)
+    number = None if resume else phone or typer.prompt("Phone")
+    pin = None if resume else secret("Your PIN", "CITIZEN_PIN", pin_file)
+    drawer = FolderDrawer(out, password)
+    person = TerminalPerson(screen)
+
+    async def go() -> tuple[Path, Path]:
+        async with Services.connect(Endpoints()) as services:
+            person.inbox = services if dev_inbox else None
+            with screen.working():
+                if number is None or pin is None:
+                    ticket = read_ticket(out)
+                else:
+                    session = await services.identity.sign_in(iin, pin)
+                    ticket = await services.identity.renew(session, number, email, str(uuid4()))
+                    keep_ticket(out, ticket)
+                way = EdsJourney(services, ticket, person, screen.tell, drawer, key, present=signer(holding))
+                return await asyncio.to_thread(drawer.finish, await way.complete())
+
+    sign_store, auth_store = run(go())
+    screen.say(f"\nTo sign:    {sign_store}\nTo sign in: {auth_store}\nThe old key store is of no more use.")
 
 
 async def _ticket(services: Services, out: Path, applicant: Applicant | None, screen: Screen) -> JourneyTicket:

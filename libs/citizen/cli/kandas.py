@@ -17,10 +17,11 @@ from libs.citizen.cli.screen import IinOption, Out, PasswordFile, PinFile, Scree
 from libs.citizen.client import Upload
 from libs.citizen.errors import CitizenError
 from libs.citizen.files import write_private
-from libs.citizen.kandas import KandasJourney, Sign, Submitted, signer
+from libs.citizen.kandas import KandasJourney, Submitted
 from libs.citizen.keystore import Holding
 from libs.citizen.models import ApplicationForm, ApplicationView, Cabinet, PersonForm, Session
 from libs.citizen.services import Endpoints, Services
+from libs.citizen.signing import Sign, signer
 from libs.citizen.texts import text
 
 T = TypeVar("T")

@@ -38,6 +38,18 @@ class CertIssued(Event):
     certificate: Sealed[CertificateText] | None = None
 
 
+class CertExpiring(Event):
+    """A certificate that is good, and that nobody renewed yet, ends in so many days or less: 30, 14, 7."""
+
+    topic: ClassVar[str] = "cert.expiring"
+
+    serial: str
+    profile: Profile
+    not_after: datetime
+    days_left: int
+    citizen_id: str
+
+
 class CertRefused(Event):
     """A request that cannot be honoured. ``reason`` is a text key, such as ``csr.weak_key``."""
 

@@ -8,12 +8,15 @@ from libs.common.events import Event
 from libs.common.sealing import Sealed
 
 Outcome = Literal["completed", "failed", "expired", "cancelled"]
+Purpose = Literal["enrolment", "renewal"]
+"""A renewal asks for the phone and the present key, not for the face."""
 
 
 class JourneyStarted(Event):
     """A person known to the population register set out to get an electronic signature.
 
     ``person_ref`` and ``phone_ref`` are keyed hashes: the same for the same person or phone, meaningless outside.
+    ``citizen_id`` is that of the Digital ID which a renewal rests on; an enrolment makes one on its way.
     """
 
     topic: ClassVar[str] = "journey.started"
@@ -24,6 +27,8 @@ class JourneyStarted(Event):
     phone_ref: str
     mcb_registered: bool
     expires_at: datetime
+    purpose: Purpose = "enrolment"
+    citizen_id: str | None = None
 
 
 class McbRegistered(Event):

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from typing_extensions import override
 
+from libs.citizen.keystore import Holding
 from libs.common.chain import Entry
 from libs.common.contracts.biometrics import FaceMatched
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, Outcome
@@ -33,6 +34,7 @@ from services.ca.handlers import Handlers
 from services.ca.issuers import PrivateKey
 from services.ca.ledger import ChainLedger
 from services.ca.service import CaService
+from services.ca.vouching import Vouching
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
 
@@ -82,6 +84,11 @@ def csr(private: PrivateKey) -> str:
 def csrs(first: int = 1) -> tuple[bytes, bytes]:
     """Requests for keys ``first`` and the one after it."""
     return csr(key(first)).encode(), csr(key(first + 1)).encode()
+
+
+def holding_of(certificate: domain.Certificate, number: int) -> Holding:
+    """A certificate with the key it was asked for, as the citizen keeps them."""
+    return Holding(key(number), x509.load_pem_x509_certificate(certificate.text.value.pem.encode()))
 
 
 class FaultyBook(MemoryReservations):
@@ -174,6 +181,7 @@ class Office:
             self.lists.aggregates,
             book=FaultyBook(world.book, self.faults),
             authority=self.issuing,
+            vouching=Vouching(self.enrolments.aggregates, world.book, authority.trust, world.clock),
             ledger=self.ledger,
             clock=world.clock,
         )

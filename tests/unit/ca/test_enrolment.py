@@ -12,7 +12,7 @@ from libs.common.contracts.ca import CertificateText, CertIssued
 from libs.common.errors import Refused
 from libs.common.events import Event
 from libs.common.sealing import Sealed
-from services.ca import domain
+from services.ca import aftercare, domain
 from services.ca.domain import EnrolmentState, IntentRecord
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.judges import run
@@ -217,11 +217,11 @@ def test_what_is_revoked_stays_so_for_its_first_reason() -> None:
 def test_an_enrolment_is_not_settled_before_the_lists_hold_every_revocation() -> None:
     revoked = domain.revoke(issued(), None, "keyCompromise", NOW)
     assert revoked is not None
-    half = domain.settle(revoked.state, frozenset({"aa01"}))
+    half = aftercare.settle(revoked.state, frozenset({"aa01"}), NOW)
     assert half is not None
     assert isinstance(half.state, domain.Issued)
     assert (half.state.settled, half.wake_at) == (False, NOW)
-    whole = domain.settle(half.state, frozenset({"bb02"}))
+    whole = aftercare.settle(half.state, frozenset({"bb02"}), NOW)
     assert whole is not None
     assert isinstance(whole.state, domain.Issued)
     assert (whole.state.settled, whole.wake_at) == (True, None)

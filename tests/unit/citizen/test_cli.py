@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from cryptography import x509
 from typer.testing import CliRunner, Result
 
 from libs.citizen.cli import app
 from libs.citizen.cli.screen import Exit
 from libs.citizen.enrolment import KeyPairs
-from libs.citizen.folder import FolderDrawer, pem
-from libs.citizen.keystore import pack, unpack
+from libs.citizen.folder import FolderDrawer, pem, save_holding
+from libs.citizen.keystore import file_name, pack, unpack
 from tests.unit.citizen.authority import IIN, PASSWORD, Authority
 from tests.unit.citizen.conftest import Judge
 from tests.unit.citizen.town import CODE, PIN, STAFF, Town
@@ -117,6 +118,22 @@ def test_the_whole_way_to_a_signature_that_openssl_accepts(
 
     status = served.citizen.done("status", "-o", str(out))
     assert "Closed: completed. The journey is complete." in status
+
+
+def test_a_renewal_asks_for_pin_code_and_present_key_and_gives_new_key_stores(
+    served: Served, tmp_path: Path, authority: Authority
+) -> None:
+    present = save_holding(tmp_path, authority.hold(), PASSWORD, rounds=1000)
+    out, pin = tmp_path / "renewed", tmp_path / "pin"
+    pin.write_text(PIN)
+    shown = served.citizen.done(
+        "eds", "renew", "--p12", str(present), "-o", str(out), "--phone", PHONE, "--pin-file", str(pin),
+        typed=f"{CODE}\n",
+    )  # fmt: skip
+    assert "face" not in shown.lower()
+    new = x509.load_pem_x509_certificate(next(iter(served.town.journeys.values())).certificates[0]["pem"].encode())
+    assert _store(out).name == file_name(new)
+    assert [journey.codes for journey in served.town.journeys.values()] == [[CODE]]
 
 
 def test_the_code_may_come_from_the_development_inbox(served: Served, captures: list[str], tmp_path: Path) -> None:

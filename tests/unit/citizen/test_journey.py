@@ -29,12 +29,13 @@ from libs.citizen.errors import (
 )
 from libs.citizen.folder import FolderDrawer
 from libs.citizen.journey import Applicant, CaptureTask, EdsJourney, start
-from libs.citizen.kandas import KandasJourney, signer
+from libs.citizen.kandas import KandasJourney
 from libs.citizen.keys import KeyKind, PrivateKey, make_key
 from libs.citizen.keystore import unpack
 from libs.citizen.models import ApplicationForm, JourneyTicket, MemberForm, PersonForm, Review
 from libs.citizen.progress import Progress, Waiting, wait_until
 from libs.citizen.services import Endpoints, Services
+from libs.citizen.signing import signer
 from libs.common.errors import Refused
 from tests.unit.citizen.authority import IIN, PASSWORD, Authority, make_authority
 from tests.unit.citizen.town import CODE, PIN, STAFF, Town

@@ -6,6 +6,7 @@ and lags where they do: what one part learns, the others see a request later.
 
 import hashlib
 import json
+from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from starlette.routing import Route
 from libs.common.cms import verify_detached
 from libs.common.errors import Refused
 from libs.common.trust import TrustAnchors
+from libs.common.vouching import renewal_document
 from tests.unit.citizen.authority import IIN, Authority, pem
 
 CODE = "428913"
@@ -43,6 +45,7 @@ def problem(error: Refused) -> Response:
 class Journey:
     id: str
     token: str
+    renewal: bool = False
     steps: list[str] = field(default_factory=lambda: ["code"])
     shown: int = 0
     codes: list[str] = field(default_factory=list)
@@ -117,6 +120,7 @@ class Town:
     def app(self) -> Starlette:
         table: list[tuple[str, str, Endpoint]] = [
             ("POST", "/v1/journeys", self.start),
+            ("POST", "/v1/renewals", self.renew),
             ("GET", JOURNEY, self.journey),
             ("POST", f"{JOURNEY}/digital-id", self.digital_id),
             ("POST", "/v1/sessions", self.sign_in),
@@ -191,8 +195,17 @@ class Town:
         form = json.loads(body)
         if form["iin"] != IIN:
             raise Refused("iin.unknown", "The register does not know this IIN.", 404)
-        journey = Journey(str(uuid4()), f"token-{uuid4()}")
-        journey.happened("journey.started")
+        return self._begun(Journey(str(uuid4()), f"token-{uuid4()}"), "journey.started")
+
+    async def renew(self, request: Request, body: bytes) -> Response:
+        if request.headers.get("authorization") != "Bearer session-token":
+            raise Refused("token.invalid", "not signed in", 401)
+        if "phone" not in json.loads(body):
+            raise Refused("phone.malformed", "no phone", 422)
+        return self._begun(Journey(str(uuid4()), f"token-{uuid4()}", renewal=True), "renewal.started")
+
+    def _begun(self, journey: Journey, key: str) -> Response:
+        journey.happened(key)
         self.journeys[journey.id] = journey
         until = (datetime.now(UTC) + timedelta(days=7)).isoformat()
         answer = {"journey_id": journey.id, "token": journey.token, "mcb_registered": False, "expires_at": until}
@@ -248,7 +261,7 @@ class Town:
             if left <= 0:
                 raise Refused("otp.tries_used_up", "Too many wrong codes.", 429, retry_at="2026-03-02T09:45:00Z")
             raise Refused("otp.wrong_code", "This is not the code we sent.", 422, tries_left=left)
-        journey.happened("otp.verified", "face")
+        journey.happened("otp.verified", "certificates" if journey.renewal else "face")
         return JSONResponse({"verified": True})
 
     async def resend(self, request: Request, _: bytes) -> Response:
@@ -334,6 +347,10 @@ class Town:
         journey, form = self._journey(request), json.loads(body)
         if "certificates" not in journey.steps:
             raise Refused("enrolment.not_open", "Choose a PIN first.", 409)
+        if journey.renewal:
+            document = renewal_document(journey.id, form["sign_csr"], form["auth_csr"])
+            trust = TrustAnchors([self.authority.root], [self.authority.issuing])
+            verify_detached(b64decode(form["signature"]), document, trust, datetime.now(UTC))
         for purpose in ("SIGN", "AUTH"):
             csr = x509.load_pem_x509_csr(form[f"{purpose.lower()}_csr"].encode())
             if not csr.is_signature_valid:

@@ -1,0 +1,69 @@
+"""What is done about certificates once they are out: lists take revocations in, the end is announced. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from libs.common.contracts.ca import CertExpiring
+from libs.common.decisions import Decision
+from libs.common.events import Event
+from services.ca.domain import Certified, EnrolmentState, Issued, Numbered, Result
+
+NOTICES: Final = (30, 14, 7)
+"""Days before the end at which a citizen is told, the furthest first."""
+
+
+def settle(state: EnrolmentState | None, listed: frozenset[str], now: datetime) -> Result | None:
+    """Note that older certificates were superseded and which serials the lists took in; announce what ends soon.
+
+    Of notices that fell due together, as after an outage, only the most urgent is told.
+    """
+    if not isinstance(state, Certified):
+        return None
+    certificates = tuple(
+        each.model_copy(update={"listed": True}) if each.serial in listed else each for each in state.certificates
+    )
+    unlisted = [each.revoked_at for each in certificates if each.revoked_at is not None and not each.listed]
+    update: dict[str, object] = {"certificates": certificates, "settled": not unlisted}
+    events: tuple[Event, ...] = ()
+    if isinstance(state, Issued) and (days := _due(certificates, state.noticed, now)) is not None:
+        events = _notices(state, days)
+        update["noticed"] = days
+    after = state.model_copy(update=update)
+    wake_at = max(unlisted) if unlisted else _next_notice(after, now)
+    return Decision(after, events, wake_at)
+
+
+def _due(certificates: Iterable[Numbered], noticed: int | None, now: datetime) -> int | None:
+    """Give the most urgent notice whose time has come and that was not told, as days; None if there is none."""
+    end = _end(certificates)
+    if end is None or end <= now:
+        return None
+    due = [days for days in NOTICES if end - timedelta(days=days) <= now and (noticed is None or days < noticed)]
+    return min(due, default=None)
+
+
+def _next_notice(state: EnrolmentState, now: datetime) -> datetime | None:
+    """Give when the next notice falls due; None once the last one is told, or its time was missed."""
+    if not isinstance(state, Issued) or (end := _end(state.certificates)) is None:
+        return None
+    return min((at for days in NOTICES if (at := end - timedelta(days=days)) > now), default=None)
+
+
+def _notices(state: Issued, days: int) -> tuple[Event, ...]:
+    return tuple(
+        CertExpiring(
+            serial=each.serial,
+            profile=each.profile,
+            not_after=each.not_after,
+            days_left=days,
+            citizen_id=state.facts.citizen_id or "",
+        )
+        for each in state.certificates
+        if each.revoked_at is None
+    )
+
+
+def _end(certificates: Iterable[Numbered]) -> datetime | None:
+    """Give when the first of the live certificates ends."""
+    return min((each.not_after for each in certificates if each.revoked_at is None), default=None)
