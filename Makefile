@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup models demo run test test-kafka lint fmt bench-journey eval-face generate compose clean packages-run packages-test
+.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey eval-face generate compose clean packages-run packages-test
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ demo: setup models ## one citizen's whole way on the embedded stack, then stop; 
 
 run: setup models ## the embedded stack and all services, until Ctrl-C
 	@$(RUN) deploy.embedded run
+
+ca-check: setup ## look at all the authority issued: of `make run`, or where CA_... variables point (ARGS=--help)
+	@$(if $(CA_MONGO_URI),$(RUN) services.ca.check,$(RUN) deploy.embedded ca-check) $(ARGS)
 
 test: setup models packages-test ## all tests, on the embedded stack
 	@$(RUN) pytest

@@ -1,4 +1,8 @@
-"""``python -m deploy.embedded demo`` shows one citizen's whole way; ``run`` keeps the system up until Ctrl-C."""
+"""``python -m deploy.embedded demo`` shows one citizen's whole way; ``run`` keeps the system up until Ctrl-C.
+
+``ca-check`` looks at everything the authority of a running system issued; what stands behind it goes to
+``services.ca.check``.
+"""
 
 import argparse
 import sys
@@ -13,9 +17,13 @@ from deploy.embedded import demo, stay
 def main(arguments: list[str] | None = None) -> int:
     """Run what was asked for and give the exit status."""
     parser = argparse.ArgumentParser(prog="python -m deploy.embedded", description=__doc__)
-    parser.add_argument("what", choices=("demo", "run"))
+    parser.add_argument("what", choices=("demo", "run", "ca-check"))
     parser.add_argument("--models", type=Path, default=Path("var/models"), help="face models (make models)")
-    given = parser.parse_args(arguments)
+    given, rest = parser.parse_known_args(arguments)
+    if given.what == "ca-check":
+        return stay.check(rest)
+    if rest:
+        parser.error(f"unknown: {' '.join(rest)}")
     console = Console(highlight=False, soft_wrap=True)
     if given.what == "demo":
         return demo.main(demo.OUT, given.models, console)

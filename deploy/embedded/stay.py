@@ -1,6 +1,7 @@
 """The system up and running on one machine until Ctrl-C: for those who write a portal or a subscriber."""
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import Final
@@ -9,15 +10,24 @@ from rich.console import Console
 
 from deploy.embedded.installation import Installation
 from deploy.embedded.people import REGION, invent, register_of
+from deploy.embedded.process import LOOPBACK
 from deploy.embedded.stack import Broker, Store
 from deploy.embedded.town import in_one_process
 from libs.common import logging
 from libs.common.admin import create_topics
+from services.ca.check import main as ca_check
 
 FOLDER: Final = Path("var/run")
 BROKER_PORT: Final = 9092
 STORE_PORT: Final = 27017
 PEOPLE: Final = 20
+
+
+def check(arguments: list[str]) -> int:
+    """Check the authority of a running installation; see `services.ca.check`. Gives its exit status."""
+    installation = Installation(FOLDER, f"{LOOPBACK}:{BROKER_PORT}", f"mongodb://{LOOPBACK}:{STORE_PORT}")
+    os.environ.update(installation.environment("ca"))
+    return ca_check(arguments)
 
 
 async def run(models: Path, console: Console) -> int:

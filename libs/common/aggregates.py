@@ -6,7 +6,7 @@ commit point. Everything before it may be repeated, everything after it is made 
     load -> already handled? -> decide (pure) -> write if the version still is what was loaded -> publish -> trim
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
@@ -78,6 +78,14 @@ class Aggregates(Generic[S]):
     async def find(self, where: Mapping[str, Any], limit: int = 100) -> Sequence[tuple[str, S]]:
         """Give keys and states of aggregates whose state has these values at these (dotted) paths."""
         return [(document.key, self._state(document)) for document in await self._documents.find(where, limit)]
+
+    async def all(self, page: int = 200) -> AsyncIterator[tuple[str, S]]:
+        """Give keys and states of all aggregates, in the order of their keys, a page of them in memory at a time."""
+        after = ""
+        while documents := await self._documents.page(after, page):
+            for document in documents:
+                yield document.key, self._state(document)
+            after = documents[-1].key
 
     async def apply(self, key: str, decide: Decide[S], *, cause: Meta | None = None) -> S | None:
         """Take in one message or command and give the state after it.

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -30,6 +30,7 @@ from libs.common import retry
 from libs.common.broker import KafkaPublisher, KafkaSettings
 from libs.common.errors import Permanent, Unavailable
 from libs.common.offset_ranges import Ranges
+from libs.common.reading import consumer, everything
 from libs.common.redaction import scrub
 from libs.common.topics import is_dead_letter_topic, origin_of
 from libs.common.values import from_millis, utc_now
@@ -93,13 +94,13 @@ class DeadLetters:
             Permanent: too many single messages were picked for all to be marked.
         """
         marks, sent = await self._marks(), 0
-        async with self._publisher() as publisher, self._consumer(group_id=GROUP) as consumer:
-            consumer.assign(sorted({_partition(letter.record) for letter in letters}))
+        async with self._publisher() as publisher, consumer(self._bootstrap, group_id=GROUP) as marking:
+            marking.assign(sorted({_partition(letter.record) for letter in letters}))
             for letter in letters:
                 await publisher.publish_raw(retry.redriven(letter.record))
                 partition = _partition(letter.record)
                 marks[partition] = marks.get(partition, Ranges()).with_(letter.record.offset)
-                await consumer.commit({partition: marks[partition].as_commit()})
+                await marking.commit({partition: marks[partition].as_commit()})
                 sent += 1
         return sent
 
@@ -109,22 +110,12 @@ class DeadLetters:
         return sorted(name for name in names if topic is None or topic in {name, origin_of(name)})
 
     async def _records(self, topic: str | None) -> list[ConsumerRecord[bytes, bytes]]:
-        topics = await self._topics(topic)
-        if not topics:
-            return []
-        async with self._consumer(*topics, auto_offset_reset="earliest") as consumer:
-            partitions = sorted(consumer.assignment())
-            ends = await consumer.end_offsets(partitions)
-            found: list[ConsumerRecord[bytes, bytes]] = []
-            while not all([await consumer.position(each) >= ends[each] for each in partitions]):
-                batches = await consumer.getmany(timeout_ms=100)
-                found += [record for batch in batches.values() for record in batch]
-            return found
+        return [record async for record in everything(self._bootstrap, *await self._topics(topic))]
 
     async def _marks(self) -> dict[TopicPartition, Ranges]:
         topics = await self._topics(None)
-        async with self._consumer(*topics) as consumer, self._admin() as admin:
-            partitions = sorted(consumer.assignment())
+        async with consumer(self._bootstrap, *topics) as reader, self._admin() as admin:
+            partitions = sorted(reader.assignment())
             committed = await admin.list_consumer_group_offsets(GROUP, partitions=partitions) if partitions else {}
         return {
             partition: Ranges.of_commit(mark.offset, mark.metadata)
@@ -140,17 +131,6 @@ class DeadLetters:
             yield admin
         finally:
             await admin.close()
-
-    @asynccontextmanager
-    async def _consumer(self, *topics: str, **options: Any) -> AsyncIterator[Any]:
-        consumer = AIOKafkaConsumer(
-            *topics, bootstrap_servers=self._bootstrap, enable_auto_commit=False, fetch_max_wait_ms=50, **options
-        )
-        await consumer.start()
-        try:
-            yield consumer
-        finally:
-            await consumer.stop()
 
     @asynccontextmanager
     async def _publisher(self) -> AsyncIterator[KafkaPublisher]:

@@ -73,3 +73,7 @@ class Documents(Protocol):
     async def find(self, where: Mapping[str, Any], limit: int) -> Sequence[Document]:
         """Give documents whose state has these values at these (dotted) paths."""
         ...
+
+    async def page(self, after: str, limit: int) -> Sequence[Document]:
+        """Give documents in the order of their keys, those behind ``after`` (the first ones: behind "")."""
+        ...

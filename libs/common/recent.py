@@ -64,6 +64,10 @@ class RecentDocuments(Documents):
     async def find(self, where: Mapping[str, Any], limit: int) -> Sequence[Document]:
         return await self._documents.find(where, limit)
 
+    @override
+    async def page(self, after: str, limit: int) -> Sequence[Document]:
+        return await self._documents.page(after, limit)
+
     def _remember(self, document: Document) -> None:
         # Two writers of one process may come back in the other order than the store took them.
         present = self._recent.get(document.key)

@@ -154,6 +154,12 @@ class MongoDocuments(Documents):
             found = self._collection.find({f"state.{path}": value for path, value in where.items()}).limit(limit)
             return [_document(raw) async for raw in found]
 
+    @override
+    async def page(self, after: str, limit: int) -> Sequence[Document]:
+        async with answering():
+            found = self._collection.find({"_id": {"$gt": after}}).sort("_id", ASCENDING).limit(limit)
+            return [_document(raw) async for raw in found]
+
 
 def _fields(document: Document) -> tuple[dict[str, Any], list[str]]:
     present: dict[str, Any] = {
@@ -248,6 +254,12 @@ class Reservations:
         async with answering():
             held = await self._collection.find_one({"_id": f"{kind}/{value}"})
         return None if held is None else str(held["owner"])
+
+    async def owners_of(self, kind: str, values: Sequence[str]) -> Mapping[str, str]:
+        """Give the owners of those of these values that are reserved."""
+        async with answering():
+            found = self._collection.find({"_id": {"$in": [f"{kind}/{value}" for value in values]}})
+            return {str(raw["_id"]).removeprefix(f"{kind}/"): str(raw["owner"]) async for raw in found}
 
     async def release(self, kind: str, value: str, owner: str) -> None:
         """Give a value back, if it is this owner's."""

@@ -19,10 +19,13 @@ from services.biometrics.decode import GuidanceKey, Picture, UndecodableError
 from services.biometrics.document import DOCUMENT, DocumentReader
 from services.biometrics.embedding import OnnxEmbedder, from_bytes, to_bytes
 from services.biometrics.face import FaceFinder
-from services.biometrics.liveness import LIVENESS, examine, observe
+from services.biometrics.limits import Limit, Measures
+from services.biometrics.liveness import LIVENESS, Verdict, examine
 from services.biometrics.models import single_thread, verify
 from services.biometrics.mrz_reader import MrzReader
-from services.biometrics.quality import SELFIE, Measures
+from services.biometrics.observation import observe
+from services.biometrics.pad import OnnxPad, PadModel
+from services.biometrics.quality import SELFIE
 from services.biometrics.reports import (
     ClipReport,
     DocumentReport,
@@ -34,7 +37,8 @@ from services.biometrics.reports import (
 
 # Longer sides in pixels to which media are scaled down: faces need no more, the small print of a card does.
 _SELFIE_SIDE, _CLIP_SIDE, _DOCUMENT_SIDE = 1280, 640, 2000
-_CLIP_RATE = 10.0
+# Frames a second that are looked at. A turn lasts, a blink does not.
+_CLIP_RATE, _BLINK_RATE = 6.0, 8.0
 _CERTAIN_FACE = 0.5
 
 
@@ -45,6 +49,7 @@ class Instruments:
     finder: FaceFinder
     embedder: OnnxEmbedder
     document: DocumentReader
+    pad: PadModel | None = None
 
 
 class ModelMismatchError(ValueError):
@@ -54,18 +59,24 @@ class ModelMismatchError(ValueError):
 _instruments: Instruments | None = None
 
 
-def load(models: Path) -> None:
+def load(models: Path, pad_card: Path | None = None) -> None:
     """Verify the models and make this process ready to analyse.
+
+    Args:
+        models: The folder that `services.biometrics.build_models` made.
+        pad_card: The card of a presentation-attack detector, if the operator mounts one.
 
     Raises:
         ModelsError: a model file is missing or not the one its manifest names.
+        PadError: the detector is not the one its card names.
         FileNotFoundError: Tesseract or its data are missing.
     """
     global _instruments  # noqa: PLW0603 - a process has one set of interpreters, made here and nowhere else
     single_thread()
     verified = verify(models)
     finder, embedder = FaceFinder(verified), OnnxEmbedder(verified)
-    _instruments = Instruments(finder, embedder, DocumentReader(finder, embedder, MrzReader()))
+    pad = None if pad_card is None else OnnxPad(pad_card)
+    _instruments = Instruments(finder, embedder, DocumentReader(finder, embedder, MrzReader()), pad)
 
 
 def _loaded() -> Instruments:
@@ -137,19 +148,28 @@ def analyse_clip(data: bytes, challenge: tuple[str, ...]) -> ClipReport:
     """
     actions = _actions(challenge)
     tools = _loaded()
+    rate = _BLINK_RATE if "blink" in actions else _CLIP_RATE
     try:
-        frames = decode.frames(data, _CLIP_RATE, _CLIP_SIDE)
-        observations = list(observe(frames, tools.finder, tools.embedder))
+        frames = decode.frames(data, rate, _CLIP_SIDE)
+        observations = list(observe(frames, tools.finder, tools.embedder, tools.pad))
     except UndecodableError as error:
-        return ClipReport(guidance=(error.key,), measures={}, profile=LIVENESS.version, model=tools.embedder.card.id)
-    verdict = examine(observations, actions, tools.embedder)
-    passed = not verdict.guidance and verdict.embedding is not None
+        return _clip(Verdict([error.key], {}))
+    return _clip(examine(observations, actions, tools.embedder, tools.pad))
+
+
+def _clip(verdict: Verdict) -> ClipReport:
+    tools = _loaded()
+    embedding = None if verdict.guidance or verdict.embedding is None else to_bytes(verdict.embedding)
+    same_person = Limit(at_most=tools.embedder.card.match)
     return ClipReport(
         guidance=tuple(verdict.guidance),
         measures=verdict.measures,
         profile=LIVENESS.version,
+        limits={**LIVENESS.limits, "IdentitySpread": same_person},
         model=tools.embedder.card.id,
-        embedding=to_bytes(verdict.embedding) if passed and verdict.embedding is not None else None,
+        embedding=embedding,
+        doubts=verdict.doubts,
+        pad=verdict.pad,
     )
 
 

@@ -140,3 +140,10 @@ def _blinked_in_place(challenge: Sequence[Action], steady: Sequence[Movement], s
     after = steady[place - 1].peak if place else -1
     before = steady[place].start if place < len(steady) else seen[-1].end + 1
     return any(movement.action == "blink" and after < movement.start < before for movement in seen)
+
+
+def longest_pause(samples: Sequence[Sample], seen: Sequence[Movement]) -> float:
+    """Return the most seconds that passed without a movement, before the first one or between two."""
+    starts = [samples[movement.start].time for movement in seen]
+    ends = [samples[0].time, *(samples[movement.end].time for movement in seen)]
+    return max((start - end for start, end in zip(starts, ends, strict=False)), default=0.0)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from services.biometrics.decode import GuidanceKey, Picture
 from services.biometrics.embedding import Embedder, Embedding
 from services.biometrics.face import Face, FaceFinder
+from services.biometrics.limits import Measures
 from services.biometrics.mrz import Mrz
 from services.biometrics.mrz_reader import MrzReader
 from services.biometrics.quad import find_cards, rectified
-from services.biometrics.quality import Measures
 
 
 @dataclass(frozen=True, slots=True)

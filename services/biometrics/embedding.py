@@ -50,11 +50,7 @@ class OnnxEmbedder:
 
     def embed(self, chips: list[Picture]) -> Embedding:
         """Run the network on all `chips` at once."""
-        batch = np.stack(chips).astype(np.float32)
-        if self._card.colour == "bgr":
-            batch = batch[..., ::-1]
-        batch = (batch - np.array(self._card.mean, np.float32)) * np.float32(self._card.scale)
-        return self._network(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)))
+        return self._network(self._card.batch(chips))
 
 
 def to_bytes(embedding: Embedding) -> bytes:

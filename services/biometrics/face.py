@@ -18,6 +18,7 @@ Matrix = NDArray[np.float64]
 
 DETECTOR_SIDE = 128
 MESH_SIDE = 192
+_ASTRAY = 0.1
 RIGHT_EYE = (33, 160, 158, 133, 153, 144)
 """The subject's right eye: outer corner, two points of the upper lid, inner corner, two of the lower."""
 LEFT_EYE = (263, 387, 385, 362, 380, 373)
@@ -75,7 +76,7 @@ class Face:
 
     def at(self, *indices: int) -> Points:
         """Return the mean of these points in the picture (x, y)."""
-        mean: Points = self.points[list(indices), :2].mean(axis=0)
+        mean: Points = self.points[indices, :2].sum(axis=0) / len(indices)
         return mean
 
     @property
@@ -144,6 +145,17 @@ class FaceFinder:
         face = self._mesh_in(picture, crop)
         return self._mesh_in(picture, _crop_around(face))
 
+    def follow(self, picture: Picture, before: Face) -> Face:
+        """Return the mesh of the face that was at `before` a moment ago, without looking for it again.
+
+        A second pass is made only where the face moved so far that the first saw it off its middle. What was there
+        and is gone shows as a low `presence`.
+        """
+        looked = _crop_around(before)
+        face = self._mesh_in(picture, looked)
+        centred = _crop_around(face)
+        return self._mesh_in(picture, centred) if _astray(looked, centred) else face
+
     def faces(self, picture: Picture) -> list[Face]:
         """Return every face of `picture` with its mesh, surest first."""
         return [self.mesh(picture, detection) for detection in self.detect(picture)]
@@ -151,7 +163,7 @@ class FaceFinder:
     def _mesh_in(self, picture: Picture, crop: Matrix) -> Face:
         size = (MESH_SIDE, MESH_SIDE)
         patch = cv2.warpAffine(picture, crop, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        outputs = self._mesh(patch[None].astype(np.float32) / np.float32(255))
+        outputs = self._mesh(np.multiply(patch, np.float32(1 / 255), dtype=np.float32)[None])
         mesh, presence = sorted(outputs, key=lambda output: -output.size)[:2]
         points = mesh.reshape(468, 3).astype(np.float64)
         scale = float(np.hypot(crop[0, 0], crop[1, 0]))
@@ -244,6 +256,14 @@ def _crop(centre: Points, side: float, angle: float, margin: float = 1.5) -> Mat
     cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
     turn = np.array([[cos, -sin], [sin, cos]])
     return np.column_stack([turn, centre - turn @ [MESH_SIDE / 2, MESH_SIDE / 2]])
+
+
+def _astray(looked: Matrix, centred: Matrix) -> bool:
+    """Tell whether a face stands off the middle of the crop by a tenth of its side, or fills another part of it."""
+    middle = np.array([MESH_SIDE / 2, MESH_SIDE / 2, 1])
+    side, wanted = (MESH_SIDE * float(np.hypot(crop[0, 0], crop[1, 0])) for crop in (looked, centred))
+    off = float(np.linalg.norm((looked - centred) @ middle))
+    return off > side * _ASTRAY or abs(wanted - side) > side * _ASTRAY
 
 
 def _crop_around(face: Face) -> Matrix:

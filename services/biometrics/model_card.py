@@ -1,9 +1,10 @@
-"""What an operator states about a face-embedding model: its card.
+"""What an operator states about a model: its card; above all that of the face embedding.
 
 The network behind an embedding can be exchanged for a better one. Everything that depends on the network is
 data on its card, thresholds above all: a distance means something only for the model that made it.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -29,20 +30,15 @@ class Anchor(BaseModel):
     y: float
 
 
-class ModelCard(BaseModel):
-    """How to feed a face-embedding network and how to read its answer.
+class NetworkCard(BaseModel):
+    """How to feed a network that looks at pictures: float32 [n, 3, size, size].
 
     Attributes:
-        id: Names the model wherever an embedding is kept.
+        id: Names the model wherever a result of it is kept.
         size: Side of the square input, pixels.
         colour: Order of the input's channels.
         mean: Subtracted per channel from values 0 to 255.
         scale: Multiplied after that.
-        anchors: The alignment template, at least two points.
-        metric: How two embeddings are compared; both measures are smaller for more alike faces.
-        dimensions: Length of an embedding.
-        match: Largest distance that counts as the same person.
-        review: Largest distance a clerk is asked about; beyond it, different persons.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +48,27 @@ class ModelCard(BaseModel):
     colour: Literal["rgb", "bgr"]
     mean: tuple[float, float, float]
     scale: float
+
+    def batch(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Turn RGB pictures of the card's size into one input."""
+        values = np.stack(pictures).astype(np.float32)
+        if self.colour == "bgr":
+            values = values[..., ::-1]
+        values = (values - np.array(self.mean, np.float32)) * np.float32(self.scale)
+        return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+
+
+class ModelCard(NetworkCard):
+    """How to feed a face-embedding network and how to read its answer.
+
+    Attributes:
+        anchors: The alignment template, at least two points.
+        metric: How two embeddings are compared; both measures are smaller for more alike faces.
+        dimensions: Length of an embedding.
+        match: Largest distance that counts as the same person.
+        review: Largest distance a clerk is asked about; beyond it, different persons.
+    """
+
     anchors: tuple[Anchor, ...] = Field(min_length=2)
     metric: Literal["euclidean", "cosine"]
     dimensions: int = Field(gt=0, le=4096)

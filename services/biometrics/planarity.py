@@ -27,6 +27,8 @@ _LANDMARKS = [
 ]
 # fmt: on
 FEWEST_TRACKED = 12
+_POINTS = 150
+_MARGIN = 0.3  # around the face, in eye distances: room for the tracker's windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +49,29 @@ def landmark_residual(facing: Face, turned: Face) -> float:
     return float(100 * np.sqrt((errors**2).mean()) / facing.eye_distance)
 
 
-def flow_residual(pictures: Sequence[Grey], facing: Face) -> Flow:
+def flow_residual(pictures: Sequence[Grey], faces: Sequence[Face]) -> Flow:
     """Track the face's texture from the first picture to the last and fit a homography to where it went.
 
     The worst tenth of the points is left out: tracks slip at the face's edge, of planes too.
+
+    Args:
+        pictures: At least one, of one size.
+        faces: The face in each of them.
     """
-    start = _texture(pictures[0], facing)
+    rows, columns = _window(pictures[0], faces)
+    cuts = [np.ascontiguousarray(picture[rows, columns]) for picture in pictures]
+    places = [face.points[:, :2] - [columns.start, rows.start] for face in faces]
+    start = _texture(cuts[0], places[0])
     if start is None:
         return Flow(0.0, 0)
-    source, target = _tracked(pictures, start)
+    source, target = _tracked(cuts, places, start)
     if len(source) < FEWEST_TRACKED:
         return Flow(0.0, len(source))
     homography, _ = cv2.findHomography(source, target, cv2.LMEDS)
     if homography is None:
         return Flow(0.0, len(source))
     errors = np.sort(_errors(source, target, homography))[: int(len(source) * 0.9)]
-    return Flow(float(100 * np.sqrt((errors**2).mean()) / facing.eye_distance), len(source))
+    return Flow(float(100 * np.sqrt((errors**2).mean()) / faces[0].eye_distance), len(source))
 
 
 def _errors(source: NDArray[Any], target: NDArray[Any], homography: NDArray[Any]) -> NDArray[np.float64]:
@@ -70,30 +79,54 @@ def _errors(source: NDArray[Any], target: NDArray[Any], homography: NDArray[Any]
     return np.asarray(np.linalg.norm(moved - target, axis=1))
 
 
-def _texture(picture: Grey, face: Face) -> NDArray[np.float32] | None:
+def _window(picture: Grey, faces: Sequence[Face]) -> tuple[slice, slice]:
+    """Return the rows and columns in which the face is throughout: what lies outside costs time and tells nothing."""
+    bounds = np.stack([face.bounds for face in faces])
+    low, high = bounds[:, :2].min(axis=0), bounds[:, 2:].max(axis=0)
+    margin = _MARGIN * faces[0].eye_distance
+    left, top = np.maximum(low - margin, 0).astype(int)
+    right, bottom = np.minimum(high + margin, picture.shape[::-1]).astype(int)
+    return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
+
+
+def _texture(picture: Grey, points: NDArray[np.float64]) -> NDArray[np.float32] | None:
     mask = np.zeros_like(picture)
-    hull = cv2.convexHull(face.points[:, :2].astype(np.int32))
-    cv2.fillConvexPoly(mask, hull, 255)
-    corners = cv2.goodFeaturesToTrack(picture, 150, 0.005, 5, mask=mask)
+    cv2.fillConvexPoly(mask, cv2.convexHull(points.astype(np.int32)), 255)
+    corners = cv2.goodFeaturesToTrack(picture, _POINTS, 0.005, 5, mask=mask)
     return None if corners is None else np.asarray(corners, np.float32)
 
 
-def _tracked(pictures: Sequence[Grey], start: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return where points began and ended that were found again on the way back of every step."""
+def _tracked(
+    pictures: Sequence[Grey], places: Sequence[NDArray[np.float64]], start: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return where points began and ended that were found again on the way back of every step.
+
+    Each is looked for where the face as a whole went, which is the same for a head and for a picture of one: what
+    tells them apart is found by the texture alone.
+    """
     origin = points = start
-    for before, after in pairwise(pictures):
+    for (before, here), (after, there) in pairwise(zip(pictures, places, strict=True)):
         if not len(points):
             break
-        moved, there = _step(before, after, points)
-        returned, back = _step(after, before, moved)
-        kept = there & back & (np.linalg.norm(returned - points, axis=2).ravel() < 1)
+        moved, found = _step(before, after, points, _carried(points, here, there))
+        returned, back = _step(after, before, moved, _carried(moved, there, here))
+        kept = found & back & (np.linalg.norm(returned - points, axis=2).ravel() < 1)
         origin, points = origin[kept], moved[kept]
     return origin.reshape(-1, 2), points.reshape(-1, 2)
 
 
-def _step(before: Grey, after: Grey, points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _carried(points: NDArray[np.float32], here: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Move points (n, 1, 2) by the affine map that best brings the landmarks from `here` to `there`."""
+    source = np.column_stack([here[_LANDMARKS], np.ones(len(_LANDMARKS))])
+    matrix, *_ = np.linalg.lstsq(source, there[_LANDMARKS], rcond=None)
+    return np.asarray(points @ matrix[:2] + matrix[2], np.float32)
+
+
+def _step(
+    before: Grey, after: Grey, points: NDArray[np.float32], guess: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Track points (n, 1, 2) by Lucas and Kanade's pyramids; return where they went and which were found."""
     moved, found, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, points, np.empty_like(points), winSize=(21, 21), maxLevel=3
+        before, after, points, guess, winSize=(21, 21), maxLevel=1, flags=cv2.OPTFLOW_USE_INITIAL_FLOW
     )
     return np.asarray(moved, np.float32), (found == 1).ravel()

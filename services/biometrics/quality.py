@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from services.biometrics.decode import GuidanceKey, Picture
 from services.biometrics.face import CHIN, OVAL, Face, patch, similarity
-
-Measures = dict[str, float]
+from services.biometrics.limits import Measures
 
 # The face in a normal place: outer corners of the eyes and chin, in a square of 256 pixels.
 _SIDE = 256

@@ -6,9 +6,9 @@ Guidance keys name texts of the portal, sorted by what they speak of:
 |---|---|---|
 | `picture.` | the file of a picture: `not_an_image`, `too_large`, `too_many_pixels`, `too_small`, `animated`, `damaged` | `decode` |
 | `clip.` | the file of a clip: `not_a_video`, `too_large`, `too_many_pixels`, `too_many_frames`, `too_long`, `too_short`, `damaged` | `decode` |
-| `clip.` | the recording: `face_lost`, `one_person_only`, `interrupted`, `frozen`, `start_facing_camera` | `liveness` |
-| `clip.` | the challenge: `no_left`, `no_right`, `no_blink`, `no_closer`, `wrong_order` | `challenge` |
-| `clip.` | doubt that it is a live head: `looks_flat`, `move_slowly` | `liveness` |
+| `clip.` | the recording: `face_lost`, `one_person_only`, `interrupted`, `frozen`, `looped`, `start_facing_camera` | `liveness` |
+| `clip.` | the challenge: `no_left`, `no_right`, `no_blink`, `no_closer`, `wrong_order`, `too_slow` | `challenge`, `liveness` |
+| `clip.` | doubt that it is a live head: `looks_flat`, `move_slowly`; for a clerk: `pad_doubt` | `liveness` |
 | `selfie.` | `no_face`, `one_person_only`, `come_closer`, `move_back`, `centre_face`, `too_dark`, `too_bright`, `low_contrast`, `uneven_light`, `blurred`, `look_straight` | `quality`, `analysis` |
 | `document.` | `no_portrait`, `come_closer`, `mrz_unreadable`, `no_iin`, `blurred`, `glare`, `one_or_two_pictures` | `document`, `analysis` |
 """  # noqa: E501 - a table
@@ -18,8 +18,10 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from services.biometrics.decode import GuidanceKey
+from services.biometrics.limits import Limit
 from services.biometrics.model_card import Band
 from services.biometrics.mrz import Mrz
+from services.biometrics.pad import PadResult
 
 Pair = Literal["selfie-clip", "selfie-document", "clip-document"]
 
@@ -45,6 +47,8 @@ class Report(BaseModel):
         profile: The version of the thresholds it was judged by.
         model: The id of the embedding's model.
         embedding: Little-endian float32; of a selfie or clip only if it passed, of a document if it has a face.
+        doubts: Text keys of what neither passes nor fails, and is for a clerk to judge.
+        limits: The thresholds of the profile, by the name of the measure.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
@@ -54,6 +58,8 @@ class Report(BaseModel):
     profile: str
     model: str
     embedding: bytes | None = None
+    doubts: tuple[GuidanceKey, ...] = ()
+    limits: dict[str, Limit] = {}
 
     @property
     def ok(self) -> bool:
@@ -66,7 +72,13 @@ class SelfieReport(Report):
 
 
 class ClipReport(Report):
-    """Of the clip in which the citizen does what the challenge asks; the embedding is that of straight frames."""
+    """Of the clip in which the citizen does what the challenge asks; the embedding is that of straight frames.
+
+    Attributes:
+        pad: What the presentation-attack detector said, or that there is none.
+    """
+
+    pad: PadResult = PadResult()
 
 
 class DocumentReport(Report):

@@ -5,20 +5,14 @@ people are sealed; in clear are serial numbers, digests, dates, reasons, and who
 """
 
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal, Protocol
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from libs.common.contracts.people import Person
-from libs.common.der import serial_text
 from libs.common.sealing import Sealed
-from services.ca.domain import Certificate, IntentRecord, Numbered
-from services.ca.issuance import Intent
-from services.ca.shards import Shard
+from services.ca.domain import IntentRecord
 
 
 class _Value(BaseModel):
@@ -252,80 +246,3 @@ class Ledger(Protocol):
             Unavailable: the store does not answer; whether they are on record is unknown.
         """
         ...
-
-
-def intended(record: IntentRecord, holder: Person | None) -> CertificateIntended:
-    """Tell what is about to be signed."""
-    intent = Intent.model_validate_json(record.intent)
-    return CertificateIntended(
-        serial=intent.serial_number,
-        profile=intent.profile,
-        not_before=intent.not_before,
-        crl_shard=intent.crl_shard,
-        after=Intended(tbs_sha256=intent.tbs_sha256),
-        record=Sealed(record),
-        holder=None if holder is None else Sealed(holder),
-    )
-
-
-def issued(signed: x509.Certificate, citizen_id: str | None = None, person_ref: str | None = None) -> CertificateIssued:
-    """Tell what was signed."""
-    extensions = signed.extensions
-    return CertificateIssued(
-        serial=serial_text(signed.serial_number),
-        key_id=extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex(),
-        issuer_key_id=(
-            extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
-        ).hex(),
-        signature=signed.signature.hex(),
-        citizen_id=citizen_id,
-        person_ref=person_ref,
-        before=Intended(tbs_sha256=hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()),
-        after=Good(certificate_sha256=signed.fingerprint(hashes.SHA256()).hex()),
-    )
-
-
-def revoked(numbers: Sequence[Numbered]) -> tuple[CertificateRevoked, ...]:
-    """Tell which serial numbers are no longer good; those that are, are passed over."""
-    return tuple(
-        CertificateRevoked(
-            serial=each.serial,
-            before=_good(each) if isinstance(each, Certificate) else None,
-            after=Revoked(at=each.revoked_at, reason=each.revoked_for or "unspecified"),
-        )
-        for each in numbers
-        if each.revoked_at is not None
-    )
-
-
-def list_intended(place: str, shard: Shard, now: datetime) -> ListIntended:
-    """Tell which edition of a revocation list is about to be signed, and which it follows."""
-    return ListIntended(
-        place=place,
-        before=None if shard.der is None else _edition(bytes.fromhex(shard.der)),
-        after=Edition(number=shard.number + 1, this_update=now.replace(microsecond=0), entries=len(shard.entries)),
-    )
-
-
-def list_signed(intended: ListIntended, der: bytes) -> ListSigned:
-    """Tell that the edition was signed."""
-    return ListSigned(place=intended.place, before=intended.before, after=_edition(der))
-
-
-def _edition(der: bytes) -> Edition:
-    crl = x509.load_der_x509_crl(der)
-    return Edition(
-        number=crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number,
-        this_update=crl.last_update_utc,
-        entries=len(crl),
-        sha256=hashlib.sha256(der).hexdigest(),
-    )
-
-
-def _good(stored: Certificate) -> Good:
-    return Good(certificate_sha256=certificate(stored).fingerprint(hashes.SHA256()).hex())
-
-
-def certificate(stored: Certificate) -> x509.Certificate:
-    """Read a stored certificate."""
-    return x509.load_pem_x509_certificate(stored.text.value.pem.encode())

@@ -17,7 +17,6 @@ from services.ca.acts import Configuration
 from services.ca.authority import IssuingAuthority
 from services.ca.checkpoints import Checkpoint, Checkpoints
 from services.ca.clock import WatchedClock
-from services.ca.evidence import Witness
 from services.ca.handlers import Handlers
 from services.ca.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
 from services.ca.keys import EncryptedFiles, KeyStore, require_ec
@@ -30,6 +29,7 @@ from services.ca.responder import ResponderState
 from services.ca.responders import Responders
 from services.ca.service import CaService
 from services.ca.settings import Settings
+from services.ca.signature_evidence import Witness
 from services.ca.status import StatusBook
 from services.ca.tsa import TimeStampAuthority
 from services.ca.tsa_api import TimeStamping, tsa_routes

@@ -106,6 +106,18 @@ class IssuingAuthority:
         return sign_crl(entries, edition, issuer, self.keys[place.issuer]).public_bytes(Encoding.DER)
 
 
+def order_of(stored: Numbered, request: Request, person: Person) -> Order:
+    """Give the order that a stored certificate was made from. No key is used."""
+    return Order(
+        profile=PROFILES[stored.profile],
+        holder=_holder(person),
+        public_key=_public_key(request),
+        serial_number=int(stored.serial, 16),
+        not_before=stored.not_before,
+        crl_shard=stored.crl_shard,
+    )
+
+
 def _holder(person: Person) -> holders.Person:
     return holders.Person(
         iin=person.iin, surname=person.surname, given_name=person.given_name, patronymic=person.patronymic or ""

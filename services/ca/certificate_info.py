@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from libs.common.der import serial_text
-from services.ca.evidence import Evidence, Source
 from services.ca.ocsp import Good, Revoked
+from services.ca.signature_evidence import Evidence, Source
 from services.ca.verification import Finding
 
 _KEY_USERS: Final = {

@@ -1,122 +1,180 @@
-"""What the authority itself says about a certificate's revocation, signed, for others to keep."""
+"""What ledger, store, revocation lists and topics say about each serial number, laid side by side. Pure."""
 
-import asyncio
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, Literal, Protocol
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
 
-from cryptography import x509
+from libs.common.chain import GENESIS, Break, Entry, Head, breaks
+from services.ca.acts import (
+    Act,
+    Archived,
+    CertificateIntended,
+    CertificateIssued,
+    CertificateRevoked,
+    Checkpointed,
+    ConfigurationChanged,
+    ListSigned,
+)
 
-from libs.common.errors import Refused, Unavailable
-from libs.common.values import Clock
-from services.ca.ocsp import Good, OcspRefused, Revoked, Status
-from services.ca.ocsp_service import OcspService
-from services.ca.shards import ShardId
-
-Source = Literal["OCSP", "CRL"]
-
-MAX_LIST: Final = 512 * 1024
-"""Octets of a revocation list that travel with an answer; of a longer one, the address has to do."""
-
-
-class Lists(Protocol):
-    """Where revocation lists are."""
-
-    async def revocation_list(self, place: ShardId) -> bytes | None:
-        """Give the current edition of a shard, DER."""
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What was found, and the signed object that says so.
+class Revocation:
+    """When (UTC, whole seconds, as lists have it) and why."""
+
+    at: datetime
+    reason: str
+
+    @classmethod
+    def of(cls, at: datetime, reason: str | None) -> "Revocation":
+        """Take it from where it is kept more exactly."""
+        return cls(at.astimezone(UTC).replace(microsecond=0), reason or "unspecified")
+
+
+@dataclass(slots=True)
+class Slip:
+    """Everything known about one serial number. ``touched`` is when it was last on record or told.
 
     Attributes:
-        signed: OCSP response or revocation list, DER; None for a list above ``MAX_LIST``.
-        this_update: for which time the source speaks.
+        about: the journey, or ``authority/…`` for the operator's own.
+        intended, issued: SHA-256 of the bytes to be signed, as the ledger has them before and after the signature.
+        certificate: SHA-256 of the certificate, by the ledger.
+        stored: the certificate's SHA-256, by the store; ``stored_tbs`` that of its signed part.
+        places: the journeys under which the store has it.
+        state: the kind of enrolment that has it.
+        troubles: what is wrong with the stored certificate by itself.
     """
 
-    source: Source
-    status: Status
-    signed: bytes | None
-    this_update: datetime
+    serial: str
+    about: str = ""
+    first: datetime = NEVER
+    touched: datetime = NEVER
+    intended: str | None = None
+    issued: str | None = None
+    certificate: str | None = None
+    revoked: Revocation | None = None
+    state: Literal["issued", "void", "issuing"] | None = None
+    places: tuple[str, ...] = ()
+    stored: str | None = None
+    stored_tbs: str | None = None
+    stored_revoked: Revocation | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    shard: str = ""
+    owner: str | None = None
+    listed: Revocation | None = None
+    told: datetime | None = None
+    told_revoked: Revocation | None = None
+    troubles: list[str] = field(default_factory=list)
 
-    def objection(self, at: datetime, *, proven: bool) -> str | None:
-        """Say what speaks against a certificate at that time; None if nothing does.
+    def touch(self, at: datetime) -> None:
+        """Note that something was said about it at that time."""
+        self.first = at if self.first == NEVER else min(self.first, at)
+        self.touched = max(self.touched, at)
 
-        A key that somebody else may have had is good for no time that is merely claimed: nobody knows since when
-        (RFC 5280, 5.3.2). A time-stamp from before the revocation proves the time (EN 319 102-1, 5.5), so that
-        nobody can undo what he signed by reporting his key lost.
-        """
-        match self.status:
-            case Good():
-                return None
-            case Revoked(at=since, reason=reason):
-                late = since <= at or (reason == "keyCompromise" and not proven)
-                return "revoked" if late else None
+
+@dataclass(frozen=True, slots=True)
+class ListEdition:
+    """An edition of a revocation list as the store serves it; ``trouble`` if it is none."""
+
+    place: str
+    number: int = 0
+    sha256: str = ""
+    next_update: datetime | None = None
+    trouble: str | None = None
+
+
+@dataclass(slots=True)
+class Evidence:
+    """All slips, and what is known beside them.
+
+    Attributes:
+        begins: where the ledger begins: `GENESIS`, or where it was cut off.
+        head: where it ends.
+        wanted: the positions that checkpoints speak of, to be filled in first; ``hashes`` of those entries.
+        checkpoints: what vouches for the ledger, each with where it comes from; ``unvouched`` those whose
+            time-stamp is not good, and why.
+        topics: whether topics were read; else nothing is said about them. ``issued_since``, ``revoked_since``:
+            the oldest fact that stood there.
+    """
+
+    slips: dict[str, Slip] = field(default_factory=dict)
+    begins: Head = GENESIS
+    head: Head = GENESIS
+    began_at: datetime | None = None
+    breaks: list[Break] = field(default_factory=list)
+    unreadable: list[int] = field(default_factory=list)
+    wanted: set[int] = field(default_factory=set)
+    hashes: dict[int, str] = field(default_factory=dict)
+    checkpoints: list[tuple[str, Checkpointed]] = field(default_factory=list)
+    unvouched: list[tuple[str, str]] = field(default_factory=list)
+    archived: list[Archived] = field(default_factory=list)
+    base_urls: set[str] = field(default_factory=set)
+    recorded_lists: dict[str, dict[int, str | None]] = field(default_factory=lambda: defaultdict(dict))
+    lists: list[ListEdition] = field(default_factory=list)
+    topics: bool = False
+    issued_since: datetime | None = None
+    revoked_since: datetime | None = None
+    entries: int = 0
+    enrolments: int = 0
+
+    def slip(self, serial: str) -> Slip:
+        """Give the slip of a serial number, a new one if need be."""
+        return self.slips.setdefault(serial, Slip(serial))
+
+    def follow(self, page: Sequence[Entry]) -> None:
+        """Follow the ledger over its next entries, and note where it does not hold."""
+        self.breaks += breaks(page, self.head if self.entries else self.begins)
+        self.hashes |= {entry.position: entry.hash for entry in page if entry.position in self.wanted}
+        self.began_at = self.began_at or moment(page[0])
+        self.entries += len(page)
+        self.head = page[-1].head
+
+    def take(self, entry: Entry, act: Act) -> None:
+        """Note what an act on record says."""
+        match act:
+            case CertificateIntended() | CertificateIssued() | CertificateRevoked():
+                slip = self.slip(act.serial)
+                slip.about = entry.fact.about
+                slip.touch(moment(entry))
+                _note(slip, act)
+            case ListSigned():
+                self.recorded_lists[act.place][act.after.number] = act.after.sha256
+            case ConfigurationChanged():
+                self.base_urls.add(act.after.base_url)
+            case Checkpointed():
+                self.checkpoints.append((f"entry {entry.position}", act))
+            case Archived():
+                self.archived.append(act)
             case _:
-                return "unknown_certificate"
+                pass
 
 
-class Witness:
-    """Gives evidence about certificates of ours.
-
-    Args:
-        ocsp: the responder, asked each time; what it says is from this very moment.
-        lists: the revocation lists, for those who ask for them too.
-    """
-
-    def __init__(self, ocsp: OcspService, lists: Lists, clock: Clock) -> None:
-        self._ocsp = ocsp
-        self._lists = lists
-        self._clock = clock
-
-    async def about(self, certificate: x509.Certificate, sources: frozenset[Source]) -> tuple[Evidence, ...]:
-        """Ask the responder, always, and the certificate's revocation list if that is asked for.
-
-        Raises:
-            Refused: ``verify.unavailable``: whether it was revoked can't be told now.
-        """
-        try:
-            found = [await self._answered(certificate)]
-            if "CRL" in sources:
-                found.append(await self._listed(certificate))
-        except (OcspRefused, Unavailable):
-            detail = "Whether this certificate was revoked can't be told at the moment. Please try again shortly."
-            raise Refused("verify.unavailable", detail, 503) from None
-        return tuple(found)
-
-    async def _answered(self, certificate: x509.Certificate) -> Evidence:
-        now = self._clock()
-        status, der = await self._ocsp.evidence(certificate)
-        return Evidence("OCSP", status, der, now.replace(microsecond=0))
-
-    async def _listed(self, certificate: x509.Certificate) -> Evidence:
-        der = await self._lists.revocation_list(_shard(certificate))
-        if der is None:
-            raise Unavailable("the certificate's revocation list is not published")
-        status, this_update, next_update = await asyncio.to_thread(_look_up, der, certificate.serial_number)
-        if next_update is None or next_update < self._clock():
-            raise Unavailable("the certificate's revocation list is out of date")
-        return Evidence("CRL", status, der if len(der) <= MAX_LIST else None, this_update)
+def _note(slip: Slip, act: CertificateIntended | CertificateIssued | CertificateRevoked) -> None:
+    match act:
+        case CertificateIntended():
+            slip.intended = act.after.tbs_sha256
+        case CertificateIssued():
+            slip.issued, slip.certificate = act.before.tbs_sha256, act.after.certificate_sha256
+        case CertificateRevoked():
+            slip.revoked = Revocation.of(act.after.at, act.after.reason)
 
 
-def _look_up(der: bytes, serial_number: int) -> tuple[Status, datetime, datetime | None]:
-    crl = x509.load_der_x509_crl(der)
-    entry = crl.get_revoked_certificate_by_serial_number(serial_number)
-    return Good() if entry is None else _revoked(entry), crl.last_update_utc, crl.next_update_utc
+def moment(entry: Entry) -> datetime:
+    """Give when an entry was appended."""
+    return datetime.fromisoformat(entry.at)
 
 
-def _revoked(entry: x509.RevokedCertificate) -> Revoked:
-    try:
-        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
-    except x509.ExtensionNotFound:
-        reason = "unspecified"
-    return Revoked(entry.revocation_date_utc, reason)
-
-
-def _shard(certificate: x509.Certificate) -> ShardId:
-    """Read which list it is out of its address, which ends in ``/<issuer>/crl/<number>.crl``."""
-    points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    address = str(next(name.value for point in points for name in point.full_name or ()))
-    *_, issuer, _, number = address.removesuffix(".crl").split("/")
-    return ShardId(issuer, int(number))
+def in_batches(values: Iterable[str], size: int) -> Iterable[list[str]]:
+    """Give values in lists of at most this size."""
+    batch: list[str] = []
+    for value in values:
+        batch.append(value)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,5 +1,6 @@
 """What the authority asks of others."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
@@ -12,4 +13,8 @@ class SerialBook(Protocol):
 
     async def owner(self, kind: str, value: str) -> str | None:
         """Give the owner of a reserved value, or None."""
+        ...
+
+    async def owners_of(self, kind: str, values: Sequence[str]) -> Mapping[str, str]:
+        """Give the owners of those of these values that are reserved."""
         ...

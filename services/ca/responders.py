@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from libs.common.aggregates import Aggregates
 from libs.common.der import serial_text
 from libs.common.values import Clock
-from services.ca import acts, responder
+from services.ca import recording, responder
 from services.ca.acts import Ledger
 from services.ca.authority import IssuingAuthority
 from services.ca.domain import IntentRecord
@@ -169,9 +169,9 @@ class _Kept:
         authority, intent = self._authority, Intent.model_validate_json(record)
         order = intent.order(self._holder, self._key.public_key())
         issuer, publication, about = self.issuing.issuer, authority.publication, own(self.issuing.label, "ocsp")
-        await self._ledger.record(about, acts.intended(IntentRecord(intent=record), None))
+        await self._ledger.record(about, recording.intended(IntentRecord(intent=record), None))
         signed = resume(intent, order, issuer, publication, authority.keys[issuer.label])
-        await self._ledger.record(about, acts.issued(signed))
+        await self._ledger.record(about, recording.issued(signed))
         certificate = signed.public_bytes(Encoding.PEM).decode()
         log.info("responder.certified", serial=intent.serial_number, issuer=issuer.label)
         begins = intent.not_before

@@ -14,7 +14,7 @@ from libs.common.sealing import Sealed
 from libs.common.store import Taken
 from libs.common.values import Clock
 from libs.common.vouching import renewal_document
-from services.ca import acts, aftercare, domain, holdings, shards
+from services.ca import aftercare, domain, holdings, recording, shards
 from services.ca.acts import Ledger, RevocationAsked
 from services.ca.authority import IssuingAuthority
 from services.ca.domain import (
@@ -161,10 +161,10 @@ class CaService:
         if shard is None:
             return
         place = f"list/{key}"
-        intended = acts.list_intended(place, shard, now)
+        intended = recording.list_intended(place, shard, now)
         await self._ledger.record(place, intended)
         der = self._authority.sign_list(ShardId.parse(key), shard, now)
-        await self._ledger.record(place, acts.list_signed(intended, der))
+        await self._ledger.record(place, recording.list_signed(intended, der))
         await self._lists.apply(key, lambda state: shards.publish(state, shard, der, now))
 
     async def _reserve_key(self, request: Request, journey_id: str) -> None:
@@ -194,7 +194,7 @@ class CaService:
         """Sign what was recorded, again if a crash lost the signature; or see to it that it counts as revoked."""
         person, facts = _person(state), state.facts
         pairs = [(intent.value, request) for intent, request in zip(state.intents, state.requests, strict=True)]
-        await self._ledger.record(journey_id, *(acts.intended(record, person) for record, _ in pairs))
+        await self._ledger.record(journey_id, *(recording.intended(record, person) for record, _ in pairs))
         try:
             # 6. Signed: exactly the recorded bytes, linted once more.
             certificates = tuple(self._authority.sign(record, request, person) for record, request in pairs)
@@ -203,7 +203,9 @@ class CaService:
             numbers = tuple(self._authority.presume(record, request) for record, request in pairs)
             await self._enrolments.apply(journey_id, lambda state: domain.void(state, numbers, reason, self._clock()))
             return
-        issued = (acts.issued(acts.certificate(each), facts.citizen_id, facts.person_ref) for each in certificates)
+        issued = (
+            recording.issued(recording.certificate(each), facts.citizen_id, facts.person_ref) for each in certificates
+        )
         await self._ledger.record(journey_id, *issued)
         log.info("issuance.signed", subject=journey_id, serials=[each.serial for each in certificates])
         # 7. Stored, and 8. published: one event a certificate, from the outbox of the same write.
@@ -216,7 +218,7 @@ class CaService:
             holding = await self._holdings.apply(state.facts.citizen_id, lambda known: holdings.add(known, held))
             for older in holding.superseded if holding else ():
                 await self._enrolments.apply(older, lambda each: domain.revoke(each, None, "superseded", self._clock()))
-        await self._ledger.record(journey_id, *acts.revoked(state.certificates))
+        await self._ledger.record(journey_id, *recording.revoked(state.certificates))
         revoked = [each for each in state.certificates if each.revoked_at is not None]
         for each in revoked:
             await self._list(each)

@@ -1,5 +1,6 @@
 """Verifying our own time-stamps, such as those over the ledger."""
 
+import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from libs.common.cms_structures import ContentInfo, signed_attributes
 from libs.common.trust import CertificateRefused, TrustAnchors
 from libs.common.uses import TIME_STAMPING
+from services.ca.acts import Checkpointed
 from services.ca.tsa_structures import TST_INFO, TstInfo, read_granted
 
 _MESSAGE_DIGEST: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.4")
@@ -48,6 +50,14 @@ def verify(response: bytes, digest: bytes, anchors: TrustAnchors) -> Stamped:
     if info.imprint.digest != digest:
         raise StampRefused("it is over something else")
     return Stamped(at, certificate)
+
+
+def verify_checkpoint(checkpoint: Checkpointed, anchors: TrustAnchors) -> Stamped:
+    """Verify that a checkpoint was vouched for. StampRefused if not."""
+    try:
+        return verify(base64.b64decode(checkpoint.token, validate=True), bytes.fromhex(checkpoint.hash), anchors)
+    except ValueError as error:
+        raise StampRefused("it does not read as a checkpoint") from error
 
 
 def _content(token: ContentInfo) -> tuple[TstInfo, bytes]:

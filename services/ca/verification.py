@@ -17,7 +17,7 @@ from libs.common.cms_structures import SignerInfo
 from libs.common.trust import CertificateRefused, TrustAnchors
 from libs.common.uses import PERSON_AUTH, SIGNING
 from libs.common.values import Clock
-from services.ca.evidence import Evidence, Source, Witness
+from services.ca.signature_evidence import Evidence, Source, Witness
 from services.ca.timestamps import NotStampedError, TimeStamp, time_stamp
 from services.ca.xml_signatures import XmlRefused, XmlSignature, read_xml
 

@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 from libs.common.der import serial_text
 from libs.common.http import MB, body_limit
 from services.ca.certificate_info import CertificateOut, Shown, certificate_out
-from services.ca.evidence import Source
+from services.ca.signature_evidence import Source
 from services.ca.timestamps import TimeStamp
 from services.ca.verification import Finding, Question, Report, Use, Verification
 

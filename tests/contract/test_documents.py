@@ -194,6 +194,23 @@ async def test_documents_are_found_by_values_at_paths_of_their_state(documents: 
     assert len(await documents.find({"open": True}, 2)) == 2
 
 
+async def test_all_documents_come_page_by_page_in_the_order_of_their_keys(documents: Documents) -> None:
+    for key in ("c", "a", "e", "b", "d"):
+        await documents.store(document(key))
+    assert [each.key for each in await documents.page("", 2)] == ["a", "b"]
+    assert [each.key for each in await documents.page("b", 10)] == ["c", "d", "e"]
+    assert await documents.page("e", 10) == []
+
+
+async def test_the_owners_of_many_values_are_given_at_once(
+    reservations: Reservations | MemoryReservations,
+) -> None:
+    await reservations.take("serial", "1", "first")
+    await reservations.take("serial", "2", "second")
+    await reservations.take("key", "3", "first")
+    assert await reservations.owners_of("serial", ["1", "2", "3"]) == {"1": "first", "2": "second"}
+
+
 async def test_a_value_is_reserved_for_one_owner_and_for_the_same_one_again(
     reservations: Reservations | MemoryReservations,
 ) -> None:

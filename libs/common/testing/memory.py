@@ -60,6 +60,10 @@ class MemoryDocuments(Documents):
     async def find(self, where: Mapping[str, Any], limit: int) -> Sequence[Document]:
         return [row for row in self.rows.values() if all(_holds(row.state, *each) for each in where.items())][:limit]
 
+    @override
+    async def page(self, after: str, limit: int) -> Sequence[Document]:
+        return [row for key, row in sorted(self.rows.items()) if key > after][:limit]
+
 
 def _holds(state: Mapping[str, Any], path: str, wanted: Any) -> bool:
     """Compare as MongoDB does: what is missing is None, and a list holds each of its members."""
@@ -95,6 +99,10 @@ class MemoryReservations:
     async def owner(self, kind: str, value: str) -> str | None:
         """Give the owner of a reserved value, or None."""
         return self.owners.get((kind, value))
+
+    async def owners_of(self, kind: str, values: Sequence[str]) -> Mapping[str, str]:
+        """Give the owners of those of these values that are reserved."""
+        return {value: self.owners[kind, value] for value in values if (kind, value) in self.owners}
 
     async def release(self, kind: str, value: str, owner: str) -> None:
         """Give a value back, if it is this owner's."""

@@ -9,7 +9,8 @@ from deploy.media.photos import Who
 from deploy.media.puppet import Attitude, Puppet
 from services.biometrics.analysis import analyse_selfie
 from services.biometrics.decode import Picture
-from services.biometrics.quality import SELFIE, Measures, judge
+from services.biometrics.limits import Measures
+from services.biometrics.quality import SELFIE, judge
 from tests.unit.biometrics.conftest import jpeg
 
 pytestmark = pytest.mark.usefixtures("loaded")

@@ -30,6 +30,7 @@ class Witnessed(Office):
 
     def __init__(self, world: World, authority: CertificationAuthority, faults: Faults | None = None) -> None:
         super().__init__(world, authority, faults)
+        self.authority = authority
         key = require_ec(keystore(authority.directory).load(TSA), TSA)
         tolerance = timedelta(milliseconds=500)
         self.drift = 0.0

@@ -17,11 +17,11 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 from libs.common.uses import PERSON_SIGN
 from services.ca.ceremony_config import CeremonyConfig
 from services.ca.domain import Certificate
-from services.ca.evidence import Witness
 from services.ca.hierarchy import HierarchyError, load
 from services.ca.issuers import PublicKey
 from services.ca.ocsp import read as ocsp_questions
 from services.ca.shards import ShardId
+from services.ca.signature_evidence import Witness
 from services.ca.verification import Question, Verification
 from tests.unit.ca.authority import EC, NOW, RSA, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.counter import Counter, openssl

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from libs.common.chain import breaks
-from services.ca import acts
+from services.ca import acts, recording
 from services.ca.acts import (
     ACTS,
     CertificateIntended,
@@ -106,7 +106,7 @@ async def test_an_issuance_and_a_revocation_stand_with_what_was_before_and_what_
         "list.signed",
     ]
     intended, issued, asked, revoked, listed = (told[n] for n in (0, 2, 4, 5, 7))
-    signed = acts.certificate(sign)
+    signed = recording.certificate(sign)
     assert isinstance(intended, CertificateIntended)
     assert intended.after.tbs_sha256 == hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()
     assert isinstance(issued, CertificateIssued)
@@ -168,7 +168,7 @@ async def test_a_journey_that_ends_badly_has_its_revocations_on_record_with_the_
 async def test_nothing_personal_stands_in_clear(world: World, office: Office) -> None:
     (sign, _) = await office.issued()
     text = "".join(entry.fact.payload + entry.fact.id + entry.fact.about for entry in world.chain.entries)
-    tbs = acts.certificate(sign).tbs_certificate_bytes
+    tbs = recording.certificate(sign).tbs_certificate_bytes
     planted = (
         PERSON.iin,
         PERSON.surname,

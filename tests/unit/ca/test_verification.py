@@ -19,8 +19,8 @@ from libs.common.cms_structures import Attribute, ContentInfo, SignerInfo
 from libs.common.der import tlv
 from libs.common.health import Health
 from libs.common.http import create_app
-from services.ca.evidence import Witness
 from services.ca.profiles import AUTH
+from services.ca.signature_evidence import Witness
 from services.ca.timestamps import SIGNATURE_TIME_STAMP
 from services.ca.verification import Verification
 from services.ca.verification_api import verification_routes

@@ -90,6 +90,11 @@ class FaultyDocuments(Documents):
         await self._before()
         return await self._rows.find(where, limit)
 
+    @override
+    async def page(self, after: str, limit: int) -> Sequence[Document]:
+        await self._before()
+        return await self._rows.page(after, limit)
+
 
 @dataclass(frozen=True)
 class LogRecord:

@@ -1,0 +1,231 @@
+"""Collecting the evidence for the check: from the store first, then the ledger, then the topics.
+
+In this order because the service writes the other way round: what is stored was on record before, and what is told
+was stored before. So nothing that happens meanwhile looks missing.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import ConsumerRecord
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import ValidationError
+
+from libs.common.aggregates import Aggregates
+from libs.common.chain import ChainStore
+from libs.common.contracts.ca import CertIssued, CertRevoked, LedgerCheckpointed
+from libs.common.der import serial_text
+from libs.common.events import Event, MalformedMessage, Meta, decode, read_meta
+from libs.common.reading import everything
+from libs.common.sealing import KeyNotHere, Keyring, SealError
+from services.ca.acts import Checkpointed
+from services.ca.domain import Certificate, Certified, EnrolmentState, IntentRecord, Issued, Issuing, Numbered
+from services.ca.evidence import Evidence, ListEdition, Revocation, in_batches
+from services.ca.hierarchy import Hierarchy
+from services.ca.issuance import Intent
+from services.ca.ledger import ChainLedger
+from services.ca.ports import SerialBook
+from services.ca.recording import certificate
+from services.ca.relint import troubles
+from services.ca.shards import Shard, ShardId
+from services.ca.stamps import StampRefused, verify_checkpoint
+
+PAGE: Final = 500
+UNREADABLE: Final = (ValidationError, SealError, KeyNotHere)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the evidence comes from."""
+
+    enrolments: Aggregates[EnrolmentState]
+    lists: Aggregates[Shard]
+    book: SerialBook
+    chain: ChainStore
+    ledger: ChainLedger
+    hierarchy: Hierarchy
+    keyring: Keyring
+
+
+async def gather(sources: Sources, witnesses: Iterable[tuple[str, Checkpointed]], base_url: str) -> Evidence:
+    """Collect what store and ledger say. ``witnesses`` are checkpoints kept elsewhere, with where that is."""
+    evidence = Evidence(base_urls={base_url})
+    evidence.checkpoints += witnesses
+    await _prepare(evidence, sources)
+    await _stored(evidence, sources)
+    async for key, shard in sources.lists.all():
+        _listed(evidence, key, shard, sources.hierarchy)
+    await _recorded(evidence, sources)
+    await _reserved(evidence, sources.book)
+    return evidence
+
+
+async def _prepare(evidence: Evidence, sources: Sources) -> None:
+    """Learn from the ledger what is needed to judge the rest: addresses of other days, places of checkpoints."""
+    evidence.begins = evidence.head = await sources.chain.start()
+    evidence.wanted |= {checkpoint.position for _, checkpoint in evidence.checkpoints}
+    for entry in await sources.chain.about("authority"):
+        try:
+            act = sources.ledger.read(entry)
+        except UNREADABLE:
+            continue  # told of when the ledger is followed
+        if isinstance(act, Checkpointed):
+            evidence.wanted.add(act.position)
+        evidence.base_urls |= {act.after.base_url} if act.kind == "configuration.changed" else set()
+
+
+async def _stored(evidence: Evidence, sources: Sources) -> None:
+    async for journey_id, state in sources.enrolments.all():
+        evidence.enrolments += 1
+        match state:
+            case Certified():
+                for number, each in enumerate(state.certificates):
+                    _stored_one(evidence, journey_id, state, each)
+                    if isinstance(state, Issued) and isinstance(each, Certificate):
+                        _looked_at(evidence, state, number, each, sources.hierarchy)
+            case Issuing():
+                for intent in state.intents:
+                    _pending(evidence, journey_id, intent.value)
+            case _:
+                pass
+
+
+def _pending(evidence: Evidence, journey_id: str, record: IntentRecord) -> None:
+    intent = Intent.model_validate_json(record.intent)
+    slip = evidence.slip(intent.serial_number)
+    slip.state, slip.places, slip.about = "issuing", (*slip.places, journey_id), journey_id
+    slip.touch(intent.not_before)
+
+
+def _stored_one(evidence: Evidence, journey_id: str, state: Certified, each: Numbered) -> None:
+    slip = evidence.slip(each.serial)
+    slip.state = "issued" if isinstance(state, Issued) else "void"
+    slip.places, slip.about = (*slip.places, journey_id), journey_id
+    slip.not_before, slip.not_after, slip.shard = each.not_before, each.not_after, str(each.crl_shard)
+    slip.touch(each.not_before)
+    if each.revoked_at is not None:
+        slip.stored_revoked = Revocation.of(each.revoked_at, each.revoked_for)
+        slip.touch(each.revoked_at)
+
+
+def _looked_at(evidence: Evidence, state: Issued, number: int, stored: Certificate, hierarchy: Hierarchy) -> None:
+    slip = evidence.slip(stored.serial)
+    try:
+        signed = certificate(stored)
+    except ValueError:
+        slip.troubles.append("it does not read as a certificate")
+        return
+    slip.stored = hashlib.sha256(signed.public_bytes(Encoding.DER)).hexdigest()
+    slip.stored_tbs = hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()
+    if state.facts.person is not None and state.facts.person.readable:
+        person, request = state.facts.person.value, state.requests[number]
+        slip.troubles += troubles(
+            stored,
+            signed,
+            request,
+            person,
+            issuer=hierarchy.generation(stored.issuer).issuer,
+            base_urls=evidence.base_urls,
+        )
+
+
+def _listed(evidence: Evidence, key: str, shard: Shard, hierarchy: Hierarchy) -> None:
+    place = f"list/{key}"
+    if shard.der is None:
+        evidence.lists.append(ListEdition(place, trouble="is missing: none was ever signed"))
+        return
+    der = bytes.fromhex(shard.der)
+    try:
+        crl = x509.load_der_x509_crl(der)
+        number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except (ValueError, x509.ExtensionNotFound):
+        evidence.lists.append(ListEdition(place, trouble="does not read as a revocation list"))
+        return
+    sound = crl.is_signature_valid(hierarchy.generation(ShardId.parse(key).issuer).issuer.public_key)
+    trouble = None if sound else "does not bear the authority's signature"
+    sha256 = hashlib.sha256(der).hexdigest()
+    evidence.lists.append(ListEdition(place, number, sha256, crl.next_update_utc, trouble))
+    for each in crl:
+        evidence.slip(serial_text(each.serial_number)).listed = Revocation(each.revocation_date_utc, _reason(each))
+
+
+def _reason(revoked: x509.RevokedCertificate) -> str:
+    try:
+        return str(revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason.value)
+    except x509.ExtensionNotFound:
+        return "unspecified"
+
+
+async def _recorded(evidence: Evidence, sources: Sources) -> None:
+    after = evidence.begins.position
+    while page := await sources.chain.read(after, PAGE):
+        evidence.follow(page)
+        for entry in page:
+            try:
+                evidence.take(entry, sources.ledger.read(entry))
+            except UNREADABLE:
+                evidence.unreadable.append(entry.position)
+        after = page[-1].position
+        await asyncio.sleep(0)
+    for source, checkpoint in evidence.checkpoints:
+        try:
+            verify_checkpoint(checkpoint, sources.hierarchy.trust)
+        except StampRefused as refusal:
+            evidence.unvouched.append((source, str(refusal)))
+
+
+async def _reserved(evidence: Evidence, book: SerialBook) -> None:
+    for batch in in_batches(evidence.slips, PAGE):
+        for serial, owner in (await book.owners_of("serial", batch)).items():
+            evidence.slips[serial].owner = owner
+
+
+async def hear(evidence: Evidence, facts: AsyncIterator[tuple[Event, Meta]]) -> None:
+    """Collect what the topics tell, as `told` gives it."""
+    evidence.topics = True
+    async for event, meta in facts:
+        if not isinstance(event, CertIssued | CertRevoked):
+            continue
+        slip = evidence.slip(event.serial)
+        slip.about = slip.about or meta.subject
+        slip.touch(meta.time)
+        if isinstance(event, CertIssued):
+            slip.told = meta.time
+            evidence.issued_since = min(evidence.issued_since or meta.time, meta.time)
+        else:
+            evidence.revoked_since = min(evidence.revoked_since or meta.time, meta.time)
+            slip.told_revoked = Revocation.of(event.revoked_at, event.reason)
+
+
+async def told(bootstrap: str, keyring: Keyring) -> AsyncIterator[tuple[Event, Meta]]:
+    """Give what the topics tell of certificates; records that are malformed are passed over, as subscribers do."""
+    kinds: dict[str, type[Event]] = {CertIssued.topic: CertIssued, CertRevoked.topic: CertRevoked}
+    async for record in everything(bootstrap, *kinds):
+        read = _event(kinds[record.topic], record, keyring)
+        if read is not None:
+            yield read
+
+
+async def witnesses(bootstrap: str, keyring: Keyring) -> list[tuple[str, Checkpointed]]:
+    """Give the checkpoints that were told."""
+    found: list[tuple[str, Checkpointed]] = []
+    async for record in everything(bootstrap, LedgerCheckpointed.topic):
+        read = _event(LedgerCheckpointed, record, keyring)
+        if read is not None and isinstance(read[0], LedgerCheckpointed):
+            checkpoint = Checkpointed.model_validate(read[0].model_dump())
+            found.append((f"{record.topic}/{record.partition}/{record.offset}", checkpoint))
+    return found
+
+
+def _event(kind: type[Event], record: ConsumerRecord[bytes, bytes], keyring: Keyring) -> tuple[Event, Meta] | None:
+    try:
+        meta = read_meta(record.headers, record.key)
+        if meta.type != kind.type() or meta.source != "ca":
+            return None
+        return decode(kind, meta, record.value or b"", keyring), meta
+    except (MalformedMessage, KeyNotHere):
+        return None

@@ -1,0 +1,81 @@
+"""What the authority's command-line tools open: the same store and ledger as the service, with the same settings."""
+
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import uvloop
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+
+from libs.common.chain_store import MongoChain
+from libs.common.engine import Kind
+from libs.common.errors import Unavailable
+from libs.common.platform import Platform, lay_out
+from libs.common.settings import explain
+from libs.common.values import Clock, new_id, utc_now
+from services.ca import domain, shards
+from services.ca.gather import Sources
+from services.ca.hierarchy import HierarchyError, load
+from services.ca.ledger import ChainLedger
+from services.ca.settings import Settings
+
+UNAVAILABLE: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The authority's data, opened by a tool."""
+
+    settings: Settings
+    platform: Platform
+    enrolments: Kind
+    lists: Kind
+    sources: Sources
+    clock: Clock
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator[Opened]:
+    """Open store and ledger; nothing is published, and no timer runs.
+
+    Raises:
+        HierarchyError: the certificates of the authorities do not hold together.
+    """
+    platform = lay_out("ca", settings, clock, new_id, answers_key="ca")
+    enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
+    lists = platform.engine.kind(shards.Shard, "revocations")
+    chain = MongoChain(platform.database, "ledger")
+    sources = Sources(
+        enrolments=enrolments.aggregates,
+        lists=lists.aggregates,
+        book=platform.reservations,
+        chain=chain,
+        ledger=ChainLedger(chain, platform.keyring, clock),
+        hierarchy=load(settings.directory, clock()),
+        keyring=platform.keyring,
+    )
+    try:
+        yield Opened(settings, platform, enrolments, lists, sources, clock)
+    finally:
+        await platform.database.stop()
+
+
+def run(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
+    """Do the work of a tool with the settings of the service, and give its exit status; 3 where nothing answers."""
+    try:
+        return uvloop.run(work(Settings()))
+    except ValidationError as error:
+        say(f"ca: {explain(error)}")
+    except HierarchyError as error:
+        say(f"ca: {error}")
+    except (Unavailable, KafkaError) as error:
+        say(f"ca: store or broker do not answer as they should: {type(error).__name__}: {error}")
+    return UNAVAILABLE
+
+
+def say(*lines: str) -> None:
+    """Print lines for people."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
