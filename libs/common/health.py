@@ -68,6 +68,8 @@ class Health:
         self._monotonic = monotonic
         self._probes: dict[str, Probe] = {}
         self._checks: dict[str, Check] = {}
+        self.notes: Final[dict[str, str]] = {}
+        """What whoever asks for readiness should know besides: it makes nobody unready."""
 
     def probe(self, name: str, stale_after_s: float = 60.0) -> Probe:
         """Add a liveness probe. Its loop must beat more often than every `stale_after_s` seconds."""

@@ -151,7 +151,8 @@ def _operations(metrics: Metrics, health: Health) -> APIRouter:
     @router.get("/health/ready")
     async def ready() -> JSONResponse:
         missing = await health.unready()
-        return JSONResponse({"ready": not missing, "no_answer_from": missing}, 503 if missing else 200)
+        told = {"ready": not missing, "no_answer_from": missing, **health.notes}
+        return JSONResponse(told, 503 if missing else 200)
 
     @router.get("/asyncapi")
     async def read_topics() -> JSONResponse:

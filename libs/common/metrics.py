@@ -39,6 +39,7 @@ class Metrics:
         self._delivery()
         self._journeys()
         self._http()
+        self._models()
         self.event_loop_lag_seconds = self._gauge(
             "event_loop_lag_seconds", "How late the event loop came back to a task that asked for a moment's sleep"
         )
@@ -105,6 +106,11 @@ class Metrics:
         """Labels: method, route (template, or ``unmatched``), status (class, as in ``2xx``)."""
         self.http_seconds = self._histogram(
             "http_seconds", "Time to answer an HTTP request", _HTTP_S, "method", "route"
+        )
+
+    def _models(self) -> None:
+        self.models = self._gauge(
+            "models", "1 for the model that serves a role, `not_configured` where none does", "role", "model"
         )
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:

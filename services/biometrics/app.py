@@ -12,6 +12,7 @@ from services.biometrics.analyser import Analyser, StubAnalyser, WorkerAnalyser
 from services.biometrics.challenge import Action
 from services.biometrics.domain import Challenge
 from services.biometrics.handlers import Handlers
+from services.biometrics.pad import NOT_CONFIGURED, read_card
 from services.biometrics.service import BiometricsService
 from services.biometrics.settings import Settings
 from services.biometrics.workers import Workers
@@ -19,6 +20,7 @@ from services.biometrics.workers import Workers
 MEDIA_KEY: Final = "biometrics"
 PURGE_EVERY_S: Final = 600.0
 ANALYSIS_LEASE_S: Final = 120.0
+PAD_ROLE: Final = "presentation-attack-detection"
 
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
@@ -27,6 +29,9 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     checks = platform.engine.kind(domain.Check, "checks", searched=("kind",))
     blobs = Blobs(platform.database, platform.keyring, clock, MEDIA_KEY)
     analyser, workers = _analyser(settings)
+    detector = NOT_CONFIGURED if settings.pad_card is None else read_card(settings.pad_card).id
+    platform.health.notes[PAD_ROLE] = detector
+    platform.metrics.models.labels(PAD_ROLE, detector).set(1)
     service = BiometricsService(
         checks.aggregates, blobs, analyser, rules=settings.rules, clock=clock, new_challenge=random_challenge
     )
@@ -47,7 +52,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
 def _analyser(settings: Settings) -> tuple[Analyser, list[Workers]]:
     if settings.analyser == "stub":
         return StubAnalyser(settings.profile), []
-    workers = Workers(settings.workers, analysis.load, settings.models)
+    workers = Workers(settings.workers, analysis.load, settings.models, settings.pad_card)
     return WorkerAnalyser(workers), [workers]
 
 

@@ -6,7 +6,7 @@ clerk. How well a network detects which attacks is for its operator to measure; 
 
 import hmac
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -35,6 +35,9 @@ class PadCard(NetworkCard):
     output: Literal["probability", "logits"]
     live: int = Field(0, ge=0)
     threshold: float = Field(gt=0, lt=1)
+
+
+NOT_CONFIGURED: Final = "not_configured"
 
 
 class PadError(RuntimeError):
@@ -83,7 +86,7 @@ class OnnxPad:
         Raises:
             PadError: the card is none, or the network is missing or another one.
         """
-        self.card = _read(card)
+        self.card = read_card(card)
         network = card.parent / self.card.file
         if not network.is_file():
             raise PadError(network, "is missing")
@@ -127,7 +130,12 @@ class OnnxPad:
         return live if 0 <= live <= 1 else None
 
 
-def _read(card: Path) -> PadCard:
+def read_card(card: Path) -> PadCard:
+    """Read a detector's card.
+
+    Raises:
+        PadError: it is missing, or is no card.
+    """
     try:
         return PadCard.model_validate_json(card.read_bytes())
     except FileNotFoundError as error:

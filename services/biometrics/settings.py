@@ -17,6 +17,8 @@ class Settings(ServiceSettings):
     Attributes:
         models: the folder that `services.biometrics.build_models` made.
         workers: how many processes look at pictures; one a core.
+        pad_card: the card of a presentation-attack detector (`services.biometrics.pad.PadCard`), with the network
+            beside it. None comes with the service; without one every result says ``not_configured``.
         analyser: ``models`` looks; ``stub`` answers at once, so that messaging can be measured (profile bench only).
     """
 
@@ -25,6 +27,7 @@ class Settings(ServiceSettings):
     rules: Rules = Rules()
     models: Path = Path("var/models")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64)
+    pad_card: Path | None = None
     analyser: Literal["models", "stub"] = "models"
 
     @model_validator(mode="after")

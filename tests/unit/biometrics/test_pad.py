@@ -1,0 +1,147 @@
+"""A mounted detector of presentations: verified, fed as its card says, and its doubts a clerk's business.
+
+The networks here are made by the test and detect nothing: they answer by how bright the picture is.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from deploy.media.make import MediaFiles
+from services.biometrics import analysis
+from services.biometrics.models import sha256
+from services.biometrics.pad import OnnxPad, PadCard, PadError, PadResult
+from services.biometrics.workers import JobFailed, Workers
+from tests.unit.biometrics.conftest import CHALLENGE
+
+SIZE = 16
+
+
+def network(output: str) -> bytes:
+    """Mean of the picture's values as a probability, or as logits (other, live) of -mean and mean."""
+    shown = helper.make_tensor_value_info("pictures", TensorProto.FLOAT, ["n", 3, SIZE, SIZE])
+    axes = numpy_helper.from_array(np.array([1, 2, 3], np.int64), "axes")
+    nodes = [helper.make_node("ReduceMean", ["pictures", "axes"], ["mean"], keepdims=0)]
+    told: list[int | str] = ["n"]
+    if output == "logits":
+        last = numpy_helper.from_array(np.array([1], np.int64), "last")
+        nodes += [
+            helper.make_node("Unsqueeze", ["mean", "last"], ["column"]),
+            helper.make_node("Neg", ["column"], ["other"]),
+            helper.make_node("Concat", ["other", "column"], ["told"], axis=1),
+        ]
+        initializers, told = [axes, last], ["n", 2]
+    else:
+        nodes.append(helper.make_node("Identity", ["mean"], ["told"]))
+        initializers = [axes]
+    answer = helper.make_tensor_value_info("told", TensorProto.FLOAT, told)
+    graph = helper.make_graph(nodes, "brightness", [shown], [answer], initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def mounted(folder: Path, **change: Any) -> Path:
+    """Mount the network with a card of the form an operator writes; return the card."""
+    card = {
+        "id": "brightness-1",
+        "file": "brightness.onnx",
+        "size": SIZE,
+        "colour": "rgb",
+        "mean": (0, 0, 0),
+        "scale": 1 / 255,
+        "margin": 1.5,
+        "output": "probability",
+        "threshold": 0.5,
+    } | change
+    made = network(str(card["output"]))
+    (folder / "brightness.onnx").write_bytes(made)
+    told = PadCard.model_validate({"sha256": sha256(made)} | card)
+    (folder / "pad.json").write_text(told.model_dump_json())
+    return folder / "pad.json"
+
+
+def grey(value: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.full((SIZE, SIZE, 3), value, np.uint8)
+
+
+def test_a_detector_answers_on_the_scale_of_its_card(tmp_path: Path) -> None:
+    pad = OnnxPad(mounted(tmp_path))
+    result = pad.judge([grey(204), grey(153)])
+    assert (result.state, result.model, result.sha256) == ("passed", "brightness-1", pad.card.sha256)
+    assert result.score == pytest.approx(0.7)
+    assert pad.judge([grey(51)]).state == "doubt"
+
+
+def test_logits_are_weighed_against_each_other(tmp_path: Path) -> None:
+    pad = OnnxPad(mounted(tmp_path, output="logits", live=1, mean=(127.5, 127.5, 127.5), scale=0.1))
+    assert pad.judge([grey(255)]).score == pytest.approx(1, abs=1e-6)
+    assert pad.judge([grey(0)]).score == pytest.approx(0, abs=1e-6)
+    swapped = OnnxPad(mounted(tmp_path, output="logits", live=0, mean=(127.5, 127.5, 127.5), scale=0.1))
+    assert swapped.judge([grey(255)]).state == "doubt"
+
+
+def test_colours_come_in_the_order_of_the_card(tmp_path: Path) -> None:
+    red = np.zeros((SIZE, SIZE, 3), np.uint8)
+    red[..., 0] = 255
+    cards = [PadCard.model_validate_json(mounted(tmp_path, colour=order).read_bytes()) for order in ("rgb", "bgr")]
+    assert [card.batch([red])[0, 0].max() for card in cards] == [1.0, 0.0]
+
+
+def test_an_answer_that_is_no_probability_is_a_doubt(tmp_path: Path) -> None:
+    pad = OnnxPad(mounted(tmp_path, scale=2 / 255))
+    assert pad.judge([grey(100)]).state == "passed"
+    assert pad.judge([grey(200)]).state == "doubt"
+
+
+def test_a_network_of_another_form_than_its_card_states_is_refused_at_the_start(tmp_path: Path) -> None:
+    card = mounted(tmp_path, output="logits", live=1)
+    card.write_text(card.read_text().replace('"logits"', '"probability"'))
+    with pytest.raises(PadError, match="does not answer in the form"):
+        OnnxPad(card)
+
+
+def test_a_card_that_is_none_is_refused_with_what_to_look_at(tmp_path: Path) -> None:
+    card = mounted(tmp_path)
+    card.write_text(card.read_text().replace('"threshold":0.5', '"threshold":5'))
+    with pytest.raises(PadError, match=r"pad\.json is not a card \(look at: threshold\)"):
+        OnnxPad(card)
+
+
+async def test_workers_do_not_start_with_another_network_than_the_cards(models: Path, tmp_path: Path) -> None:
+    card = mounted(tmp_path)
+    with (tmp_path / "brightness.onnx").open("ab") as file:
+        file.write(b"\0")
+    workers = Workers(1, analysis.load, models, card)
+    with pytest.raises(JobFailed, match=r"brightness\.onnx has not the SHA-256"):
+        await workers.start()
+
+
+@pytest.mark.parametrize(("threshold", "state"), [(0.01, "passed"), (0.99, "doubt")])
+async def test_a_clip_is_shown_to_the_detector_and_its_doubt_refuses_nobody(
+    models: Path, media: MediaFiles, tmp_path: Path, threshold: float, state: str
+) -> None:
+    card = mounted(tmp_path, threshold=threshold)
+    workers = Workers(1, analysis.load, models, card)
+    await workers.start()
+    try:
+        report = await workers.run(analysis.analyse_clip, media.clip.read_bytes(), CHALLENGE)
+    finally:
+        await workers.stop()
+    assert report.ok
+    assert report.embedding is not None
+    assert report.doubts == (("clip.pad_doubt",) if state == "doubt" else ())
+    assert (report.pad.state, report.pad.model, report.pad.threshold) == (state, "brightness-1", threshold)
+    assert report.pad.score is not None
+    assert 0.05 < report.pad.score < 0.95
+
+
+@pytest.mark.usefixtures("loaded")
+def test_without_a_detector_the_result_says_so(media: MediaFiles) -> None:
+    report = analysis.analyse_clip(media.clip.read_bytes(), CHALLENGE)
+    assert report.pad == PadResult(state="not_configured")
+    assert report.doubts == ()
