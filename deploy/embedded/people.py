@@ -18,6 +18,7 @@ from libs.citizen.models import ApplicationForm, MemberForm, PersonForm
 from libs.citizen.progress import DEFAULT_WAITING, Waiting, wait_until
 from libs.citizen.services import Services
 from libs.common.values import iin_check_digit
+from services.biometrics.analyser import stub_picture
 from services.biometrics.mrz import Mrz
 
 REGION: Final = "KZ-75"
@@ -120,7 +121,7 @@ class Volunteer:
 
 
 def bench_camera(person: Invented) -> Camera:
-    """Give what the bench profile takes in place of pictures: anything, and for the card what would be read off it."""
+    """Give what the bench profile takes in place of pictures: comments, and for the card what would be read off it."""
     zone = Mrz(
         layout="TD1",
         document_type="ID",
@@ -134,10 +135,12 @@ def bench_camera(person: Invented) -> Camera:
         surname=person.latin[0],
         given_names=person.latin[1],
     )
-    back = Upload(zone.model_dump_json().encode(), "application/json")
+    media = dict.fromkeys(Part, Upload(stub_picture(b"a stub looks at nothing"), "image/jpeg"))
+    media[Part.CLIP] = Upload(b"\x1a\x45\xdf\xa3 a stub looks at nothing", "video/webm")
+    media[Part.DOCUMENT_BACK] = Upload(stub_picture(zone.model_dump_json().encode()), "image/jpeg")
 
     async def captures(_challenge: Sequence[str]) -> Mapping[Part, Upload]:
-        return dict.fromkeys(Part, Upload(b"a stub looks at nothing", "image/jpeg")) | {Part.DOCUMENT_BACK: back}
+        return media
 
     return captures
 

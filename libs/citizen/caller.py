@@ -19,6 +19,7 @@ from libs.common.values import NewId, new_id
 _COME_BACK: Final = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT},
 )
+_PASSING: Final = frozenset({"idempotency.in_progress", "upload.wrong_offset"})
 _MEMBERS: Final = frozenset({"type", "title", "status", "detail", "instance", "key"})
 
 
@@ -79,23 +80,46 @@ class Caller:
             Unreachable: it gave no answer while our patience lasted.
         """
         sent = dict(headers or {})
-        if token is not None:
-            sent["Authorization"] = f"Bearer {token}"
         if method == "POST":
             sent["Idempotency-Key"] = idempotency_key or self.new_id()
-        request = self.http.build_request(
-            method, self.base_url.rstrip("/") + path, json=json, content=content, headers=sent, params=params
-        )
-        answer = await self._persist(request)
+        request = self.request(method, path, token=token, json=json, content=content, headers=sent, params=params)
+
+        async def same(_attempt: int) -> httpx.Request:
+            return request
+
+        return await self.send_each(same)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> httpx.Request:
+        """Make a request for `send_each`."""
+        sent = dict(headers or {}) | ({} if token is None else {"Authorization": f"Bearer {token}"})
+        address = self.base_url.rstrip("/") + path
+        return self.http.build_request(method, address, json=json, content=content, headers=sent, params=params)
+
+    async def send_each(self, request_for: Callable[[int], Awaitable[httpx.Request]]) -> httpx.Response:
+        """Send what ``request_for`` gives for each try, counted from 0, until one is answered; see `send`.
+
+        For requests that go on where the one before broke off.
+        """
+        answer = await self._persist(request_for)
         if not answer.is_success:
             raise _problem(answer)
         return answer
 
-    async def _persist(self, request: httpx.Request) -> httpx.Response:
+    async def _persist(self, request_for: Callable[[int], Awaitable[httpx.Request]]) -> httpx.Response:
         deadline = self.elapsed() + self.patience.total
         attempt = 0
         while True:
-            answer, error = await self._try(request)
+            answer, error = await self._try(await request_for(attempt))
             if answer is not None and not _asks_to_come_back(answer):
                 return answer
             asked = _retry_after(answer, datetime.now(UTC)) if answer is not None else 0.0
@@ -124,10 +148,11 @@ class Caller:
 def _asks_to_come_back(answer: httpx.Response) -> bool:
     """Tell whether the same request may be answered later.
 
-    A service that died at work leaves the Idempotency-Key claimed for a while: the next try has to wait that out.
+    A service that died at work leaves the Idempotency-Key claimed for a while: the next try has to wait that out. And
+    of an upload that was cut off, more may arrive than its sender thought: the next try asks where it stands.
     """
     if answer.status_code == HTTPStatus.CONFLICT:
-        return _problem(answer).key == "idempotency.in_progress"
+        return _problem(answer).key in _PASSING
     return answer.status_code in _COME_BACK
 
 

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -11,7 +12,7 @@ from cryptography import x509
 from pydantic import TypeAdapter, ValidationError
 
 from libs.citizen.caller import Caller
-from libs.citizen.errors import AnswerUnusable
+from libs.citizen.errors import AnswerUnusable, ProblemError
 from libs.citizen.models import (
     ApplicationCreated,
     ApplicationForm,
@@ -23,7 +24,11 @@ from libs.citizen.models import (
     JourneyView,
     OfficerItem,
     Outcome,
+    PictureLink,
+    PreCheck,
     Review,
+    ReviewCase,
+    ReviewDecision,
     Session,
     Sms,
     SubmissionStatus,
@@ -142,24 +147,45 @@ class Biometrics:
         return _understood(CaptureView, answer)
 
     async def upload(self, ticket: JourneyTicket, part: Part, upload: Upload, nonce: str) -> None:
-        """Send one capture of the session that `nonce` names."""
-        path = f"/v1/journeys/{ticket.journey_id}/capture/{part}"
-        headers = {"Content-Type": upload.media_type, "X-Capture-Nonce": nonce}
-        await self.caller.send("PUT", path, token=ticket.token, content=upload.data, headers=headers)
+        """Send one capture of the session that `nonce` names; where a connection is lost, go on from what arrived."""
+        path = f"/v1/journeys/{ticket.journey_id}/capture/{part}/uploads/{self.caller.new_id()}"
+        nonced = {"X-Capture-Nonce": nonce}
+        sent = nonced | {"Content-Type": upload.media_type, "Upload-Length": str(len(upload.data))}
+
+        async def rest(attempt: int) -> httpx.Request:
+            offset = 0
+            if attempt:
+                with suppress(ProblemError):  # an answer to HEAD has no body: the one to PATCH will say why
+                    stands = await self.caller.send("HEAD", path, token=ticket.token, headers=nonced)
+                    offset = int(stands.headers["Upload-Offset"])
+            headers = sent | {"Upload-Offset": str(offset)}
+            return self.caller.request("PATCH", path, token=ticket.token, content=upload.data[offset:], headers=headers)
+
+        await self.caller.send_each(rest)
+
+    async def pre_check(self, ticket: JourneyTicket, picture: bytes) -> tuple[str, ...]:
+        """Ask what to change before a selfie is worth sending; nothing is kept of it."""
+        path = f"/v1/journeys/{ticket.journey_id}/capture/pre-check"
+        answer = await self.caller.send("POST", path, token=ticket.token, content=picture)
+        return _understood(PreCheck, answer).guidance
 
     async def reviews(self, staff_token: str) -> list[Review]:
-        """List what waits for a clerk."""
+        """List what waits for a clerk, the most urgent first: the first page."""
         return _understood(list[Review], await self.caller.send("GET", "/v1/reviews", token=staff_token))
 
-    async def picture(self, staff_token: str, journey_id: str, part: str) -> bytes:
-        """Fetch a capture under review; the service notes who looked."""
-        answer = await self.caller.send("GET", f"/v1/reviews/{journey_id}/pictures/{part}", token=staff_token)
-        return answer.content
+    async def review(self, staff_token: str, journey_id: str) -> ReviewCase:
+        """Open a case."""
+        return _understood(ReviewCase, await self.caller.send("GET", f"/v1/reviews/{journey_id}", token=staff_token))
 
-    async def decide_review(self, staff_token: str, journey_id: str, *, match: bool, reason: str) -> None:
-        """Judge a face check."""
+    async def picture(self, staff_token: str, link: PictureLink) -> bytes:
+        """Fetch a capture under review; the service notes who looked."""
+        return (await self.caller.send("GET", link.url, token=staff_token)).content
+
+    async def decide_review(self, staff_token: str, journey_id: str, *, match: bool, reason: str) -> bool:
+        """Judge a face check; tell whether that ends it, or another clerk is to judge as well."""
         body = {"match": match, "reason": reason}
-        await self.caller.send("POST", f"/v1/reviews/{journey_id}/decision", token=staff_token, json=body)
+        answer = await self.caller.send("POST", f"/v1/reviews/{journey_id}/decision", token=staff_token, json=body)
+        return _understood(ReviewDecision, answer).ended
 
 
 @dataclass(frozen=True)

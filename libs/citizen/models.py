@@ -121,6 +121,19 @@ class Sms(Answer):
     text: Secret
 
 
+class CaptureProgress(Answer):
+    """How far the look at captures is: how many citizens come before, and what is being looked at just now."""
+
+    ahead: int
+    stage: str | None = None
+
+
+class PreCheck(Answer):
+    """What to change before a picture is worth sending."""
+
+    guidance: tuple[str, ...]
+
+
 class CaptureView(Answer):
     """A face check: what to capture, in which order to move, and what came of it."""
 
@@ -132,6 +145,7 @@ class CaptureView(Answer):
     received: dict[str, bool] = {}
     guidance: tuple[str, ...] = ()
     pending: bool = False
+    progress: CaptureProgress | None = None
 
     @property
     def wants_captures(self) -> bool:
@@ -201,6 +215,30 @@ class Review(Answer):
     tries_left: int
     model: str
     pictures: tuple[PlainName, ...] = ()
+    signals: tuple[str, ...] = ()
+    decisions: int = 0
+
+
+class PictureLink(Answer):
+    """Where a capture is shown, to whoever opened the case, until then."""
+
+    part: PlainName
+    url: Annotated[str, StringConstraints(pattern=r"^/v1/reviews/pictures/[A-Za-z0-9._~-]{1,2000}$")]
+    expires_at: datetime
+
+
+class ReviewCase(Review):
+    """A case, opened."""
+
+    links: tuple[PictureLink, ...]
+    distances: dict[str, float] = {}
+    bands: dict[str, str] = {}
+
+
+class ReviewDecision(Answer):
+    """What became of a decision."""
+
+    ended: bool
 
 
 class ApplicationPerson(Answer):

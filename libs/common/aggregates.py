@@ -75,9 +75,21 @@ class Aggregates(Generic[S]):
         document = await self._documents.load(key)
         return None if document is None else self._state(document)
 
-    async def find(self, where: Mapping[str, Any], limit: int = 100) -> Sequence[tuple[str, S]]:
-        """Give keys and states of aggregates whose state has these values at these (dotted) paths."""
-        return [(document.key, self._state(document)) for document in await self._documents.find(where, limit)]
+    async def find(
+        self,
+        where: Mapping[str, Any],
+        limit: int = 100,
+        *,
+        order: str | None = None,
+        after: tuple[Any, str] | None = None,
+    ) -> Sequence[tuple[str, S]]:
+        """Give keys and states of aggregates; see `Documents.find`. Values are given as JSON has them."""
+        found = await self._documents.find(where, limit, order=order, after=after)
+        return [(document.key, self._state(document)) for document in found]
+
+    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
+        """Count aggregates; see `Documents.count`."""
+        return await self._documents.count(where, below=below)
 
     async def all(self, page: int = 200) -> AsyncIterator[tuple[str, S]]:
         """Give keys and states of all aggregates, in the order of their keys, a page of them in memory at a time."""

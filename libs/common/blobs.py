@@ -82,7 +82,8 @@ class Blobs:
             raise BlobRefused(f"a blob has at most {MAX_BYTES} bytes; this one has {len(data)}")
         box = await asyncio.to_thread(self._keyring.seal, self._audience, data, _place(name))
         file_id = ObjectId()
-        record = {"_id": str(file_id), "name": name, "kid": box.kid, "unfinished_since": _ms(self._clock())}
+        record = {"_id": str(file_id), "name": name, "kid": box.kid, "size": len(data)}
+        record |= {"unfinished_since": _ms(self._clock())}
         async with answering():
             older = await self._ids({"name": name, "unfinished_since": {"$exists": False}})
             await self._records.insert_one(record | ({"purge_at": _ms(purge_at)} if purge_at else {}))
@@ -105,6 +106,14 @@ class Blobs:
             raise BlobMissing(f"there is no blob {name!r}")
         return await asyncio.to_thread(self._keyring.open, found, _place(name))
 
+    async def sizes(self, prefix: str) -> dict[str, int]:
+        """Give name and length of the blobs whose names begin with a prefix that ends in a slash, by name."""
+        query = {"name": _range(prefix), "unfinished_since": {"$exists": False}}
+        async with answering():
+            found = [record async for record in self._records.find(query, {"name": 1, "size": 1, "finished_at": 1})]
+        newest_last = sorted(found, key=lambda record: (record["name"], record["finished_at"], record["_id"]))
+        return {record["name"]: record["size"] for record in newest_last}
+
     async def delete(self, name: str) -> None:
         """Remove a blob, also one that is just being put; it is no error if there is none."""
         async with answering():
@@ -112,11 +121,8 @@ class Blobs:
 
     async def delete_prefix(self, prefix: str) -> int:
         """Remove all blobs whose names begin with a prefix that ends in a slash. Gives their number."""
-        if not prefix.endswith("/"):
-            raise ValueError("a prefix ends with a slash: 'journey/1' would take 'journey/12' along")
-        # As a range: everything from 'journey/1/' up to, and without, 'journey/10', the next character after '/'.
         async with answering():
-            ids = await self._ids({"name": {"$gte": prefix, "$lt": f"{prefix[:-1]}0"}})
+            ids = await self._ids({"name": _range(prefix)})
             await self._remove(ids)
         return len(ids)
 
@@ -164,6 +170,13 @@ def _check_name(name: str) -> None:
         raise BlobRefused(f"not a blob's name: {scrub(name)!r:.80}; it has lower-case words and ids between slashes")
     if scrub(name) != name:
         raise BlobRefused("a blob's name must not hold anything personal; name it by an identifier")
+
+
+def _range(prefix: str) -> dict[str, str]:
+    if not prefix.endswith("/"):
+        raise ValueError("a prefix ends with a slash: 'journey/1' would take 'journey/12' along")
+    # Everything from 'journey/1/' up to, and without, 'journey/10': '0' is the next character after '/'.
+    return {"$gte": prefix, "$lt": f"{prefix[:-1]}0"}
 
 
 def _place(name: str) -> str:

@@ -10,6 +10,9 @@ from typing import Any, Protocol
 
 from libs.common.events import Meta
 
+Searched = Sequence[str | tuple[str, ...]]
+"""Dotted paths of the state that are searched; several together where they are searched and sorted together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -70,8 +73,18 @@ class Documents(Protocol):
         """Move `wake_at` to ``until`` if it still is what the caller saw. False: somebody else claimed it."""
         ...
 
-    async def find(self, where: Mapping[str, Any], limit: int) -> Sequence[Document]:
-        """Give documents whose state has these values at these (dotted) paths."""
+    async def find(
+        self, where: Mapping[str, Any], limit: int, *, order: str | None = None, after: tuple[Any, str] | None = None
+    ) -> Sequence[Document]:
+        """Give documents whose state has these values at these (dotted) paths.
+
+        ``order`` sorts by the value at a path, which they all have, and then by key; ``after`` is such a value and key,
+        and what comes up to it is left out.
+        """
+        ...
+
+    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
+        """Count such documents; ``below``: those with a lesser value at a path."""
         ...
 
     async def page(self, after: str, limit: int) -> Sequence[Document]:

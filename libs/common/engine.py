@@ -1,18 +1,18 @@
 """What all aggregates of one service share, put together once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from libs.common.aggregates import Aggregates
-from libs.common.documents import Documents
+from libs.common.documents import Documents, Searched
 from libs.common.metrics import Metrics
 from libs.common.outbox import Outbox, Publisher
 from libs.common.sealing import Keyring
 from libs.common.timers import Nudges, Timers, Wake
 from libs.common.values import Clock, NewId
 
-OpenDocuments = Callable[[str, Sequence[str]], Documents]
+OpenDocuments = Callable[[str, Searched], Documents]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Engine:
     new_id: NewId
     outbox_grace_s: float = 5.0
 
-    def kind(self, state: Any, name: str, *, searched: Sequence[str] = ()) -> Kind:
+    def kind(self, state: Any, name: str, *, searched: Searched = ()) -> Kind:
         """Make a kind of aggregate: its state type (a model, or a discriminated union of them) and its name."""
         documents = self.documents(name, searched)
         outbox = Outbox(

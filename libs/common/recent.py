@@ -61,8 +61,14 @@ class RecentDocuments(Documents):
         return await self._documents.claim(key, wake_at, until)
 
     @override
-    async def find(self, where: Mapping[str, Any], limit: int) -> Sequence[Document]:
-        return await self._documents.find(where, limit)
+    async def find(
+        self, where: Mapping[str, Any], limit: int, *, order: str | None = None, after: tuple[Any, str] | None = None
+    ) -> Sequence[Document]:
+        return await self._documents.find(where, limit, order=order, after=after)
+
+    @override
+    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
+        return await self._documents.count(where, below=below)
 
     @override
     async def page(self, after: str, limit: int) -> Sequence[Document]:

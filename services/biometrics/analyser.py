@@ -33,6 +33,9 @@ class Analyser(Protocol):
     async def match(self, selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:
         """See `analysis.match`."""
 
+    async def alike(self, face: Embedded, model: str, others: list[bytes]) -> int:
+        """See `analysis.alike`."""
+
 
 class WorkerAnalyser:
     """Analyses in worker processes that were prepared with `analysis.load`."""
@@ -60,11 +63,25 @@ class WorkerAnalyser:
         """Compare three faces."""
         return await self._workers.run(analysis.match, selfie, clip, document)
 
+    async def alike(self, face: Embedded, model: str, others: list[bytes]) -> int:
+        """Count faces that match."""
+        return await self._workers.run(analysis.alike, face, model, others)
+
+
+def stub_picture(comment: bytes) -> bytes:
+    """Make a JPEG that is nothing but a comment (ITU-T T.81, B.2.4.5), of at most 65,533 bytes."""
+    return b"\xff\xd8\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + b"\xff\xd9"
+
+
+def _comment(picture: bytes) -> bytes:
+    return picture[6:-2]
+
 
 class StubAnalyser:
     """Looks at nothing and passes everyone, so that a benchmark measures messaging and not vision.
 
-    In place of a picture of a card the benchmark uploads the JSON of the `Mrz` that would be read off it.
+    In place of pictures the benchmark uploads what `stub_picture` makes: for the back of a card, of the JSON of the
+    `Mrz` that would be read off it.
     """
 
     def __init__(self, profile: str) -> None:
@@ -88,7 +105,7 @@ class StubAnalyser:
 
     async def document(self, pictures: list[bytes]) -> DocumentReport:
         """Pass, with the zone that the last upload holds as JSON."""
-        mrz = Mrz.model_validate_json(pictures[-1])
+        mrz = Mrz.model_validate_json(_comment(pictures[-1]))
         return DocumentReport(
             guidance=(), measures={}, profile="stub", model="stub", embedding=self._EMBEDDING, mrz=mrz
         )
@@ -100,3 +117,7 @@ class StubAnalyser:
             bands={"selfie-clip": "match", "selfie-document": "match", "clip-document": "match"},
             model="stub",
         )
+
+    async def alike(self, face: Embedded, model: str, others: list[bytes]) -> int:  # noqa: ARG002 - looks at nothing
+        """Find nobody."""
+        return 0

@@ -232,3 +232,16 @@ def match(selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:
     distances = {cast("Pair", f"{a}-{b}"): card.distance(x, y) for (a, x), (b, y) in pairs}
     bands = {pair: card.band(distance) for pair, distance in distances.items()}
     return MatchResult(distances=distances, bands=bands, model=card.id)
+
+
+def alike(face: Embedded, model: str, others: list[bytes]) -> int:
+    """Count those of `others`, embeddings that `model` made, that match the face by the card of the model loaded.
+
+    Raises:
+        ModelMismatchError: the face or the others were made by another model.
+    """
+    card = _loaded().embedder.card
+    if face.model != card.id or model != card.id or face.embedding is None:
+        raise ModelMismatchError(f"Faces of {face.model} and {model} are not compared by {card.id}.")
+    vector = from_bytes(face.embedding)
+    return sum(card.band(card.distance(vector, from_bytes(each))) == "match" for each in others)

@@ -1,39 +1,68 @@
 """How biometrics is put together."""
 
 import secrets
+from datetime import timedelta
 from typing import Final
 
 from libs.common.background import Repeating
 from libs.common.blobs import Blobs
 from libs.common.platform import App, lay_out
 from libs.common.values import Clock, NewId, new_id, utc_now
-from services.biometrics import analysis, api, domain
+from services.biometrics import analysis, faces, states
 from services.biometrics.analyser import Analyser, StubAnalyser, WorkerAnalyser
+from services.biometrics.capture_api import capture_routes
 from services.biometrics.challenge import Action
-from services.biometrics.domain import Challenge
+from services.biometrics.examination import Examination
+from services.biometrics.faces import Faces
 from services.biometrics.handlers import Handlers
 from services.biometrics.pad import NOT_CONFIGURED, read_card
+from services.biometrics.prechecks import PreChecks
+from services.biometrics.review_api import review_routes
+from services.biometrics.reviews import Links, Reviews
 from services.biometrics.service import BiometricsService
 from services.biometrics.settings import Settings
+from services.biometrics.states import Challenge
+from services.biometrics.uploads import Uploads
 from services.biometrics.workers import Workers
 
 MEDIA_KEY: Final = "biometrics"
 PURGE_EVERY_S: Final = 600.0
 ANALYSIS_LEASE_S: Final = 120.0
 PAD_ROLE: Final = "presentation-attack-detection"
+SEARCHED: Final = (("kind", "since"), ("kind", "due_at"))
 
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
     """Make the application, with every collaborator in sight."""
     platform = lay_out("biometrics", settings, clock, new_id, answers_key=MEDIA_KEY)
-    checks = platform.engine.kind(domain.Check, "checks", searched=("kind",))
+    checks = platform.engine.kind(states.Check, "checks", searched=SEARCHED)
+    seen = platform.engine.kind(faces.Face, "faces", searched=(("kind", "model", "at"),))
     blobs = Blobs(platform.database, platform.keyring, clock, MEDIA_KEY)
+    uploads = Uploads(blobs)
     analyser, workers = _analyser(settings)
     detector = NOT_CONFIGURED if settings.pad_card is None else read_card(settings.pad_card).id
     platform.health.notes[PAD_ROLE] = detector
     platform.metrics.models.labels(PAD_ROLE, detector).set(1)
+    kept = timedelta(days=settings.same_face_days)
+    # The timers run even if nothing is remembered any more: what was remembered before is still to be forgotten.
+    remembered = Faces(seen.aggregates, kept, settings.same_face_most, clock)
+    examination = Examination(uploads, analyser, clock, remembered if kept else None)
     service = BiometricsService(
-        checks.aggregates, blobs, analyser, rules=settings.rules, clock=clock, new_challenge=random_challenge
+        checks.aggregates,
+        uploads,
+        examination,
+        rules=settings.rules,
+        clock=clock,
+        new_challenge=random_challenge,
+        backlog=settings.backlog,
+    )
+    reviews = Reviews(
+        checks.aggregates,
+        uploads,
+        Links(platform.keyring, MEDIA_KEY, clock),
+        rules=settings.rules,
+        clock=clock,
+        new_challenge=random_challenge,
     )
 
     async def purge() -> None:
@@ -41,10 +70,16 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
 
     return platform.app(
         "Face checks",
-        routers=[api.capture_routes(service, platform.auth), api.review_routes(service, platform.auth)],
+        routers=[
+            capture_routes(service, PreChecks(analyser, clock), platform.auth),
+            review_routes(reviews, platform.auth),
+        ],
         routes=Handlers(service).routes(),
-        kinds=[checks],
-        timers=[platform.engine.timers(checks, service.wake, lease_s=ANALYSIS_LEASE_S, parallel=2 * settings.workers)],
+        kinds=[checks, seen],
+        timers=[
+            platform.engine.timers(checks, service.wake, lease_s=ANALYSIS_LEASE_S, parallel=2 * settings.workers),
+            platform.engine.timers(seen, remembered.wake),
+        ],
         components=[*workers, Repeating("blobs.purge", PURGE_EVERY_S, purge)],
     )
 

@@ -7,6 +7,7 @@ from libs.common.contracts.identity import JourneyClosed, JourneyStarted
 from libs.common.contracts.otp import OtpVerified
 from libs.common.events import Received
 from services.biometrics.service import BiometricsService
+from services.biometrics.states import Waiting
 
 
 class Handlers:
@@ -19,11 +20,12 @@ class Handlers:
         """Somebody set out: whose document it must be is known now. A renewal asks for no face."""
         if message.event.purpose == "renewal":
             return
-        await self._service.note(message.meta, person=message.event.person)
+        news = Waiting(person=message.event.person, person_ref=message.event.person_ref)
+        await self._service.note(message.meta, news)
 
     async def otp_verified(self, message: Received[OtpVerified]) -> None:
         """The phone is theirs: the face check opens."""
-        await self._service.note(message.meta, phone_proven=True)
+        await self._service.note(message.meta, Waiting(phone_proven=True))
 
     async def journey_closed(self, message: Received[JourneyClosed]) -> None:
         """The journey ended: its media go."""

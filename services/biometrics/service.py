@@ -1,37 +1,57 @@
-"""What biometrics does: load, look, decide, save with what follows."""
+"""What biometrics does for citizens: load, look, decide, save with what follows."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
 from libs.common.aggregates import Aggregates
-from libs.common.blobs import BlobMissing, Blobs
-from libs.common.contracts.people import Person
+from libs.common.blobs import BlobMissing
 from libs.common.errors import Refused
 from libs.common.events import Meta
-from libs.common.sealing import Sealed
 from libs.common.values import Clock
 from services.biometrics import domain
-from services.biometrics.analyser import Analyser
-from services.biometrics.domain import (
-    Analysing,
-    CheckState,
-    Closed,
-    InReview,
-    Remark,
-    Review,
-    Rules,
-)
-from services.biometrics.reports import Report
-from services.biometrics.verdicts import DocumentFacts, Findings, Part, document_of, judge
-from services.biometrics.workers import AnalysisTimeout, JobFailed, WorkerDied
+from services.biometrics.examination import Examination
+from services.biometrics.states import Analysing, CheckState, Closed, InReview, Open, Rules, Session, Waiting
+from services.biometrics.uploads import Sending, Uploads, wrong_offset
+from services.biometrics.verdicts import Part
+from services.biometrics.workers import AnalysisBroken
 
 log = structlog.get_logger()
 
-MEDIA_KEPT_AT_MOST = timedelta(days=8)
+MEDIA_KEPT_AT_MOST: Final = timedelta(days=8)
 """A day more than a journey may last: if nobody says that it ended, media go all the same."""
+COUNTED_FOR: Final = timedelta(seconds=1)
+COME_BACK_AFTER: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """A request that brings bytes of a capture.
+
+    Args:
+        upload: names the upload among those of its part.
+        nonce: of the challenge that it was captured for.
+        offset: of the first byte.
+        length: of the whole upload; None: it is whole when this request is.
+    """
+
+    part: Part
+    upload: str
+    nonce: str
+    content: AsyncIterator[bytes]
+    offset: int = 0
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the look at captures is: how many citizens are before this one, and what is being looked at."""
+
+    ahead: int
+    stage: str | None
 
 
 class BiometricsService:
@@ -39,36 +59,34 @@ class BiometricsService:
 
     Args:
         checks: per journey.
-        analyser: looks at pictures, in processes of its own.
-        today_offset: hours that the country is ahead of UTC, for the expiry of documents.
+        backlog: how many face checks may wait to be looked at before uploads are asked to come back.
     """
 
     def __init__(
         self,
         checks: Aggregates[CheckState],
-        blobs: Blobs,
-        analyser: Analyser,
+        uploads: Uploads,
+        examination: Examination,
         *,
         rules: Rules,
         clock: Clock,
         new_challenge: domain.NewChallenge,
-        today_offset: timedelta = timedelta(hours=5),
+        backlog: int = 500,
     ) -> None:
         self._checks = checks
-        self._blobs = blobs
-        self._analyser = analyser
+        self._uploads = uploads
+        self._examination = examination
         self._rules = rules
         self._clock = clock
         self._new_challenge = new_challenge
-        self._today_offset = today_offset
+        self._backlog = backlog
+        self._counted: tuple[datetime, int] | None = None
 
-    async def note(self, meta: Meta, *, person: Sealed[Person] | None = None, phone_proven: bool = False) -> None:
+    async def note(self, meta: Meta, news: Waiting) -> None:
         """Add what an event told about a journey."""
         await self._checks.apply(
             meta.subject,
-            lambda state: domain.note(
-                state, self._new_challenge, self._rules, self._clock(), person=person, phone_proven=phone_proven
-            ),
+            lambda state: domain.note(state, self._new_challenge, self._rules, self._clock(), news=news),
             cause=meta,
         )
 
@@ -83,55 +101,64 @@ class BiometricsService:
             Refused: ``capture.not_open``: the phone is not confirmed yet.
         """
         state = await self._checks.get(journey_id)
-        if state is None or isinstance(state, domain.Waiting):
+        if state is None or isinstance(state, Waiting):
             raise Refused("capture.not_open", "The face check begins once your phone is confirmed.", 404)
         return state
 
-    async def receive(self, journey_id: str, part: Part, nonce: str, content: bytes) -> None:
-        """Keep one capture, encrypted, and note it; the last one starts the analysis.
+    async def progress(self, journey_id: str, state: Analysing) -> Progress:
+        """Tell how far the look at captures is."""
+        stage = self._examination.stage(journey_id)
+        if stage is not None:
+            return Progress(0, stage)
+        since = state.model_dump(mode="json", include={"since"})["since"]
+        return Progress(await self._checks.count({"kind": "analysing"}, below=("since", since)), None)
+
+    async def offset(self, journey_id: str, part: Part, upload: str, nonce: str) -> tuple[int, bool]:
+        """Tell how many bytes of an upload are there, and whether it is whole.
 
         Raises:
-            Refused: see `services.biometrics.domain.receive`.
+            Refused: see `services.biometrics.domain.may_receive`.
         """
-        now = self._clock()
-        domain.may_receive(await self._checks.get(journey_id), nonce, now)
-        blob = f"{_media(journey_id)}{part}/{hashlib.sha256(content).hexdigest()}"
+        session = await self._receiving(journey_id, nonce)
+        place = _place(journey_id, part, upload)
+        return await self._uploads.offset(place), session.captures.get(part) == place
+
+    async def receive(self, journey_id: str, chunks: Chunks) -> tuple[int, bool]:
+        """Keep what a request brings of a capture, and note a capture that is whole; the last one starts the analysis.
+
+        Gives what `offset` gives.
+
+        Raises:
+            Refused: see `domain.receive` and `Uploads.keep`; ``capture.busy``, 503, while too many wait for a look.
+        """
+        session = await self._receiving(journey_id, chunks.nonce)
+        await self._require_room()
+        folder, place = _folder(journey_id, chunks.part), _place(journey_id, chunks.part, chunks.upload)
+        if session.captures.get(chunks.part) == place:  # its last answer was lost
+            return await self._uploads.offset(place), True
+        if chunks.offset == 0:
+            await self._uploads.drop_others(folder, place, session.captures.get(chunks.part))
+        purge_at = self._clock() + MEDIA_KEPT_AT_MOST
+        sending = Sending(chunks.part, place, chunks.offset, chunks.length, purge_at)
         try:
-            await self._blobs.put(blob, content, purge_at=now + MEDIA_KEPT_AT_MOST)
+            kept = await self._uploads.keep(sending, chunks.content)
         except BlobMissing:
             raise domain.over() from None  # the journey ended during the upload
-        await self._checks.apply(journey_id, lambda state: domain.receive(state, part, nonce, blob, self._clock()))
-
-    async def reviews(self) -> Sequence[tuple[str, InReview]]:
-        """Give the face checks that wait for a clerk, the most urgent first."""
-        found = await self._checks.find({"kind": "in_review"})
-        waiting = [(key, state) for key, state in found if isinstance(state, InReview)]
-        return sorted(waiting, key=lambda pair: pair[1].due_at)
-
-    async def review(self, journey_id: str, *, matched: bool, clerk: str, reason: str) -> None:
-        """Take in a clerk's decision. Its reason, which may speak of anybody, is kept sealed and never logged.
-
-        Raises:
-            Refused: ``review.not_waiting``: there is nothing to decide, or it was decided.
-        """
-        remark = Sealed(Remark(text=reason))
-        decision = Review(clerk=clerk, matched=matched, at=self._clock(), remark=remark)
-        await self._checks.apply(
-            journey_id, lambda state: domain.review(state, decision, self._new_challenge, self._rules)
+        if chunks.length is not None and kept < chunks.length:
+            return kept, False
+        if chunks.offset and (there := await self._uploads.offset(place)) != chunks.length:
+            raise wrong_offset(there)
+        after = await self._checks.apply(
+            journey_id, lambda state: domain.receive(state, chunks.part, chunks.nonce, place, self._clock())
         )
-        log.info("review.decided", subject=journey_id, matched=matched, clerk=clerk)
+        if isinstance(after, Session):
+            for replaced in set(session.captures.values()) - set(after.captures.values()):
+                await self._uploads.drop(replaced)
+        return kept, True
 
-    async def picture(self, journey_id: str, part: Part, clerk: str) -> bytes:
-        """Show a capture to the clerk who reviews it; every look is logged.
-
-        Raises:
-            Refused: ``review.not_waiting``: nobody may look outside a review.
-        """
-        state = await self._checks.get(journey_id)
-        if not isinstance(state, InReview):
-            raise Refused("review.not_waiting", "This face check does not wait for a decision.")
-        log.info("review.looked", subject=journey_id, part=part, clerk=clerk)
-        return await self._blobs.get(state.captures[part])
+    async def drop(self, journey_id: str, part: Part, upload: str) -> None:
+        """Delete what came of an upload that will not go on."""
+        await self._uploads.drop(_place(journey_id, part, upload))
 
     async def wake(self, journey_id: str, now: datetime) -> None:
         """Do the next step of a face check that has one."""
@@ -143,49 +170,42 @@ class BiometricsService:
                     journey_id, lambda state: domain.review_overdue(state, self._new_challenge, self._rules, now)
                 )
             case Closed():
-                await self._blobs.delete_prefix(_media(journey_id))
+                await self._uploads.drop(f"captures/{journey_id}")
                 await self._checks.apply(journey_id, lambda state: domain.deleted(state, self._clock()))
 
     async def _analyse(self, journey_id: str, state: Analysing) -> None:
+        decide: Callable[[CheckState | None], domain.Result | None]
         try:
-            findings = await self._look(state)
-        except (WorkerDied, AnalysisTimeout, JobFailed) as error:
+            outcome = await self._examination.look(journey_id, state)
+        except (AnalysisBroken, BlobMissing) as error:
             log.warning("analysis.broke", subject=journey_id, failure=type(error).__name__, times=state.analyses + 1)
-            await self._checks.apply(
-                journey_id,
-                lambda state: domain.analysis_broke(state, self._new_challenge, self._rules, self._clock()),
-            )
-            return
-        today = (self._clock() + self._today_offset).date()
-        verdict = judge(findings, state.person.value, today)
-        log.info("analysis.done", subject=journey_id, band=verdict.band, reasons=verdict.reasons)
-        await self._checks.apply(
-            journey_id,
-            lambda present: domain.conclude(
-                present, state, verdict, self._new_challenge, rules=self._rules, now=self._clock()
-            ),
-        )
 
-    async def _look(self, state: Analysing) -> Findings:
-        """Analyse what was captured, and compare the faces if every part is good."""
-        pictures = {part: await self._blobs.get(blob) for part, blob in state.captures.items()}
-        selfie = await self._analyser.selfie(pictures["selfie"])
-        clip = await self._analyser.clip(pictures["clip"], state.challenge.actions)
-        parts = document_of(pictures)
-        document = await self._analyser.document([pictures[part] for part in parts])
-        reports: dict[Part, Report] = {"selfie": selfie, "clip": clip, **dict.fromkeys(parts, document)}
-        faults = {part: tuple(report.guidance) for part, report in reports.items() if not report.ok}
-        facts = document.mrz and DocumentFacts(
-            iin=document.mrz.iin,
-            document_number=document.mrz.document_number,
-            birth_date=document.mrz.birth_date,
-            expiry_date=document.mrz.expiry_date,
-        )
-        if faults:
-            return Findings(faults=faults, parts=parts, document=facts, model=selfie.model)
-        match = await self._analyser.match(selfie, clip, document)
-        return Findings(parts=parts, document=facts, band=match.band, model=match.model)
+            def decide(present: CheckState | None) -> domain.Result | None:
+                return domain.analysis_broke(present, self._new_challenge, self._rules, self._clock())
+        else:
+            log.info("analysis.done", subject=journey_id, band=outcome.record.band, reasons=outcome.record.reasons)
+
+            def decide(present: CheckState | None) -> domain.Result | None:
+                return domain.conclude(present, outcome, self._new_challenge, rules=self._rules, now=self._clock())
+
+        await self._checks.apply(journey_id, decide)
+
+    async def _receiving(self, journey_id: str, nonce: str) -> Open:
+        return domain.may_receive(await self._checks.get(journey_id), nonce, self._clock())
+
+    async def _require_room(self) -> None:
+        """Ask to come back while too many wait; counted once a second at most, so that a surge is cheap to refuse."""
+        now = self._clock()
+        if self._counted is None or now - self._counted[0] >= COUNTED_FOR:
+            self._counted = now, await self._checks.count({"kind": "analysing"})
+        if self._counted[1] >= self._backlog:
+            detail = "Very many pictures wait to be looked at. Nothing is lost; please send yours a little later."
+            raise Refused("capture.busy", detail, 503, retry_at=now + COME_BACK_AFTER)
 
 
-def _media(journey_id: str) -> str:
-    return f"captures/{journey_id}/"
+def _folder(journey_id: str, part: Part) -> str:
+    return f"captures/{journey_id}/{part}"
+
+
+def _place(journey_id: str, part: Part, upload: str) -> str:
+    return f"{_folder(journey_id, part)}/{upload}"

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from libs.common.settings import ServiceSettings
-from services.biometrics.domain import Rules
+from services.biometrics.states import Rules
 
 
 class Settings(ServiceSettings):
@@ -19,6 +19,11 @@ class Settings(ServiceSettings):
         workers: how many processes look at pictures; one a core.
         pad_card: the card of a presentation-attack detector (`services.biometrics.pad.PadCard`), with the network
             beside it. None comes with the service; without one every result says ``not_configured``.
+        backlog: how many face checks may wait to be looked at before uploads are asked to come back later; a worker
+            does two or three a second.
+        same_face_days: for how many days faces are remembered, sealed, so that one face under several persons is
+            noticed and shown to a clerk; 0: they are not remembered at all.
+        same_face_most: of how many remembered faces the newest are searched.
         analyser: ``models`` looks; ``stub`` answers at once, so that messaging can be measured (profile bench only).
     """
 
@@ -28,6 +33,9 @@ class Settings(ServiceSettings):
     models: Path = Path("var/models")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64)
     pad_card: Path | None = None
+    backlog: int = Field(500, ge=1)
+    same_face_days: int = Field(0, ge=0, le=366)
+    same_face_most: int = Field(5000, ge=1, le=50_000)
     analyser: Literal["models", "stub"] = "models"
 
     @model_validator(mode="after")

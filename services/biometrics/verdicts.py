@@ -53,6 +53,7 @@ class Findings(_Value):
     Attributes:
         faults: guidance keys by the part that must be sent again.
         parts: those that make up the document.
+        signals: text keys of what neither passes nor fails, and is for a clerk to judge.
     """
 
     faults: Mapping[Part, tuple[str, ...]] = {}
@@ -60,6 +61,7 @@ class Findings(_Value):
     document: DocumentFacts | None = None
     band: Band | None = None
     model: str = ""
+    signals: tuple[str, ...] = ()
 
 
 class Verdict(_Value):
@@ -89,7 +91,8 @@ def judge(findings: Findings, person: Person, today: date) -> Verdict:
         return Verdict(
             band="no_match", reasons=("face.not_the_same_person",), again=(*FACE, *findings.parts), model=findings.model
         )
-    return Verdict(band=findings.band, model=findings.model)
+    doubtful = findings.band == "match" and findings.signals
+    return Verdict(band="review" if doubtful else findings.band, model=findings.model)
 
 
 def _document_faults(document: DocumentFacts | None, person: Person, today: date) -> list[str]:

@@ -205,3 +205,14 @@ async def test_more_than_64_mb_are_refused_before_anything_is_written(blobs: Blo
     with pytest.raises(BlobRefused, match="67108864"):
         await blobs.put(SELFIE, bytes(MAX_BYTES + 1))
     assert await file_ids(database) == []
+
+
+async def test_the_blobs_under_a_prefix_are_listed_with_their_lengths_once_they_are_all_there(blobs: Blobs) -> None:
+    for name, size in (("a/1/00", 3), ("a/1/01", 5), ("a/12/00", 7), ("b/1/00", 9)):
+        await blobs.put(name, bytes(size))
+    await blobs.put("a/1/01", bytes(2_000_000))
+    assert await blobs.sizes("a/1/") == {"a/1/00": 3, "a/1/01": 2_000_000}
+    assert set(await blobs.sizes("a/")) == {"a/1/00", "a/1/01", "a/12/00"}
+    assert await blobs.sizes("c/") == {}
+    with pytest.raises(ValueError, match="ends with a slash"):
+        await blobs.sizes("a/1")

@@ -35,7 +35,9 @@ class Real:
 async def real(mongo_uri: str) -> AsyncIterator[Real]:
     name = f"contract-{uuid4().hex[:12]}"
     database = Database(mongo_uri, name)
-    real = Real(MongoDocuments(database, "things", indexed=("owner.region",)), Reservations(database))
+    real = Real(
+        MongoDocuments(database, "things", indexed=("owner.region", ("owner.region", "due"))), Reservations(database)
+    )
     await database.start()
     yield real
     await database.raw.client.drop_database(name)
@@ -211,6 +213,38 @@ async def test_the_owners_of_many_values_are_given_at_once(
     assert await reservations.owners_of("serial", ["1", "2", "3"]) == {"1": "first", "2": "second"}
 
 
+async def test_documents_are_given_in_order_page_by_page_also_where_many_have_the_same_place(
+    documents: Documents,
+) -> None:
+    for number in range(20):
+        region, due = ("north", "south")[number % 2], f"2026-03-{20 - number // 5:02}"
+        await documents.store(document(f"k{number:02}", state={"owner": {"region": region}, "due": due}))
+    expected = [
+        (f"2026-03-{day}", f"k{key:02}")
+        for day, keys in ((17, (16, 18)), (18, (10, 12, 14)), (19, (6, 8)), (20, (0, 2, 4)))
+        for key in keys
+    ]
+    for size in (1, 2, 3, 20):
+        seen: list[tuple[str, str]] = []
+        while page := await documents.find(
+            {"owner.region": "north"}, size, order="due", after=seen[-1] if seen else None
+        ):
+            assert len(page) <= size
+            seen += [(each.state["due"], each.key) for each in page]
+        assert seen == expected
+
+
+async def test_documents_are_counted_all_of_them_or_those_before_a_place(documents: Documents) -> None:
+    for number in range(6):
+        await documents.store(
+            document(f"k{number}", state={"kind": "ab"[number % 2], "since": f"2026-03-0{number + 1}"})
+        )
+    assert await documents.count({"kind": "a"}) == 3
+    assert await documents.count({"kind": "a"}, below=("since", "2026-03-05")) == 2
+    assert await documents.count({"kind": "a"}, below=("since", "2026-03-01")) == 0
+    assert await documents.count({"kind": "c"}) == 0
+
+
 async def test_a_value_is_reserved_for_one_owner_and_for_the_same_one_again(
     reservations: Reservations | MemoryReservations,
 ) -> None:
@@ -277,6 +311,8 @@ async def test_a_store_that_is_gone_is_told_from_one_that_refuses_and_comes_back
             documents.due(0, 1),
             documents.claim("a", 1, 2),
             documents.find({}, 1),
+            documents.find({}, 1, order="n", after=(1, "a")),
+            documents.count({}),
             reservations.take("iin", "x", "me"),
             database.ping(),
         )

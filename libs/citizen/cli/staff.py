@@ -107,9 +107,8 @@ def pictures(journey_id: JourneyId, out: Out = Path("review"), token_file: Token
     """Fetch the pictures of a face check, to compare them. Each look is recorded; delete them afterwards."""
 
     async def fetch(services: Services, token: str) -> dict[str, bytes]:
-        waiting = {review.journey_id: review for review in await services.biometrics.reviews(token)}
-        parts = waiting[journey_id].pictures if journey_id in waiting else ()
-        return {part: await services.biometrics.picture(token, journey_id, part) for part in parts}
+        case = await services.biometrics.review(token, journey_id)
+        return {link.part: await services.biometrics.picture(token, link) for link in case.links}
 
     _save(_with_token(token_file, fetch), out)
 
@@ -122,11 +121,12 @@ def decide_review(
     token_file: TokenFile = None,
 ) -> None:
     """Judge a face check."""
-    _with_token(
+    ended = _with_token(
         token_file,
         lambda services, token: services.biometrics.decide_review(token, journey_id, match=match, reason=reason),
     )
-    Console(highlight=False).print(f"Judged: {'the same person' if match else 'not the same person'}.")
+    then = "" if ended else " Another clerk is to judge as well."
+    Console(highlight=False).print(f"Judged: {'the same person' if match else 'not the same person'}.{then}")
 
 
 def _with_token(token_file: Path | None, work: Callable[[Services, str], Awaitable[T]]) -> T:

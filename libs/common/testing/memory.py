@@ -57,19 +57,38 @@ class MemoryDocuments(Documents):
         return True
 
     @override
-    async def find(self, where: Mapping[str, Any], limit: int) -> Sequence[Document]:
-        return [row for row in self.rows.values() if all(_holds(row.state, *each) for each in where.items())][:limit]
+    async def find(
+        self, where: Mapping[str, Any], limit: int, *, order: str | None = None, after: tuple[Any, str] | None = None
+    ) -> Sequence[Document]:
+        found = self._where(where)
+        if order is not None:
+            places = {row.key: (_at(row.state, order), row.key) for row in found}
+            found = sorted(found, key=lambda row: places[row.key])
+            found = [row for row in found if after is None or places[row.key] > after]
+        return found[:limit]
+
+    @override
+    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
+        return sum(below is None or _at(row.state, below[0]) < below[1] for row in self._where(where))
 
     @override
     async def page(self, after: str, limit: int) -> Sequence[Document]:
         return [row for key, row in sorted(self.rows.items()) if key > after][:limit]
 
+    def _where(self, where: Mapping[str, Any]) -> list[Document]:
+        return [row for row in self.rows.values() if all(_holds(row.state, *each) for each in where.items())]
 
-def _holds(state: Mapping[str, Any], path: str, wanted: Any) -> bool:
-    """Compare as MongoDB does: what is missing is None, and a list holds each of its members."""
+
+def _at(state: Mapping[str, Any], path: str) -> Any:
     value: Any = state
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _holds(state: Mapping[str, Any], path: str, wanted: Any) -> bool:
+    """Compare as MongoDB does: what is missing is None, and a list holds each of its members."""
+    value = _at(state, path)
     return bool(value == wanted or (isinstance(value, list) and wanted in value))
 
 

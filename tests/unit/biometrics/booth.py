@@ -1,27 +1,36 @@
 """Face checks in memory: what outlives a process, the process itself, and an analyser that sees what it is told."""
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any, cast
+from uuid import uuid4
 
 from libs.common.blobs import BlobMissing, Blobs
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted
 from libs.common.contracts.otp import OtpVerified
 from libs.common.contracts.people import Contact, Person
-from libs.common.engine import Engine
+from libs.common.engine import Engine, OpenDocuments
 from libs.common.events import Event, Meta, Received
 from libs.common.metrics import Metrics
 from libs.common.sealing import Keyring, Sealed
 from libs.common.testing.memory import MemoryDocuments
-from services.biometrics import domain
-from services.biometrics.domain import Challenge
+from services.biometrics import states
+from services.biometrics.analyser import stub_picture
+from services.biometrics.app import SEARCHED
+from services.biometrics.decode import GuidanceKey
+from services.biometrics.examination import Examination
+from services.biometrics.faces import Face, Faces
 from services.biometrics.handlers import Handlers
 from services.biometrics.model_card import Band
 from services.biometrics.mrz import Mrz
 from services.biometrics.reports import ClipReport, DocumentReport, Embedded, MatchResult, SelfieReport
-from services.biometrics.service import BiometricsService
+from services.biometrics.reviews import Links, Reviews
+from services.biometrics.service import BiometricsService, Chunks
+from services.biometrics.states import Challenge
+from services.biometrics.uploads import Uploads
 from services.biometrics.verdicts import CARD, FACE, PAGE, Part
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
 
@@ -30,8 +39,9 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 LEASE = timedelta(seconds=121)
 JOURNEY = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a01"
 OTHER = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a02"
+NUMBERS = b"the numbers of a face, which nobody may find"
 IIN, DOCUMENT = "850412399015", "900000011"
-RULES = domain.Rules()
+RULES = states.Rules()
 KEYRING = Keyring({name: {"1": bytes(range(32))} for name in ("person", "contact", "biometrics")}, bytes(32))
 METRICS = Metrics("biometrics")
 BORN = date(1985, 4, 12)
@@ -63,15 +73,31 @@ def card(**change: object) -> bytes:
         surname="TOLQYNBEKOVA",
         given_names="AISULU",
     )
-    return zone.model_copy(update=change).model_dump_json().encode()
+    return stub_picture(zone.model_copy(update=change).model_dump_json().encode())
+
+
+def picture(content: bytes) -> bytes:
+    """A picture that begins as one, and holds the content."""
+    return b"\xff\xd8\xff\xe0" + content
+
+
+def clip(content: bytes) -> bytes:
+    """A clip that begins as one, and holds the content."""
+    return b"\x1a\x45\xdf\xa3" + content
+
+
+async def stream(content: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
+    """Give the content as a server does, in pieces."""
+    for at in range(0, len(content), size):
+        yield content[at : at + size]
 
 
 WITH_CARD: tuple[Part, ...] = (*FACE, *CARD)
 WITH_PASSPORT: tuple[Part, ...] = (*FACE, *PAGE)
 GOOD: dict[Part, bytes] = {
-    "selfie": b"selfie",
-    "clip": b"clip",
-    "document-front": b"front",
+    "selfie": picture(b"selfie"),
+    "clip": clip(b"clip"),
+    "document-front": picture(b"front"),
     "document-back": card(),
     "document-page": card(),
 }
@@ -85,6 +111,8 @@ class Eyes:
         self.failures: list[Exception] = []
         self.challenges: list[tuple[str, ...]] = []
         self.looks = 0
+        self.model = "model-7"
+        self.doubts: tuple[GuidanceKey, ...] = ()
 
     async def selfie(self, data: bytes) -> SelfieReport:
         self.looks += 1
@@ -93,6 +121,8 @@ class Eyes:
         return SelfieReport(measures={}, profile="p", **self._seen(data))
 
     async def precheck(self, data: bytes) -> SelfieReport:
+        if self.failures:
+            raise self.failures.pop(0)
         return SelfieReport(measures={}, profile="p", **self._seen(data) | {"embedding": None})
 
     async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:
@@ -101,18 +131,25 @@ class Eyes:
 
     async def document(self, pictures: list[bytes]) -> DocumentReport:
         front, back = pictures[0], pictures[-1]
-        faulty = back if back.startswith(b"document.") else front
-        zone = None if back.startswith(b"document.") else Mrz.model_validate_json(back)
+        faulty = back if back[4:].startswith(b"document.") else front
+        zone = None if back[4:].startswith(b"document.") else Mrz.model_validate_json(back[6:-2])
         return DocumentReport(measures={}, profile="p", mrz=zone, **self._seen(faulty))
 
     async def match(self, selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:
-        assert all(each.embedding == b"face" for each in (selfie, clip, document))
+        assert all(each.embedding == NUMBERS for each in (selfie, clip, document))
+        assert {each.model for each in (selfie, clip, document)} == {self.model}
         bands: dict[Any, Band] = {"selfie-clip": "match", "selfie-document": self.band, "clip-document": "match"}
-        return MatchResult(distances=dict.fromkeys(bands, 0.1), bands=bands, model="model-7")
+        return MatchResult(distances=dict.fromkeys(bands, 0.1), bands=bands, model=self.model)
+
+    async def alike(self, face: Embedded, model: str, others: list[bytes]) -> int:
+        assert face.model == model == self.model
+        return sum(each == face.embedding for each in others)
 
     def _seen(self, data: bytes) -> dict[str, Any]:
-        fault = data.decode() if data.startswith((b"selfie.", b"clip.", b"document.")) else None
-        return {"guidance": (fault,) if fault else (), "model": "model-7", "embedding": None if fault else b"face"}
+        said = data[4:]
+        fault = said.decode() if said.startswith((b"selfie.", b"clip.", b"document.")) else None
+        seen = {"model": self.model, "embedding": None if fault else NUMBERS}
+        return {**seen, "guidance": (fault,) if fault else (), "doubts": () if fault else self.doubts}
 
 
 class MemoryBlobs:
@@ -127,6 +164,10 @@ class MemoryBlobs:
         self._faults.step()
         self._kept[name] = data
         self._faults.step()
+
+    async def sizes(self, prefix: str) -> dict[str, int]:
+        self._faults.step()
+        return {name: len(data) for name, data in self._kept.items() if name.startswith(prefix)}
 
     async def get(self, name: str) -> bytes:
         self._faults.step()
@@ -149,6 +190,7 @@ class World:
 
     now: datetime = NOON
     rows: MemoryDocuments = field(default_factory=MemoryDocuments)
+    faces: MemoryDocuments = field(default_factory=MemoryDocuments)
     log: Log = field(default_factory=Log)
     media: dict[str, bytes] = field(default_factory=dict)
     eyes: Eyes = field(default_factory=Eyes)
@@ -183,24 +225,49 @@ class World:
 class Booth:
     """One process of the service on a world; a crash ends it, and the next one begins on what it left."""
 
-    def __init__(self, world: World, faults: Faults | None = None, blobs: Blobs | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        faults: Faults | None = None,
+        *,
+        blobs: Blobs | None = None,
+        rules: states.Rules = RULES,
+        faces_kept: timedelta | None = None,
+        documents: OpenDocuments | None = None,
+        backlog: int = 500,
+    ) -> None:
         self.world = world
         faults = faults or Faults()
+        rows = {"checks": world.rows, "faces": world.faces}
         engine = Engine(
             source="biometrics",
-            documents=lambda _name, _searched: FaultyDocuments(world.rows, faults),
+            documents=documents or (lambda name, _searched: FaultyDocuments(rows[name], faults)),
             publisher=FaultyPublisher(world.log, faults),
             keyring=KEYRING,
             metrics=METRICS,
             clock=world.clock,
             new_id=world.new_id,
         )
-        self.checks = engine.kind(domain.Check, "checks")
+        self.checks = engine.kind(states.Check, "checks", searched=SEARCHED)
+        seen = engine.kind(Face, "faces")
+        self.uploads = Uploads(blobs or cast("Blobs", MemoryBlobs(world.media, faults)))
+        self.faces = Faces(seen.aggregates, faces_kept or timedelta(0), 5000, world.clock)
+        self.face_timers = engine.timers(seen, self.faces.wake)
+        examination = Examination(self.uploads, world.eyes, world.clock, self.faces if faces_kept else None)
         self.service = BiometricsService(
             self.checks.aggregates,
-            blobs or cast("Blobs", MemoryBlobs(world.media, faults)),
-            world.eyes,
-            rules=RULES,
+            self.uploads,
+            examination,
+            rules=rules,
+            clock=world.clock,
+            new_challenge=world.new_challenge,
+            backlog=backlog,
+        )
+        self.reviews = Reviews(
+            self.checks.aggregates,
+            self.uploads,
+            Links(KEYRING, "biometrics", world.clock),
+            rules=rules,
             clock=world.clock,
             new_challenge=world.new_challenge,
         )
@@ -221,14 +288,24 @@ class Booth:
             for key, wake_at in due:
                 await self.timers.run_once(key, wake_at)
 
-    async def state(self, subject: str = JOURNEY) -> domain.CheckState | None:
-        state: domain.CheckState | None = await self.checks.aggregates.get(subject)
+    async def state(self, subject: str = JOURNEY) -> states.CheckState | None:
+        state: states.CheckState | None = await self.checks.aggregates.get(subject)
         return state
 
-    async def session(self, subject: str = JOURNEY) -> domain.Open:
+    async def session(self, subject: str = JOURNEY) -> states.Open:
         state = await self.state(subject)
-        assert isinstance(state, domain.Open)
+        assert isinstance(state, states.Open)
         return state
+
+    async def receive(self, part: Part, nonce: str, content: bytes, subject: str = JOURNEY) -> None:
+        """Take a whole capture in one request, as a new upload."""
+        _, complete = await self.service.receive(subject, Chunks(part, str(uuid4()), nonce, stream(content)))
+        assert complete
+
+    async def looked(self, part: Part, clerk: str, subject: str = JOURNEY) -> bytes:
+        """Open a case and look at a capture."""
+        _, links = await self.reviews.case(subject, clerk)
+        return await self.reviews.picture(self.reviews.address(links[part]), clerk)
 
     async def send(self, media: dict[Part, bytes] | None = None, subject: str = JOURNEY) -> None:
         """Send what is still wanted, for the present challenge; a passport where its page is among the media."""
@@ -236,7 +313,7 @@ class Booth:
         parts = WITH_PASSPORT if set(PAGE) <= {*(media or {}), *session.captures} else WITH_CARD
         for part in parts:
             if part not in session.captures:
-                await self.service.receive(subject, part, session.challenge.nonce, {**GOOD, **(media or {})}[part])
+                await self.receive(part, session.challenge.nonce, {**GOOD, **(media or {})}[part], subject)
 
     async def tried(self, media: dict[Part, bytes] | None = None, subject: str = JOURNEY) -> None:
         """Send everything wanted and have it looked at."""

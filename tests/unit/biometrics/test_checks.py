@@ -14,8 +14,22 @@ from libs.common.errors import Refused
 from libs.common.events import Event
 from libs.common.sealing import Sealed
 from services.biometrics import domain
-from services.biometrics.domain import Analysing, Challenge, CheckState, InReview, Open, Remark, Review
-from services.biometrics.verdicts import CARD, PAGE, DocumentFacts, Findings, Part, Verdict, judge
+from services.biometrics.domain import Outcome
+from services.biometrics.records import LOOKS_KEPT, TRIES_KEPT, Remark, Review, Try
+from services.biometrics.states import (
+    Analysing,
+    Challenge,
+    CheckState,
+    Closed,
+    Failed,
+    InReview,
+    Matched,
+    Open,
+    Rules,
+    Waiting,
+)
+from services.biometrics.templates import Template
+from services.biometrics.verdicts import CARD, PAGE, Band, DocumentFacts, Findings, Part, Verdict, judge
 from tests.unit.biometrics.booth import DOCUMENT, HOUR, IIN, MINUTE, NOON, PERSON, RULES, WITH_CARD, WITH_PASSPORT
 
 TODAY = date(2026, 3, 2)
@@ -47,12 +61,19 @@ def analysing(tries_left: int = 5) -> Analysing:
         expires_at=NOON + 30 * MINUTE,
         tries_left=tries_left,
         captures={part: f"blob-{part}" for part in WITH_CARD},
+        since=NOON,
     )
+
+
+def outcome(verdict: Verdict, looked_at: Analysing | None = None) -> Outcome:
+    record = Try(at=NOON, band=verdict.band, reasons=verdict.reasons, model=verdict.model)
+    face = Sealed(Template(model="model-7", embedding=b"face"))
+    return Outcome((looked_at or analysing()).captures, verdict, record, {"selfie": face, "clip": face})
 
 
 def concluded(verdict: Verdict, state: Analysing | None = None) -> tuple[CheckState, tuple[Event, ...]]:
     state = state or analysing()
-    decision = domain.conclude(state, state, verdict, Drawn(), rules=RULES, now=NOON)
+    decision = domain.conclude(state, outcome(verdict, state), Drawn(), rules=RULES, now=NOON)
     assert decision is not None
     return decision.state, decision.events
 
@@ -63,9 +84,14 @@ def in_review(tries_left: int = 5) -> InReview:
     return state
 
 
-def decided(state: CheckState, *, matched: bool, hours: int = 1) -> tuple[CheckState, tuple[Event, ...]]:
-    decision = Review(clerk="clerk-7", matched=matched, at=NOON + hours * HOUR, remark=Sealed(Remark(text="seen")))
-    result = domain.review(state, decision, Drawn(), RULES)
+def decided(
+    state: CheckState, *, matched: bool, hours: int = 1, clerk: str = "clerk-7", rules: Rules = RULES
+) -> tuple[CheckState, tuple[Event, ...]]:
+    decision = Review(clerk=clerk, matched=matched, at=NOON + hours * HOUR, remark=Sealed(Remark(text="seen")))
+    result = domain.review(state, decision, Drawn(), rules)
+    assert result.wake_at == (
+        state.due_at if isinstance(result.state, InReview) and isinstance(state, InReview) else None
+    )
     return result.state, result.events
 
 
@@ -148,7 +174,7 @@ def test_the_fifth_failed_try_is_final_and_nothing_leads_on_from_there() -> None
         if isinstance(state, Open):
             for part in WITH_CARD:
                 state = domain.receive(state, part, state.challenge.nonce, f"blob-{part}", NOON).state  # type: ignore[union-attr]  # open until the last part
-    assert isinstance(state, domain.Failed)
+    assert isinstance(state, Failed)
     assert [(e.tries_left, e.final) for e in told if isinstance(e, FaceRejected)] == [
         (4, False),
         (3, False),
@@ -156,8 +182,8 @@ def test_the_fifth_failed_try_is_final_and_nothing_leads_on_from_there() -> None
         (1, False),
         (0, True),
     ]
-    assert domain.conclude(state, analysing(), Verdict(band="match"), Drawn(), rules=RULES, now=NOON) is None
-    assert domain.note(state, Drawn(), RULES, NOON, phone_proven=True) is None
+    assert domain.conclude(state, outcome(Verdict(band="match")), Drawn(), rules=RULES, now=NOON) is None
+    assert domain.note(state, Drawn(), RULES, NOON, news=Waiting(phone_proven=True)) is None
     assert domain.analysis_broke(state, Drawn(), RULES, NOON) is None
     with pytest.raises(Refused) as error:
         domain.receive(state, "selfie", "n-0", "blob", NOON)
@@ -166,18 +192,18 @@ def test_the_fifth_failed_try_is_final_and_nothing_leads_on_from_there() -> None
 
 def test_a_verdict_on_older_captures_says_nothing_about_newer_ones() -> None:
     newer = analysing().model_copy(update={"captures": {part: f"newer-{part}" for part in WITH_CARD}})
-    assert domain.conclude(newer, analysing(), Verdict(band="match"), Drawn(), rules=RULES, now=NOON) is None
+    assert domain.conclude(newer, outcome(Verdict(band="match")), Drawn(), rules=RULES, now=NOON) is None
 
 
 def test_a_verdict_taken_in_twice_is_told_once() -> None:
     state, events = concluded(Verdict(band="match", model="model-7"))
     assert events == (FaceMatched(model="model-7"),)
-    assert domain.conclude(state, analysing(), Verdict(band="match"), Drawn(), rules=RULES, now=NOON) is None
+    assert domain.conclude(state, outcome(Verdict(band="match")), Drawn(), rules=RULES, now=NOON) is None
 
 
 def test_a_clerk_who_says_yes_makes_a_match_that_names_the_model_and_the_review() -> None:
     state, events = decided(in_review(), matched=True)
-    assert isinstance(state, domain.Matched)
+    assert isinstance(state, Matched)
     assert events == (FaceMatched(model="model-7", reviewed=True),)
     assert [(each.clerk, each.matched) for each in state.reviews] == [("clerk-7", True)]
     with pytest.raises(Refused) as error:
@@ -195,8 +221,104 @@ def test_a_clerk_who_says_no_costs_a_try_and_gives_a_sessions_time_anew() -> Non
 
 def test_a_clerk_who_says_no_to_the_last_try_ends_it() -> None:
     state, events = decided(in_review(tries_left=1), matched=False)
-    assert isinstance(state, domain.Failed)
+    assert isinstance(state, Failed)
     assert events == (FaceRejected(reasons=("face.not_the_same_person",), tries_left=0, final=True),)
+
+
+TWO = Rules(reviewers=2)
+
+
+@pytest.mark.parametrize("matched", [True, False])
+def test_under_the_two_person_rule_two_clerks_must_agree_and_the_second_is_another(matched: bool) -> None:
+    waiting, events = decided(in_review(), matched=matched, rules=TWO)
+    assert isinstance(waiting, InReview)
+    assert events == ()
+    with pytest.raises(Refused) as error:
+        decided(waiting, matched=matched, rules=TWO)
+    assert error.value.key == "review.another_clerk"
+    state, events = decided(waiting, matched=matched, clerk="clerk-8", rules=TWO)
+    assert isinstance(state, Matched if matched else Open)
+    assert [each.clerk for each in state.reviews] == ["clerk-7", "clerk-8"]
+    assert len(events) == 1
+
+
+@pytest.mark.parametrize("third", [True, False])
+def test_where_two_clerks_disagree_a_third_decides(third: bool) -> None:
+    waiting, _ = decided(in_review(), matched=True, rules=TWO)
+    waiting, events = decided(waiting, matched=False, clerk="clerk-8", rules=TWO)
+    assert (isinstance(waiting, InReview), events) == (True, ())
+    for clerk in ("clerk-7", "clerk-8"):
+        with pytest.raises(Refused):
+            decided(waiting, matched=third, clerk=clerk, rules=TWO)
+    state, events = decided(waiting, matched=third, clerk="clerk-9", rules=TWO)
+    assert isinstance(state, Matched if third else Open)
+    assert len(events) == 1
+
+
+def test_opinions_about_an_earlier_try_count_nothing_in_a_later_one() -> None:
+    waiting, _ = decided(in_review(), matched=True, rules=TWO)
+    assert isinstance(waiting, InReview)
+    overdue = domain.review_overdue(waiting, Drawn(), TWO, waiting.due_at)
+    assert overdue is not None
+    state: CheckState = overdue.state
+    for part in WITH_CARD:
+        assert isinstance(state, Open)
+        state = domain.receive(state, part, state.challenge.nonce, f"later-{part}", NOON + HOUR).state
+    assert isinstance(state, Analysing)
+    again, _ = concluded(Verdict(band="review", model="model-7"), state)
+    assert isinstance(again, InReview)
+    assert (len(again.reviews), again.votes) == (1, ())
+    later, events = decided(again, matched=True, clerk="clerk-7", rules=TWO)
+    assert (isinstance(later, InReview), events) == (True, ())
+
+
+def test_looks_are_kept_one_entry_a_clerk_and_capture_and_not_without_end() -> None:
+    state: CheckState = in_review()
+    for minute in range(3):
+        state = domain.look(state, "clerk-7", "selfie", NOON + minute * MINUTE).state
+    state = domain.look(state, "clerk-8", "selfie", NOON + HOUR).state
+    assert isinstance(state, InReview)
+    assert [(each.clerk, each.part, each.first, each.last, each.times) for each in state.looks] == [
+        ("clerk-7", "selfie", NOON, NOON + 2 * MINUTE, 3),
+        ("clerk-8", "selfie", NOON + HOUR, NOON + HOUR, 1),
+    ]
+    for number in range(LOOKS_KEPT + 10):
+        state = domain.look(state, f"clerk-{number}", "clip", NOON).state
+    assert isinstance(state, InReview)
+    assert len(state.looks) == LOOKS_KEPT
+
+
+def test_every_try_is_on_record_to_the_end_and_not_without_end() -> None:
+    state, _ = concluded(NO_MATCH)
+    assert isinstance(state, Open)
+    assert [(each.band, each.reasons) for each in state.tries] == [("no_match", ("face.not_the_same_person",))]
+    ended = domain.close(state, NOON)
+    assert ended is not None
+    assert isinstance(ended.state, Closed)
+    assert ended.state.tries == state.tries
+    long = analysing().model_copy(update={"tries": state.tries * TRIES_KEPT})
+    state, _ = concluded(Verdict(band="match", model="model-8"), long)
+    assert isinstance(state, Matched)
+    assert (len(state.tries), state.tries[-1].model) == (TRIES_KEPT, "model-8")
+
+
+@pytest.mark.parametrize(("again", "left"), [(("selfie",), {"clip"}), (CARD, {"selfie", "clip"}), (WITH_CARD, set())])
+def test_what_passed_is_known_in_the_next_try_and_what_is_sent_again_is_not(
+    again: tuple[Part, ...], left: set[str]
+) -> None:
+    state, _ = concluded(Verdict(band="no_match", reasons=("selfie.blurred",), again=again))
+    assert isinstance(state, Open)
+    assert set(state.templates) == left
+    after = domain.receive(state, "clip", state.challenge.nonce, "another", NOON).state
+    assert isinstance(after, Open | Analysing)
+    assert set(after.templates) == left - {"clip"}
+
+
+def test_doubts_turn_a_match_into_a_review_and_nothing_else() -> None:
+    bands: dict[Band, Band] = {"match": "review", "review": "review", "no_match": "no_match"}
+    for band, expected in bands.items():
+        findings = Findings(document=OWN, band=band, model="m", signals=("clip.looks_like_a_screen",))
+        assert judge(findings, PERSON, TODAY).band == expected
 
 
 @pytest.mark.parametrize("tries_left", [5, 1])
@@ -233,9 +355,9 @@ def test_an_end_keeps_what_clerks_decided_and_nothing_of_the_person(reviewed: bo
     decision = domain.close(state, NOON)
     assert decision is not None
     assert decision.wake_at == NOON
-    assert isinstance(decision.state, domain.Closed)
+    assert isinstance(decision.state, Closed)
     assert len(decision.state.reviews) == reviewed
-    assert "person" not in decision.state.model_dump()
+    assert set(decision.state.model_dump()) == {"kind", "deletions_left", "reviews", "looks", "tries"}
     assert domain.close(decision.state, NOON) is None
 
 

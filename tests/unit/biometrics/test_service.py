@@ -14,8 +14,8 @@ from libs.common.blobs import Blobs
 from libs.common.errors import Refused
 from libs.common.events import Event
 from libs.common.store import Database
-from services.biometrics import domain
-from services.biometrics.domain import Analysing, InReview, Matched
+from services.biometrics import domain, states
+from services.biometrics.states import Analysing, InReview, Matched
 from services.biometrics.verdicts import CARD, PAGE, Part
 from services.biometrics.workers import AnalysisTimeout, JobFailed, WorkerDied
 from tests.unit.biometrics.booth import (
@@ -37,6 +37,8 @@ from tests.unit.biometrics.booth import (
     Booth,
     World,
     card,
+    clip,
+    picture,
 )
 from tests.unit.common.faults import Crash, Faults
 
@@ -69,7 +71,7 @@ async def test_person_and_phone_in_any_order_and_twice_open_one_session_with_one
     for fact in facts:
         await booth.tell(fact, meta=metas[fact.topic])
         seen.add(fact.topic)
-        assert isinstance(await booth.state(), domain.Open) is (len(seen) == 2)
+        assert isinstance(await booth.state(), states.Open) is (len(seen) == 2)
     session = await booth.session()
     assert (session.challenge.nonce, session.tries_left) == ("n-1", RULES.tries)
     assert session.expires_at == NOON + RULES.session
@@ -80,7 +82,7 @@ async def test_captures_are_not_taken_before_the_phone_is_proven(world: World, b
         if fact is not None:
             await booth.tell(fact)
         assert await refused(booth.service.check(JOURNEY)) == ("capture.not_open", 404)
-        assert await refused(booth.service.receive(JOURNEY, "selfie", "n-1", b"")) == ("capture.not_open", 404)
+        assert await refused(booth.receive("selfie", "n-1", picture(b""))) == ("capture.not_open", 404)
     assert world.media == {}
 
 
@@ -91,8 +93,8 @@ async def test_the_fourth_part_in_whatever_order_starts_the_analysis_and_not_bef
     booth = Booth(world)
     await booth.opened()
     for part in parts:
-        assert isinstance(await booth.state(), domain.Open)
-        await booth.service.receive(JOURNEY, part, "n-1", GOOD[part])
+        assert isinstance(await booth.state(), states.Open)
+        await booth.receive(part, "n-1", GOOD[part])
     assert isinstance(await booth.state(), Analysing)
     assert world.topics == []
     await booth.wake_due()
@@ -124,19 +126,19 @@ async def test_page_and_card_are_never_mixed_the_later_one_counts(
     await booth.opened()
     stranger = card(iin="910725499027")
     for part in first:
-        await booth.service.receive(JOURNEY, part, "n-1", stranger)
+        await booth.receive(part, "n-1", stranger)
     for part in (*second, "selfie"):
-        await booth.service.receive(JOURNEY, part, "n-1", GOOD[part])
+        await booth.receive(part, "n-1", GOOD[part])
     assert set((await booth.session()).captures) == {*second, "selfie"}
-    await booth.service.receive(JOURNEY, "clip", "n-1", GOOD["clip"])
+    await booth.receive("clip", "n-1", GOOD["clip"])
     await booth.wake_due()
     assert world.topics == ["face.matched"]
 
 
 async def test_a_part_sent_again_before_the_last_one_replaces_the_older(world: World, booth: Booth) -> None:
     await booth.opened()
-    await booth.service.receive(JOURNEY, "selfie", "n-1", b"selfie.blurred")
-    await booth.service.receive(JOURNEY, "selfie", "n-1", b"a better one")
+    await booth.receive("selfie", "n-1", picture(b"selfie.blurred"))
+    await booth.receive("selfie", "n-1", picture(b"a better one"))
     await booth.send()
     await booth.wake_due()
     assert world.topics == ["face.matched"]
@@ -144,10 +146,10 @@ async def test_a_part_sent_again_before_the_last_one_replaces_the_older(world: W
 
 async def test_uploads_for_an_older_challenge_are_refused_and_not_kept(world: World, booth: Booth) -> None:
     await booth.opened()
-    assert await refused(booth.service.receive(JOURNEY, "selfie", "n-0", b"x")) == ("capture.stale", 409)
-    await booth.tried({"clip": b"clip.wrong_order"})
+    assert await refused(booth.receive("selfie", "n-0", picture(b"x"))) == ("capture.stale", 409)
+    await booth.tried({"clip": clip(b"clip.wrong_order")})
     kept = dict(world.media)
-    assert await refused(booth.service.receive(JOURNEY, "clip", "n-1", b"x")) == ("capture.stale", 409)
+    assert await refused(booth.receive("clip", "n-1", clip(b"x"))) == ("capture.stale", 409)
     assert world.media == kept
 
 
@@ -157,22 +159,22 @@ async def test_uploads_after_the_time_while_being_looked_at_and_after_the_end_ar
     closed = ("capture.closed", 409)
     await booth.opened()
     world.now += RULES.session
-    assert await refused(booth.service.receive(JOURNEY, "selfie", "n-1", b"x")) == closed
+    assert await refused(booth.receive("selfie", "n-1", picture(b"x"))) == closed
     world.now = NOON
     await booth.send()
-    assert await refused(booth.service.receive(JOURNEY, "selfie", "n-1", b"x")) == closed
+    assert await refused(booth.receive("selfie", "n-1", picture(b"x"))) == closed
     await booth.wake_due()
     assert isinstance(await booth.state(), Matched)
-    assert await refused(booth.service.receive(JOURNEY, "selfie", "n-1", b"x")) == closed
+    assert await refused(booth.receive("selfie", "n-1", picture(b"x"))) == closed
 
 
 @pytest.mark.parametrize(
     ("media", "reason", "wanted"),
     [
-        ({"selfie": b"selfie.blurred"}, "selfie.blurred", {"selfie"}),
-        ({"selfie": b"selfie.no_face"}, "selfie.no_face", {"selfie"}),
-        ({"clip": b"clip.wrong_order"}, "clip.wrong_order", {"clip"}),
-        ({"document-front": b"document.glare"}, "document.glare", set(CARD)),
+        ({"selfie": picture(b"selfie.blurred")}, "selfie.blurred", {"selfie"}),
+        ({"selfie": picture(b"selfie.no_face")}, "selfie.no_face", {"selfie"}),
+        ({"clip": clip(b"clip.wrong_order")}, "clip.wrong_order", {"clip"}),
+        ({"document-front": picture(b"document.glare")}, "document.glare", set(CARD)),
         ({"document-back": card(iin="910725499027")}, "document.of_another_person", set(CARD)),
         ({"document-back": card(document_number="9")}, "document.not_the_registered_one", set(CARD)),
         ({"document-back": card(expiry_date=date(2026, 3, 1))}, "document.expired", set(CARD)),
@@ -222,7 +224,7 @@ async def test_five_strangers_in_a_row_end_in_one_final_rejection_and_no_loop(wo
         (1, False),
         (0, True),
     ]
-    assert await refused(booth.service.receive(JOURNEY, "selfie", "n-5", b"x")) == ("capture.closed", 409)
+    assert await refused(booth.receive("selfie", "n-5", picture(b"x"))) == ("capture.closed", 409)
     world.now += 48 * HOUR
     await booth.wake_due()
     assert len(world.told()) == RULES.tries
@@ -232,16 +234,16 @@ async def test_five_strangers_in_a_row_end_in_one_final_rejection_and_no_loop(wo
 async def test_the_grey_band_asks_a_clerk_who_may_look_only_while_it_waits(world: World, booth: Booth) -> None:
     world.eyes.band = "review"
     await booth.opened()
-    assert await refused(booth.service.picture(JOURNEY, "selfie", "clerk-7")) == ("review.not_waiting", 409)
+    assert await refused(booth.looked("selfie", "clerk-7")) == ("review.not_waiting", 409)
     await booth.tried()
     assert world.told() == [("face.review_requested", {"due_at": "2026-03-03T12:00:00Z"})]
-    assert [key for key, _ in await booth.service.reviews()] == [JOURNEY]
-    assert await booth.service.picture(JOURNEY, "selfie", "clerk-7") == GOOD["selfie"]
-    await booth.service.review(JOURNEY, matched=True, clerk="clerk-7", reason="the same scar")
+    assert [key for key, _ in await booth.reviews.queue(10)] == [JOURNEY]
+    assert await booth.looked("selfie", "clerk-7") == GOOD["selfie"]
+    await booth.reviews.decide(JOURNEY, matched=True, clerk="clerk-7", reason="the same scar")
     assert world.told()[1:] == [("face.matched", {"model": "model-7", "reviewed": True})]
-    assert await booth.service.reviews() == []
-    assert await refused(booth.service.picture(JOURNEY, "selfie", "clerk-7")) == ("review.not_waiting", 409)
-    again = booth.service.review(JOURNEY, matched=False, clerk="clerk-8", reason="no")
+    assert await booth.reviews.queue(10) == []
+    assert await refused(booth.looked("selfie", "clerk-7")) == ("review.not_waiting", 409)
+    again = booth.reviews.decide(JOURNEY, matched=False, clerk="clerk-8", reason="no")
     assert await refused(again) == ("review.not_waiting", 409)
     world.now += RULES.review
     await booth.wake_due()
@@ -253,7 +255,7 @@ async def test_after_a_clerks_no_hours_later_the_citizen_can_try_again_and_pass(
     await booth.opened()
     await booth.tried()
     world.now += 5 * HOUR
-    await booth.service.review(JOURNEY, matched=False, clerk="clerk-7", reason="another person")
+    await booth.reviews.decide(JOURNEY, matched=False, clerk="clerk-7", reason="another person")
     world.eyes.band = "match"
     await booth.tried()
     assert world.topics == ["face.review_requested", "face.rejected", "face.matched"]
@@ -281,8 +283,8 @@ async def test_what_a_clerk_writes_is_sealed_and_never_logged(world: World, boot
     await booth.opened()
     await booth.tried()
     with structlog.testing.capture_logs() as logs:
-        await booth.service.picture(JOURNEY, "selfie", "clerk-7")
-        await booth.service.review(JOURNEY, matched=True, clerk="clerk-7", reason=f"{PERSON.surname} as in the file")
+        await booth.looked("selfie", "clerk-7")
+        await booth.reviews.decide(JOURNEY, matched=True, clerk="clerk-7", reason=f"{PERSON.surname} as in the file")
     assert [(each["event"], each["clerk"]) for each in logs if "clerk" in each] == [
         ("review.looked", "clerk-7"),
         ("review.decided", "clerk-7"),
@@ -292,7 +294,7 @@ async def test_what_a_clerk_writes_is_sealed_and_never_logged(world: World, boot
         assert "as in the file" not in place
     await booth.tell(CLOSED)
     state = await booth.state()
-    assert isinstance(state, domain.Closed)
+    assert isinstance(state, states.Closed)
     assert state.reviews[0].remark.value.text.endswith("as in the file")
 
 
@@ -349,14 +351,14 @@ async def test_a_crash_at_every_step_of_an_analysis_tells_its_outcome_once(band:
 async def test_a_crash_at_every_step_of_an_upload_loses_nothing_when_it_is_sent_again() -> None:
     counted, world = Faults(), World()
     await Booth(world).opened()
-    await Booth(world, counted).service.receive(JOURNEY, "selfie", "n-1", GOOD["selfie"])
+    await Booth(world, counted).receive("selfie", "n-1", GOOD["selfie"])
     for step in range(1, counted.steps + 1):
         world = World()
         await Booth(world).opened()
         with pytest.raises(Crash):
-            await Booth(world, Faults(step)).service.receive(JOURNEY, "selfie", "n-1", GOOD["selfie"])
+            await Booth(world, Faults(step)).receive("selfie", "n-1", GOOD["selfie"])
         booth = Booth(world)
-        await booth.service.receive(JOURNEY, "selfie", "n-1", GOOD["selfie"])
+        await booth.receive("selfie", "n-1", GOOD["selfie"])
         await booth.tried()
         assert world.topics == ["face.matched"], f"step {step}"
         assert len(world.media) == 4
@@ -374,8 +376,8 @@ async def test_after_the_end_of_a_journey_no_media_of_it_are_left_and_others_sta
     assert not [name for name in world.media if JOURNEY in name]
     assert len([name for name in world.media if OTHER in name]) == 4
     state = await booth.state()
-    assert isinstance(state, domain.Closed)
-    assert "person" not in str(world.rows.rows[JOURNEY].state)
+    assert isinstance(state, states.Closed)
+    assert set(world.rows.rows[JOURNEY].state) == {"kind", "deletions_left", "reviews", "looks", "tries"}
 
 
 async def test_media_go_even_if_a_process_dies_at_any_step_of_deleting_them() -> None:
@@ -400,7 +402,7 @@ async def test_media_go_even_if_a_process_dies_at_any_step_of_deleting_them() ->
 
 async def test_an_upload_that_was_under_way_when_its_journey_ended_is_deleted_too(world: World, booth: Booth) -> None:
     await booth.opened()
-    blobs = booth.service._blobs
+    blobs = booth.uploads._blobs
     put = blobs.put
 
     async def slow_put(name: str, data: bytes, **options: object) -> None:
@@ -409,7 +411,7 @@ async def test_an_upload_that_was_under_way_when_its_journey_ended_is_deleted_to
         await put(name, data, **options)  # type: ignore[arg-type]  # passed on as they came
 
     blobs.put = slow_put  # type: ignore[method-assign]  # the journey ends in the middle of an upload
-    assert await refused(booth.service.receive(JOURNEY, "selfie", "n-1", b"x")) == ("capture.closed", 409)
+    assert await refused(booth.receive("selfie", "n-1", picture(b"x"))) == ("capture.closed", 409)
     assert len(world.media) == 1
     world.now += domain.LATE_UPLOADS
     await booth.wake_due()
@@ -420,7 +422,7 @@ async def test_an_upload_that_was_under_way_when_its_journey_ended_is_deleted_to
 async def test_a_journey_that_ended_before_it_was_heard_of_opens_no_session(world: World, booth: Booth) -> None:
     await booth.tell(CLOSED)
     await booth.opened()
-    assert await refused(booth.service.receive(JOURNEY, "selfie", "n-1", b"x")) == ("capture.closed", 409)
+    assert await refused(booth.receive("selfie", "n-1", picture(b"x"))) == ("capture.closed", 409)
     assert world.media == {}
 
 
@@ -472,7 +474,7 @@ async def test_in_a_real_store_nothing_of_the_media_is_left_after_the_end(world:
     try:
         booth = Booth(world, blobs=blobs)
         await booth.opened()
-        await booth.send({"selfie": b"\xff\xd8 a face \xff\xd9" * 1000})
+        await booth.send({"selfie": picture(b"a face " * 1000)})
         ids = [ObjectId(record["_id"]) async for record in database.raw["blob_records"].find()]
         kept = await chunks_of(database, ids)
         assert len(ids) == len(kept) == 4

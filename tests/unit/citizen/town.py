@@ -115,6 +115,7 @@ class Town:
     answered: dict[str, tuple[bytes, Response]] = field(default_factory=dict)
     received: list[bytes] = field(default_factory=list)
     issued: list[x509.Certificate] = field(default_factory=list)
+    uploads: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def app(self) -> Starlette:
@@ -129,9 +130,11 @@ class Town:
             ("POST", f"{JOURNEY}/code/resend", self.resend),
             ("GET", "/dev/inbox", self.inbox),
             ("GET", f"{JOURNEY}/capture", self.capture),
-            ("PUT", f"{JOURNEY}/capture/{{part}}", self.upload),
+            ("PATCH", f"{JOURNEY}/capture/{{part}}/uploads/{{upload}}", self.upload),
+            ("HEAD", f"{JOURNEY}/capture/{{part}}/uploads/{{upload}}", self.stands),
             ("GET", "/v1/reviews", self.reviews),
-            ("GET", "/v1/reviews/{journey}/pictures/{part}", self.picture),
+            ("GET", "/v1/reviews/pictures/{part}", self.picture),
+            ("GET", "/v1/reviews/{journey}", self.case),
             ("POST", "/v1/reviews/{journey}/decision", self.review),
             ("POST", f"{JOURNEY}/certificates", self.enrol),
             ("GET", f"{JOURNEY}/certificates", self.certificates),
@@ -309,15 +312,37 @@ class Town:
             raise Refused("capture.closed", "Your pictures are being looked at.", 409)
         if request.headers["x-capture-nonce"] != f"nonce-{journey.tries}":
             raise Refused("capture.stale", "This belongs to another try.", 409)
+        name, before = request.path_params["upload"], self.uploads.get(request.path_params["upload"], b"")
+        if len(before) != int(request.headers["upload-offset"]):
+            raise Refused("upload.wrong_offset", "The upload stands elsewhere.", 409, offset=len(before))
+        self.uploads[name] = before + body
+        assert len(self.uploads[name]) == int(request.headers["upload-length"])
         part = request.path_params["part"].replace("-", "_")
-        journey.received[part] = body
+        journey.received[part] = self.uploads[name]
         journey.sent.append(part)
         return JSONResponse({"pending": True}, 202)
 
+    async def stands(self, request: Request, _: bytes) -> Response:
+        """Tell how much of an upload is here; one that is whole is not wanted again."""
+        journey = self._journey(request)
+        if len(journey.received) == len(PARTS) or journey.face != "open":
+            raise Refused("capture.closed", "Your pictures are being looked at.", 409)
+        return Response(headers={"Upload-Offset": str(len(self.uploads.get(request.path_params["upload"], b"")))})
+
     async def reviews(self, request: Request, _: bytes) -> Response:
         self._staff(request)
+        return JSONResponse([self._waiting(one) for one in self._in_review()])
+
+    async def case(self, request: Request, _: bytes) -> Response:
+        self._staff(request)
+        [journey] = [one for one in self._in_review() if one.id == request.path_params["journey"]]
+        link = {"part": "selfie", "url": "/v1/reviews/pictures/selfie", "expires_at": "2026-03-03T09:30:00Z"}
+        return JSONResponse(self._waiting(journey) | {"links": [link]})
+
+    @staticmethod
+    def _waiting(journey: Journey) -> dict[str, object]:
         due = {"due_at": "2026-03-03T09:30:00Z", "tries_left": 4, "model": "town", "pictures": ["selfie"]}
-        return JSONResponse([{"journey_id": one.id, **due} for one in self._in_review()])
+        return {"journey_id": journey.id, **due}
 
     async def picture(self, request: Request, _: bytes) -> Response:
         self._staff(request)
@@ -331,7 +356,7 @@ class Town:
             journey.happened("face.matched", "pin")
         else:
             journey.close("failed", "journey.face_rejected")
-        return JSONResponse({})
+        return JSONResponse({"ended": True})
 
     def _in_review(self) -> list[Journey]:
         return [one for one in self.journeys.values() if one.face == "review"]

@@ -86,9 +86,16 @@ class FaultyDocuments(Documents):
         return won
 
     @override
-    async def find(self, where: Mapping[str, Any], limit: int) -> Sequence[Document]:
+    async def find(
+        self, where: Mapping[str, Any], limit: int, *, order: str | None = None, after: tuple[Any, str] | None = None
+    ) -> Sequence[Document]:
         await self._before()
-        return await self._rows.find(where, limit)
+        return await self._rows.find(where, limit, order=order, after=after)
+
+    @override
+    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
+        await self._before()
+        return await self._rows.count(where, below=below)
 
     @override
     async def page(self, after: str, limit: int) -> Sequence[Document]:

@@ -1,0 +1,133 @@
+"""The states of a face check, and the rules that it goes by. Pure data."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.common.contracts.people import Person
+from libs.common.sealing import Sealed
+from services.biometrics.challenge import Action
+from services.biometrics.records import Look, Review, Try
+from services.biometrics.templates import Source, Template
+from services.biometrics.verdicts import Part
+
+
+class Rules(BaseModel):
+    """How face checks go. Five tries, then an office, is the national service's own rule.
+
+    Attributes:
+        tries: until the way leads to an office.
+        session: how long captures are taken.
+        review: how long a clerk has.
+        reviewers: of how many clerks the same answer is needed. With two, a disagreement is decided by a third: what
+            two of them say.
+        analyses_per_try: how often captures are analysed before a crash of the analysis counts against them.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    tries: int = Field(5, ge=1)
+    session: timedelta = timedelta(minutes=30)
+    review: timedelta = timedelta(hours=24)
+    reviewers: int = Field(1, ge=1, le=2)
+    analyses_per_try: int = Field(3, ge=1)
+
+
+class Value(BaseModel):
+    """Base of states and their parts."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Challenge(Value):
+    """What the citizen is to do in the clip, and the nonce that binds uploads to it."""
+
+    actions: tuple[Action, ...]
+    nonce: str
+
+
+class Waiting(Value):
+    """Person or phone are not known yet."""
+
+    kind: Literal["waiting"] = "waiting"
+    person: Sealed[Person] | None = None
+    person_ref: str = ""
+    phone_proven: bool = False
+
+
+class Audited(Value):
+    """What is kept to the end and beyond: who decided, who looked, and how each try was judged."""
+
+    reviews: tuple[Review, ...] = ()
+    looks: tuple[Look, ...] = ()
+    tries: tuple[Try, ...] = ()
+
+
+class Session(Audited):
+    """A face check that has not ended.
+
+    ``person_ref`` is the same for the same person, and says nothing. ``captures`` names where the parts that are in
+    lie, ``templates`` holds what is known of those that passed an earlier try.
+    """
+
+    person: Sealed[Person]
+    person_ref: str = ""
+    challenge: Challenge
+    expires_at: datetime
+    tries_left: int
+    captures: Mapping[Part, str] = {}
+    templates: Mapping[Source, Sealed[Template]] = {}
+
+
+class Open(Session):
+    """Captures are awaited; ``guidance`` says what to do better."""
+
+    kind: Literal["open"] = "open"
+    guidance: tuple[str, ...] = ()
+
+
+class Analysing(Session):
+    """All parts are in, since then, and are being looked at."""
+
+    kind: Literal["analysing"] = "analysing"
+    since: datetime
+    analyses: int = 0
+
+
+class InReview(Session):
+    """The numbers do not decide: a clerk does, until `due_at`. The reviews from number `decided` on are of this try."""
+
+    kind: Literal["in_review"] = "in_review"
+    due_at: datetime
+    model: str
+    decided: int = 0
+
+    @property
+    def votes(self) -> tuple[Review, ...]:
+        """What clerks have said about this try."""
+        return self.reviews[self.decided :]
+
+
+class Matched(Audited):
+    """It is the person on the document, alive, now."""
+
+    kind: Literal["matched"] = "matched"
+
+
+class Failed(Audited):
+    """The tries are used up: the way leads to an office."""
+
+    kind: Literal["failed"] = "failed"
+
+
+class Closed(Audited):
+    """The journey ended. Its media are deleted at once, and once more for an upload that was just under way."""
+
+    kind: Literal["closed"] = "closed"
+    deletions_left: int = 2
+
+
+Check = Annotated[Waiting | Open | Analysing | InReview | Matched | Failed | Closed, Field(discriminator="kind")]
+CheckState = Waiting | Open | Analysing | InReview | Matched | Failed | Closed
