@@ -16,6 +16,16 @@ PERSON: Final = ObjectIdentifier("1.2.398.3.3.4.1.1")
 """The holder is a natural person."""
 LEGAL_ENTITY: Final = ObjectIdentifier("1.2.398.3.3.4.1.2")
 """The holder is, or acts for, a legal entity."""
+HEAD: Final = ObjectIdentifier("1.2.398.3.3.4.1.2.1")
+"""Role under LEGAL_ENTITY: its first head, who may sign everything."""
+SIGNER: Final = ObjectIdentifier("1.2.398.3.3.4.1.2.2")
+"""Role under LEGAL_ENTITY: may sign."""
+FINANCE_SIGNER: Final = ObjectIdentifier("1.2.398.3.3.4.1.2.3")
+"""Role under LEGAL_ENTITY: may sign financial documents."""
+PERSONNEL: Final = ObjectIdentifier("1.2.398.3.3.4.1.2.4")
+"""Role under LEGAL_ENTITY: of the personnel department."""
+EMPLOYEE: Final = ObjectIdentifier("1.2.398.3.3.4.1.2.5")
+"""Role under LEGAL_ENTITY: an employee."""
 INFORMATION_SYSTEM: Final = ObjectIdentifier("1.2.398.3.3.4.1.2.6")
 """Role under LEGAL_ENTITY: an information system, not a human, holds the key."""
 IDENTIFIED_BY_DIGITAL_ID: Final = ObjectIdentifier("1.2.398.3.3.4.3.2.1")

@@ -19,6 +19,7 @@ from services.ca.checkpoints import Checkpoint, Checkpoints
 from services.ca.clock import WatchedClock
 from services.ca.handlers import Handlers
 from services.ca.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
+from services.ca.key_rules import read_blocklist
 from services.ca.keys import EncryptedFiles, KeyStore, require_ec
 from services.ca.ledger import ChainLedger
 from services.ca.ledger_api import ledger_routes
@@ -76,6 +77,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         vouching=Vouching(enrolments.aggregates, platform.reservations, hierarchy.trust, clock),
         ledger=ledger,
         clock=clock,
+        blocked_keys=frozenset() if settings.blocked_keys is None else read_blocklist(settings.blocked_keys),
     )
     status = _status(platform, keystore, authority, enrolments, ledger)
     stamping = _stamping(settings, keystore, hierarchy, clock)

@@ -62,8 +62,35 @@ class Person:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Representative:
+    """A natural person who acts for a legal entity; ``bin`` is the entity's business identification number."""
+
+    person: Person
+    organisation: str
+    bin: str
+
+    def __post_init__(self) -> None:
+        _require_number(self.bin, "a BIN")
+        _require_printing(self.organisation)
+
+    def attributes(self) -> Attributes:
+        """Give the distinguished name: the person's, and the entity as ``O`` and ``OU=BIN<12>``."""
+        country, *person = self.person.attributes()
+        return (
+            country,
+            (NameOID.ORGANIZATION_NAME, _shortened(_tidy(self.organisation))),
+            (NameOID.ORGANIZATIONAL_UNIT_NAME, f"BIN{self.bin}"),
+            *person,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Organisation:
-    """A legal entity; ``bin`` is its business identification number, twelve digits."""
+    """A legal entity; ``bin`` is its business identification number, twelve digits.
+
+    It stands there twice: where the national profile has it, and as organizationIdentifier, where the rest of the
+    world looks for it (ETSI EN 319 412-1, 5.1.4: register of trade, country, number).
+    """
 
     name: str
     bin: str
@@ -79,6 +106,7 @@ class Organisation:
             _COUNTRY,
             (NameOID.ORGANIZATION_NAME, _shortened(_tidy(self.name))),
             (NameOID.ORGANIZATIONAL_UNIT_NAME, f"BIN{self.bin}"),
+            (NameOID.ORGANIZATION_IDENTIFIER, f"NTRKZ-{self.bin}"),
             (NameOID.COMMON_NAME, _shortened(_tidy(self.common_name))),
         )
 

@@ -1,6 +1,9 @@
 """Which public keys may be certified."""
 
 import math
+import re
+from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -10,34 +13,69 @@ RSA_BITS: Final = range(2048, 4096 + 1)
 RSA_EXPONENT: Final = 65537
 
 _SMALL_PRIMES: Final = math.prod(n for n in range(2, 752) if all(n % d for d in range(2, math.isqrt(n) + 1)))
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 _FERMAT_ROUNDS: Final = 100
 _SIEVE: Final = 64 * 9 * 5 * 7 * 11
 _SQUARES: Final = frozenset(n * n % _SIEVE for n in range(_SIEVE))
 _ROCA_PRIMES: Final = tuple(n for n in range(11, 168) if all(n % d for d in range(2, math.isqrt(n) + 1)))
 
 
-def key_size_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str | None:
+class Weakness(StrEnum):
+    """Why a key may not be certified; the value ends the text key ``csr.…``."""
+
+    CURVE = "key_curve"
+    SIZE = "key_size"
+    EXPONENT = "key_exponent"
+    FACTORABLE = "key_factorable"
+    ROCA = "key_roca"
+
+
+SENTENCES: Final = {
+    Weakness.CURVE: "an EC key must lie on P-256 or P-384",
+    Weakness.SIZE: f"an RSA key must have {RSA_BITS.start} to {RSA_BITS.stop - 1} bits",
+    Weakness.EXPONENT: f"an RSA key must have the public exponent {RSA_EXPONENT}",
+    Weakness.FACTORABLE: "this RSA key can be factored at once",
+    Weakness.ROCA: "this RSA key was made by a generator whose keys can be factored (CVE-2017-15361)",
+}
+
+
+def key_size_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> Weakness | None:
     """Say whether curve, size or exponent are not allowed; None if they are."""
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return None if isinstance(key.curve, CURVES) else "an EC key must lie on P-256 or P-384"
+        return None if isinstance(key.curve, CURVES) else Weakness.CURVE
     if key.key_size not in RSA_BITS:
-        return f"an RSA key must have {RSA_BITS.start} to {RSA_BITS.stop - 1} bits"
-    if key.public_numbers().e != RSA_EXPONENT:
-        return f"an RSA key must have the public exponent {RSA_EXPONENT}"
-    return None
+        return Weakness.SIZE
+    return None if key.public_numbers().e == RSA_EXPONENT else Weakness.EXPONENT
 
 
-def key_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str | None:
+def key_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> Weakness | None:
     """Say why a key may not be certified; None if it may. A point off its curve never becomes a key object."""
     weakness = key_size_weakness(key)
     if weakness is not None or isinstance(key, ec.EllipticCurvePublicKey):
         return weakness
     modulus = key.public_numbers().n
     if math.gcd(modulus, _SMALL_PRIMES) != 1 or _has_close_factors(modulus):
-        return "this RSA key can be factored at once"
-    if _is_roca(modulus):
-        return "this RSA key was made by a generator whose keys can be factored (CVE-2017-15361)"
-    return None
+        return Weakness.FACTORABLE
+    return Weakness.ROCA if _is_roca(modulus) else None
+
+
+def read_blocklist(path: Path) -> frozenset[str]:
+    """Read keys that are known to be compromised: SHA-256 of each SubjectPublicKeyInfo, hexadecimal, one a line.
+
+    Lines that begin with ``#`` are comments. What is published as blocklists of Debian's weak keys (CVE-2008-0166) and
+    of leaked keys has this form, or is brought into it.
+
+    Raises:
+        ValueError: a line is something else; it names the line.
+    """
+    digests = set()
+    for number, line in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
+        text = line.strip().lower()
+        if text and not text.startswith("#"):
+            if not _SHA256.fullmatch(text):
+                raise ValueError(f"{path.name}, line {number}: a SHA-256 in hexadecimal stands here, or a comment")
+            digests.add(text)
+    return frozenset(digests)
 
 
 def _has_close_factors(modulus: int) -> bool:

@@ -20,7 +20,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from libs.common.der import TbsCertificate, name_attributes, signed
 from services.ca.holders import COMMON_NAME_LENGTH, is_printing
 from services.ca.issuers import Issuer
-from services.ca.key_rules import key_size_weakness
+from services.ca.key_rules import SENTENCES, key_size_weakness
 from services.ca.orders import SERIAL_OCTETS, Order
 from services.ca.profiles import Publication
 
@@ -135,7 +135,7 @@ def _public_key(it: _Candidate) -> Iterator[str]:
     if asn1.encode_der(it.fields.public_key) != ordered:
         yield "the public key is not the requested one"
     if (weakness := key_size_weakness(it.order.public_key)) is not None:
-        yield weakness
+        yield SENTENCES[weakness]
     if it.order.profile.self_signed != (it.read.public_key() == it.issuer.public_key):
         yield "a certificate carries its issuer's own key exactly if it is self-signed"
 

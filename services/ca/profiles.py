@@ -8,7 +8,7 @@ from cryptography.x509 import KeyUsage, ObjectIdentifier
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from libs.common import oids
-from services.ca.holders import Authority, Organisation, Person
+from services.ca.holders import Authority, Organisation, Person, Representative
 
 ANY_POLICY: Final = ObjectIdentifier("2.5.29.32.0")
 DOCUMENT_SIGNING: Final = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
@@ -47,7 +47,7 @@ class Profile:
     """
 
     name: str
-    holder: type[Person | Organisation | Authority]
+    holder: type[Person | Representative | Organisation | Authority]
     validity: timedelta
     key_usage: frozenset[Usage]
     rsa_key_usage: frozenset[Usage] = frozenset()
@@ -124,6 +124,27 @@ AUTH: Final = Profile(
     policies=(oids.POLICY_PERSON_AUTH,),
 )
 
+
+def _entity(name: str, role: ObjectIdentifier) -> Profile:
+    return Profile(
+        name=name,
+        holder=Representative,
+        validity=_YEAR,
+        key_usage=_SIGNATURE,
+        extended_key_usage=(ExtendedKeyUsageOID.EMAIL_PROTECTION, oids.LEGAL_ENTITY, role),
+        policies=(oids.POLICY_LEGAL_ENTITY_SIGN,),
+    )
+
+
+ENTITIES: Final = {
+    "ENTITY_HEAD": _entity("ENTITY_HEAD", oids.HEAD),
+    "ENTITY_SIGNER": _entity("ENTITY_SIGNER", oids.SIGNER),
+    "ENTITY_FINANCE": _entity("ENTITY_FINANCE", oids.FINANCE_SIGNER),
+    "ENTITY_PERSONNEL": _entity("ENTITY_PERSONNEL", oids.PERSONNEL),
+    "ENTITY_EMPLOYEE": _entity("ENTITY_EMPLOYEE", oids.EMPLOYEE),
+}
+"""Who signs for a legal entity, one kind for each role."""
+
 ORGANISATION_SEAL: Final = Profile(
     name="ORGANISATION_SEAL",
     holder=Organisation,
@@ -158,7 +179,8 @@ TSA: Final = Profile(
 )
 
 PROFILES: Final = {
-    profile.name: profile for profile in (ROOT, ISSUING, SIGN, AUTH, ORGANISATION_SEAL, OCSP_RESPONDER, TSA)
+    profile.name: profile
+    for profile in (ROOT, ISSUING, SIGN, AUTH, *ENTITIES.values(), ORGANISATION_SEAL, OCSP_RESPONDER, TSA)
 }
 """Every profile by its name, for reading records back."""
 

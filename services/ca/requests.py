@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from libs.common.errors import Refused
 from services.ca.issuers import PublicKey
-from services.ca.key_rules import key_weakness
+from services.ca.key_rules import SENTENCES, key_weakness
 
 MAX_OCTETS: Final = 8192
 """A request with an RSA-4096 key takes about 1,700 octets in PEM; the rest is room for attributes."""
@@ -26,8 +26,8 @@ _HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 class RequestRefused(Refused):
     """A request that can't be honoured, and why.
 
-    ``key`` is ``csr.malformed``, ``csr.bad_signature``, ``csr.weak_key``, ``csr.foreign_key_type`` or
-    ``csr.same_key_twice``.
+    ``key`` is ``csr.malformed``, ``csr.bad_signature``, ``csr.same_key_twice``, ``csr.gost_key``,
+    ``csr.foreign_key_type``, or ``csr.`` and a `services.ca.key_rules.Weakness`.
     """
 
     def __init__(self, key: str, detail: str) -> None:
@@ -90,12 +90,22 @@ def _certifiable(csr: x509.CertificateSigningRequest) -> PublicKey:
         key = csr.public_key()
     except UnsupportedAlgorithm:
         key = None
+    if key is None and _is_gost(csr):
+        detail = "GOST keys can't be certified here yet. Please make an EC key (P-256, P-384) or an RSA key."
+        raise RequestRefused("csr.gost_key", detail)
     if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
         raise RequestRefused("csr.foreign_key_type", "Certificates are given for EC (P-256, P-384) and RSA keys only.")
     if (weakness := key_weakness(key)) is not None:
-        raise RequestRefused("csr.weak_key", f"The key can't be certified: {weakness}. Please make a new key.")
+        detail = f"The key can't be certified: {SENTENCES[weakness]}. Please make a new key."
+        raise RequestRefused(f"csr.{weakness}", detail)
     if not isinstance(csr.signature_hash_algorithm, _HASHES):
         raise RequestRefused(
             "csr.bad_signature", "The request is signed with an outdated digest. Please use SHA-256 or better."
         )
     return key
+
+
+def _is_gost(csr: x509.CertificateSigningRequest) -> bool:
+    """Tell a key by a Kazakh (1.2.398.3.10) or Russian (1.2.643) GOST algorithm."""
+    kind: x509.ObjectIdentifier = csr.public_key_algorithm_oid  # type: ignore[attr-defined]  # the library's types lack it
+    return kind.dotted_string.startswith(("1.2.398.3.10.", "1.2.643."))

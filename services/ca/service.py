@@ -48,6 +48,7 @@ class CaService:
         lists: per shard of an authority's revocation list (`services.ca.shards.ShardId`).
         book: where serial numbers and keys are reserved, so that each exists once.
         vouching: checks what is signed with present certificates.
+        blocked_keys: see `services.ca.key_rules.read_blocklist`.
         ledger: where every act is recorded, before what cannot be undone.
     """
 
@@ -62,6 +63,7 @@ class CaService:
         vouching: Vouching,
         ledger: Ledger,
         clock: Clock,
+        blocked_keys: frozenset[str] = frozenset(),
     ) -> None:
         self._enrolments = enrolments
         self._holdings = holdings
@@ -70,6 +72,7 @@ class CaService:
         self._authority = authority
         self._vouching = vouching
         self._ledger = ledger
+        self._blocked_keys = blocked_keys
         self._clock = clock
 
     async def note(self, meta: Meta, **facts: object) -> None:
@@ -168,8 +171,12 @@ class CaService:
         await self._lists.apply(key, lambda state: shards.publish(state, shard, der, now))
 
     async def _reserve_key(self, request: Request, journey_id: str) -> None:
+        digest = hashlib.sha256(bytes.fromhex(request.spki)).hexdigest()
+        if digest in self._blocked_keys:
+            detail = "This key is known to be compromised: others have it too. Please make a new key."
+            raise RequestRefused("csr.key_compromised", detail)
         try:
-            await self._book.take("key", hashlib.sha256(bytes.fromhex(request.spki)).hexdigest(), journey_id)
+            await self._book.take("key", digest, journey_id)
         except Taken:
             detail = "A certificate for this key exists or was asked for in another journey. Please make a new key."
             raise RequestRefused("csr.key_in_use", detail) from None

@@ -20,6 +20,8 @@ class Settings(ServiceSettings):
         clock_tolerance_ms: how far off the clock may be; stamps state it, and a jump beyond it stops them.
         crl_shards: into how many lists revocations are spread; may grow, must not shrink.
         checkpoint_minutes: how often the ledger's head is time-stamped and told.
+        blocked_keys: a file of keys known to be compromised (`services.ca.key_rules.read_blocklist`), such as Debian's
+            weak ones; read at start, some 130 octets of memory a key.
     """
 
     model_config = SettingsConfigDict(env_prefix="CA_")
@@ -32,6 +34,7 @@ class Settings(ServiceSettings):
     clock_tolerance_ms: int = Field(500, ge=10, le=999)
     crl_shards: int = Field(1, ge=1, le=256)
     checkpoint_minutes: int = Field(15, ge=1, le=1440)
+    blocked_keys: Path | None = None
 
     @property
     def keys(self) -> Path:

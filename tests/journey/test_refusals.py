@@ -122,7 +122,7 @@ async def test_requests_that_cannot_be_honoured_are_refused_and_good_ones_then_t
     good, other = (make_request(ec.generate_private_key(ec.SECP256R1())) for _ in range(2))
     bad = {
         "csr.malformed": "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
-        "csr.weak_key": _request(ec.generate_private_key(ec.SECP224R1())),
+        "csr.key_curve": _request(ec.generate_private_key(ec.SECP224R1())),
         "csr.foreign_key_type": _request(ed25519.Ed25519PrivateKey.generate()),
         "csr.bad_signature": _tampered(good),
     }

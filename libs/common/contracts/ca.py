@@ -51,7 +51,7 @@ class CertExpiring(Event):
 
 
 class CertRefused(Event):
-    """A request that cannot be honoured. ``reason`` is a text key, such as ``csr.weak_key``."""
+    """A request that cannot be honoured. ``reason`` is a text key, such as ``csr.key_size``."""
 
     topic: ClassVar[str] = "cert.refused"
 

@@ -16,7 +16,7 @@ from libs.common.trust import TrustAnchors
 from services.ca.ceremony import perform
 from services.ca.ceremony_config import CeremonyConfig, IssuingConfig, NamedConfig, RootConfig
 from services.ca.hierarchy import Hierarchy, ocsp_label
-from services.ca.holders import Authority, Organisation, Person
+from services.ca.holders import Authority, Organisation, Person, Representative
 from services.ca.issuance import prepare, sign
 from services.ca.issuers import Issuer, PrivateKey, PublicKey
 from services.ca.keys import EncryptedFiles, KeyKind
@@ -85,7 +85,7 @@ class CertificationAuthority:
         self,
         public_key: PublicKey,
         profile: Profile = SIGN,
-        holder: Person | Organisation | Authority = PERSON,
+        holder: Person | Representative | Organisation | Authority = PERSON,
         not_before: datetime = NOW,
     ) -> Order:
         return Order(

@@ -5,7 +5,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from pkilint import loader, pkix  # type: ignore[import-untyped]  # it ships no types
+from pkilint import etsi, loader, pkix  # type: ignore[import-untyped]  # it ships no types
+from pkilint.etsi.etsi_constants import CertificateType  # type: ignore[import-untyped]  # it ships no types
 from pkilint.pkix import certificate, crl, extension, name, ocsp  # type: ignore[import-untyped]  # it ships no types
 from pkilint.validation import (  # type: ignore[import-untyped]  # it ships no types
     ValidationFindingSeverity,
@@ -38,6 +39,16 @@ def lint_certificate(der: bytes) -> list[str]:
             certificate.create_extensions_validator_container([]),
             certificate.create_spki_validator_container([]),
         ],
+    )
+    document = loader.RFC5280CertificateDocumentLoader().load_der_document(der, "certificate")
+    return _findings(validator.validate(document.root))
+
+
+def lint_etsi(der: bytes, kind: str) -> list[str]:
+    """Give every finding of pkilint's rules of ETSI EN 319 412 from NOTICE up; ``kind`` by its option name."""
+    kind_of_certificate = CertificateType.from_option_str(kind)
+    validator = certificate.create_pkix_certificate_validator_container(
+        etsi.create_decoding_validators(kind_of_certificate), etsi.create_validators(kind_of_certificate)
     )
     document = loader.RFC5280CertificateDocumentLoader().load_der_document(der, "certificate")
     return _findings(validator.validate(document.root))

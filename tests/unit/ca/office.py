@@ -157,7 +157,13 @@ class World:
 class Office:
     """One process of the service on a world; a crash ends it, and the next one begins on what it left."""
 
-    def __init__(self, world: World, authority: CertificationAuthority, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        authority: CertificationAuthority,
+        faults: Faults | None = None,
+        blocked_keys: frozenset[str] = frozenset(),
+    ) -> None:
         self.world = world
         self.faults = faults or Faults()
         publication = authority.publication
@@ -184,6 +190,7 @@ class Office:
             vouching=Vouching(self.enrolments.aggregates, world.book, authority.trust, world.clock),
             ledger=self.ledger,
             clock=world.clock,
+            blocked_keys=blocked_keys,
         )
         self.timers: tuple[tuple[Kind, Timers], ...] = (
             (self.enrolments, self.engine.timers(self.enrolments, self.service.wake)),

@@ -181,7 +181,7 @@ def foreign(private: Ed25519PrivateKey | rsa.RSAPrivateKey) -> str:
         ("csr.same_key_twice", {"auth_csr": FORM["sign_csr"]}),
         ("csr.bad_signature", {"sign_csr": forged()}),
         ("csr.foreign_key_type", {"auth_csr": foreign(Ed25519PrivateKey.generate())}),
-        ("csr.weak_key", {"auth_csr": foreign(rsa.generate_private_key(65537, 1024))}),  # noqa: S505 - to be refused
+        ("csr.key_size", {"auth_csr": foreign(rsa.generate_private_key(65537, 1024))}),  # noqa: S505 - to be refused
     ],
     ids=["no request", "too large", "two requests", "same key", "wrong signature", "foreign key", "weak key"],
 )

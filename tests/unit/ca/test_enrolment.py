@@ -1,9 +1,11 @@
 """When certificates are given and when not: facts in any order, requests, endings. The rules alone, and the service."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -320,6 +322,20 @@ async def test_a_key_certified_in_another_journey_is_refused_whatever_it_is_for(
         (NEWER, "csr.key_in_use", False)
     ] * 2
     assert await office.state(NEWER) == "open"
+
+
+async def test_a_key_on_the_blocklist_is_refused_and_the_citizen_may_send_another(
+    world: World, authority: CertificationAuthority
+) -> None:
+    spki = key(2).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    office = Office(world, authority, blocked_keys=frozenset({hashlib.sha256(spki).hexdigest()}))
+    await office.opened()
+    with pytest.raises(Refused) as error:
+        await office.service.request(JOURNEY, *csrs())
+    assert error.value.key == "csr.key_compromised"
+    await office.service.request(JOURNEY, *csrs(3))
+    await office.wake_due()
+    assert len(await office.certificates()) == 2
 
 
 @pytest.mark.parametrize(

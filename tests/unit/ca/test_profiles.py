@@ -6,11 +6,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common import oids
-from services.ca.holders import Authority, Organisation, Person
+from services.ca.holders import Authority, Organisation, Person, Representative
 from services.ca.issuers import PublicKey
-from services.ca.profiles import AUTH, OCSP_RESPONDER, ORGANISATION_SEAL, PROFILES, SIGN, TSA, Profile
+from services.ca.profiles import AUTH, ENTITIES, OCSP_RESPONDER, ORGANISATION_SEAL, PROFILES, SIGN, TSA, Profile
 from tests.unit.ca.authority import AUTHORITY, ORGANISATION, PERSON, CertificationAuthority, pem
-from tests.unit.ca.judges import AT, EXPLAINED, lint_certificate, run
+from tests.unit.ca.judges import AT, EXPLAINED, lint_certificate, lint_etsi, run
 
 KEYS: dict[str, PublicKey] = {
     "P-256": ec.generate_private_key(ec.SECP256R1()).public_key(),
@@ -21,15 +21,27 @@ PURPOSES = {"TSA": ("-purpose", "timestampsign"), "OCSP_RESPONDER": ("-purpose",
 LONG = Person(iin="061211600012", surname="ҚОЖАХМЕТҰЛЫ-НҰРСҰЛТАНБЕКОВ", given_name="ЖАНСЕРІКБОЛАТ")
 
 
-def holder_of(profile: Profile) -> Person | Organisation | Authority:
+REPRESENTATIVE = Representative(person=PERSON, organisation="«Жұлдыз» ЖШС", bin="000740000728")
+ETSI = {
+    **dict.fromkeys((SIGN.name, AUTH.name, *ENTITIES), "NCP-NATURAL-PERSON-CERTIFICATE"),
+    ORGANISATION_SEAL.name: "NCP-LEGAL-PERSON-CERTIFICATE",
+}
+"""What pkilint takes each kind for; responders and time-stamps are no subject of ETSI EN 319 412."""
+
+
+def holder_of(profile: Profile) -> Person | Representative | Organisation | Authority:
     if profile in {OCSP_RESPONDER, TSA}:
         return AUTHORITY
+    if profile.name in ENTITIES:
+        return REPRESENTATIVE
     return ORGANISATION if profile is ORGANISATION_SEAL else PERSON
 
 
 @pytest.mark.parametrize("kind", KEYS)
 @pytest.mark.parametrize(
-    "profile", [SIGN, AUTH, ORGANISATION_SEAL, OCSP_RESPONDER, TSA], ids=lambda profile: profile.name
+    "profile",
+    [SIGN, AUTH, *ENTITIES.values(), ORGANISATION_SEAL, OCSP_RESPONDER, TSA],
+    ids=lambda profile: profile.name,
 )
 def test_every_holders_certificate_satisfies_pkilint_and_openssl(
     authority: CertificationAuthority, tmp_path: Path, profile: Profile, kind: str
@@ -37,6 +49,8 @@ def test_every_holders_certificate_satisfies_pkilint_and_openssl(
     certificate = authority.issue(authority.order(KEYS[kind], profile, holder_of(profile)))
 
     assert set(lint_certificate(certificate.public_bytes(Encoding.DER))) <= EXPLAINED
+    if profile.name in ETSI:
+        assert set(lint_etsi(certificate.public_bytes(Encoding.DER), ETSI[profile.name])) <= EXPLAINED
     judged_by_openssl(authority, certificate, tmp_path, profile)
 
 
@@ -122,6 +136,31 @@ def test_a_persons_certificate_says_what_for_who_how_identified_and_by_which_pol
     assert [item.policy_identifier.dotted_string for item in policies] == [policy]
 
 
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("ENTITY_HEAD", "1.2.398.3.3.4.1.2.1"),
+        ("ENTITY_SIGNER", "1.2.398.3.3.4.1.2.2"),
+        ("ENTITY_FINANCE", "1.2.398.3.3.4.1.2.3"),
+        ("ENTITY_PERSONNEL", "1.2.398.3.3.4.1.2.4"),
+        ("ENTITY_EMPLOYEE", "1.2.398.3.3.4.1.2.5"),
+    ],
+)
+def test_who_acts_for_a_legal_entity_is_named_with_it_and_with_the_role(
+    authority: CertificationAuthority, name: str, role: str
+) -> None:
+    certificate = authority.issue(authority.order(KEYS["P-256"], ENTITIES[name], REPRESENTATIVE))
+
+    extended = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    policies = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
+    assert [oid.dotted_string for oid in extended] == ["1.3.6.1.5.5.7.3.4", "1.2.398.3.3.4.1.2", role]
+    assert [item.policy_identifier.dotted_string for item in policies] == ["1.2.398.3.3.2.1"]
+    assert certificate.subject.rfc4514_string({x509.NameOID.SERIAL_NUMBER: "SERIALNUMBER"}) == (
+        "CN=СЕРІКҚЫЗЫ АЙГҮЛ,2.5.4.42=МҰРАТҚЫЗЫ,2.5.4.4=СЕРІКҚЫЗЫ,SERIALNUMBER=IIN830717350867,"
+        "OU=BIN000740000728,O=«Жұлдыз» ЖШС,C=KZ"
+    )
+
+
 def test_a_persons_name_is_the_national_one(authority: CertificationAuthority) -> None:
     certificate = authority.issue(authority.order(KEYS["P-256"]))
 
@@ -138,7 +177,7 @@ def test_a_certificate_is_valid_for_its_whole_year_to_the_second(authority: Cert
 
 
 def test_profiles_are_found_by_their_name() -> None:
-    assert set(PROFILES) == {"ROOT", "ISSUING", "SIGN", "AUTH", "ORGANISATION_SEAL", "OCSP_RESPONDER", "TSA"}
+    assert set(PROFILES) == {"ROOT", "ISSUING", "SIGN", "AUTH", *ENTITIES, "ORGANISATION_SEAL", "OCSP_RESPONDER", "TSA"}
     assert all(PROFILES[name].name == name for name in PROFILES)
     assert oids.IDENTIFIED_BY_DIGITAL_ID not in ORGANISATION_SEAL.extended_key_usage
 

@@ -1,5 +1,7 @@
 import base64
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -10,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ca.key_rules import key_weakness
+from services.ca.key_rules import Weakness, key_weakness, read_blocklist
 from services.ca.requests import MAX_OCTETS, RequestRefused, parse, require_distinct
 from tests.unit.ca.judges import run
 
@@ -69,27 +71,27 @@ def test_a_key_by_an_unknown_algorithm_is_foreign_not_malformed() -> None:
     gost = bytes.fromhex("06072a850302020d01")  # 1.2.643.2.2.13.1, as long as the one it replaces
     foreign = request(P256).replace(bytes.fromhex("06072a8648ce3d0201"), gost)
 
-    assert refusal(foreign) == "csr.foreign_key_type"
+    assert refusal(foreign) == "csr.gost_key"
 
 
 @pytest.mark.parametrize(
-    "key",
+    ("key", "weakness"),
     [
-        ec.generate_private_key(ec.SECP224R1()),
-        ec.generate_private_key(ec.SECP521R1()),
-        ec.generate_private_key(ec.SECP256K1()),
-        ec.generate_private_key(ec.BrainpoolP256R1()),
-        rsa.generate_private_key(65537, 1024),  # noqa: S505 - to be refused
-        rsa.generate_private_key(3, 2048),
+        (ec.generate_private_key(ec.SECP224R1()), "curve"),
+        (ec.generate_private_key(ec.SECP521R1()), "curve"),
+        (ec.generate_private_key(ec.SECP256K1()), "curve"),
+        (ec.generate_private_key(ec.BrainpoolP256R1()), "curve"),
+        (rsa.generate_private_key(65537, 1024), "size"),  # noqa: S505 - to be refused
+        (rsa.generate_private_key(3, 2048), "exponent"),
     ],
     ids=["P-224", "P-521", "secp256k1", "brainpoolP256r1", "RSA-1024", "RSA-2048 with exponent 3"],
 )
-def test_a_key_of_other_strength_than_allowed_is_refused(key: Key) -> None:
-    assert refusal(request(key)) == "csr.weak_key"
+def test_a_key_of_other_strength_than_allowed_is_refused_with_a_key_of_its_own(key: Key, weakness: str) -> None:
+    assert refusal(request(key)) == f"csr.key_{weakness}"
 
 
 def test_an_rsa_key_larger_than_needed_is_refused() -> None:
-    assert weakness_of((1 << 4999) + 1_234_567) == "an RSA key must have 2048 to 4096 bits"
+    assert weakness_of((1 << 4999) + 1_234_567) is Weakness.SIZE
 
 
 def test_rsa_keys_with_neighbouring_factors_are_refused() -> None:
@@ -98,13 +100,13 @@ def test_rsa_keys_with_neighbouring_factors_are_refused() -> None:
         candidate for candidate in range(numbers.p + 2, numbers.p + 20_000, 2) if is_probable_prime(candidate)
     )
 
-    assert weakness_of(numbers.p * neighbour) == "this RSA key can be factored at once"
+    assert weakness_of(numbers.p * neighbour) is Weakness.FACTORABLE
 
 
 def test_rsa_keys_with_a_small_factor_are_refused() -> None:
     modulus = 751 * (RSA2048.public_key().public_numbers().n >> 8 | 1)
 
-    assert weakness_of(modulus) == "this RSA key can be factored at once"
+    assert weakness_of(modulus) is Weakness.FACTORABLE
 
 
 def test_rsa_keys_of_the_faulty_generator_are_refused() -> None:
@@ -118,7 +120,24 @@ def test_rsa_keys_of_the_faulty_generator_are_refused() -> None:
         k = (3 << 1022) // product + seed
         return next(p for a in range(10_000) if is_probable_prime(p := k * product + pow(65537, a, product)))
 
-    assert "CVE-2017-15361" in str(weakness_of(faulty(1) * faulty(1 << 40)))
+    assert weakness_of(faulty(1) * faulty(1 << 40)) is Weakness.ROCA
+
+
+@pytest.mark.parametrize("distance", [0, 1, 60])
+def test_fermats_method_goes_as_far_as_it_says(distance: int) -> None:
+    """100 rounds from the root: factors that far apart are found, and it does not matter which is the larger."""
+    p = RSA2048.private_numbers().p | 1
+    a = p + distance
+    assert weakness_of((a - distance) * (a + distance)) is Weakness.FACTORABLE
+
+
+def test_a_blocklist_is_read_and_its_faults_are_named_by_line(tmp_path: Path) -> None:
+    digest = hashlib.sha256(request(P256)).hexdigest()
+    (tmp_path / "keys").write_text(f"# weak keys\n\n{digest.upper()}\n")
+    assert read_blocklist(tmp_path / "keys") == {digest}
+    (tmp_path / "keys").write_text(f"{digest}\n{digest[:-1]}\n")
+    with pytest.raises(ValueError, match="line 2"):
+        read_blocklist(tmp_path / "keys")
 
 
 def test_a_sound_rsa_key_has_no_weakness() -> None:

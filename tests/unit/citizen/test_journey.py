@@ -267,7 +267,7 @@ async def test_requests_that_are_turned_down_later_cost_their_keys_and_the_next_
 
 async def test_requests_that_are_refused_at_once_cost_their_keys_too(town: Town) -> None:
     def refuse(_: x509.CertificateSigningRequest, __: str) -> x509.Certificate:
-        raise Refused("csr.weak_key", "The key is too weak.", 422)
+        raise Refused("csr.key_size", "The key is too weak.", 422)
 
     town.answer_certificate = refuse
     run = Run(town)

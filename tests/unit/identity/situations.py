@@ -96,7 +96,7 @@ def face_refused(tries_left: int = 4, *, final: bool = False) -> FaceRejected:
 
 
 def request_refused(*, final: bool = False) -> CertRefused:
-    return CertRefused(reason="csr.weak_key", final=final)
+    return CertRefused(reason="csr.key_size", final=final)
 
 
 @dataclass
