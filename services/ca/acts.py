@@ -63,7 +63,7 @@ class Configuration(_Value):
 
 
 class CertificateIntended(_Value):
-    """A certificate is about to be signed. ``record`` holds the bytes; ``holder`` whom they name, unless ourselves."""
+    """A certificate is about to be signed. ``record`` holds the bytes; the rest says for whom, unless for ourselves."""
 
     kind: Literal["certificate.intended"] = "certificate.intended"
     serial: str
@@ -74,6 +74,8 @@ class CertificateIntended(_Value):
     after: Intended
     record: Sealed[IntentRecord]
     holder: Sealed[Person] | None = None
+    citizen_id: str | None = None
+    person_ref: str | None = None
 
     @property
     def id(self) -> str:
@@ -89,8 +91,6 @@ class CertificateIssued(_Value):
     key_id: str
     issuer_key_id: str
     signature: str
-    citizen_id: str | None = None
-    person_ref: str | None = None
     before: Intended
     after: Good
 

@@ -214,7 +214,7 @@ def issued(state: EnrolmentState | None, certificates: tuple[Certificate, ...], 
     """Take in what was signed, and tell: one event a certificate. If the journey failed meanwhile, it is revoked."""
     if not isinstance(state, Issuing) or not state.intents:
         return None
-    told = tuple(_told(state.facts, each) for each in certificates)
+    told = tuple(issued_event(state.facts, each) for each in certificates)
     after = Issued(facts=state.facts, requests=state.requests, certificates=certificates)
     if state.ended is None:
         return Decision(after, told, wake_at=now)
@@ -271,7 +271,8 @@ def revoke(state: EnrolmentState | None, serial: str | None, reason: Reason, now
     return Decision(after, events, wake_at=now)
 
 
-def _told(holder: Facts, certificate: Certificate) -> CertIssued:
+def issued_event(holder: Facts, certificate: Certificate) -> CertIssued:
+    """Tell that a certificate was issued."""
     if holder.person is None or holder.citizen_id is None or holder.person_ref is None:
         raise ValueError("an enrolment that is issuing has all its facts")
     return CertIssued(

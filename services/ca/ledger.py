@@ -1,6 +1,6 @@
 """The ledger of the authority: its acts in an append-only chain, personal fields sealed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +35,10 @@ class ChainLedger(Ledger):
         """Append acts; see `services.ca.acts.Ledger`."""
         await self._chain.append(*(self._fact(act, about) for act in acts))
 
+    async def repeat(self, entries: Iterable[Entry]) -> None:
+        """Append the facts of other entries anew, sealed as they are."""
+        await self._chain.append(*(entry.fact for entry in entries))
+
     async def configure(self, configuration: Configuration) -> None:
         """Record what the authority works with from now on, if that is not what was recorded last."""
         last = await self._store.last("configuration.changed")
@@ -47,6 +51,12 @@ class ChainLedger(Ledger):
     async def head(self) -> Head:
         """Give how far it goes."""
         return await self._store.head()
+
+    async def at(self, position: int) -> Head:
+        """Give the head of the ledger as it was at a position, or where it begins if that was cut off since."""
+        start = await self._store.start()
+        found = await self._store.read(position - 1, 1) if position > start.position else ()
+        return found[0].head if found else start
 
     async def last(self, kind: str) -> Recorded | None:
         """Give the newest act of a kind."""

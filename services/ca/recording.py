@@ -7,7 +7,6 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from libs.common.contracts.people import Person
 from libs.common.der import serial_text
 from libs.common.sealing import Sealed
 from services.ca.acts import (
@@ -21,13 +20,13 @@ from services.ca.acts import (
     ListSigned,
     Revoked,
 )
-from services.ca.domain import Certificate, IntentRecord, Numbered
+from services.ca.domain import Certificate, Facts, IntentRecord, Numbered
 from services.ca.issuance import Intent
 from services.ca.shards import Shard
 
 
-def intended(record: IntentRecord, holder: Person | None) -> CertificateIntended:
-    """Tell what is about to be signed."""
+def intended(record: IntentRecord, facts: Facts | None = None) -> CertificateIntended:
+    """Tell what is about to be signed, and by which facts; there are none for the operator's own certificates."""
     intent = Intent.model_validate_json(record.intent)
     return CertificateIntended(
         serial=intent.serial_number,
@@ -36,11 +35,13 @@ def intended(record: IntentRecord, holder: Person | None) -> CertificateIntended
         crl_shard=intent.crl_shard,
         after=Intended(tbs_sha256=intent.tbs_sha256),
         record=Sealed(record),
-        holder=None if holder is None else Sealed(holder),
+        holder=None if facts is None else facts.person,
+        citizen_id=None if facts is None else facts.citizen_id,
+        person_ref=None if facts is None else facts.person_ref,
     )
 
 
-def issued(signed: x509.Certificate, citizen_id: str | None = None, person_ref: str | None = None) -> CertificateIssued:
+def issued(signed: x509.Certificate) -> CertificateIssued:
     """Tell what was signed."""
     extensions = signed.extensions
     return CertificateIssued(
@@ -50,8 +51,6 @@ def issued(signed: x509.Certificate, citizen_id: str | None = None, person_ref: 
             extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
         ).hex(),
         signature=signed.signature.hex(),
-        citizen_id=citizen_id,
-        person_ref=person_ref,
         before=Intended(tbs_sha256=hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()),
         after=Good(certificate_sha256=signed.fingerprint(hashes.SHA256()).hex()),
     )

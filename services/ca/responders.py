@@ -169,7 +169,7 @@ class _Kept:
         authority, intent = self._authority, Intent.model_validate_json(record)
         order = intent.order(self._holder, self._key.public_key())
         issuer, publication, about = self.issuing.issuer, authority.publication, own(self.issuing.label, "ocsp")
-        await self._ledger.record(about, recording.intended(IntentRecord(intent=record), None))
+        await self._ledger.record(about, recording.intended(IntentRecord(intent=record)))
         signed = resume(intent, order, issuer, publication, authority.keys[issuer.label])
         await self._ledger.record(about, recording.issued(signed))
         certificate = signed.public_bytes(Encoding.PEM).decode()

@@ -199,9 +199,9 @@ class CaService:
 
     async def _sign(self, journey_id: str, state: Issuing) -> None:
         """Sign what was recorded, again if a crash lost the signature; or see to it that it counts as revoked."""
-        person, facts = _person(state), state.facts
+        person = _person(state)
         pairs = [(intent.value, request) for intent, request in zip(state.intents, state.requests, strict=True)]
-        await self._ledger.record(journey_id, *(recording.intended(record, person) for record, _ in pairs))
+        await self._ledger.record(journey_id, *(recording.intended(record, state.facts) for record, _ in pairs))
         try:
             # 6. Signed: exactly the recorded bytes, linted once more.
             certificates = tuple(self._authority.sign(record, request, person) for record, request in pairs)
@@ -210,9 +210,7 @@ class CaService:
             numbers = tuple(self._authority.presume(record, request) for record, request in pairs)
             await self._enrolments.apply(journey_id, lambda state: domain.void(state, numbers, reason, self._clock()))
             return
-        issued = (
-            recording.issued(recording.certificate(each), facts.citizen_id, facts.person_ref) for each in certificates
-        )
+        issued = (recording.issued(recording.certificate(each)) for each in certificates)
         await self._ledger.record(journey_id, *issued)
         log.info("issuance.signed", subject=journey_id, serials=[each.serial for each in certificates])
         # 7. Stored, and 8. published: one event a certificate, from the outbox of the same write.

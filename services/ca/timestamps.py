@@ -1,5 +1,6 @@
 """Believing a time-stamp in a signature: an RFC 3161 token as signature-time-stamp attribute (EN 319 122-1, 5.3)."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
@@ -8,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 
 from libs.common.cms import Claim, read
-from libs.common.cms_algorithms import DIGESTS, digest_of
+from libs.common.cms_algorithms import DIGESTS
 from libs.common.cms_refusals import SignatureRefused
 from libs.common.der import Extension
 from libs.common.trust import TrustAnchors
@@ -78,8 +79,20 @@ def time_stamp(claim: Claim, trust: TrustAnchors) -> TimeStamp | None:
         return None
     if len(tokens) > 1:
         raise NotStampedError("malformed")
+    stamp = believed(tokens[0], trust)
+    if stamp.digest != hashlib.new(stamp.digest_algorithm, claim.info.signature).digest():
+        raise NotStampedError("wrong_document")
+    return stamp
+
+
+def believed(token: bytes, trust: TrustAnchors) -> TimeStamp:
+    """Verify a time-stamp token by itself; what it was made over is the caller's question.
+
+    Raises:
+        NotStampedError: it is malformed, or not by a time-stamp authority of ours.
+    """
     try:
-        message = read(tokens[0], content_type=TST_INFO)
+        message = read(token, content_type=TST_INFO)
         if message.content is None or len(message.signers) != 1:
             raise NotStampedError("malformed")
         info = asn1.decode_der(_TstInfo, message.content)
@@ -92,6 +105,4 @@ def time_stamp(claim: Claim, trust: TrustAnchors) -> TimeStamp | None:
     algorithm = DIGESTS.get(asn1.encode_der(info.imprint.algorithm))
     if info.version != _VERSION or algorithm is None:
         raise NotStampedError("unsupported_algorithm")
-    if info.imprint.digest != digest_of(algorithm, claim.info.signature):
-        raise NotStampedError("wrong_document")
     return TimeStamp(moment, info.serial_number, info.policy, algorithm.name, info.imprint.digest, authority)

@@ -323,7 +323,7 @@ async def test_a_journey_that_stands_still_before_the_signature_is_a_warning(wor
     assert await office.timers[0][1].run_once(journey, wake_at)
     state = await office.enrolments.aggregates.get(journey)
     assert isinstance(state, domain.Issuing)
-    await office.ledger.record(journey, *(recording.intended(each.value, None) for each in state.intents))
+    await office.ledger.record(journey, *(recording.intended(each.value) for each in state.intents))
     world.now += timedelta(minutes=10)
     result = await office.report()
     assert {(each.key, each.severity) for each in result.findings} == {("issuance.stuck", "warning")}

@@ -80,7 +80,7 @@ async def test_the_head_is_vouched_for_told_and_kept_in_the_ledger(
     assert isinstance(last.act, Checkpointed)
     assert last.act.token == newest.token
     token = base64.b64decode(newest.token)
-    assert verify(token, bytes.fromhex(newest.hash), authority.trust).at == world.now
+    assert verify(token, bytes.fromhex(newest.hash), authority.trust).time == world.now
     for name, content in (("token.tsr", token), ("root.pem", pem(authority.hierarchy.root))):
         (tmp_path / name).write_bytes(content)
     (tmp_path / "chain.pem").write_bytes(authority.hierarchy.chain_pem)

@@ -110,7 +110,7 @@ async def test_an_issuance_and_a_revocation_stand_with_what_was_before_and_what_
     assert isinstance(intended, CertificateIntended)
     assert intended.after.tbs_sha256 == hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()
     assert isinstance(issued, CertificateIssued)
-    assert (issued.serial, issued.before, issued.citizen_id) == (sign.serial, intended.after, CITIZEN)
+    assert (issued.serial, issued.before, intended.citizen_id) == (sign.serial, intended.after, CITIZEN)
     assert bytes.fromhex(issued.signature) == signed.signature
     assert isinstance(asked, RevocationAsked)
     assert (asked.serial, asked.role, asked.by, asked.reason) == (sign.serial, "clerk", "clerk-7", "keyCompromise")

@@ -1,0 +1,104 @@
+"""Putting together what ledger and topics have of one journey's certificates."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from libs.common.chain import Entry
+from libs.common.contracts.ca import CertIssued, CertRevoked
+from libs.common.der import serial_text
+from libs.common.events import Event
+from services.ca.acts import CertificateIntended, CertificateIssued, CertificateRevoked
+from services.ca.gather import UNREADABLE
+from services.ca.hierarchy import Hierarchy, HierarchyError
+from services.ca.issuance import Intent
+from services.ca.ledger import ChainLedger
+from services.ca.recovery import Found, profile_of, reason_of, unsigned, with_signature
+
+_SHARD: Final = re.compile(r"/(\d+)\.crl$")
+
+
+def collect(
+    ledger: ChainLedger, hierarchy: Hierarchy, entries: Iterable[Entry], events: Iterable[Event]
+) -> dict[str, Found]:
+    """Put together what ledger and topics have of the serial numbers of one journey."""
+    found: dict[str, Found] = {}
+    for entry in entries:
+        try:
+            act = ledger.read(entry)
+        except UNREADABLE:
+            continue  # the check tells of it
+        match act:
+            case CertificateIntended() if (intended := _intended(act)) is not None:
+                found[act.serial] = intended
+            case CertificateIssued() if act.serial in found:
+                half = found[act.serial]
+                tbs = x509.load_der_x509_certificate(half.der).tbs_certificate_bytes
+                der = with_signature(tbs, bytes.fromhex(act.signature))
+                found[act.serial] = replace(half, der=der, signed=True)
+            case CertificateRevoked() if act.serial in found:
+                revoked = (act.after.at, reason_of(act.after.reason))
+                found[act.serial] = replace(found[act.serial], revoked=revoked)
+            case _:
+                pass
+    for event in events:
+        if isinstance(event, CertIssued) and (read := _issued(event, hierarchy)) is not None:
+            found.setdefault(event.serial, read)
+    for event in events:
+        if isinstance(event, CertRevoked) and event.serial in found and found[event.serial].revoked is None:
+            revoked = (event.revoked_at, reason_of(event.reason))
+            found[event.serial] = replace(found[event.serial], revoked=revoked)
+    return found
+
+
+def _intended(act: CertificateIntended) -> Found | None:
+    profile, intent = profile_of(act.profile), Intent.model_validate_json(act.record.value.intent)
+    if profile is None or act.citizen_id is None:
+        return None
+    return Found(
+        serial=act.serial,
+        profile=profile,
+        der=unsigned(intent.tbs),
+        signed=False,
+        issuer=intent.issuer,
+        crl_shard=act.crl_shard,
+        person=None if act.holder is None else act.holder.value,
+        citizen_id=act.citizen_id,
+        person_ref=act.person_ref,
+    )
+
+
+def _issued(event: CertIssued, hierarchy: Hierarchy) -> Found | None:
+    """Read what a topic has; events of releases before certificates travelled along cannot bring one back."""
+    if event.certificate is None or not event.certificate.readable:
+        return None
+    try:
+        signed = x509.load_pem_x509_certificate(event.certificate.value.pem.encode())
+        issuer = hierarchy.above(signed).label
+    except (ValueError, HierarchyError):
+        return None  # whoever can write to a topic must not bring in certificates of others
+    if serial_text(signed.serial_number) != event.serial:
+        return None
+    return Found(
+        serial=event.serial,
+        profile=event.profile,
+        der=signed.public_bytes(Encoding.DER),
+        signed=True,
+        issuer=issuer,
+        crl_shard=_shard(signed),
+        person=event.holder.value if event.holder.readable else None,
+        citizen_id=event.citizen_id,
+        person_ref=event.person_ref,
+    )
+
+
+def _shard(signed: x509.Certificate) -> int:
+    """Read from the certificate which shard of the revocation list it points to."""
+    points = signed.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    names = [str(name.value) for point in points for name in point.full_name or ()]
+    found = next(filter(None, map(_SHARD.search, names)), None)
+    return int(found.group(1)) if found else 0
