@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey eval-face generate compose clean packages-run packages-test
+.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey eval-face generate compose clean packages-run packages-test fuzz
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ bench-journey: setup ## measure many journeys at once, beside bare loops on the 
 eval-face: setup models ## error rates on your own labelled pictures: make eval-face DATASET=folder
 	@test -n "$(DATASET)" || { echo "Say where the pictures are: make eval-face DATASET=folder (see docs/evaluation.md)" >&2; exit 1; }
 	@$(RUN) services.biometrics.evaluation "$(DATASET)"
+
+fuzz: setup packages-test ## every parser of the authority under a fuzzer, a minute each (FUZZ_SECONDS=600 for longer)
+	@$(RUN) tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
 
 generate: var/environment ## rewrite what is made from code (the catalogue of events, the cluster's topics)
 	@$(RUN) libs.common.catalogue

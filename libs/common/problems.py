@@ -28,6 +28,9 @@ _QUOTABLE: Final = frozenset(
     | {"int_type", "float_type", "bool_type", "list_type", "dict_type", "too_short", "too_long", "enum"}
     | {"literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal", "model_attributes_type"}
 )
+_MOST_FINDINGS: Final = 20
+"""More help nobody, and a hostile form can have as many as it has octets."""
+
 # These say what is wrong with the request's shape, so no field's key stands for them.
 _OF_NO_FIELD: Final = frozenset({"json_invalid", "missing", "extra_forbidden", "model_attributes_type"})
 
@@ -90,7 +93,7 @@ async def _http_error(_request: Request, error: HTTPException) -> Response:
 
 async def _invalid(_request: Request, error: RequestValidationError) -> Response:
     """Answer 422. If all errors are about one field the key names it, as in ``iin.malformed``."""
-    found = [_finding(item) for item in error.errors()]
+    found = [_finding(item) for item in error.errors()[:_MOST_FINDINGS]]
     fields = {item["field"].rpartition(".")[2] for item in found if item["rule"] not in _OF_NO_FIELD}
     key = f"{fields.pop()}.malformed" if len(fields) == len(found) == 1 else "request.malformed"
     detail = "The request is not valid. " + "; ".join(f"{item['field']}: {item['message']}" for item in found[:5])

@@ -6,12 +6,12 @@ Unlike there, chain, purpose, policy and revocation are always looked at, and ``
 
 import base64
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 from pydantic.alias_generators import to_camel
 
 from libs.common.der import serial_text
@@ -21,10 +21,13 @@ from services.ca.signature_evidence import Source
 from services.ca.timestamps import TimeStamp
 from services.ca.verification import Finding, Question, Report, Use, Verification
 
-MAX_CERTIFICATES = 16
-MAX_BODY = 14 * MB
+MAX_CERTIFICATES: Final = 16
+MAX_CERTIFICATES_BODY: Final = MB // 4
+MAX_CMS_BODY: Final = 14 * MB
 """A document of 10 MB in base64, and its signature."""
-_ARMOUR = "-----"
+MAX_XML_BODY: Final = 4 * MB
+"""A document of 1 MB, however its letters are escaped."""
+_ARMOUR: Final = "-----"
 
 
 def _octets(given: object) -> bytes:
@@ -59,11 +62,12 @@ class _Form(BaseModel):
 
     ``revocationCheck``: the responder is asked in any case; with ``CRL``, the revocation list as well.
     ``at``: for which time it is asked (now, unless told); a time-stamp says better.
+    What else a client says is not looked at, and costs nothing.
     """
 
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
-    revocation_check: frozenset[Source] = frozenset()
+    revocation_check: Annotated[frozenset[Source], FailFast()] = frozenset()
     at: AwareDatetime | None = None
 
     @property
@@ -74,7 +78,7 @@ class _Form(BaseModel):
 class CertificatesForm(_Form):
     """Certificates (base64 of DER or of PEM), and what they are to be used for."""
 
-    certs: list[CertificateOctets] = Field(min_length=1, max_length=MAX_CERTIFICATES)
+    certs: Annotated[list[CertificateOctets], FailFast(), Field(min_length=1, max_length=MAX_CERTIFICATES)]
     use: Use | None = None
 
 
@@ -143,7 +147,14 @@ class XmlOut(_Answer):
 
 def verification_routes(verification: Verification) -> APIRouter:
     """Make the routes."""
-    router = APIRouter(prefix="/v1/verify", tags=["relying parties"], route_class=body_limit(MAX_BODY))
+    router = APIRouter(prefix="/v1/verify", tags=["relying parties"])
+    for each in (_certificates(verification), _cms(verification), _xml(verification)):
+        router.include_router(each)
+    return router
+
+
+def _certificates(verification: Verification) -> APIRouter:
+    router = APIRouter(route_class=body_limit(MAX_CERTIFICATES_BODY))
 
     @router.post("/x509/info")
     async def certificates(form: CertificatesForm) -> CertificatesOut:
@@ -152,10 +163,22 @@ def verification_routes(verification: Verification) -> APIRouter:
             valid=all(each.reason is None for each in found), signers=[certificate_out(each) for each in found]
         )
 
+    return router
+
+
+def _cms(verification: Verification) -> APIRouter:
+    router = APIRouter(route_class=body_limit(MAX_CMS_BODY))
+
     @router.post("/cms/verify")
     async def cms(form: CmsForm) -> CmsOut:
         report = await verification.cms(form.cms, form.data, form.question)
         return CmsOut(valid=report.valid, reason=report.reason, signers=[_signer(each) for each in report.findings])
+
+    return router
+
+
+def _xml(verification: Verification) -> APIRouter:
+    router = APIRouter(route_class=body_limit(MAX_XML_BODY))
 
     @router.post("/xml/verify")
     async def xml(form: XmlForm) -> XmlOut:

@@ -23,7 +23,7 @@ EXPLAINED = frozenset(re.findall(r"^\| `([^`]+)` \|", _TABLE.read_text(encoding=
 
 def run(*command: str | Path, refused: bool = False) -> str:
     """Give what the program printed; it has to accept, or to refuse, what it was given."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=60)
     assert (done.returncode != 0) is refused, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout + done.stderr
 

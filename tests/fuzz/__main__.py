@@ -1,0 +1,27 @@
+"""`make fuzz`: every parser of the authority for a bounded time, one after the other."""
+
+import argparse
+import subprocess
+import sys
+
+TARGETS = ("ocsp", "tsa", "csr", "certificate", "cms", "xml")
+
+
+def main() -> int:
+    """Give 0 if nothing was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("targets", nargs="*", default=TARGETS, metavar="target", help=f"of {', '.join(TARGETS)}")
+    parser.add_argument("--seconds", type=int, default=60, help="for each of them")
+    given = parser.parse_args()
+    found = []
+    for name in given.targets:
+        print(f"==== {name}, {given.seconds} s ====", flush=True)
+        command = [sys.executable, "-m", "tests.fuzz.harness", name, f"-max_total_time={given.seconds}"]
+        if subprocess.run(command, check=False).returncode:
+            found.append(name)
+    print(f"Found something in: {', '.join(found)}" if found else "Found nothing.")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
