@@ -22,7 +22,7 @@ _SEGMENT, _INFO, _TIMESTAMP_SCALE, _MUXING_APP, _WRITING_APP = 0x18538067, 0x154
 _TRACKS, _TRACK_ENTRY, _TRACK_NUMBER, _TRACK_UID, _TRACK_TYPE = 0x1654AE6B, 0xAE, 0xD7, 0x73C5, 0x83
 _CODEC_ID, _VIDEO, _PIXEL_WIDTH, _PIXEL_HEIGHT = 0x86, 0xE0, 0xB0, 0xBA
 _CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK = 0x1F43B675, 0xE7, 0xA3
-_VIDEO_TRACK, _MILLISECOND = 1, 1_000_000
+_VIDEO_TRACK, _PICTURES, _MILLISECOND = 1, 1, 1_000_000
 
 
 def webm(pictures: Iterable[Picture], rate: float, width: int, height: int) -> Iterator[bytes]:
@@ -31,16 +31,21 @@ def webm(pictures: Iterable[Picture], rate: float, width: int, height: int) -> I
     Raises:
         ValueError: a picture is not `width` by `height`.
     """
-    yield _head(width, height)
+    yield head(width, height)
     for number, picture in enumerate(pictures):
         if picture.shape[:2] != (height, width):
             raise ValueError(f"A frame is {picture.shape[1]} by {picture.shape[0]}, not {width} by {height}.")
-        block = bytes([0x80 | _VIDEO_TRACK, 0, 0, _KEY_FRAME]) + _vp8(picture)
-        time = _number(_TIMESTAMP, round(1000 * number / rate))
-        yield _element(_CLUSTER, time, _element(_SIMPLE_BLOCK, block))
+        yield cluster(round(1000 * number / rate), vp8(picture))
 
 
-def _head(width: int, height: int) -> bytes:
+def cluster(time: int, frame: bytes) -> bytes:
+    """Return what shows an encoded frame at `time`, milliseconds."""
+    block = bytes([0x80 | _VIDEO_TRACK, 0, 0, _KEY_FRAME]) + frame
+    return _element(_CLUSTER, _number(_TIMESTAMP, time), _element(_SIMPLE_BLOCK, block))
+
+
+def head(width: int, height: int, *, coding: bytes = b"V_VP8", kind: int = _PICTURES) -> bytes:
+    """Return what comes before the frames. A track of another `kind` than pictures is sound (2)."""
     ebml = _element(
         _EBML, _element(_DOC_TYPE, b"webm"), _number(_DOC_TYPE_VERSION, 4), _number(_DOC_TYPE_READ_VERSION, 2)
     )
@@ -54,14 +59,15 @@ def _head(width: int, height: int) -> bytes:
         _TRACK_ENTRY,
         _number(_TRACK_NUMBER, _VIDEO_TRACK),
         _number(_TRACK_UID, _VIDEO_TRACK),
-        _number(_TRACK_TYPE, 1),
-        _element(_CODEC_ID, b"V_VP8"),
+        _number(_TRACK_TYPE, kind),
+        _element(_CODEC_ID, coding),
         _element(_VIDEO, _number(_PIXEL_WIDTH, width), _number(_PIXEL_HEIGHT, height)),
     )
     return ebml + _identifier(_SEGMENT) + _UNKNOWN_SIZE + info + _element(_TRACKS, track)
 
 
-def _vp8(picture: Picture) -> bytes:
+def vp8(picture: Picture) -> bytes:
+    """Encode a picture as a key frame."""
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "WEBP", quality=_QUALITY, method=_EFFORT)
     file = stream.getvalue()

@@ -13,7 +13,7 @@ from typing import cast, get_args
 
 import cv2
 
-from services.biometrics import decode, quality
+from services.biometrics import decode, quality, video
 from services.biometrics.challenge import ACTIONS, Action
 from services.biometrics.decode import GuidanceKey, Picture, UndecodableError
 from services.biometrics.document import DOCUMENT, DocumentReader
@@ -150,7 +150,7 @@ def analyse_clip(data: bytes, challenge: tuple[str, ...]) -> ClipReport:
     tools = _loaded()
     rate = _BLINK_RATE if "blink" in actions else _CLIP_RATE
     try:
-        frames = decode.frames(data, rate, _CLIP_SIDE)
+        frames = video.frames(data, rate, _CLIP_SIDE)
         observations = list(observe(frames, tools.finder, tools.embedder, tools.pad))
     except UndecodableError as error:
         return _clip(Verdict([error.key], {}))

@@ -12,11 +12,12 @@ from typing import Final
 import cv2
 import numpy as np
 
-from services.biometrics.decode import Frame, Picture
+from services.biometrics.decode import Picture
 from services.biometrics.embedding import Embedder
 from services.biometrics.face import Detection, Face, FaceFinder
 from services.biometrics.pad import PadModel
 from services.biometrics.planarity import Grey
+from services.biometrics.video import Frame
 
 STRAIGHT: Final = 15.0
 """Degrees of yaw up to which a face is embedded: beyond, embeddings of one person drift apart."""

@@ -1,18 +1,14 @@
 import io
 import struct
 import zlib
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deploy.media.make import MediaFiles
-from deploy.media.puppet import HEIGHT, RATE, WIDTH, write_frames
-from services.biometrics.decode import ClipLimits, UndecodableError, frames, picture
+from services.biometrics.decode import UndecodableError, picture
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -28,12 +24,6 @@ def gradient(mode: str = "RGB", size: tuple[int, int] = (300, 200)) -> Image.Ima
 def key(data: bytes) -> str:
     with pytest.raises(UndecodableError) as caught:
         picture(data, 1280)
-    return caught.value.key
-
-
-def clip_key(data: bytes, limits: ClipLimits = ClipLimits()) -> str:  # noqa: B008 - frozen
-    with pytest.raises(UndecodableError) as caught:
-        list(frames(data, 10, 640, limits))
     return caught.value.key
 
 
@@ -122,67 +112,3 @@ def test_a_corrupted_picture_gives_pixels_or_a_key_and_nothing_else(kind: str, d
     except UndecodableError as error:
         outcome = error.key
     assert outcome == "picture of 3 dimensions" or outcome.startswith("picture.")
-
-
-def test_a_clip_is_sampled_by_its_timestamps(media: MediaFiles) -> None:
-    times = [frame.time for frame in frames(media.clip.read_bytes(), 10, 320)]
-    steps = np.diff(times)
-    assert times[0] == 0
-    assert steps.min() > 0.08
-    assert steps.max() < 0.2
-    assert len(times) == pytest.approx(10 * times[-1], rel=0.1)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/a.ts\n",
-        b"RIFF" + bytes(99),
-        b"\x1a\x45\xdf\xa3" + bytes(5_000),
-        bytes(4) + b"ftypisom" + bytes(500),
-    ],
-)
-def test_what_is_no_clip_is_called_so(data: bytes) -> None:
-    assert clip_key(data) == "clip.not_a_video"
-
-
-@pytest.fixture(scope="module", params=["webm", "mp4"])
-def grey_clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path: Path = tmp_path_factory.mktemp("clip") / f"grey.{request.param}"
-    pictures = (np.full((HEIGHT, WIDTH, 3), 90 + i, np.uint8) for i in range(30))
-    if request.param == "webm":
-        write_frames(path, pictures)
-        return path.read_bytes()
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), RATE, (WIDTH, HEIGHT))
-    for shown in pictures:
-        writer.write(shown)
-    writer.release()
-    return path.read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("limits", "expected"),
-    [
-        (ClipLimits(data=1_000), "clip.too_large"),
-        (ClipLimits(pixels=320 * 240), "clip.too_many_pixels"),
-        (ClipLimits(frames=20), "clip.too_many_frames"),
-        (ClipLimits(longest=2.0), "clip.too_long"),
-        (ClipLimits(shortest=3.0), "clip.too_short"),
-    ],
-)
-def test_every_limit_of_a_clip_has_its_own_key(grey_clip: bytes, limits: ClipLimits, expected: str) -> None:
-    assert clip_key(grey_clip, limits) == expected
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_a_corrupted_clip_gives_frames_or_a_key_and_nothing_else(grey_clip: bytes, data: st.DataObject) -> None:
-    damaged = bytearray(grey_clip[: data.draw(st.integers(200, len(grey_clip)))])
-    for _ in range(data.draw(st.integers(1, 12))):
-        damaged[data.draw(st.integers(8, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        outcome = f"frames of {max(frame.picture.ndim for frame in frames(bytes(damaged), 10, 160))} dimensions"
-    except UndecodableError as error:
-        outcome = error.key
-    assert outcome == "frames of 3 dimensions" or outcome.startswith("clip.")

@@ -9,10 +9,11 @@ import pytest
 from deploy.media.photos import Who
 from deploy.media.puppet import RATE, Attitude, Puppet, script
 from services.biometrics.challenge import Action
-from services.biometrics.decode import Frame, Picture
+from services.biometrics.decode import Picture
 from services.biometrics.liveness import Verdict, examine
 from services.biometrics.observation import Observation, observe
 from services.biometrics.planarity import flow_residual, landmark_residual
+from services.biometrics.video import Frame
 from tests.unit.biometrics.conftest import Tools
 
 ORDER: tuple[Action, ...] = ("left", "right")
