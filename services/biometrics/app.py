@@ -15,7 +15,8 @@ from services.biometrics.challenge import Action
 from services.biometrics.examination import Examination
 from services.biometrics.faces import Faces
 from services.biometrics.handlers import Handlers
-from services.biometrics.pad import NOT_CONFIGURED, read_card
+from services.biometrics.pad import read_card
+from services.biometrics.pad_result import NOT_CONFIGURED
 from services.biometrics.prechecks import PreChecks
 from services.biometrics.review_api import review_routes
 from services.biometrics.reviews import Links, Reviews

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from libs.common.errors import Refused
-from services.biometrics.decode import ClipLimits, PictureLimits
+from services.biometrics.decode import PictureLimits
 from services.biometrics.verdicts import Part
+from services.biometrics.video import ClipLimits
 
 Kind = Literal["image/jpeg", "image/png", "image/webp", "application/pdf", "video/webm", "video/mp4"]
 

@@ -13,7 +13,7 @@ from services.biometrics.analyser import Analyser
 from services.biometrics.domain import Outcome
 from services.biometrics.faces import Faces
 from services.biometrics.records import Examined, Try
-from services.biometrics.reports import DocumentReport, MatchResult, Report
+from services.biometrics.reports import ClipReport, DocumentReport, MatchResult, Report
 from services.biometrics.states import Analysing
 from services.biometrics.templates import SOURCES, Source, Template
 from services.biometrics.uploads import Uploads
@@ -191,5 +191,11 @@ def _template(report: Report) -> Template | None:
 
 def _examined(report: Report) -> Examined:
     return Examined(
-        profile=report.profile, model=report.model, measures=report.measures, guidance=tuple(report.guidance)
+        profile=report.profile,
+        model=report.model,
+        measures=report.measures,
+        limits=report.limits,
+        guidance=tuple(report.guidance),
+        doubts=tuple(report.doubts),
+        pad=report.pad if isinstance(report, ClipReport) else None,
     )

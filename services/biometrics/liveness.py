@@ -22,7 +22,8 @@ from services.biometrics.embedding import Embedder, Embedding
 from services.biometrics.face import Face
 from services.biometrics.limits import Limit, Limits, Measures, beyond
 from services.biometrics.observation import STRAIGHT, Observation
-from services.biometrics.pad import PadModel, PadResult
+from services.biometrics.pad import PadModel
+from services.biometrics.pad_result import PadResult
 from services.biometrics.planarity import FEWEST_TRACKED, flow_residual, landmark_residual
 from services.biometrics.repetition import longest_repeat, longest_stillness
 

@@ -6,15 +6,16 @@ clerk. How well a network detects which attacks is for its operator to measure; 
 
 import hmac
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from services.biometrics.decode import Picture
 from services.biometrics.face import Face, patch
 from services.biometrics.model_card import NetworkCard
 from services.biometrics.models import OnnxNetwork, sha256
+from services.biometrics.pad_result import PadResult
 
 
 class PadCard(NetworkCard):
@@ -37,34 +38,11 @@ class PadCard(NetworkCard):
     threshold: float = Field(gt=0, lt=1)
 
 
-NOT_CONFIGURED: Final = "not_configured"
-
-
 class PadError(RuntimeError):
     """The mounted detector cannot be trusted or used. The service does not start with it."""
 
     def __init__(self, file: Path, reason: str) -> None:
         super().__init__(f"{file} {reason}. Mount the network its card speaks of, or unset BIOMETRICS_PAD_CARD.")
-
-
-class PadResult(BaseModel):
-    """What a detector said of a clip.
-
-    Attributes:
-        state: ``not_configured``: there is none, and nothing was looked at.
-        model: The id on its card.
-        sha256: Of the network.
-        score: Probability of a live face, the mean over the frames that were looked at.
-        threshold: What the score was held against.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    state: Literal["not_configured", "passed", "doubt"] = "not_configured"
-    model: str = ""
-    sha256: str = ""
-    score: float | None = None
-    threshold: float | None = None
 
 
 class PadModel(Protocol):

@@ -7,6 +7,8 @@ from typing import ClassVar, Final
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.sealing import Personal, Sealed
+from services.biometrics.limits import Limit
+from services.biometrics.pad_result import PadResult
 from services.biometrics.verdicts import Band, Part
 
 TRIES_KEPT: Final = 20
@@ -48,12 +50,21 @@ class Look(Record):
 
 
 class Examined(Record):
-    """How the captures of one kind were judged: by which thresholds and model, and what was measured."""
+    """How the captures of one kind were judged: by which thresholds and model, and what was measured.
+
+    Attributes:
+        limits: the thresholds of ``profile``, by measure.
+        doubts: what was for a clerk to judge.
+        pad: of a clip: what the presentation-attack detector said, or that there was none.
+    """
 
     profile: str
     model: str
     measures: Mapping[str, float]
+    limits: Mapping[str, Limit] = {}
     guidance: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    pad: PadResult | None = None
 
 
 class Try(Record):

@@ -21,7 +21,7 @@ from services.biometrics.decode import GuidanceKey
 from services.biometrics.limits import Limit
 from services.biometrics.model_card import Band
 from services.biometrics.mrz import Mrz
-from services.biometrics.pad import PadResult
+from services.biometrics.pad_result import PadResult
 
 Pair = Literal["selfie-clip", "selfie-document", "clip-document"]
 

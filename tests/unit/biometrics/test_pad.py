@@ -13,9 +13,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from deploy.media.make import MediaFiles
 from services.biometrics import analysis
+from services.biometrics.limits import Limit
+from services.biometrics.liveness import LIVENESS
 from services.biometrics.models import sha256
-from services.biometrics.pad import OnnxPad, PadCard, PadError, PadResult
+from services.biometrics.pad import OnnxPad, PadCard, PadError
+from services.biometrics.pad_result import PadResult
+from services.biometrics.reports import ClipReport
+from services.biometrics.states import InReview
 from services.biometrics.workers import JobFailed, Workers
+from tests.unit.biometrics.booth import Booth, Eyes, World
 from tests.unit.biometrics.conftest import CHALLENGE
 
 SIZE = 16
@@ -145,3 +151,26 @@ def test_without_a_detector_the_result_says_so(media: MediaFiles) -> None:
     report = analysis.analyse_clip(media.clip.read_bytes(), CHALLENGE)
     assert report.pad == PadResult(state="not_configured")
     assert report.doubts == ()
+
+
+class Suspicious(Eyes):
+    """Eyes with a detector that doubts every clip."""
+
+    async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:
+        report = await super().clip(data, challenge)
+        said = PadResult(state="doubt", model="brightness-1", sha256="0" * 64, score=0.2, threshold=0.5)
+        return report.model_copy(update={"pad": said, "doubts": ("clip.pad_doubt",), "limits": LIVENESS.limits})
+
+
+async def test_a_doubt_leads_to_a_clerk_and_what_was_said_stays_on_record() -> None:
+    booth = Booth(World(eyes=Suspicious()))
+    await booth.opened()
+    await booth.tried()
+    state = await booth.state()
+    assert isinstance(state, InReview)
+    last = state.tries[-1]
+    assert (last.band, last.signals) == ("review", ("clip.pad_doubt",))
+    kept = last.examined["clip"]
+    assert kept.pad == PadResult(state="doubt", model="brightness-1", sha256="0" * 64, score=0.2, threshold=0.5)
+    assert kept.limits["FlowResidual"] == Limit(at_least=1.5)
+    assert last.examined["selfie"].pad is None

@@ -94,7 +94,7 @@ HOSTILE: Final[Mapping[str, tuple[Callable[[bytes], bytes], set[str]]]] = {
     "half a second": (lambda _: shown(83, 6), {"clip.too_short"}),
     "truncated": (lambda clip: clip[: len(clip) // 8], {"clip.too_short"}),
     "truncated in mid-challenge": (lambda clip: clip[: len(clip) // 2], {"clip.no_right", "clip.no_blink"}),
-    "truncated in the head": (lambda clip: clip[:150], {"clip.no_picture"}),
+    "truncated in the head": (lambda clip: clip[:150], {"clip.not_a_video"}),
     "overwritten": (overwritten, {"clip.damaged", "clip.face_lost", "clip.interrupted"}),
     "sound alone": (lambda _: head(0, 0, coding=b"A_OPUS", kind=SOUND), {"clip.no_picture"}),
     "a coding nobody records": (

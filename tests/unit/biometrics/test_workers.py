@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from deploy.media.make import MediaFiles
 from services.biometrics import analysis
-from services.biometrics.analyser import StubAnalyser, WorkerAnalyser
+from services.biometrics.analyser import StubAnalyser, WorkerAnalyser, stub_picture
 from services.biometrics.mrz import Mrz
 from services.biometrics.workers import AnalysisTimeout, JobFailed, WorkerDied, Workers
 from tests.unit.biometrics.conftest import HOLDER
@@ -132,6 +132,6 @@ async def test_the_stub_reads_the_zone_that_the_bench_uploads() -> None:
         given_names="B",
     )
     stub = StubAnalyser("bench")
-    document = await stub.document([b"front", mrz.model_dump_json().encode()])
+    document = await stub.document([b"front", stub_picture(mrz.model_dump_json().encode())])
     assert document.mrz == mrz
     assert (await stub.match(document, document, document)).band == "match"
