@@ -135,9 +135,13 @@ def bench_camera(person: Invented) -> Camera:
         surname=person.latin[0],
         given_names=person.latin[1],
     )
-    media = dict.fromkeys(Part, Upload(stub_picture(b"a stub looks at nothing"), "image/jpeg"))
-    media[Part.CLIP] = Upload(b"\x1a\x45\xdf\xa3 a stub looks at nothing", "video/webm")
-    media[Part.DOCUMENT_BACK] = Upload(stub_picture(zone.model_dump_json().encode()), "image/jpeg")
+    nothing = Upload(stub_picture(b"a stub looks at nothing"), "image/jpeg")
+    media = {
+        Part.SELFIE: nothing,
+        Part.CLIP: Upload(b"\x1a\x45\xdf\xa3 a stub looks at nothing", "video/webm"),
+        Part.DOCUMENT_FRONT: nothing,
+        Part.DOCUMENT_BACK: Upload(stub_picture(zone.model_dump_json().encode()), "image/jpeg"),
+    }
 
     async def captures(_challenge: Sequence[str]) -> Mapping[Part, Upload]:
         return media

@@ -235,6 +235,7 @@ class Booth:
         faces_kept: timedelta | None = None,
         documents: OpenDocuments | None = None,
         backlog: int = 500,
+        parallel: int = 8,
     ) -> None:
         self.world = world
         faults = faults or Faults()
@@ -271,7 +272,7 @@ class Booth:
             clock=world.clock,
             new_challenge=world.new_challenge,
         )
-        self.timers = engine.timers(self.checks, self.service.wake, lease_s=120)
+        self.timers = engine.timers(self.checks, self.service.wake, lease_s=120, parallel=parallel)
         self._routes = {route.event.topic: route.handle for route in Handlers(self.service).routes()}
 
     async def tell(self, event: Event, subject: str = JOURNEY, meta: Meta | None = None) -> None:

@@ -1,0 +1,143 @@
+"""Two hundred citizens in one moment: everybody is answered at once, and looked at in turn."""
+
+import asyncio
+import time
+import tracemalloc
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from libs.common.errors import Refused
+from libs.common.http import MB
+from services.biometrics.analyser import StubAnalyser
+from services.biometrics.content import MOST_BYTES
+from services.biometrics.reports import SelfieReport
+from services.biometrics.states import Analysing, Matched
+from services.biometrics.uploads import Sending, Uploads
+from tests.unit.biometrics.booth import NOON, Booth, World, clip
+
+CITIZENS = 200
+PARALLEL = 2
+JOURNEYS = [f"7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f{number:04x}" for number in range(CITIZENS)]
+
+
+class Busy(StubAnalyser):
+    """Takes its time, and counts how many it looks at side by side."""
+
+    def __init__(self) -> None:
+        super().__init__("bench")
+        self.now = self.most = self.seen = 0
+
+    async def selfie(self, data: bytes) -> SelfieReport:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.005)
+        self.now -= 1
+        self.seen += 1
+        return await super().selfie(data)
+
+
+async def crowd(backlog: int = 500) -> tuple[Booth, Busy]:
+    world, analyser = World(), Busy()
+    world.eyes = analyser  # type: ignore[assignment]  # another analyser
+    booth = Booth(world, parallel=PARALLEL, backlog=backlog)
+    for journey in JOURNEYS:
+        await booth.opened(journey)
+    return booth, analyser
+
+
+async def test_two_hundred_uploads_at_once_are_all_taken_and_looked_at_in_turn() -> None:
+    booth, analyser = await crowd()
+    await booth.timers.start()
+    try:
+        began = time.monotonic()
+        await asyncio.gather(*(booth.send(subject=journey) for journey in JOURNEYS))
+        answered = time.monotonic() - began
+        waiting = await booth.checks.aggregates.count({"kind": "analysing"})
+        assert waiting > CITIZENS / 2, "answers did not wait for the look"
+        async with asyncio.timeout(30):
+            while analyser.seen < CITIZENS:  # noqa: ASYNC110 - the analyser sets no event
+                await asyncio.sleep(0.01)
+            while await booth.checks.aggregates.count({"kind": "analysing"}):  # noqa: ASYNC110 - nor does the end
+                await asyncio.sleep(0.01)
+    finally:
+        await booth.timers.stop()
+    for journey in JOURNEYS:
+        assert isinstance(await booth.state(journey), Matched)
+        assert booth.world.told(journey) == [("face.matched", {"model": "stub", "reviewed": False})]
+    assert analyser.most <= PARALLEL
+    assert analyser.seen == CITIZENS, "nobody is looked at twice"
+    print(f"{4 * CITIZENS} uploads answered in {answered:.2f} s, {waiting} citizens waiting then")  # noqa: T201 - the figure of the test
+
+
+async def test_the_queue_moves_in_the_order_of_coming_and_everybody_sees_their_place() -> None:
+    booth, _ = await crowd()
+    for number, journey in enumerate(JOURNEYS[:20]):
+        booth.world.now = NOON + timedelta(seconds=number)
+        await booth.send(subject=journey)
+
+    async def ahead(journey: str) -> int:
+        state = await booth.state(journey)
+        assert isinstance(state, Analysing)
+        return (await booth.service.progress(journey, state)).ahead
+
+    assert [await ahead(journey) for journey in JOURNEYS[:20]] == list(range(20))
+    due = await booth.checks.documents.due(int(booth.world.now.timestamp() * 1000), 5)
+    assert [key for key, _ in due] == JOURNEYS[:5]
+    for key, wake_at in due:
+        await booth.timers.run_once(key, wake_at)
+    assert [await ahead(journey) for journey in JOURNEYS[5:20]] == list(range(15))
+
+
+async def test_when_the_backlog_is_full_uploads_are_asked_to_come_back_and_none_is_lost() -> None:
+    booth, _ = await crowd(backlog=10)
+    taken = 0
+    refused: list[tuple[str, int, object]] = []
+    for journey in JOURNEYS[:30]:
+        booth.world.now += timedelta(seconds=1)
+        try:
+            await booth.send(subject=journey)
+        except Refused as error:
+            refused.append((error.key, error.status, error.extras["retry_at"]))
+        else:
+            taken += 1
+    # The eleventh came eleven seconds after noon.
+    back = [NOON + timedelta(seconds=number + 30) for number in range(11, 31)]
+    assert (taken, refused) == (10, [("capture.busy", 503, moment) for moment in back])
+    await booth.wake_due()
+    booth.world.now += timedelta(seconds=1)
+    await booth.send(subject=JOURNEYS[10])
+
+
+class Nowhere:
+    """Blobs that keep nothing, so that memory is the upload's alone."""
+
+    def __init__(self) -> None:
+        self.sizes_put: list[int] = []
+
+    async def put(self, _name: str, data: bytes, **_: object) -> None:
+        self.sizes_put.append(len(data))
+        await asyncio.sleep(0)
+
+    async def sizes(self, _prefix: str) -> dict[str, int]:
+        return {}
+
+
+async def test_an_upload_takes_no_more_memory_than_a_few_pieces_however_large_it_is() -> None:
+    blobs = Nowhere()
+    most = MOST_BYTES["clip"]
+
+    async def drip() -> AsyncIterator[bytes]:
+        yield clip(bytes(60))
+        for _ in range((most - 64) // 65_536):
+            yield bytes(65_536)
+
+    sending = Sending("clip", "captures/j/clip/u", 0, None, NOON)
+    tracemalloc.start()
+    try:
+        kept = await Uploads(blobs).keep(sending, drip())  # type: ignore[arg-type]  # blobs that keep nothing
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert kept > most - 65_536
+    assert max(blobs.sizes_put) <= MB
+    assert peak < 5 * MB, f"{peak} bytes"
