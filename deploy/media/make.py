@@ -1,4 +1,4 @@
-"""All media of one citizen: selfie, both sides of the card, and the clip for a challenge."""
+"""All media of one citizen: selfie, both sides of the card, a passport's page, and the clip for a challenge."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from deploy.media.card import Holder, back, front, photographed
+from deploy.media.card import Holder, back, front, page, photographed
 from deploy.media.photos import PEOPLE, PHOTOGRAPHS, Who, photograph
 from deploy.media.puppet import portrait, write_clip
 from services.biometrics import decode
@@ -26,6 +26,7 @@ class MediaFiles:
     selfie: Path
     front: Path
     back: Path
+    page: Path
     clip: Path
 
 
@@ -47,7 +48,7 @@ def make_media(
     Args:
         out: The folder; made if it is missing.
         iin: Printed on the card, and in the machine-readable zone.
-        document_number: Nine characters at most.
+        document_number: Of card and passport; nine characters at most.
         names: Surname and given names in Latin capitals.
         challenge: What the puppet in the clip does, in this order.
         birth_date: Printed on the card.
@@ -61,7 +62,7 @@ def make_media(
         PackageError: the photographs could not be fetched.
     """
     out.mkdir(parents=True, exist_ok=True)
-    files = MediaFiles(out / "selfie.jpg", out / "front.jpg", out / "back.jpg", out / "clip.webm")
+    files = MediaFiles(out / "selfie.jpg", out / "front.jpg", out / "back.jpg", out / "page.jpg", out / "clip.webm")
     finder, person = FaceFinder(verify(models)), PEOPLE[who]
     holder = Holder(iin, document_number, *names, birth_date=birth_date, expiry_date=expiry_date)
     shots = [decode.picture(photograph(name, photographs), 2400) for name in (person.selfie, person.card, person.clip)]
@@ -70,6 +71,7 @@ def make_media(
     _write(files.selfie, selfie)
     _write(files.front, photographed(front(holder, printed), seed=1))
     _write(files.back, photographed(back(holder), seed=2))
+    _write(files.page, photographed(page(holder, printed), seed=3))
     write_clip(files.clip, shots[2], challenge, finder)
     return files
 

@@ -22,7 +22,6 @@ from services.biometrics.face import FaceFinder
 from services.biometrics.limits import Limit, Measures
 from services.biometrics.liveness import LIVENESS, Verdict, examine
 from services.biometrics.models import single_thread, verify
-from services.biometrics.mrz_reader import MrzReader
 from services.biometrics.observation import observe
 from services.biometrics.pad import OnnxPad, PadModel
 from services.biometrics.quality import SELFIE
@@ -69,14 +68,14 @@ def load(models: Path, pad_card: Path | None = None) -> None:
     Raises:
         ModelsError: a model file is missing or not the one its manifest names.
         PadError: the detector is not the one its card names.
-        FileNotFoundError: Tesseract or its data are missing.
+        OSError: the classifiers of glyphs are missing.
     """
     global _instruments  # noqa: PLW0603 - a process has one set of interpreters, made here and nowhere else
     single_thread()
     verified = verify(models)
     finder, embedder = FaceFinder(verified), OnnxEmbedder(verified)
     pad = None if pad_card is None else OnnxPad(pad_card)
-    _instruments = Instruments(finder, embedder, DocumentReader(finder, embedder, MrzReader()), pad)
+    _instruments = Instruments(finder, embedder, DocumentReader(finder, embedder), pad)
 
 
 def _loaded() -> Instruments:

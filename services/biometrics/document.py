@@ -3,6 +3,10 @@
 A side is told by what is on it, never by what it is called: one picture of each side, one picture that shows
 both sides, or one picture of a passport page are all read in the same way. A picture in which no card's edge
 is seen is taken to be the card itself (a scan, or a file cut to size).
+
+Portrait and zone belong together only if the IIN printed beside the portrait is the zone's: a front with the back of
+another card is refused. So is print that contradicts the zone anywhere. Nothing here tells a forged card from a
+genuine one: neither holograms nor microprint are seen in a photograph of this size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,14 +14,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from services.biometrics.decode import GuidanceKey, Picture
 from services.biometrics.embedding import Embedder, Embedding
 from services.biometrics.face import Face, FaceFinder
+from services.biometrics.ink import Side
 from services.biometrics.limits import Measures
 from services.biometrics.mrz import Mrz
 from services.biometrics.mrz_reader import MrzReader
+from services.biometrics.print_reader import Print, PrintReader, contradicts
 from services.biometrics.quad import find_cards, rectified
 
 
@@ -33,7 +38,7 @@ class DocumentProfile:
         glare: Largest share of a side that is burnt out.
     """
 
-    version: str = "document-1"
+    version: str = "document-2"
     portrait_part: float = 0.45
     eye_distance: float = 32
     sharpness: float = 25
@@ -48,7 +53,7 @@ _BURNT_OUT = 250
 class Portrait:
     """The face on a card: the upright side it was found on, and its mesh there."""
 
-    side: Picture
+    side: Side
     face: Face
 
 
@@ -66,41 +71,57 @@ class Reading:
 class DocumentReader:
     """Reads documents. Holds interpreters: for one thread only."""
 
-    def __init__(self, finder: FaceFinder, embedder: Embedder, mrz: MrzReader) -> None:
+    def __init__(self, finder: FaceFinder, embedder: Embedder) -> None:
         self._finder = finder
         self._embedder = embedder
-        self._mrz = mrz
+        self._zone = MrzReader()
+        self._print = PrintReader()
 
     def read(self, pictures: Sequence[Picture], profile: DocumentProfile = DOCUMENT) -> Reading:
         """Look for a portrait and a machine-readable zone on every side that `pictures` show."""
-        sides = [side for picture in pictures for side in _sides(picture)]
-        portraits = [portrait for side in sides for portrait in self._portraits(side, profile)]
+        sides = [(side, side.turned()) for picture in pictures for side in _sides(picture)]
+        portraits = [portrait for both in sides for portrait in self._portraits(both, profile)]
         portrait = max(portraits, key=lambda found: found.face.eye_distance, default=None)
         # The zone most often stands on the side photographed last.
-        mrz = self._mrz.read([turned for side in reversed(sides) for turned in (side, _turned(side))])
-        measures = _measures(sides, portrait)
-        guidance = _missing(portrait, mrz, measures, profile)
+        zone = self._zone.read(side for both in reversed(sides) for side in both)
+        measures = _measures([side for side, _ in sides], portrait)
+        guidance = _missing(portrait, zone and zone[0], measures, profile)
         if portrait is None:
-            return Reading(guidance, measures, None, None, mrz)
-        chip = self._embedder.align(portrait.side, portrait.face)
-        return Reading(guidance, measures, self._embedder.embed([chip])[0], _cut(portrait), mrz)
+            return Reading(guidance, measures, None, None, zone and zone[0])
+        if zone is not None:
+            guidance += self._compared(portrait.side, *zone, measures)
+        chip = self._embedder.align(portrait.side.picture, portrait.face)
+        return Reading(guidance, measures, self._embedder.embed([chip])[0], _cut(portrait), zone and zone[0])
 
-    def _portraits(self, side: Picture, profile: DocumentProfile) -> Iterator[Portrait]:
+    def _portraits(self, both: tuple[Side, Side], profile: DocumentProfile) -> Iterator[Portrait]:
         """Look on the left of the side and, if there is no face, on the left of the side turned around."""
-        for turned in (side, _turned(side)):
-            left = turned[:, : round(turned.shape[1] * profile.portrait_part)]
-            faces = self._finder.faces(left)
-            if faces:
-                yield Portrait(turned, faces[0])
+        for side in both:
+            left = side.picture[:, : round(side.picture.shape[1] * profile.portrait_part)]
+            if faces := self._finder.faces(left):
+                yield Portrait(side, faces[0])
                 return
 
+    def _compared(self, front: Side, zone: Mrz, back: Side, measures: Measures) -> list[GuidanceKey]:
+        """Hold what is printed against the zone; add what was found to `measures`."""
+        beside_portrait = self._print.read(front.print, has_zone=front is back)
+        beside_zone = None if front is back else self._print.read(back.print, has_zone=True)
+        measures |= _agreement(zone, beside_portrait)
+        if contradicts(zone, beside_portrait, beside_zone):
+            return [GuidanceKey("document.print_differs")]
+        if not beside_portrait.iins:
+            return [GuidanceKey("document.print_unreadable")]
+        return []
 
-def _sides(picture: Picture) -> list[Picture]:
-    return [rectified(picture, card) for card in find_cards(picture)]
+
+def _sides(picture: Picture) -> list[Side]:
+    return [Side.of(rectified(picture, card)) for card in find_cards(picture)]
 
 
-def _turned(side: Picture) -> Picture:
-    return np.ascontiguousarray(side[::-1, ::-1])
+def _agreement(zone: Mrz, front: Print) -> Measures:
+    return {
+        "PrintedIinAgrees": float(zone.iin in front.iins),
+        "PrintedBirthDateAgrees": float(zone.birth_date in front.dates),
+    }
 
 
 def _cut(portrait: Portrait) -> Picture:
@@ -109,15 +130,14 @@ def _cut(portrait: Portrait) -> Picture:
     margin = 0.45 * (bottom - top)
     low = np.maximum([left - margin, top - margin], 0).astype(int)
     high = np.array([right + margin, bottom + margin]).astype(int)
-    return np.ascontiguousarray(portrait.side[low[1] : high[1], low[0] : high[0]])
+    return np.ascontiguousarray(portrait.side.picture[low[1] : high[1], low[0] : high[0]])
 
 
-def _measures(sides: Sequence[Picture], portrait: Portrait | None) -> Measures:
-    greys: list[NDArray[np.uint8]] = [np.asarray(cv2.cvtColor(side, cv2.COLOR_RGB2GRAY), np.uint8) for side in sides]
+def _measures(sides: Sequence[Side], portrait: Portrait | None) -> Measures:
     return {
         "Sides": float(len(sides)),
-        "Sharpness": min((float(cv2.Laplacian(grey, cv2.CV_64F).var()) for grey in greys), default=0.0),
-        "Glare": max((float((grey >= _BURNT_OUT).mean()) for grey in greys), default=0.0),
+        "Sharpness": min((float(cv2.Laplacian(side.grey, cv2.CV_16S).var()) for side in sides), default=0.0),
+        "Glare": max((float((side.grey >= _BURNT_OUT).mean()) for side in sides), default=0.0),
         "PortraitInterEyeDistance": portrait.face.eye_distance if portrait else 0.0,
     }
 

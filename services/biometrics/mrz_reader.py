@@ -1,98 +1,152 @@
-"""Reads the machine-readable zone off a rectified card, line by line, with Tesseract."""
+"""Reads the machine-readable zone off a rectified side: finds its lines, divides them into cells, names each."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final, Self
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from services.biometrics.decode import Picture
-from services.biometrics.mrz import ALPHABET, FILLER, Mrz, MrzError, parse
-from services.biometrics.tesseract import Grey, Tesseract
+from services.biometrics.glyphs import Glyphs, Grey, zone_glyphs
+from services.biometrics.ink import Side, dark, row_of_patches, upright
+from services.biometrics.mrz import Mrz, MrzError, parse
 
-_LAYOUTS = ((3, 30), (2, 44))
-_FEWEST_LINES, _MOST_LINES = 2, 3
+_LAYOUTS: Final = ((3, 30), (2, 44))
 # The zone takes the lowest third of either format (Doc 9303 parts 4 and 5).
-_BAND = 0.62
-# Height of a line with its margins at which Tesseract was measured to read OCR-B best, pixels.
-_LINE = 36
-# Standard deviation of a blur, pixels: what is misread once is often read right when the print is a little softer.
-_SOFTNESS = (0.0, 0.8)
+BAND: Final = 0.62
+"""Where the zone's band begins, as a share of the side's height."""
+_LEAST_TALL: Final = 10
+_FAINTEST: Final = 0.04
+"""Share of a row that print covers: in a zone's line it is a tenth and more."""
+_LEAST_WIDE: Final = 0.7
+_FREE: Final = np.linspace(0.04, 0.48, 12)
+"""How much of its cell the first and the last character of a line leave free together, as tried."""
+_SHIFTS: Final = np.linspace(-0.05, 0.45, 11)
+"""How much of it lies on the left, in cells."""
+_TRIED: Final = 3
+_GAP: Final = 1.4
+"""A gap in a line that is wider than this, in heights of its letters, ends the zone's print."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """A line of print: its part of the side with some paper around, and where its letters are in it.
+
+    Attributes:
+        left, right: The columns where the print begins and ends.
+        middle: The row of the letters' middle in the first column.
+        slope: How far the line falls for each pixel across.
+        tall: How tall its letters are, pixels.
+    """
+
+    ink: Grey
+    left: int
+    right: int
+    middle: float
+    slope: float
+    tall: float
+
+    @classmethod
+    def of(cls, ink: Grey, top: int, bottom: int) -> Self:
+        """Take the line whose letters take these rows of `ink`."""
+        mask = dark(ink[top:bottom])
+        left, right = _extent(mask)
+        slope = _slope(mask[:, left:right])
+        middle = (top + bottom) / 2 - slope * (left + right) / 2
+        return cls(ink, left, right, middle, slope, max(bottom - top - abs(slope) * (right - left), _LEAST_TALL))
+
+    def cells(self, left: float, pitch: float) -> NDArray[np.float64]:
+        """Give the matrix that cuts the line into cells from `left` on."""
+        return upright(left, self.middle + self.slope * left, pitch, self.tall, self.slope)
+
+    def profile(self) -> NDArray[np.float64]:
+        """Give how much ink each column has, 0 to 1, a little smoothed."""
+        half = self.tall / 2
+        rows = self.ink[max(round(self.middle - half), 0) : round(self.middle + half)]
+        return np.asarray(cv2.blur(1 - rows.mean(axis=0)[None] / 255, (3, 1))[0], np.float64)
 
 
 class MrzReader:
-    """Finds lines of print, has Tesseract read them, and believes what every check digit confirms."""
+    """Believes what every check digit confirms."""
 
-    def __init__(self, tesseract: Tesseract | None = None) -> None:
-        """Look for Tesseract, if it is not given. Raises FileNotFoundError if it is missing."""
-        self._tesseract = tesseract or Tesseract(ALPHABET)
+    def __init__(self, glyphs: Glyphs | None = None) -> None:
+        self._glyphs = glyphs or zone_glyphs()
 
-    def read(self, sides: Sequence[Picture]) -> Mrz | None:
-        """Return the zone at the foot of the first of `sides` that has one, or nothing.
-
-        Lines of all sides are read together, because starting Tesseract takes longer than reading.
-        """
-        zones = [strips for strips in map(_strips, sides) if len(strips) >= _FEWEST_LINES]
-        for softness in _SOFTNESS:
-            texts = iter(self._tesseract.read([_prepared(strip, softness) for strips in zones for strip in strips]))
-            for strips in zones:
-                mrz = _parsed([next(texts) for _ in strips])
-                if mrz is not None:
-                    return mrz
+    def read(self, sides: Iterable[Side]) -> tuple[Mrz, Side] | None:
+        """Return the zone at the foot of the first of `sides` that has one, and that side; or nothing."""
+        for side in sides:
+            lines = list(_lines(side.print[round(side.print.shape[0] * BAND) :]))
+            for count, length in _LAYOUTS:
+                if len(lines) < count:
+                    continue
+                try:
+                    return parse(self._texts(lines[-count:], length)), side
+                except MrzError:
+                    continue
         return None
 
-
-def _strips(side: Picture) -> list[Grey]:
-    grey = np.asarray(cv2.cvtColor(side, cv2.COLOR_RGB2GRAY), np.uint8)
-    return _lines(_even(grey[round(side.shape[0] * _BAND) :]))[-_MOST_LINES:]
-
-
-def _prepared(strip: Grey, softness: float) -> Grey:
-    scale = _LINE / strip.shape[0]
-    line = cv2.resize(strip, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    if softness:
-        line = cv2.GaussianBlur(line, (0, 0), softness)
-    # Tesseract reads a line far better with paper around it.
-    return np.asarray(cv2.copyMakeBorder(line, 16, 16, 16, 16, cv2.BORDER_CONSTANT, value=(255,)), np.uint8)
+    def _texts(self, lines: Sequence[Line], length: int) -> list[str]:
+        """Read the lines in each of the likeliest divisions, and believe the reading that is surest of itself."""
+        readings = [
+            [self._glyphs.read(row_of_patches(line.ink, line.cells(left, pitch), length)) for line in lines]
+            for left, pitch in _divisions(lines, length)
+        ]
+        best = max(readings, key=lambda texts: sum(float(np.log(text.certainty).sum()) for text in texts))
+        return [text.text for text in best]
 
 
-def _parsed(lines: Sequence[str]) -> Mrz | None:
-    for count, length in _LAYOUTS:
-        try:
-            return parse([_fitted(line, length) for line in lines[-count:]])
-        except MrzError:
-            continue
-    return None
-
-
-def _fitted(text: str, length: int) -> str:
-    """Give the line its length by its longest run of filler: that is what is read too short or too long."""
-    runs = list(re.finditer(f"{FILLER}+", text))
-    if not runs:
-        return text
-    longest = max(runs, key=lambda run: run.end() - run.start())
-    filler = FILLER * (length - len(text) + longest.end() - longest.start())
-    return text[: longest.start()] + filler + text[longest.end() :]
-
-
-def _even(band: Grey) -> Grey:
-    """Divide uneven light away: white paper, dark print."""
-    paper = cv2.medianBlur(cv2.dilate(band, np.ones((15, 15), np.uint8)), 31)
-    even = cv2.divide(band, paper, scale=255)
-    return np.asarray(cv2.normalize(even, even, 0, 255, cv2.NORM_MINMAX), np.uint8)
-
-
-def _lines(band: Grey) -> list[Grey]:
-    """Cut out the text lines that reach over most of the width, from top to bottom."""
-    _, ink = cv2.threshold(band, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    share = ink.mean(axis=1) / 255
-    dark = np.concatenate([[False], share > 0.04, [False]])  # noqa: PLR2004 - print covers a tenth and more
-    edges = np.flatnonzero(dark[1:] != dark[:-1])
-    strips = []
-    for top, bottom in pairwise(edges):
+def _lines(band: Grey) -> Iterator[Line]:
+    """Find the lines of print that reach over most of the width, from top to bottom."""
+    ink = dark(band)
+    share = ink.mean(axis=1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], share > _FAINTEST, [False]])))
+    for top, bottom in pairwise(map(int, edges)):
         columns = np.flatnonzero(ink[top:bottom].any(axis=0))
-        wide = columns.size and columns[-1] - columns[0] > 0.7 * band.shape[1]
-        if dark[top + 1] and wide and bottom - top >= 12:  # noqa: PLR2004 - pixels, an eighth of an inch
-            strips.append(band[max(top - 8, 0) : bottom + 8])
-    return strips
+        wide = columns.size and columns[-1] - columns[0] > _LEAST_WIDE * band.shape[1]
+        if share[top] > _FAINTEST and wide and bottom - top >= _LEAST_TALL:
+            margin = (bottom - top) // 3
+            first = max(top - margin, 0)
+            yield Line.of(band[first : bottom + margin], top - first, bottom - first)
+
+
+def _divisions(lines: Sequence[Line], count: int) -> list[tuple[float, float]]:
+    """Divide lines into the same `count` cells in the ways by which least ink lies where cells meet.
+
+    Returns: where the first cell begins, and how wide a cell is.
+    """
+    # A speck or the card's edge makes one line too long; the middle one of three, or the inner one of two, is right.
+    left = sorted(line.left for line in lines)[len(lines) // 2]
+    right = sorted(line.right for line in lines)[(len(lines) - 1) // 2]
+    free, shift = np.meshgrid(_FREE, _SHIFTS)
+    pitch = (right - left) / (count - free)
+    begin = left - shift * pitch
+    borders = begin[..., None] + pitch[..., None] * np.arange(count + 1)
+    met = np.zeros_like(pitch)
+    for line in lines:
+        profile = line.profile()
+        met += np.interp(borders, np.arange(len(profile)), profile).sum(axis=-1)
+    # The best shift for each width of the cells: neighbours in both would be nearly the same division.
+    best = met.argmin(axis=0)
+    widths = met.min(axis=0).argsort()[:_TRIED]
+    return [(float(begin[best[n], n]), float(pitch[best[n], n])) for n in widths]
+
+
+def _extent(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """Give where the print begins and ends: the longest stretch of ink without a gap wider than two characters."""
+    tall = mask.shape[0]
+    columns = np.flatnonzero(mask.sum(axis=0) > 0.12 * tall)
+    if not columns.size:
+        return 0, mask.shape[1]
+    stretches = np.split(columns, np.flatnonzero(np.diff(columns) > _GAP * tall) + 1)
+    longest = max(stretches, key=lambda stretch: int(stretch[-1] - stretch[0]))
+    return int(longest[0]), int(longest[-1]) + 1
+
+
+def _slope(mask: NDArray[np.bool_]) -> float:
+    """Give how far the line falls for each pixel across: a straight line through the middles of its ink."""
+    weights = mask.sum(axis=0)
+    columns = np.flatnonzero(weights)
+    middles = (np.arange(mask.shape[0]) @ mask)[columns] / weights[columns]
+    return float(np.polyfit(columns, middles, 1, w=np.sqrt(weights[columns]))[0])

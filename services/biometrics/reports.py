@@ -10,7 +10,7 @@ Guidance keys name texts of the portal, sorted by what they speak of:
 | `clip.` | the challenge: `no_left`, `no_right`, `no_blink`, `no_closer`, `wrong_order`, `too_slow` | `challenge`, `liveness` |
 | `clip.` | doubt that it is a live head: `looks_flat`, `move_slowly`; for a clerk: `pad_doubt` | `liveness` |
 | `selfie.` | `no_face`, `one_person_only`, `come_closer`, `move_back`, `centre_face`, `too_dark`, `too_bright`, `low_contrast`, `uneven_light`, `blurred`, `look_straight` | `quality`, `analysis` |
-| `document.` | `no_portrait`, `come_closer`, `mrz_unreadable`, `no_iin`, `blurred`, `glare`, `one_or_two_pictures` | `document`, `analysis` |
+| `document.` | `no_portrait`, `come_closer`, `mrz_unreadable`, `no_iin`, `print_differs`, `print_unreadable`, `blurred`, `glare`, `one_or_two_pictures` | `document`, `analysis` |
 """  # noqa: E501 - a table
 
 from typing import Literal, Protocol
