@@ -32,7 +32,7 @@ _DIGESTS: Final = {
     for oid, name in (("1.3.14.3.2.26", "sha1"), ("2.16.840.1.101.3.4.2.1", "sha256"))
     for parameters in (asn1.Null(), None)
 }
-_SHA256: Final = next(algorithm for algorithm, name in _DIGESTS.items() if name == "sha256")
+_SHA1: Final = next(algorithm for algorithm, name in _DIGESTS.items() if name == "sha1")
 _REASONS: Final = {
     "keyCompromise": 1,
     "affiliationChanged": 3,
@@ -152,10 +152,14 @@ class Responder:
         return cls(certificate, key, issuer, signature_algorithm(key.public_key()))
 
     def question(self, serial_number: int) -> Questions:
-        """Make the question about one certificate of ours, with SHA-256 and without a nonce."""
-        name, key = _digest("sha256", self.issuer.name), _digest("sha256", self.issuer.key_bits)
+        """Make the question about one certificate of ours, without a nonce.
+
+        With SHA-1, an index here and no protection: Java finds no answer by any other digest, and OpenSSL and GnuTLS
+        look for this one unless told (RFC 5019, 2.1.1).
+        """
+        name, key = _digest("sha1", self.issuer.name), _digest("sha1", self.issuer.key_bits)
         cert_id = CertId(
-            hash_algorithm=tlv(_SHA256), issuer_name_hash=name, issuer_key_hash=key, serial_number=serial_number
+            hash_algorithm=tlv(_SHA1), issuer_name_hash=name, issuer_key_hash=key, serial_number=serial_number
         )
         return Questions((cert_id,), None)
 

@@ -104,9 +104,9 @@ class CertificationAuthority:
         return sign(lint(tbs, order, issuer, self.publication), self.keys[issuer.label])
 
 
-def establish(directory: Path) -> CertificationAuthority:
+def establish(directory: Path, at: datetime = NOW) -> CertificationAuthority:
     keys = keystore(directory)
-    hierarchy = perform(config(directory), keys, NOW)
+    hierarchy = perform(config(directory), keys, at)
     labels = [each.label for each in hierarchy.generations]
     issuing = {label: keys.load(label) for label in labels}
     responders = {label: keys.load(ocsp_label(label)) for label in labels}

@@ -6,10 +6,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common import oids
-from services.ca.holders import Authority, Organisation, Person, Representative
+from services.ca.holders import Person
 from services.ca.issuers import PublicKey
 from services.ca.profiles import AUTH, ENTITIES, OCSP_RESPONDER, ORGANISATION_SEAL, PROFILES, SIGN, TSA, Profile
-from tests.unit.ca.authority import AUTHORITY, ORGANISATION, PERSON, CertificationAuthority, pem
+from tests.unit.ca.authority import CertificationAuthority, pem
+from tests.unit.ca.exhibits import REPRESENTATIVE, holder_of
 from tests.unit.ca.judges import AT, EXPLAINED, lint_certificate, lint_etsi, run
 
 KEYS: dict[str, PublicKey] = {
@@ -21,20 +22,11 @@ PURPOSES = {"TSA": ("-purpose", "timestampsign"), "OCSP_RESPONDER": ("-purpose",
 LONG = Person(iin="061211600012", surname="ҚОЖАХМЕТҰЛЫ-НҰРСҰЛТАНБЕКОВ", given_name="ЖАНСЕРІКБОЛАТ")
 
 
-REPRESENTATIVE = Representative(person=PERSON, organisation="«Жұлдыз» ЖШС", bin="000740000728")
 ETSI = {
     **dict.fromkeys((SIGN.name, AUTH.name, *ENTITIES), "NCP-NATURAL-PERSON-CERTIFICATE"),
     ORGANISATION_SEAL.name: "NCP-LEGAL-PERSON-CERTIFICATE",
 }
 """What pkilint takes each kind for; responders and time-stamps are no subject of ETSI EN 319 412."""
-
-
-def holder_of(profile: Profile) -> Person | Representative | Organisation | Authority:
-    if profile in {OCSP_RESPONDER, TSA}:
-        return AUTHORITY
-    if profile.name in ENTITIES:
-        return REPRESENTATIVE
-    return ORGANISATION if profile is ORGANISATION_SEAL else PERSON
 
 
 @pytest.mark.parametrize("kind", KEYS)
