@@ -213,13 +213,15 @@ class OwnTown:
 
 
 @asynccontextmanager
-async def own_town(kind: str, folder: Path) -> AsyncIterator[OwnTown]:
-    """Make a town for one test alone."""
+async def own_town(kind: str, folder: Path, profile: str = "bench") -> AsyncIterator[OwnTown]:
+    """Make a town for one test alone, or for the tests of one file."""
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(make_broker(kind, folder))
         store = await stack.enter_async_context(Store(folder))
         idempotence = kind == "kafka"
-        town = await stack.enter_async_context(prepared(folder, broker.address, store.uri, idempotence=idempotence))
+        town = await stack.enter_async_context(
+            prepared(folder, broker.address, store.uri, idempotence=idempotence, profile=profile)
+        )
         stack.enter_context(logged(town.logs / "services.log"))
         together = await stack.enter_async_context(in_one_process(town.installation))
         yield OwnTown(town, together, broker, store)

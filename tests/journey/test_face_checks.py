@@ -1,0 +1,269 @@
+"""Face checks on real models and real photographs, in the midst of whole journeys.
+
+Selfies and portraits are photographs of two public persons. The clips are puppets: one photograph animated. That a
+puppet passes is a known limit (README of biometrics), not a merit.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import cv2
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from deploy.embedded.people import Invented, upload_of
+from deploy.media.make import make_media
+from deploy.media.photos import Who
+from libs.citizen.client import Part, Upload
+from libs.citizen.errors import JourneyEnded
+from libs.citizen.models import JourneyTicket, ReviewCase
+from libs.citizen.progress import wait_until
+from libs.citizen.texts import explain
+from services.biometrics.challenge import Action
+from services.biometrics.models import ModelsError, sha256, verify
+from tests.journey.steps import refused
+from tests.journey.town import WAITING, OwnTown, Town, log_lines, own_town
+
+MODELS = Path("var/models").resolve()
+NOT_THE_SAME = "face.not_the_same_person"
+Spoil = Callable[[bytes], bytes]
+"""What is done to a picture."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def faces(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnTown]:
+    """A town whose face checks look, with one worker."""
+    try:
+        verify(MODELS)
+    except ModelsError as error:
+        pytest.skip(f"the face models are not there: {error}. Run `make models`.")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BIOMETRICS_WORKERS", "1")
+        async with own_town(broker_kind, tmp_path_factory.mktemp("faces"), profile="development") as own:
+            yield own
+            await own.town.check()
+
+
+@asynccontextmanager
+async def biometrics_told(own: OwnTown, **told: str) -> AsyncIterator[None]:
+    """Let biometrics run with other settings for a while."""
+    await own.together.stop("biometrics")
+    await own.together.start("biometrics", told={f"BIOMETRICS_{name}": value for name, value in told.items()})
+    try:
+        yield
+    finally:
+        await own.together.stop("biometrics")
+        await own.together.start("biometrics")
+
+
+@dataclass
+class Booth:
+    """Takes pictures of whoever sits in front of it, for the card of one citizen.
+
+    Attributes:
+        citizen: whose card it is: the number and the names on it, and the face of person a.
+        sitters: who sits there, try by try; the last one stays.
+        spoilt: what is done to the selfie, try by try.
+    """
+
+    citizen: Invented
+    folder: Path
+    sitters: list[Who] = field(default_factory=lambda: ["a"])
+    spoilt: list[Spoil] = field(default_factory=list)
+    sent: dict[Part, Upload] = field(default_factory=dict)
+
+    async def __call__(self, challenge: Sequence[str]) -> Mapping[Part, Upload]:
+        sitter = self.sitters.pop(0) if len(self.sitters) > 1 else self.sitters[0]
+        spoil = self.spoilt.pop(0) if self.spoilt else as_it_is
+        shown, card = await self._media(sitter, challenge), await self._media("a", challenge)
+        selfie = Upload(spoil(shown[Part.SELFIE].data), "image/jpeg")
+        self.sent = {**card, Part.SELFIE: selfie, Part.CLIP: shown[Part.CLIP]}
+        return self.sent
+
+    async def _media(self, who: Who, challenge: Sequence[str]) -> dict[Part, Upload]:
+        folder = self.folder / f"{who}-{'-'.join(challenge)}"
+        if not folder.exists():
+            await asyncio.to_thread(
+                make_media,
+                folder,
+                iin=self.citizen.iin,
+                document_number=self.citizen.document_number,
+                names=self.citizen.latin,
+                challenge=cast("Sequence[Action]", challenge),
+                birth_date=self.citizen.birth_date,
+                who=who,
+                models=MODELS,
+            )
+        return {
+            Part.SELFIE: upload_of(folder / "selfie.jpg", "image/jpeg"),
+            Part.CLIP: upload_of(folder / "clip.webm", "video/webm"),
+            Part.DOCUMENT_FRONT: upload_of(folder / "front.jpg", "image/jpeg"),
+            Part.DOCUMENT_BACK: upload_of(folder / "back.jpg", "image/jpeg"),
+        }
+
+
+def as_it_is(picture: bytes) -> bytes:
+    return picture
+
+
+def blurred(picture: bytes) -> bytes:
+    return _edited(picture, lambda pixels: cv2.GaussianBlur(pixels, (0, 0), 9))
+
+
+def darkened(picture: bytes) -> bytes:
+    return _edited(picture, lambda pixels: (pixels * 0.15).astype(np.uint8))
+
+
+def of_nobody(picture: bytes) -> bytes:
+    return _edited(picture, lambda pixels: np.full_like(pixels, 128))
+
+
+def _edited(picture: bytes, edit: Callable[[np.ndarray], np.ndarray]) -> bytes:
+    pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return bytes(cv2.imencode(".jpg", edit(pixels))[1])
+
+
+async def at_face(town: Town, person: Invented) -> JourneyTicket:
+    ticket = await town.set_out(person)
+    await town.way(person, ticket)._prove_phone()
+    return ticket
+
+
+async def test_a_stranger_does_not_match_the_card_and_its_holder_does(faces: OwnTown, tmp_path: Path) -> None:
+    town = faces.town
+    person = town.person()
+    booth = Booth(person, tmp_path, ["b", "a"])
+    ticket = await at_face(town, person)
+    await town.way(person, ticket, booth)._prove_face()
+    told = (await town.told()).of(ticket.journey_id, "face.rejected", "face.matched")
+    assert [(each.topic, each.value) for each in told] == [
+        ("face.rejected", {"reasons": [NOT_THE_SAME], "tries_left": 4, "final": False}),
+        ("face.matched", {"model": "dlib-resnet-v1", "reviewed": False}),
+    ]
+    # While the journey goes on its pictures are kept; in clear they stand nowhere.
+    assert [path.name for path in town.installation.folder.rglob("*") if shows(path, booth.sent)] == []
+    await town.services.identity.cancel(ticket)
+
+
+def shows(path: Path, sent: Mapping[Part, Upload]) -> bool:
+    """Whether a file holds a piece out of the middle of a picture that was sent."""
+    if not path.is_file():
+        return False
+    content = path.read_bytes()
+    return any(each.data[len(each.data) // 2 :][:32] in content for each in sent.values())
+
+
+async def test_five_failed_tries_each_for_its_own_reason_lead_to_an_office(faces: OwnTown, tmp_path: Path) -> None:
+    town = faces.town
+    person = town.person()
+    spoilt: list[Spoil] = [as_it_is, blurred, darkened, of_nobody, blurred]
+    booth = Booth(person, tmp_path, ["b", "a"], spoilt)
+    ticket = await at_face(town, person)
+    with pytest.raises(JourneyEnded) as ended:
+        await town.way(person, ticket, booth).complete()
+    told = await town.told()
+    rejected = [each.value for each in told.of(ticket.journey_id, "face.rejected")]
+    assert [(each["reasons"][0], each["tries_left"], each["final"]) for each in rejected] == [
+        (NOT_THE_SAME, 4, False),
+        ("selfie.blurred", 3, False),
+        ("selfie.too_dark", 2, False),
+        ("selfie.no_face", 1, False),
+        ("selfie.blurred", 0, True),
+    ]
+    (closed,) = told.of(ticket.journey_id, "journey.closed")
+    assert (closed.value["outcome"], closed.value["reason"]) == ("failed", "journey.face_rejected")
+    assert told.of(ticket.journey_id, "face.matched", "digital_id.created", "cert.issued") == []
+    assert "public service centre" in explain(ended.value.key, "").remedy
+    with refused("capture.closed"):
+        await town.services.biometrics.upload(ticket, Part.SELFIE, booth.sent[Part.SELFIE], "any")
+
+
+def strict_models(folder: Path) -> Path:
+    """Models whose card calls a match only what is all but the same picture: photographs of one person are grey."""
+    shutil.copytree(MODELS, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (entry,) = (each for each in manifest["files"] if each["name"] == "face-embedding-card")
+    card = json.loads((folder / entry["file"]).read_text())
+    content = json.dumps(card | {"match": 0.05, "review": 0.60}).encode()
+    (folder / entry["file"]).write_bytes(content)
+    entry["sha256"] = sha256(content)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+async def test_grey_numbers_go_to_two_clerks_whose_looks_are_on_record_and_who_let_the_citizen_pass(
+    faces: OwnTown, tmp_path: Path
+) -> None:
+    town, staff = faces.town, faces.town.installation.staff
+    person = town.person()
+    booth = Booth(person, tmp_path / "media")
+    told = {"MODELS": str(strict_models(tmp_path / "models")), "RULES__REVIEWERS": "2"}
+    async with biometrics_told(faces, **told):
+        ticket = await at_face(town, person)
+        going = asyncio.create_task(town.way(person, ticket, booth)._prove_face())
+        clerks = [staff.clerk("clerk-1"), staff.clerk("clerk-2")]
+        case = await opened(town, clerks[0], ticket)
+        assert "review" in case.bands.values()
+        seen = {link.part: await town.services.biometrics.picture(clerks[0], link) for link in case.links}
+        assert seen == {part.value: upload.data for part, upload in booth.sent.items()}
+        with refused("review.link_of_another"):
+            await town.services.biometrics.picture(clerks[1], case.links[0])
+        judge = town.services.biometrics.decide_review
+        assert not await judge(clerks[0], ticket.journey_id, match=True, reason="the same person")
+        with refused("review.another_clerk"):
+            await judge(clerks[0], ticket.journey_id, match=True, reason="the same person")
+        assert await judge(clerks[1], ticket.journey_id, match=True, reason="I think so too")
+        async with asyncio.timeout(WAITING.machines):
+            await going
+    (matched,) = (await town.told()).of(ticket.journey_id, "face.matched")
+    assert matched.value == {"model": "dlib-resnet-v1", "reviewed": True}
+    looks = [line for line in log_lines(town, "review.looked") if line["subject"] == ticket.journey_id]
+    assert {(line["clerk"], line["part"]) for line in looks} == {("clerk-1", part.value) for part in booth.sent}
+    await town.services.identity.cancel(ticket)
+
+
+async def opened(town: Town, clerk: str, ticket: JourneyTicket) -> ReviewCase:
+    """Wait until a face check waits for a clerk, and open it."""
+    await wait_until(
+        lambda: town.services.biometrics.reviews(clerk),
+        lambda queue: ticket.journey_id in {each.journey_id for each in queue},
+        seconds=lambda _: WAITING.machines,
+    )
+    return await town.services.biometrics.review(clerk, ticket.journey_id)
+
+
+async def test_a_worker_killed_in_the_middle_of_a_clip_costs_nobody_a_try(faces: OwnTown, tmp_path: Path) -> None:
+    town = faces.town
+    person = town.person()
+    ticket = await at_face(town, person)
+    going = asyncio.create_task(town.way(person, ticket, Booth(person, tmp_path))._prove_face())
+    async with asyncio.timeout(WAITING.machines):
+        while (await looking_at(town, ticket)) != "clip":  # noqa: ASYNC110 - the service tells by its answers alone
+            await asyncio.sleep(0.005)
+    (worker,) = multiprocessing.active_children()
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    async with asyncio.timeout(WAITING.machines):
+        await going
+    broke = [line for line in log_lines(town, "analysis.broke") if line["subject"] == ticket.journey_id]
+    assert [(line["failure"], line["times"]) for line in broke] == [("WorkerDied", 1)]
+    told = (await town.told()).of(ticket.journey_id, "face.rejected", "face.matched")
+    assert [each.topic for each in told] == ["face.matched"]
+    await town.services.identity.cancel(ticket)
+
+
+async def looking_at(town: Town, ticket: JourneyTicket) -> str | None:
+    """What is being looked at, as the citizen is shown it."""
+    view = await town.services.biometrics.capture(ticket)
+    return view.progress.stage if view.progress else None
