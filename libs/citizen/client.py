@@ -29,6 +29,7 @@ from libs.citizen.models import (
     Review,
     ReviewCase,
     ReviewDecision,
+    RevocationRequest,
     Session,
     Sms,
     SubmissionStatus,
@@ -112,6 +113,12 @@ class Identity:
     async def cabinet(self, session: Session) -> Cabinet:
         """See certificates and applications."""
         return _understood(Cabinet, await self.caller.send("GET", "/v1/cabinet", token=session.token))
+
+    async def request_revocation(self, session: Session, serial: str, reason: str) -> RevocationRequest:
+        """Ask that a certificate be revoked; a code by SMS has to confirm it."""
+        path = f"/v1/cabinet/certificates/{serial}/revocation"
+        answer = await self.caller.send("POST", path, token=session.token, json={"reason": reason})
+        return _understood(RevocationRequest, answer)
 
 
 @dataclass(frozen=True)
@@ -226,8 +233,13 @@ class Ca:
         return (await self.caller.send("GET", f"/v1/crl/{issuer}/{shard}.pem")).content
 
     async def revoke(self, token: str, serial: str, reason: str) -> None:
-        """Revoke a certificate, as its holder or as a clerk. `reason` is a CRL reason (RFC 5280, 5.3.1)."""
+        """Revoke a certificate as a clerk. `reason` is a CRL reason (RFC 5280, 5.3.1)."""
         await self.caller.send("POST", f"/v1/certificates/{serial}/revoke", token=token, json={"reason": reason})
+
+    async def revoke_signed(self, request: bytes, signature: bytes) -> None:
+        """Hand in a signed request to revoke (`libs.citizen.revocation`). It needs no token."""
+        body = {"request": b64encode(request).decode(), "cms": b64encode(signature).decode()}
+        await self.caller.send("POST", "/v1/revocations", json=body)
 
     @staticmethod
     def _path(ticket: JourneyTicket) -> str:

@@ -88,6 +88,14 @@ class Session(Answer):
     expires_at: datetime
 
 
+class RevocationRequest(Answer):
+    """A request to revoke that a code has to confirm; the token is for that code alone."""
+
+    request_id: str
+    token: Secret
+    expires_at: datetime
+
+
 class CabinetPerson(Answer):
     """What was decided about one person of an application."""
 

@@ -21,6 +21,7 @@ _PRINTABLE: Final = frozenset({NameOID.COUNTRY_NAME, NameOID.SERIAL_NUMBER})
 """Attributes which X.520 defines as PrintableString; every other one is UTF8String (RFC 5280, 4.1.2.4)."""
 
 _GENERALIZED_FROM: Final = 2050
+_LONG_FORM_FROM: Final = 0x80
 
 
 @asn1.sequence
@@ -96,6 +97,14 @@ class _AnyName:
 @asn1.sequence
 class _Box:
     value: asn1.TLV
+
+
+def header(tag: int, length: int) -> bytes:
+    """Encode what stands before the content of a value: its tag, and its length in octets (X.690, 8.1.3)."""
+    if length < _LONG_FORM_FROM:
+        return bytes((tag, length))
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, _LONG_FORM_FROM | len(octets))) + octets
 
 
 def tlv(der: bytes) -> asn1.TLV:

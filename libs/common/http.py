@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 
 from libs.common import problems
 from libs.common.catalogue import asyncapi
+from libs.common.direct import Direct, Endpoint
 from libs.common.errors import Refused
 from libs.common.health import Component, Health, LoopLag
 from libs.common.metrics import Metrics
@@ -42,6 +43,7 @@ def create_app(
     health: Health,
     components: Sequence[Component] = (),
     routers: Sequence[APIRouter] = (),
+    direct: Sequence[Endpoint] = (),
 ) -> FastAPI:
     """Make the application of a service.
 
@@ -51,6 +53,7 @@ def create_app(
         health: its probes and checks.
         components: what runs as long as the application does: started in this order, stopped in reverse.
         routers: its routes.
+        direct: endpoints that stand before all of this.
     """
     app = FastAPI(
         title=title,
@@ -62,6 +65,7 @@ def create_app(
     for router in (*routers, _operations(metrics, health)):
         app.include_router(router)
     app.add_middleware(RequestMiddleware, metrics=metrics)
+    app.add_middleware(Direct, endpoints=direct)
     return app
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from libs.common.background import Repeating
 from libs.common.broker import KafkaPublisher, KafkaSettings, Subscription
 from libs.common.consumption import Consumption, Route
+from libs.common.direct import Endpoint
 from libs.common.engine import Engine, Kind
 from libs.common.health import Component, Health
 from libs.common.http import create_app
@@ -61,6 +62,7 @@ class Platform:
         kinds: Sequence[Kind],
         timers: Sequence[Timers] = (),
         components: Sequence[Component] = (),
+        direct: Sequence[Endpoint] = (),
     ) -> App:
         """Put a service together: the store first, then what publishes, then what reads, and HTTP around it all."""
         kafka = _kafka(self.name, self.settings)
@@ -94,6 +96,7 @@ class Platform:
                     subscription,
                 ],
                 routers=routers,
+                direct=direct,
             ),
             self.settings.http_host,
             self.settings.http_port,

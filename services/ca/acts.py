@@ -14,6 +14,9 @@ from libs.common.contracts.people import Person
 from libs.common.sealing import Sealed
 from services.ca.domain import IntentRecord
 
+Means = Literal["token", "signature", "code"]
+"""How whoever asked was known: by a token, by a signature of one of the pair's keys, by PIN and code."""
+
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -108,6 +111,7 @@ class RevocationAsked(_Value):
     reason: str
     role: Literal["citizen", "clerk"]
     by: str
+    means: Means = "token"
 
     @property
     def id(self) -> str:

@@ -1,25 +1,18 @@
 """HTTP: requests in, certificates out; and what relying parties fetch."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Annotated, Literal
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Depends, Response, status
-from pydantic import Base64Bytes, BaseModel, ConfigDict, StringConstraints
+from pydantic import Base64Bytes, BaseModel, ConfigDict
 
 from libs.common.contracts.ca import Profile
-from libs.common.errors import Refused
 from libs.common.idempotency import Idempotency, Once
-from libs.common.tokens import Authenticator, Claims
+from libs.common.tokens import Authenticator
 from libs.common.values import JourneyId
-from services.ca.domain import Reason
 from services.ca.hierarchy import Hierarchy
 from services.ca.service import CaService
-from services.ca.shards import ShardId
-
-Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2,40}$")]
 
 
 class RequestForm(BaseModel):
@@ -59,14 +52,6 @@ class EnrolmentOut(BaseModel):
     certificates: list[CertificateOut]
 
 
-class RevocationForm(BaseModel):
-    """Why a certificate is to be revoked."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Reason = "unspecified"
-
-
 _WAITS_FOR = {"collecting": "journey.steps", "open": "citizen.requests", "issuing": "ca.issuance"}
 
 
@@ -104,48 +89,11 @@ def journey_routes(service: CaService, auth: Authenticator, idempotency: Idempot
     return router
 
 
-def revocation_routes(service: CaService, auth: Authenticator) -> APIRouter:
-    """Make the route by which holders and clerks revoke."""
-    router = APIRouter(prefix="/v1/certificates", tags=["revocation"])
-
-    @router.post("/{serial}/revoke", status_code=status.HTTP_202_ACCEPTED)
-    async def revoke(
-        serial: Serial, form: RevocationForm, claims: Annotated[Claims, Depends(auth.token_of("citizen", "clerk"))]
-    ) -> None:
-        await service.revoke(serial, form.reason, asked_by=claims.sub, holder=claims.role == "citizen")
-
-    return router
-
-
-def public_routes(service: CaService, hierarchy: Hierarchy, root_list: Path) -> APIRouter:
-    """Make what relying parties fetch: certificates of the authorities, revocation lists.
-
-    ``root_list`` is the root's own list (PEM), which the ceremony renews beside the running service.
-    """
+def public_routes(hierarchy: Hierarchy) -> APIRouter:
+    """Make what relying parties fetch of the authorities: their certificates."""
     router = APIRouter(tags=["relying parties"])
     for path, (content, media_type) in _served(hierarchy).items():
         router.add_api_route(path, _constant(content, media_type), response_class=Response)
-
-    async def listed(issuer: str, shard: int) -> bytes:
-        der = await service.revocation_list(ShardId(issuer, shard))
-        if der is None:
-            raise Refused("crl.unknown", "There is no such revocation list.", 404)
-        return der
-
-    @router.get("/pki/root/crl/0.crl", response_class=Response)
-    def root_crl() -> Response:
-        der = x509.load_pem_x509_crl(root_list.read_bytes()).public_bytes(Encoding.DER)
-        return Response(der, media_type="application/pkix-crl")
-
-    @router.get("/pki/{issuer}/crl/{shard}.crl", response_class=Response)
-    @router.get("/v1/crl/{issuer}/{shard}.crl", response_class=Response)
-    async def crl(issuer: str, shard: int) -> Response:
-        return Response(await listed(issuer, shard), media_type="application/pkix-crl")
-
-    @router.get("/v1/crl/{issuer}/{shard}.pem", response_class=Response)
-    async def crl_pem(issuer: str, shard: int) -> Response:
-        crl = x509.load_der_x509_crl(await listed(issuer, shard))
-        return Response(crl.public_bytes(Encoding.PEM), media_type="application/x-pem-file")
 
     return router
 

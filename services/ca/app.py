@@ -1,5 +1,6 @@
 """How the authority is put together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_bytes
@@ -11,46 +12,40 @@ from cryptography.x509 import ObjectIdentifier
 from libs.common.chain_store import MongoChain
 from libs.common.engine import Kind
 from libs.common.platform import App, Platform, lay_out
+from libs.common.records import MongoRecords
 from libs.common.values import Clock, NewId, new_id, utc_now
 from services.ca import api, domain, holdings, shards
 from services.ca.acts import Configuration
 from services.ca.authority import IssuingAuthority
 from services.ca.checkpoints import Checkpoint, Checkpoints
 from services.ca.clock import WatchedClock
+from services.ca.confirmations import Confirmation
 from services.ca.handlers import Handlers
 from services.ca.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
+from services.ca.issuers import PrivateKey
 from services.ca.key_rules import read_blocklist
 from services.ca.keys import EncryptedFiles, KeyStore, require_ec
 from services.ca.ledger import ChainLedger
 from services.ca.ledger_api import ledger_routes
-from services.ca.ocsp_api import ocsp_routes
+from services.ca.lists import LEASE_S, RevocationLists
+from services.ca.lists_api import list_routes
+from services.ca.ocsp_api import OcspEndpoint
 from services.ca.ocsp_service import OcspService
 from services.ca.profiles import Publication
 from services.ca.responder import ResponderState
 from services.ca.responders import Responders
+from services.ca.revocation import Revocations
+from services.ca.revocation_api import revocation_routes
 from services.ca.service import CaService
 from services.ca.settings import Settings
 from services.ca.signature_evidence import Witness
 from services.ca.status import StatusBook
+from services.ca.statuses import INDEXED, Statuses
 from services.ca.tsa import TimeStampAuthority
 from services.ca.tsa_api import TimeStamping, tsa_routes
 from services.ca.verification import Verification
 from services.ca.verification_api import verification_routes
 from services.ca.vouching import Vouching
-
-
-class Lists:
-    """Opens the revocation lists when the service starts."""
-
-    def __init__(self, service: CaService) -> None:
-        self._service = service
-
-    async def start(self) -> None:
-        """Publish every list, be it empty."""
-        await self._service.open_lists()
-
-    async def stop(self) -> None:
-        """Nothing to do: the lists' timers are the engine's."""
 
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
@@ -67,11 +62,22 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     ledger = ChainLedger(MongoChain(platform.database, "ledger"), platform.keyring, clock)
     enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
     held = platform.engine.kind(holdings.Holding, "holdings")
-    lists = platform.engine.kind(shards.Shard, "revocations")
+    statuses = Statuses(MongoRecords(platform.database, "statuses", INDEXED))
+    states = platform.engine.kind(shards.Shard, "lists")
+    lists = RevocationLists(
+        states.aggregates,
+        MongoRecords(platform.database, "pages"),
+        statuses,
+        authority=authority,
+        ledger=ledger,
+        deltas=settings.crl_deltas,
+        clock=clock,
+    )
     service = CaService(
         enrolments.aggregates,
         held.aggregates,
-        lists.aggregates,
+        statuses,
+        lists,
         book=platform.reservations,
         authority=authority,
         vouching=Vouching(enrolments.aggregates, platform.reservations, hierarchy.trust, clock),
@@ -79,7 +85,19 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         clock=clock,
         blocked_keys=frozenset() if settings.blocked_keys is None else read_blocklist(settings.blocked_keys),
     )
-    status = _status(platform, keystore, authority, enrolments, ledger)
+    wishes = platform.engine.kind(Confirmation, "confirmations")
+    revocations = Revocations(
+        enrolments.aggregates,
+        wishes.aggregates,
+        statuses=statuses,
+        book=platform.reservations,
+        trust=hierarchy.trust,
+        ledger=ledger,
+        clock=clock,
+    )
+    answering = {label: keystore.load(ocsp_label(label)) for label in keys}
+    book = StatusBook(statuses, enrolments.aggregates, platform.reservations, clock=clock, monotonic=monotonic)
+    status = _status(platform, answering, authority, ledger, book)
     stamping = _stamping(settings, keystore, hierarchy, clock)
     told = platform.engine.kind(Checkpoint, "checkpoints")
     checkpoints = Checkpoints(
@@ -94,22 +112,24 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         "Certification authority",
         routers=[
             api.journey_routes(service, platform.auth, platform.idempotency),
-            api.revocation_routes(service, platform.auth),
-            api.public_routes(service, hierarchy, settings.directory / ROOT_LIST),
-            ocsp_routes(status.ocsp),
-            verification_routes(Verification(hierarchy.trust, Witness(status.ocsp, service, clock), clock)),
+            revocation_routes(revocations, platform.auth),
+            api.public_routes(hierarchy),
+            list_routes(lists, settings.directory / ROOT_LIST, clock),
+            verification_routes(Verification(hierarchy.trust, Witness(status.ocsp, lists, clock), clock)),
             tsa_routes(stamping),
             ledger_routes(checkpoints),
         ],
-        routes=Handlers(service).routes(),
-        kinds=[enrolments, held, lists, status.kind, told],
+        routes=Handlers(service, revocations).routes(),
+        kinds=[enrolments, held, states, wishes, status.kind, told],
         timers=[
             platform.engine.timers(enrolments, service.wake),
-            platform.engine.timers(lists, service.wake_list),
+            platform.engine.timers(states, lists.wake, lease_s=LEASE_S, parallel=1),
+            platform.engine.timers(wishes, revocations.wake),
             platform.engine.timers(status.kind, status.responders.wake, parallel=1),
             platform.engine.timers(told, checkpoints.wake, parallel=1),
         ],
-        components=[Lists(service), status.responders, checkpoints],
+        components=[lists, status.responders, checkpoints],
+        direct=[OcspEndpoint(status.ocsp, platform.metrics)],
     )
 
 
@@ -123,7 +143,11 @@ class _Status:
 
 
 def _status(
-    platform: Platform, keystore: KeyStore, authority: IssuingAuthority, enrolments: Kind, ledger: ChainLedger
+    platform: Platform,
+    keys: Mapping[str, PrivateKey],
+    authority: IssuingAuthority,
+    ledger: ChainLedger,
+    book: StatusBook,
 ) -> _Status:
     kind = platform.engine.kind(ResponderState, "responders")
     responders = Responders(
@@ -131,11 +155,10 @@ def _status(
         book=platform.reservations,
         authority=authority,
         ledger=ledger,
-        keys={label: keystore.load(ocsp_label(label)) for label in authority.keys},
+        keys=keys,
         clock=platform.clock,
     )
-    statuses = StatusBook(enrolments.aggregates, platform.reservations)
-    return _Status(kind, responders, OcspService(statuses, responders, platform.clock))
+    return _Status(kind, responders, OcspService(book, responders, platform.clock))
 
 
 def _stamping(settings: Settings, keystore: KeyStore, hierarchy: Hierarchy, clock: Clock) -> TimeStamping:

@@ -4,7 +4,7 @@ The only place where the issuing keys are used while the service runs.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_publ
 from libs.common.contracts.ca import CertificateText
 from libs.common.contracts.people import Person
 from libs.common.sealing import Sealed
-from services.ca import holders
-from services.ca.crl import Edition, Revocation, sign_crl
+from services.ca import crl, holders
+from services.ca.crl import Edition, Frame
 from services.ca.domain import Certificate, IntentRecord, Numbered, Request
 from services.ca.hierarchy import Hierarchy
 from services.ca.issuance import Intent, prepare, resume
@@ -23,7 +23,7 @@ from services.ca.issuers import PrivateKey, PublicKey, usable_key
 from services.ca.lint import lint
 from services.ca.orders import SERIAL_OCTETS, Order, serial_number
 from services.ca.profiles import PROFILES, Publication
-from services.ca.shards import Shard, ShardId
+from services.ca.shards import ShardId
 
 Entropy = Callable[[int], bytes]
 
@@ -91,19 +91,9 @@ class IssuingAuthority:
         labels = [each.label for each in self.hierarchy.live(now)]
         return tuple(ShardId(label, number) for label in labels for number in range(self.shards))
 
-    def sign_list(self, place: ShardId, shard: Shard, now: datetime) -> bytes:
-        """Sign the next edition of a shard of an authority's revocation list, in DER."""
-        entries = [
-            Revocation(int(entry.serial, 16), entry.at.replace(microsecond=0), x509.ReasonFlags(entry.reason))
-            for entry in shard.entries
-        ]
-        edition = Edition(
-            number=shard.number + 1,
-            url=self.publication.crl(place.issuer, place.number),
-            this_update=now.replace(microsecond=0),
-        )
-        issuer = self.hierarchy.generation(place.issuer).issuer
-        return sign_crl(entries, edition, issuer, self.keys[place.issuer]).public_bytes(Encoding.DER)
+    def sign_list(self, issuer: str, edition: Edition, entries: Sequence[bytes]) -> Frame:
+        """Sign an edition of a revocation list of the authority of that label; see `services.ca.crl.sign_list`."""
+        return crl.sign_list(entries, edition, self.hierarchy.generation(issuer).issuer, self.keys[issuer])
 
 
 def order_of(stored: Numbered, request: Request, person: Person) -> Order:

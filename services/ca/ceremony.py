@@ -37,7 +37,7 @@ from pydantic import SecretStr, ValidationError
 
 from services.ca import profiles
 from services.ca.ceremony_config import CeremonyConfig
-from services.ca.crl import ROOT_LIFETIME, Edition, sign_crl
+from services.ca.crl import ROOT_LIFETIME, Edition, sign_empty
 from services.ca.files import PUBLIC, write_new, write_over
 from services.ca.hierarchy import (
     MANIFEST,
@@ -245,7 +245,7 @@ class _Ceremony:
             lifetime=ROOT_LIFETIME,
             authorities=True,
         )
-        crl = sign_crl([], edition, root.issuer, root.key)
+        crl = x509.load_der_x509_crl(sign_empty(edition, root.issuer, root.key))
         write_over(path, crl.public_bytes(Encoding.PEM), mode=PUBLIC)
         self._note("revocation list signed", ROOT, number=number)
 

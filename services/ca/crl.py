@@ -1,36 +1,47 @@
-"""Certificate revocation lists (RFC 5280, 5), one per shard.
+"""Certificate revocation lists (RFC 5280, 5), one per shard, with what changed since (delta lists) where wanted.
 
-The shard of a certificate is fixed when it is issued and written into it; the list says, critically,
-which address it answers for (issuing distribution point), so that one shard can't stand in for another.
+The shard of a certificate is fixed when it is issued and written into it; the list says, critically, which address it
+answers for (issuing distribution point), so that one shard can't stand in for another.
+
+A list is written around its entries: they come as octets, whoever kept them, and a million of them are never taken
+apart again. What surrounds them, and what is signed, is made here.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat import asn1
+from cryptography.x509.oid import CRLEntryExtensionOID
 
+from libs.common.der import Extension, header, time
 from services.ca.issuers import Issuer, PrivateKey
 
 LIFETIME: Final = timedelta(days=1)
 """From this update to the next. Lists are published well before the old one ends."""
+DELTA_LIFETIME: Final = timedelta(hours=3)
 ROOT_LIFETIME: Final = timedelta(days=180)
 """A root is offline: its list, of authorities only, lasts longer."""
 
+_VERSION_2: Final = 1
+_SEQUENCE: Final = 0x30
+_EXTENSIONS: Final = 0xA0
+_REASONS: Final = {
+    "keyCompromise": 1,
+    "affiliationChanged": 3,
+    "superseded": 4,
+    "cessationOfOperation": 5,
+    "privilegeWithdrawn": 9,
+}
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """One revoked certificate: its number, when (UTC, whole seconds), and why."""
 
+@asn1.sequence
+class _Entry:
     serial_number: int
-    at: datetime
-    reason: x509.ReasonFlags = x509.ReasonFlags.unspecified
-
-    def __post_init__(self) -> None:
-        if self.reason is x509.ReasonFlags.remove_from_crl:
-            raise ValueError("removeFromCRL stands in delta lists only (RFC 5280, 5.3.1)")
+    at: asn1.UTCTime | asn1.GeneralizedTime
+    extensions: list[Extension] | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +54,8 @@ class Edition:
         this_update: UTC, whole seconds.
         lifetime: until the next update.
         authorities: the list is of authorities' certificates, not of holders'.
+        delta_url: where the changes since this list are published (freshest CRL, 5.2.6); None: nowhere.
+        base: the number of the list whose changes these are (delta CRL indicator, 5.2.4); None: a complete list.
     """
 
     number: int
@@ -50,42 +63,101 @@ class Edition:
     this_update: datetime
     lifetime: timedelta = LIFETIME
     authorities: bool = False
+    delta_url: str | None = None
+    base: int | None = None
+
+    @property
+    def next_update(self) -> datetime:
+        """When there will be another one at the latest."""
+        return self.this_update + self.lifetime
 
 
-def sign_crl(
-    revocations: Collection[Revocation], edition: Edition, issuer: Issuer, key: PrivateKey
-) -> x509.CertificateRevocationList:
-    """Make and check one revocation list.
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A signed list without its entries: the octets before them and after them."""
+
+    before: bytes
+    after: bytes
+
+
+def entry(serial_number: int, at: datetime, reason: str) -> bytes:
+    """Encode one revoked certificate: its number, when (UTC; its whole second counts), and why.
+
+    An unspecified reason is left out (RFC 5280, 5.3.1). KeyError for one that holders' certificates can't have.
+    """
+    extensions = None
+    if reason != "unspecified":
+        value = bytes((0x0A, 1, _REASONS[reason]))
+        extensions = [Extension(oid=CRLEntryExtensionOID.CRL_REASON, critical=False, value=value)]
+    moment = time(at.replace(microsecond=0))
+    return asn1.encode_der(_Entry(serial_number=serial_number, at=moment, extensions=extensions))
+
+
+def serial_octets(serial_number: int) -> bytes:
+    """Give a serial number as entries hold it, by which an entry is found among others."""
+    return asn1.encode_der(serial_number)
+
+
+def sign_list(entries: Sequence[bytes], edition: Edition, issuer: Issuer, key: PrivateKey) -> Frame:
+    """Sign a list, and look at the result before handing it out.
+
+    Args:
+        entries: in order, each one or more entries in DER, one after another.
 
     Raises:
-        ValueError: a serial number occurs twice, the key is not the issuer's, or the signed list does not
-            hold what was asked.
+        ValueError: the key is not the issuer's, or the result does not read as the list that was meant.
+        InvalidSignature: the signature does not verify: something is wrong with the key.
     """
-    if len({revocation.serial_number for revocation in revocations}) != len(revocations):
-        raise ValueError("a certificate is revoked once: a serial number occurs twice")
-    if key.public_key() != issuer.public_key:
-        raise ValueError(f"{issuer.label}: the key does not belong to this authority")
-    builder = (
-        x509.CertificateRevocationListBuilder(revoked_certificates=[_entry(item) for item in revocations])
-        .issuer_name(issuer.x509_name)
-        .last_update(edition.this_update)
-        .next_update(edition.this_update + edition.lifetime)
-        .add_extension(x509.AuthorityKeyIdentifier(issuer.key_identifier, None, None), critical=False)
-        .add_extension(x509.CRLNumber(edition.number), critical=False)
-        .add_extension(_distribution_point(edition), critical=True)
+    size = sum(map(len, entries))
+    opening, closing = _opening(edition, issuer, size), _closing(edition, issuer)
+    start = header(_SEQUENCE, len(opening) + size + len(closing)) + opening
+    tbs = b"".join((start, *entries, closing))
+    signature = issuer.sign(key, tbs)
+    after = issuer.signature_algorithm + asn1.encode_der(asn1.BitString(signature, 0))
+    before = header(_SEQUENCE, len(tbs) + len(after)) + start
+    issuer.verify(signature, tbs)
+    _check(b"".join((header(_SEQUENCE, len(tbs) + len(after)), tbs, after)), edition)
+    return Frame(before, closing + after)
+
+
+def sign_empty(edition: Edition, issuer: Issuer, key: PrivateKey) -> bytes:
+    """Sign a list without entries, in DER. ValueError as in `sign_list`."""
+    frame = sign_list([], edition, issuer, key)
+    return frame.before + frame.after
+
+
+def _opening(edition: Edition, issuer: Issuer, size: int) -> bytes:
+    """Write the fields before the entries (5.1.2), and what announces the entries, if there are any (5.1.2.6)."""
+    fields = (
+        asn1.encode_der(_VERSION_2),
+        issuer.signature_algorithm,
+        issuer.name,
+        asn1.encode_der(time(edition.this_update)),
+        asn1.encode_der(time(edition.next_update)),
+        header(_SEQUENCE, size) if size else b"",
     )
-    deterministic = isinstance(key, ec.EllipticCurvePrivateKey) or None
-    crl = builder.sign(key, issuer.signature_hash, ecdsa_deterministic=deterministic)
-    if not crl.is_signature_valid(issuer.public_key) or len(crl) != len(revocations):
-        raise ValueError("the signed revocation list is not what was asked for: it must not be published")
-    return crl
+    return b"".join(fields)
 
 
-def _entry(revocation: Revocation) -> x509.RevokedCertificate:
-    builder = x509.RevokedCertificateBuilder().serial_number(revocation.serial_number).revocation_date(revocation.at)
-    if revocation.reason is not x509.ReasonFlags.unspecified:  # left out then: RFC 5280, 5.3.1
-        builder = builder.add_extension(x509.CRLReason(revocation.reason), critical=False)
-    return builder.build()
+def _closing(edition: Edition, issuer: Issuer) -> bytes:
+    extensions = b"".join(
+        asn1.encode_der(Extension(oid=value.oid, critical=critical, value=value.public_bytes()))
+        for value, critical in _extensions(edition, issuer)
+    )
+    listed = header(_SEQUENCE, len(extensions)) + extensions
+    return header(_EXTENSIONS, len(listed)) + listed
+
+
+def _extensions(edition: Edition, issuer: Issuer) -> Iterable[tuple[x509.ExtensionType, bool]]:
+    """Give the extensions in order, each with whether it is critical (5.2)."""
+    yield x509.AuthorityKeyIdentifier(issuer.key_identifier, None, None), False
+    yield x509.CRLNumber(edition.number), False
+    yield _distribution_point(edition), True
+    if edition.base is not None:
+        yield x509.DeltaCRLIndicator(edition.base), True
+    elif edition.delta_url is not None:
+        name = [x509.UniformResourceIdentifier(edition.delta_url)]
+        yield x509.FreshestCRL([x509.DistributionPoint(name, None, None, None)]), False
 
 
 def _distribution_point(edition: Edition) -> x509.IssuingDistributionPoint:
@@ -98,3 +170,14 @@ def _distribution_point(edition: Edition) -> x509.IssuingDistributionPoint:
         indirect_crl=False,
         only_contains_attribute_certs=False,
     )
+
+
+def _check(der: bytes, edition: Edition) -> None:
+    """Read the list back. ValueError if others would not read what was meant.
+
+    Its signature was verified before: the parser's own check takes the million entries apart and together again.
+    """
+    crl = x509.load_der_x509_crl(der)
+    number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    if (number, crl.next_update_utc) != (edition.number, edition.next_update):
+        raise ValueError("the signed revocation list is not what was asked for: it must not be published")

@@ -9,7 +9,7 @@ no longer be signed, a serial number that is revoked (`Void`).
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +24,7 @@ Reason = Literal[
     "unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"
 ]
 """CRL reasons that apply to holders (RFC 5280, 5.3.1)."""
+REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 
 
 class _Value(BaseModel):

@@ -21,6 +21,7 @@ from libs.common.contracts.ca import CertIssued, CertRevoked, LedgerCheckpointed
 from libs.common.der import serial_text
 from libs.common.events import Event, MalformedMessage, Meta, decode, read_meta
 from libs.common.reading import everything
+from libs.common.records import Records
 from libs.common.sealing import KeyNotHere, Keyring, SealError
 from services.ca.acts import Checkpointed
 from services.ca.domain import Certificate, Certified, EnrolmentState, IntentRecord, Issued, Issuing, Numbered
@@ -28,6 +29,7 @@ from services.ca.evidence import Evidence, ListEdition, Revocation, in_batches
 from services.ca.hierarchy import Hierarchy
 from services.ca.issuance import Intent
 from services.ca.ledger import ChainLedger
+from services.ca.lists import assembled
 from services.ca.ports import SerialBook
 from services.ca.recording import certificate
 from services.ca.relint import troubles
@@ -44,6 +46,7 @@ class Sources:
 
     enrolments: Aggregates[EnrolmentState]
     lists: Aggregates[Shard]
+    pages: Records
     book: SerialBook
     chain: ChainStore
     ledger: ChainLedger
@@ -58,7 +61,8 @@ async def gather(sources: Sources, witnesses: Iterable[tuple[str, Checkpointed]]
     await _prepare(evidence, sources)
     await _stored(evidence, sources)
     async for key, shard in sources.lists.all():
-        _listed(evidence, key, shard, sources.hierarchy)
+        der = None if shard.issue is None else await assembled(sources.pages, shard.issue)
+        _listed(evidence, key, shard, der, sources.hierarchy)
     await _recorded(evidence, sources)
     await _reserved(evidence, sources.book)
     return evidence
@@ -133,12 +137,12 @@ def _looked_at(evidence: Evidence, state: Issued, number: int, stored: Certifica
         )
 
 
-def _listed(evidence: Evidence, key: str, shard: Shard, hierarchy: Hierarchy) -> None:
+def _listed(evidence: Evidence, key: str, shard: Shard, der: bytes | None, hierarchy: Hierarchy) -> None:
     place = f"list/{key}"
-    if shard.der is None:
-        evidence.lists.append(ListEdition(place, trouble="is missing: none was ever signed"))
+    if der is None:
+        missing = "is missing: none was ever signed" if shard.issue is None else "lacks some of its pages"
+        evidence.lists.append(ListEdition(place, trouble=missing))
         return
-    der = bytes.fromhex(shard.der)
     try:
         crl = x509.load_der_x509_crl(der)
         number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number

@@ -4,17 +4,19 @@ from typing import Any
 
 from libs.common.consumption import Route
 from libs.common.contracts.biometrics import FaceMatched
-from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted
-from libs.common.contracts.otp import OtpVerified
+from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, RevocationRequested
+from libs.common.contracts.otp import OtpConfirmed, OtpVerified
 from libs.common.events import Received
+from services.ca.revocation import Revocations
 from services.ca.service import CaService
 
 
 class Handlers:
     """One function an event."""
 
-    def __init__(self, service: CaService) -> None:
+    def __init__(self, service: CaService, revocations: Revocations) -> None:
         self._service = service
+        self._revocations = revocations
 
     async def journey_started(self, message: Received[JourneyStarted]) -> None:
         """Somebody set out: this is who it is."""
@@ -40,6 +42,14 @@ class Handlers:
         """The journey ended, well or not."""
         await self._service.close(message.meta, message.event.outcome, message.event.reason)
 
+    async def revocation_requested(self, message: Received[RevocationRequested]) -> None:
+        """A citizen asks in the cabinet for a revocation."""
+        await self._revocations.asked(message.event, message.meta)
+
+    async def otp_confirmed(self, message: Received[OtpConfirmed]) -> None:
+        """And confirmed it."""
+        await self._revocations.confirmed(message.meta)
+
     def routes(self) -> tuple[Route[Any], ...]:
         """Say which function takes in what."""
         return (
@@ -48,4 +58,6 @@ class Handlers:
             Route(FaceMatched, self.face_matched),
             Route(DigitalIdCreated, self.digital_id_created),
             Route(JourneyClosed, self.journey_closed),
+            Route(RevocationRequested, self.revocation_requested),
+            Route(OtpConfirmed, self.otp_confirmed),
         )

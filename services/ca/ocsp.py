@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from libs.common.der import AlgorithmIdentifier, Extension, tlv
 from services.ca import ocsp_structures as structures
 from services.ca.issuers import Issuer, PrivateKey, sign_with, signature_algorithm
-from services.ca.ocsp_structures import NONCE, BasicResponse, CertId, OcspRequest, ResponseData, SingleResponse
+from services.ca.ocsp_structures import NONCE, CertId, OcspRequest
 
 MAX_OCTETS: Final = 8192
 MAX_QUESTIONS: Final = 16
@@ -138,18 +138,24 @@ class Responder:
         certificate: its own, issued for OCSP signing by the authority that it answers for.
         key: its own.
         issuer: the authority that it answers for.
-        signature_algorithm: the AlgorithmIdentifier of its signatures, in DER.
+        octets: what stands in every answer, in DER: its certificate, the digest of its key (RFC 6960, 4.2.1: SHA-1 of
+            the key bits, which is its key identifier here), the AlgorithmIdentifier of its signatures.
+        begins, ends: between which moments (UTC) its certificate is valid.
     """
 
     certificate: x509.Certificate
     key: PrivateKey
     issuer: Issuer
-    signature_algorithm: bytes
+    octets: tuple[bytes, bytes, bytes]
+    begins: datetime
+    ends: datetime
 
     @classmethod
     def of(cls, issuer: Issuer, certificate: x509.Certificate, key: PrivateKey) -> Self:
         """Make the responder of an authority."""
-        return cls(certificate, key, issuer, signature_algorithm(key.public_key()))
+        digest = x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest
+        octets = (certificate.public_bytes(Encoding.DER), digest, signature_algorithm(key.public_key()))
+        return cls(certificate, key, issuer, octets, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
     def question(self, serial_number: int) -> Questions:
         """Make the question about one certificate of ours, without a nonce.
@@ -173,27 +179,19 @@ class Responder:
         Raises:
             OcspRefused: the responder's own certificate is not valid now.
         """
-        if not self.certificate.not_valid_before_utc <= now <= self.certificate.not_valid_after_utc:
+        if not self.begins <= now <= self.ends:
             raise OcspRefused(Failure.TRY_LATER)
+        certificate, key_digest, algorithm = self.octets
         moment = now.replace(microsecond=0)
         pairs = zip(questions.cert_ids, statuses, strict=True)
-        nonce = questions.nonce
-        data = ResponseData(
-            responder=_key_digest(self.certificate),
-            produced_at=asn1.GeneralizedTime(moment),
-            responses=[_single(cert_id, status, moment) for cert_id, status in pairs],
-            extensions=None if nonce is None else [Extension(oid=NONCE, critical=False, value=nonce)],
+        answers = [
+            structures.single(asn1.encode_der(cert_id), _told(status), moment, moment + LIFETIME)
+            for cert_id, status in pairs
+        ]
+        data = structures.response_data(key_digest, moment, answers, questions.nonce)
+        return structures.response(
+            0, structures.basic_response(data, algorithm, sign_with(self.key, data), certificate)
         )
-        return structures.response(0, self._signed(asn1.encode_der(data)))
-
-    def _signed(self, tbs: bytes) -> bytes:
-        basic = BasicResponse(
-            tbs=tlv(tbs),
-            signature_algorithm=tlv(self.signature_algorithm),
-            signature=asn1.BitString(sign_with(self.key, tbs), 0),
-            certificates=[tlv(self.certificate.public_bytes(Encoding.DER))],
-        )
-        return asn1.encode_der(basic)
 
 
 def cert_id_forms(issuer: Issuer) -> frozenset[tuple[bytes, bytes, bytes]]:
@@ -208,26 +206,15 @@ def failed(failure: Failure) -> bytes:
     return structures.response(failure)
 
 
-def _single(cert_id: CertId, status: Status, moment: datetime) -> SingleResponse:
+def _told(status: Status) -> bytes:
     match status:
         case Good():
-            told = structures.GOOD
+            return structures.GOOD
         case Revoked(at=at, reason=reason):
-            told = structures.revoked(asn1.GeneralizedTime(at.replace(microsecond=0)), _REASONS.get(reason))
+            return structures.revoked(at.replace(microsecond=0), _REASONS.get(reason))
         case Unknown():
-            told = structures.UNKNOWN
-    return SingleResponse(
-        cert_id=cert_id,
-        status=tlv(told),
-        this_update=asn1.GeneralizedTime(moment),
-        next_update=asn1.GeneralizedTime(moment + LIFETIME),
-    )
+            return structures.UNKNOWN
 
 
 def _digest(name: str, data: bytes) -> bytes:
     return hashlib.new(name, data, usedforsecurity=False).digest()
-
-
-def _key_digest(certificate: x509.Certificate) -> bytes:
-    """RFC 6960, 4.2.1: SHA-1 of the responder's key bits, which is its key identifier here."""
-    return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest

@@ -1,18 +1,28 @@
-"""Online certificate status (RFC 6960, 4) declared as DER. Strict: BER forms, trailing octets, unknown fields fail."""
+"""Online certificate status (RFC 6960, 4) as DER.
 
+Requests are declared field by field, and read strictly: BER forms, trailing octets, unknown fields fail. Responses are
+put together from octets, since thousands are made a second.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Final
 
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from libs.common.der import Extension, tlv
+from libs.common.der import Extension, header
 
 BASIC: Final = ObjectIdentifier("1.3.6.1.5.5.7.48.1.1")
 NONCE: Final = ObjectIdentifier("1.3.6.1.5.5.7.48.1.2")
 
 GOOD: Final = b"\x80\x00"
 UNKNOWN: Final = b"\x82\x00"
-_REVOKED: Final = b"\xa1"
+_BASIC: Final = asn1.encode_der(BASIC)
+_SEQUENCE: Final = 0x30
+_BIT_STRING: Final = 0x03
+_OCTET_STRING: Final = 0x04
 
 
 @asn1.sequence
@@ -63,66 +73,56 @@ class OcspRequest:
     signature: Annotated[_RequestSignature | None, asn1.Explicit(0)]
 
 
-@asn1.sequence
-class _RevokedInfo:
-    at: asn1.GeneralizedTime
-    reason: Annotated[list[asn1.TLV] | None, asn1.Implicit(0)]
-
-
-@asn1.sequence
-class SingleResponse:
-    """One answer."""
-
-    cert_id: CertId
-    status: asn1.TLV
-    this_update: asn1.GeneralizedTime
-    next_update: Annotated[asn1.GeneralizedTime | None, asn1.Explicit(0)]
-
-
-@asn1.sequence
-class ResponseData:
-    """What the responder signs; it names itself by the digest of its key."""
-
-    responder: Annotated[bytes, asn1.Explicit(2)]
-    produced_at: asn1.GeneralizedTime
-    responses: list[SingleResponse]
-    extensions: Annotated[list[Extension] | None, asn1.Explicit(1)]
-
-
-@asn1.sequence
-class BasicResponse:
-    """The signed answers, with the responder's certificate."""
-
-    tbs: asn1.TLV
-    signature_algorithm: asn1.TLV
-    signature: asn1.BitString
-    certificates: Annotated[list[asn1.TLV], asn1.Explicit(0)]
-
-
-@asn1.sequence
-class _ResponseBytes:
-    type: ObjectIdentifier
-    response: bytes
-
-
-@asn1.sequence
-class _Response:
-    status: asn1.TLV
-    content: Annotated[_ResponseBytes | None, asn1.Explicit(0)]
-
-
-def enumerated(value: int) -> asn1.TLV:
+def enumerated(value: int) -> bytes:
     """Encode an ENUMERATED below 128."""
-    return tlv(bytes((0x0A, 1, value)))
+    return bytes((0x0A, 1, value))
 
 
-def revoked(at: asn1.GeneralizedTime, reason: int | None) -> bytes:
+@lru_cache(maxsize=4096)
+def moment(at: datetime) -> bytes:
+    """Encode a time as GeneralizedTime, in whole seconds."""
+    return asn1.encode_der(asn1.GeneralizedTime(at))
+
+
+def revoked(at: datetime, reason: int | None) -> bytes:
     """Encode the status of a revoked certificate; an unspecified reason is left out (None)."""
-    info = _RevokedInfo(at=at, reason=None if reason is None else [enumerated(reason)])
-    return _REVOKED + asn1.encode_der(info)[1:]
+    return _wrapped(0xA1, moment(at), b"" if reason is None else _wrapped(0xA0, enumerated(reason)))
+
+
+def single(cert_id: bytes, told: bytes, this_update: datetime, next_update: datetime) -> bytes:
+    """Encode one answer: which certificate, in which state, and between which times."""
+    return _wrapped(_SEQUENCE, cert_id, told, moment(this_update), _wrapped(0xA0, moment(next_update)))
+
+
+def response_data(key_digest: bytes, produced_at: datetime, answers: Sequence[bytes], nonce: bytes | None) -> bytes:
+    """Encode what the responder signs; it names itself by the digest of its key. ``nonce`` is the extension's value."""
+    extensions = b""
+    if nonce is not None:
+        extension = asn1.encode_der(Extension(oid=NONCE, critical=False, value=nonce))
+        extensions = _wrapped(0xA1, _wrapped(_SEQUENCE, extension))
+    return _wrapped(
+        _SEQUENCE,
+        _wrapped(0xA2, _wrapped(_OCTET_STRING, key_digest)),
+        moment(produced_at),
+        _wrapped(_SEQUENCE, *answers),
+        extensions,
+    )
+
+
+def basic_response(data: bytes, signature_algorithm: bytes, signature: bytes, certificate: bytes) -> bytes:
+    """Encode the signed answers, with the responder's certificate."""
+    certificates = _wrapped(0xA0, _wrapped(_SEQUENCE, certificate))
+    return _wrapped(_SEQUENCE, data, signature_algorithm, _wrapped(_BIT_STRING, b"\0", signature), certificates)
 
 
 def response(status: int, basic: bytes | None = None) -> bytes:
     """Encode a response: the status, and, in a successful one, the signed answers."""
-    content = None if basic is None else _ResponseBytes(type=BASIC, response=basic)
-    return asn1.encode_der(_Response(status=enumerated(status), content=content))
+    if basic is None:
+        return _wrapped(_SEQUENCE, enumerated(status))
+    content = _wrapped(_SEQUENCE, _BASIC, _wrapped(_OCTET_STRING, basic))
+    return _wrapped(_SEQUENCE, enumerated(status), _wrapped(0xA0, content))
+
+
+def _wrapped(tag: int, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    return header(tag, len(content)) + content

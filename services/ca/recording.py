@@ -22,7 +22,7 @@ from services.ca.acts import (
 )
 from services.ca.domain import Certificate, Facts, IntentRecord, Numbered
 from services.ca.issuance import Intent
-from services.ca.shards import Shard
+from services.ca.shards import Issue
 
 
 def intended(record: IntentRecord, facts: Facts | None = None) -> CertificateIntended:
@@ -69,28 +69,19 @@ def revoked(numbers: Sequence[Numbered]) -> tuple[CertificateRevoked, ...]:
     )
 
 
-def list_intended(place: str, shard: Shard, now: datetime) -> ListIntended:
+def list_intended(place: str, before: Issue | None, number: int, this_update: datetime, entries: int) -> ListIntended:
     """Tell which edition of a revocation list is about to be signed, and which it follows."""
-    return ListIntended(
-        place=place,
-        before=None if shard.der is None else _edition(bytes.fromhex(shard.der)),
-        after=Edition(number=shard.number + 1, this_update=now.replace(microsecond=0), entries=len(shard.entries)),
-    )
+    after = Edition(number=number, this_update=this_update, entries=entries)
+    return ListIntended(place=place, before=None if before is None else _edition(before), after=after)
 
 
-def list_signed(intended: ListIntended, der: bytes) -> ListSigned:
+def list_signed(intended: ListIntended, signed: Issue) -> ListSigned:
     """Tell that the edition was signed."""
-    return ListSigned(place=intended.place, before=intended.before, after=_edition(der))
+    return ListSigned(place=intended.place, before=intended.before, after=_edition(signed))
 
 
-def _edition(der: bytes) -> Edition:
-    crl = x509.load_der_x509_crl(der)
-    return Edition(
-        number=crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number,
-        this_update=crl.last_update_utc,
-        entries=len(crl),
-        sha256=hashlib.sha256(der).hexdigest(),
-    )
+def _edition(issue: Issue) -> Edition:
+    return Edition(number=issue.number, this_update=issue.this_update, entries=issue.entries, sha256=issue.sha256)
 
 
 def _good(stored: Certificate) -> Good:

@@ -8,14 +8,13 @@ import structlog
 
 from libs.common.aggregates import Aggregates
 from libs.common.contracts.people import Person
-from libs.common.errors import Refused
 from libs.common.events import Meta
 from libs.common.sealing import Sealed
 from libs.common.store import Taken
 from libs.common.values import Clock
 from libs.common.vouching import renewal_document
-from services.ca import aftercare, domain, holdings, recording, shards
-from services.ca.acts import Ledger, RevocationAsked
+from services.ca import aftercare, domain, holdings, recording
+from services.ca.acts import Ledger
 from services.ca.authority import IssuingAuthority
 from services.ca.domain import (
     Certificate,
@@ -24,28 +23,29 @@ from services.ca.domain import (
     IntentRecord,
     Issued,
     Issuing,
-    Numbered,
-    Reason,
     Request,
 )
 from services.ca.holders import UnusableNameError
 from services.ca.holdings import Held, Holding
 from services.ca.lint import LintError
+from services.ca.lists import RevocationLists
 from services.ca.ports import SerialBook
 from services.ca.requests import RequestRefused, parse, require_distinct
-from services.ca.shards import Entry, Shard, ShardId
+from services.ca.shards import ShardId
+from services.ca.statuses import Statuses
 from services.ca.vouching import Vouching
 
 log = structlog.get_logger()
 
 
 class CaService:
-    """Enrolments, certificates, revocation.
+    """Enrolments and their certificates.
 
     Args:
         enrolments: per journey.
         holdings: per citizen.
-        lists: per shard of an authority's revocation list (`services.ca.shards.ShardId`).
+        statuses: of certificates, for relying parties.
+        lists: are told of revocations.
         book: where serial numbers and keys are reserved, so that each exists once.
         vouching: checks what is signed with present certificates.
         blocked_keys: see `services.ca.key_rules.read_blocklist`.
@@ -56,7 +56,8 @@ class CaService:
         self,
         enrolments: Aggregates[EnrolmentState],
         holdings: Aggregates[Holding],
-        lists: Aggregates[Shard],
+        statuses: Statuses,
+        lists: RevocationLists,
         *,
         book: SerialBook,
         authority: IssuingAuthority,
@@ -67,6 +68,7 @@ class CaService:
     ) -> None:
         self._enrolments = enrolments
         self._holdings = holdings
+        self._statuses = statuses
         self._lists = lists
         self._book = book
         self._authority = authority
@@ -118,26 +120,6 @@ class CaService:
             return state.kind, state.certificates
         return ("collecting" if state is None else state.kind), ()
 
-    async def revoke(self, serial: str, reason: Reason, *, asked_by: str, holder: bool) -> None:
-        """Revoke a certificate for its holder, or for a clerk; who asked is logged.
-
-        Args:
-            asked_by: the citizen, or the clerk.
-            holder: whether the certificate must be that citizen's own.
-
-        Raises:
-            Refused: ``certificate.unknown``, also for somebody else's: it is not told whose it is.
-        """
-        journey_id = await self._book.owner("serial", serial)
-        state = None if journey_id is None else await self._enrolments.get(journey_id)
-        held = state.certificates if isinstance(state, Issued) and (not holder or _is_holder(state, asked_by)) else ()
-        if journey_id is None or all(each.serial != serial for each in held):
-            raise Refused("certificate.unknown", "There is no such certificate among yours.", 404)
-        asked = RevocationAsked(serial=serial, reason=reason, role="citizen" if holder else "clerk", by=asked_by)
-        await self._ledger.record(journey_id, asked)
-        log.info("revocation.asked", subject=journey_id, serial=serial, reason=reason, by=asked_by, holder=holder)
-        await self._enrolments.apply(journey_id, lambda state: domain.revoke(state, serial, reason, self._clock()))
-
     async def wake(self, journey_id: str, now: datetime) -> None:
         """Do the next step of an enrolment that has one."""
         state = await self._enrolments.get(journey_id)
@@ -147,28 +129,6 @@ class CaService:
             await self._sign(journey_id, state)
         elif isinstance(state, Certified):
             await self._settle(journey_id, state)
-
-    async def open_lists(self) -> None:
-        """Make sure that every shard of every authority's revocation list is published, be it empty."""
-        for place in self._authority.lists(self._clock()):
-            await self._lists.apply(str(place), lambda state: shards.open_list(state, self._clock()))
-
-    async def revocation_list(self, place: ShardId) -> bytes | None:
-        """Give the present edition of a shard in DER, or None."""
-        shard = await self._lists.get(str(place))
-        return bytes.fromhex(shard.der) if shard is not None and shard.der is not None else None
-
-    async def wake_list(self, key: str, now: datetime) -> None:
-        """Sign a shard anew, because something was revoked or its edition grows old."""
-        shard = await self._lists.get(key)
-        if shard is None:
-            return
-        place = f"list/{key}"
-        intended = recording.list_intended(place, shard, now)
-        await self._ledger.record(place, intended)
-        der = self._authority.sign_list(ShardId.parse(key), shard, now)
-        await self._ledger.record(place, recording.list_signed(intended, der))
-        await self._lists.apply(key, lambda state: shards.publish(state, shard, der, now))
 
     async def _reserve_key(self, request: Request, journey_id: str) -> None:
         digest = hashlib.sha256(bytes.fromhex(request.spki)).hexdigest()
@@ -224,20 +184,13 @@ class CaService:
             for older in holding.superseded if holding else ():
                 await self._enrolments.apply(older, lambda each: domain.revoke(each, None, "superseded", self._clock()))
         await self._ledger.record(journey_id, *recording.revoked(state.certificates))
+        for each in state.certificates:
+            await self._statuses.note(each, self._clock())
         revoked = [each for each in state.certificates if each.revoked_at is not None]
-        for each in revoked:
-            await self._list(each)
+        for place in {ShardId(each.issuer, each.crl_shard) for each in revoked if not each.listed}:
+            await self._lists.told(place)
         listed = frozenset(each.serial for each in revoked)
         await self._enrolments.apply(journey_id, lambda present: aftercare.settle(present, listed, self._clock()))
-
-    async def _list(self, certificate: Numbered) -> None:
-        entry = Entry(
-            serial=certificate.serial,
-            at=certificate.revoked_at or self._clock(),
-            reason=certificate.revoked_for or "unspecified",
-        )
-        place = ShardId(certificate.issuer, certificate.crl_shard)
-        await self._lists.apply(str(place), lambda state: shards.add(state, entry, self._clock()))
 
 
 def _parsed(sign_csr: bytes, auth_csr: bytes) -> tuple[Request, ...]:
@@ -254,10 +207,6 @@ def _refusal(journey_id: str, error: LintError | UnusableNameError) -> str:
         return "profile.broken"
     log.error("issuance.refused", subject=journey_id, failure=type(error).__name__)
     return "name.unusable"
-
-
-def _is_holder(state: Issued, citizen_id: str) -> bool:
-    return state.facts.citizen_id == citizen_id
 
 
 def _person(state: Issuing) -> Person:

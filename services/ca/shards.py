@@ -1,15 +1,26 @@
-"""The shards of the revocation list: what each holds, and when it is signed anew. Pure."""
+"""The shards of the revocation list: what is published, and when it is signed anew. Pure.
 
+A list's entries lie in pages, by the day on which the certificates end, so that a day that is over takes whole pages
+with it, and an edition writes only the pages that changed.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.decisions import Decision
+from libs.common.values import to_millis
 
 RENEW_AFTER: Final = timedelta(hours=8)
 """A third of a list's life: two renewals may fail before relying parties are left without one."""
+DELTA_RENEW_AFTER: Final = timedelta(hours=1)
+PAGE_OCTETS: Final = 256 * 1024
+"""From this size on a page takes no more entries: a revocation must not rewrite much more than itself."""
+_PAUSE_PER_ENTRY: Final = timedelta(microseconds=100)
+"""Between editions: signing and storing a long list for each revocation of a busy day would do nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +41,80 @@ class ShardId:
         return cls(issuer, int(number))
 
 
-class Entry(BaseModel):
-    """One revoked certificate."""
-
+class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    serial: str
-    at: datetime
-    reason: str
+
+class Page(_Value):
+    """Entries of certificates that end on one day, under the id of a record. ``octets``: how many there are."""
+
+    id: str
+    day: date
+    octets: int
+    entries: int
+
+    def outlived_by(self, issue: "Issue") -> bool:
+        """Tell whether all of it stood on a list of after its end: only then it may go (RFC 5280, 3.3)."""
+        return issue.this_update >= datetime.combine(self.day + timedelta(days=1), datetime.min.time(), UTC)
 
 
-class Shard(BaseModel):
-    """One list. ``der`` (hexadecimal) is the edition that is served; `stale` when entries came after it."""
+class Issue(_Value):
+    """A signed list: what stands before and after its entries (hexadecimal), the pages in between, its digest."""
 
-    model_config = ConfigDict(frozen=True)
+    number: int
+    this_update: datetime
+    next_update: datetime
+    before: str
+    after: str
+    sha256: str
+    pages: tuple[Page, ...] = ()
 
-    entries: tuple[Entry, ...] = ()
-    number: int = 0
-    der: str | None = None
-    signed_at: datetime | None = None
-    stale: bool = True
+    @property
+    def entries(self) -> int:
+        """How many certificates are on it."""
+        return sum(page.entries for page in self.pages)
+
+    @property
+    def octets(self) -> int:
+        """How long it is."""
+        return (len(self.before) + len(self.after)) // 2 + sum(page.octets for page in self.pages)
+
+
+class Shard(_Value):
+    """One list.
+
+    Attributes:
+        issue: the complete list that is served.
+        delta: what changed since the last complete list, where that is published.
+        asked: counts the revocations of which it was told; ``done`` of them are published.
+        retired: ids of pages that were served before; they go with the next issue.
+    """
+
+    issue: Issue | None = None
+    delta: Issue | None = None
+    asked: int = 0
+    done: int = 0
+    retired: tuple[str, ...] = ()
+
+    @property
+    def stale(self) -> bool:
+        """Whether there were revocations that it does not show."""
+        return self.done < self.asked
+
+    def next_number(self, now: datetime) -> int:
+        """Give the next number: the time, so that numbers grow also after an older backup was restored."""
+        last = max((each.number for each in (self.issue, self.delta) if each is not None), default=0)
+        return max(last + 1, to_millis(now))
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was signed for a state of a list: ``issue`` is None when only the delta is new."""
+
+    issue: Issue | None
+    delta: Issue | None
+    complete: bool
+    """Whether all revocations that were told when it was begun are on it."""
 
 
 def open_list(state: Shard | None, now: datetime) -> Decision[Shard] | None:
@@ -57,17 +122,69 @@ def open_list(state: Shard | None, now: datetime) -> Decision[Shard] | None:
     return Decision(Shard(), wake_at=now) if state is None else None
 
 
-def add(state: Shard | None, entry: Entry, now: datetime) -> Decision[Shard] | None:
-    """Take in a revocation; once is enough."""
+def mark(state: Shard | None, now: datetime, *, deltas: bool) -> Decision[Shard]:
+    """A certificate of this list was revoked: it is to be signed anew, soon."""
     shard = state or Shard()
-    if any(each.serial == entry.serial for each in shard.entries):
-        return None
-    return Decision(shard.model_copy(update={"entries": (*shard.entries, entry), "stale": True}), wake_at=now)
+    after = shard.model_copy(update={"asked": shard.asked + 1})
+    return Decision(after, wake_at=_wake_at(after, now, deltas=deltas))
 
 
-def publish(state: Shard | None, signed: Shard, der: bytes, now: datetime) -> Decision[Shard] | None:
-    """Serve a new edition, if it was signed for what the list holds now."""
-    if state is None or state.entries != signed.entries or state.number != signed.number:
+def is_due(state: Shard, now: datetime, *, deltas: bool) -> bool:
+    """Tell whether the complete list is to be signed now, and not only the delta."""
+    if state.issue is None or now >= state.issue.this_update + RENEW_AFTER:
+        return True
+    return state.stale and not deltas
+
+
+def publish(
+    state: Shard | None, signed_for: Shard, published: Published, now: datetime, *, deltas: bool
+) -> Decision[Shard] | None:
+    """Serve what was signed, unless another replica was faster."""
+    if state is None or (state.issue, state.delta) != (signed_for.issue, signed_for.delta):
         return None
-    after = Shard(entries=state.entries, number=state.number + 1, der=der.hex(), signed_at=now, stale=False)
-    return Decision(after, wake_at=now + RENEW_AFTER)
+    issue = published.issue or state.issue
+    after = Shard(
+        issue=issue,
+        delta=published.delta,
+        asked=state.asked,
+        done=signed_for.asked if published.complete else state.done,
+        retired=(*_gone(state.issue, issue), *_gone(state.delta, published.delta)),
+    )
+    return Decision(after, wake_at=_wake_at(after, now, deltas=deltas))
+
+
+def kept_pages(issue: Issue | None) -> tuple[Page, ...]:
+    """Give the pages that the next issue has to have, too."""
+    return () if issue is None else tuple(page for page in issue.pages if not page.outlived_by(issue))
+
+
+def by_day(ends: Mapping[bytes, datetime]) -> dict[date, list[bytes]]:
+    """Sort entries (DER) by the day on which their certificates end, in an order that is always the same."""
+    days: dict[date, list[bytes]] = {}
+    for entry, moment in sorted(ends.items()):
+        days.setdefault(moment.astimezone(UTC).date(), []).append(entry)
+    return days
+
+
+def in_order(pages: Sequence[Page]) -> tuple[Page, ...]:
+    """Give pages in the order in which a list shows them."""
+    return tuple(sorted(pages, key=lambda page: (page.day, page.id)))
+
+
+def _gone(before: Issue | None, after: Issue | None) -> tuple[str, ...]:
+    """Give the ids of pages that the later one no longer has."""
+    kept = set() if after is None else {page.id for page in after.pages}
+    return () if before is None else tuple(page.id for page in before.pages if page.id not in kept)
+
+
+def _wake_at(shard: Shard, now: datetime, *, deltas: bool) -> datetime:
+    """Say when there is something to sign: a revocation to show, or an edition that grows old."""
+    if shard.issue is None:
+        return now
+    due = shard.issue.this_update + RENEW_AFTER
+    if deltas:
+        due = min(due, now if shard.delta is None else shard.delta.this_update + DELTA_RENEW_AFTER)
+    if shard.stale:
+        pause = timedelta(0) if deltas else shard.issue.entries * _PAUSE_PER_ENTRY
+        due = min(due, max(now, shard.issue.this_update + pause))
+    return due

@@ -14,6 +14,7 @@ from libs.common.chain_store import MongoChain
 from libs.common.engine import Kind
 from libs.common.errors import Unavailable
 from libs.common.platform import Platform, lay_out
+from libs.common.records import MongoRecords
 from libs.common.settings import explain
 from libs.common.values import Clock, new_id, utc_now
 from services.ca import domain, shards
@@ -46,11 +47,12 @@ async def opened(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator
     """
     platform = lay_out("ca", settings, clock, new_id, answers_key="ca")
     enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
-    lists = platform.engine.kind(shards.Shard, "revocations")
+    lists = platform.engine.kind(shards.Shard, "lists")
     chain = MongoChain(platform.database, "ledger")
     sources = Sources(
         enrolments=enrolments.aggregates,
         lists=lists.aggregates,
+        pages=MongoRecords(platform.database, "pages"),
         book=platform.reservations,
         chain=chain,
         ledger=ChainLedger(chain, platform.keyring, clock),

@@ -12,7 +12,7 @@ from libs.common.store import Taken
 from libs.common.tokens import TokenIssuer
 from libs.common.values import Clock, NewId
 from services.identity import citizens, sign_ins
-from services.identity.citizens import Citizen, CitizenFact
+from services.identity.citizens import Citizen, CitizenFact, Reach
 from services.identity.pins import Pins
 from services.identity.sign_ins import SignInRules, SignIns
 from services.identity.states import Resident
@@ -70,12 +70,14 @@ class Accounts:
         self._clock = clock
         self._new_id = new_id
 
-    async def register(self, resident: Sealed[Resident], person_ref: str, pin: str) -> str:
+    async def register(self, resident: Sealed[Resident], reach: Reach, pin: str) -> str:
         """Make the citizen, or give one known before this PIN; give the citizen's id."""
-        citizen_id = await self._id_of(person_ref)
+        citizen_id = await self._id_of(reach.person_ref)
         pin_hash = await self._pins.hash(pin)
-        await self._people.apply(citizen_id, lambda state: citizens.register(state, resident, pin_hash, self._clock()))
-        await self._tries.apply(person_ref, sign_ins.clear)
+        await self._people.apply(
+            citizen_id, lambda state: citizens.register(state, resident, reach, pin_hash, self._clock())
+        )
+        await self._tries.apply(reach.person_ref, sign_ins.clear)
         return citizen_id
 
     async def sign_in(self, iin: str, pin: str) -> Session:

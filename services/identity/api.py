@@ -1,7 +1,7 @@
 """HTTP: citizens begin a journey, follow it, choose a PIN, sign in, and look into their cabinet."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response, status
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -14,12 +14,15 @@ from services.identity.accounts import Accounts
 from services.identity.citizens import PersonOutcome
 from services.identity.pins import Pin
 from services.identity.progress import CertificateView, JourneyView, certificate_views
+from services.identity.revocations import Revocations
 from services.identity.service import JourneyService
 from services.identity.states import JourneyState, McbKnown
 
 Email = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$")
 ]
+
+Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2,40}$")]
 
 
 class _Form(BaseModel):
@@ -74,6 +77,22 @@ class SessionView(BaseModel):
 
     token: str
     citizen_id: str
+    expires_at: datetime
+
+
+class RevocationForm(_Form):
+    """Why a certificate is to be revoked (RFC 5280, 5.3.1)."""
+
+    reason: Literal["unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation"] = (
+        "unspecified"
+    )
+
+
+class ConfirmationView(BaseModel):
+    """How to confirm a request: post the code from the SMS to otp, with the request in the journey's place."""
+
+    request_id: str
+    token: str
     expires_at: datetime
 
 
@@ -184,6 +203,26 @@ def account_routes(accounts: Accounts, auth: Authenticator) -> APIRouter:
                 for each in citizen.applications
             ),
         )
+
+    return router
+
+
+def revocation_routes(revocations: Revocations, auth: Authenticator, idempotency: Idempotency) -> APIRouter:
+    """Make the route by which a citizen who lost the keys has a certificate revoked."""
+    router = APIRouter(prefix="/v1/cabinet/certificates", tags=["accounts"])
+
+    @router.post("/{serial}/revocation", status_code=status.HTTP_201_CREATED, response_model=ConfirmationView)
+    async def revoke(
+        serial: Serial,
+        form: RevocationForm,
+        claims: Annotated[Claims, Depends(auth.citizen())],
+        once: Annotated[Once, Depends(idempotency.once)],
+    ) -> Response:
+        async def request() -> ConfirmationView:
+            asked = await revocations.request(once.id, claims.sub, serial, form.reason)
+            return ConfirmationView(request_id=asked.request_id, token=asked.token, expires_at=asked.expires_at)
+
+        return await once(request)
 
     return router
 

@@ -14,6 +14,7 @@ from services.identity.handlers import Handlers
 from services.identity.mcb import DevelopmentMcb, HttpMcb, MobileCitizensBase, PhoneOwner
 from services.identity.pins import PinHash, Pins
 from services.identity.register import DevelopmentRegister, HttpRegister, PopulationRegister, read_people
+from services.identity.revocations import Requested, Revocations
 from services.identity.service import JourneyService
 from services.identity.settings import Settings
 from services.identity.sign_ins import SignIns
@@ -51,15 +52,18 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         metrics=platform.metrics,
         clock=clock,
     )
+    requests = platform.engine.kind(Requested, "revocations")
+    revocations = Revocations(requests.aggregates, accounts, tokens, clock)
     return platform.app(
         "Journeys and Digital IDs",
         routers=[
             api.journey_routes(service, platform.auth, platform.idempotency, tokens, clock),
             api.account_routes(accounts, platform.auth),
+            api.revocation_routes(revocations, platform.auth, platform.idempotency),
             api.key_routes(settings.key_set),
         ],
         routes=Handlers(service, accounts).routes(),
-        kinds=[journeys, citizens, sign_ins, phone_owners],
+        kinds=[journeys, citizens, sign_ins, phone_owners, requests],
         timers=[platform.engine.timers(journeys, service.wake)],
     )
 

@@ -10,6 +10,7 @@ from libs.common.contracts.kandas import (
     KandasReturned,
     KandasSubmitted,
 )
+from libs.common.contracts.people import Contact
 from libs.common.decisions import Decision
 from libs.common.sealing import Sealed
 from services.identity.facts import add_certificate, add_serial
@@ -49,11 +50,20 @@ class Application(Frozen):
         return "submitted"
 
 
+class Reach(Frozen):
+    """Where codes go: the phone that was proven last. None is known of citizens registered before it was kept."""
+
+    contact: Sealed[Contact]
+    person_ref: str
+    phone_ref: str
+
+
 class Citizen(Frozen):
     """Somebody with a Digital ID."""
 
     resident: Sealed[Resident]
     pin: Sealed[PinHash]
+    reach: Reach | None = None
     registered_at: datetime
     certificates: tuple[Certificate, ...] = ()
     revoked: tuple[str, ...] = ()
@@ -69,11 +79,13 @@ def may_renew(state: Citizen, now: datetime) -> bool:
     )
 
 
-def register(state: Citizen | None, resident: Sealed[Resident], pin: PinHash, now: datetime) -> Decision[Citizen]:
+def register(
+    state: Citizen | None, resident: Sealed[Resident], reach: Reach, pin: PinHash, now: datetime
+) -> Decision[Citizen]:
     """Make a citizen, or renew what we know of one: whoever proved phone and face again chooses the PIN anew."""
     if state is None:
-        return Decision(Citizen(resident=resident, pin=Sealed(pin), registered_at=now))
-    return Decision(state.model_copy(update={"resident": resident, "pin": Sealed(pin)}))
+        return Decision(Citizen(resident=resident, reach=reach, pin=Sealed(pin), registered_at=now))
+    return Decision(state.model_copy(update={"resident": resident, "reach": reach, "pin": Sealed(pin)}))
 
 
 def take_in(state: Citizen | None, fact: CitizenFact, subject: str, at: datetime) -> Decision[Citizen] | None:

@@ -13,6 +13,7 @@ from libs.common.sealing import Keyring
 from libs.common.values import Clock
 from services.identity import citizens, domain, progress
 from services.identity.accounts import Accounts
+from services.identity.citizens import Reach
 from services.identity.facts import Fact
 from services.identity.mcb import MobileCitizensBase, PairRefused
 from services.identity.pins import check_not_simple
@@ -110,7 +111,8 @@ class JourneyService:
             resident = ready.resident.value
             iin, phone = resident.person.iin, ready.contact.value.phone
             check_not_simple(pin, birth_date=resident.birth_date, iin=iin, phone=phone)
-            citizen_id = await self._accounts.register(ready.resident, ready.person_ref, pin)
+            reach = Reach(contact=ready.contact, person_ref=ready.person_ref, phone_ref=ready.phone_ref)
+            citizen_id = await self._accounts.register(ready.resident, reach, pin)
             await self._decide(
                 journey_id,
                 lambda state: domain.create_digital_id(state, citizen_id, self._rules, self._clock()),

@@ -11,13 +11,15 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.contracts.identity import JourneyStarted
-from libs.common.contracts.otp import OtpRejected, OtpSent, OtpVerified
+from libs.common.contracts.identity import JourneyStarted, RevocationRequested
+from libs.common.contracts.otp import OtpConfirmed, OtpRejected, OtpSent, OtpVerified
 from libs.common.contracts.people import Contact
 from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.sealing import Personal, Sealed
 
+Purpose = Literal["eds", "revocation"]
+"""What a code is for: a journey, or the revocation of a certificate, which it confirms."""
 Reason = Literal["tries_used_up", "expired", "undeliverable", "frozen"]
 
 
@@ -53,6 +55,7 @@ class _Open(_Facts):
     contact: Sealed[Contact]
     person_ref: str
     phone_ref: str
+    purpose: Purpose = "eds"
     number: int
     """How many codes this journey has had, the present one included."""
 
@@ -91,7 +94,7 @@ class Verified(_Facts):
 
 
 class Closed(_Facts):
-    """The journey ended; codes of it count no more."""
+    """The journey or the request ended; codes of it count no more."""
 
     kind: Literal["closed"] = "closed"
 
@@ -104,15 +107,20 @@ NewCode = Callable[[], tuple[str, str]]
 
 
 def begin(
-    state: CodesState | None, started: JourneyStarted, new_code: NewCode, frozen_until: datetime | None, now: datetime
+    state: CodesState | None,
+    asked: JourneyStarted | RevocationRequested,
+    new_code: NewCode,
+    frozen_until: datetime | None,
+    now: datetime,
 ) -> Result | None:
-    """A journey started: make the first code, unless this person is frozen or we know the journey already."""
+    """A code is needed: make the first, unless this person is frozen or we know the journey or request already."""
     if state is not None:
         return None
     known = {
-        "contact": started.contact,
-        "person_ref": started.person_ref,
-        "phone_ref": started.phone_ref,
+        "contact": asked.contact,
+        "person_ref": asked.person_ref,
+        "phone_ref": asked.phone_ref,
+        "purpose": "eds" if isinstance(asked, JourneyStarted) else "revocation",
     }
     if frozen_until is not None:
         return _block(Blocked(**known, number=0, reason="frozen", retry_at=frozen_until))
@@ -182,7 +190,8 @@ def check(state: CodesState | None, digits: str, rules: Rules, now: datetime) ->
             result = expire(state, rules, now)
             return result or Decision(state, wake_at=expires_at), _expired()
         case Sent() if hmac.compare_digest(state.code.value.digits.encode(), digits.encode()):
-            return Decision(Verified(), (OtpVerified(phone_ref=state.phone_ref),)), None
+            proven = OtpVerified if state.purpose == "eds" else OtpConfirmed
+            return Decision(Verified(), (proven(phone_ref=state.phone_ref),)), None
         case Sent():
             return _wrong(state, rules, now)
         case Blocked(reason="expired"):
@@ -190,7 +199,7 @@ def check(state: CodesState | None, digits: str, rules: Rules, now: datetime) ->
         case Blocked(reason=reason, retry_at=retry_at):
             raise _used_up(retry_at) if reason == "tries_used_up" else _stopped(reason, retry_at)
         case Closed():
-            raise Refused("otp.not_needed", "This journey has ended.", 409)
+            raise Refused("otp.not_needed", "No code counts here any more. Please ask anew for what you need.", 409)
         case _:
             raise _not_sent_yet()
 
@@ -208,15 +217,20 @@ def close(_: CodesState | None) -> Result:
     return Decision(Closed())
 
 
-def sms_text(digits: str) -> str:
+def sms_text(digits: str, purpose: Purpose = "eds") -> str:
     """Say what the code is for, in Kazakh and Russian: people were robbed of codes whose purpose they did not see."""
+    kazakh, russian = _PURPOSES[purpose]
     return (
-        f"{digits}: ЭЦҚ алу коды. Ешкімге айтпаңыз, мемлекеттік қызметкерге де. "
-        f"Код для получения ЭЦП: не сообщайте никому, даже сотрудникам."
+        f"{digits}: {kazakh} коды. Ешкімге айтпаңыз, мемлекеттік қызметкерге де. "
+        f"Код для {russian}: не сообщайте никому, даже сотрудникам."
     )
 
 
-_KNOWN: Final = ("contact", "person_ref", "phone_ref", "number")
+_PURPOSES: Final[dict[Purpose, tuple[str, str]]] = {
+    "eds": ("ЭЦҚ алу", "получения ЭЦП"),
+    "revocation": ("ЭЦҚ куәлігін кері қайтарып алу", "отзыва сертификата ЭЦП"),
+}
+_KNOWN: Final = ("contact", "person_ref", "phone_ref", "purpose", "number")
 
 
 def _known(state: _Open) -> dict[str, object]:
@@ -241,6 +255,9 @@ def _wrong(state: Sent, rules: Rules, now: datetime) -> tuple[Result, Refused]:
 
 
 def _block(blocked: Blocked) -> Result:
+    """Stop. A request that is no journey ends here: nobody would close it, and it can be made anew."""
+    if blocked.purpose != "eds":
+        return Decision(Closed(), (OtpRejected(reason=blocked.reason, final=True),))
     final = blocked.retry_at is None
     event = OtpRejected(reason=blocked.reason, final=final, retry_at=blocked.retry_at)
     return Decision(blocked, (event,))

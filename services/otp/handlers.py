@@ -1,7 +1,9 @@
 """What otp does when others tell it something."""
 
+from typing import Any
+
 from libs.common.consumption import Route
-from libs.common.contracts.identity import JourneyClosed, JourneyStarted
+from libs.common.contracts.identity import JourneyClosed, JourneyStarted, RevocationRequested
 from libs.common.events import Received
 from services.otp.service import OtpService
 
@@ -16,10 +18,18 @@ class Handlers:
         """Somebody set out: send a code."""
         await self._service.begin(message.event, message.meta)
 
+    async def revocation_requested(self, message: Received[RevocationRequested]) -> None:
+        """Somebody wants a certificate revoked: send a code that confirms it."""
+        await self._service.begin(message.event, message.meta)
+
     async def journey_closed(self, message: Received[JourneyClosed]) -> None:
         """The journey ended: its codes count no more."""
         await self._service.close(message.meta)
 
-    def routes(self) -> tuple[Route[JourneyStarted], Route[JourneyClosed]]:
+    def routes(self) -> tuple[Route[Any], ...]:
         """Say which function takes in what."""
-        return Route(JourneyStarted, self.journey_started), Route(JourneyClosed, self.journey_closed)
+        return (
+            Route(JourneyStarted, self.journey_started),
+            Route(RevocationRequested, self.revocation_requested),
+            Route(JourneyClosed, self.journey_closed),
+        )

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from libs.common.aggregates import Aggregates
-from libs.common.contracts.identity import JourneyStarted
+from libs.common.contracts.identity import JourneyStarted, RevocationRequested
 from libs.common.errors import Permanent, Refused, Retryable
 from libs.common.events import Meta
 from libs.common.values import Clock
@@ -41,17 +41,17 @@ class OtpService:
         self._clock = clock
         self._new_code = new_code
 
-    async def begin(self, started: JourneyStarted, meta: Meta) -> None:
-        """Make the first code of a journey."""
+    async def begin(self, asked: JourneyStarted | RevocationRequested, meta: Meta) -> None:
+        """Make the first code of a journey, or of a request to revoke."""
         frozen_until = None
         if await self._codes.get(meta.subject) is None:
             try:
-                await self._count_code(started.person_ref, started.phone_ref, meta)
+                await self._count_code(asked.person_ref, asked.phone_ref, meta)
             except limits.Frozen as frozen:
                 frozen_until = frozen.until
         await self._codes.apply(
             meta.subject,
-            lambda state: domain.begin(state, started, self._new_code, frozen_until, self._clock()),
+            lambda state: domain.begin(state, asked, self._new_code, frozen_until, self._clock()),
             cause=meta,
         )
 
@@ -102,7 +102,7 @@ class OtpService:
             await self._codes.apply(journey_id, lambda state: domain.expire(state, self._rules, now))
 
     async def _send(self, journey_id: str, sending: Sending) -> None:
-        text = domain.sms_text(sending.code.value.digits)
+        text = domain.sms_text(sending.code.value.digits, sending.purpose)
         try:
             await self._gateway.send(journey_id, sending.contact.value.phone, text, sending.sms_id)
         except (Retryable, Permanent) as error:

@@ -2,7 +2,7 @@
 
 import typer
 
-from libs.citizen.cli import agent, eds, kandas, staff
+from libs.citizen.cli import agent, eds, kandas, revoke, staff
 
 app = typer.Typer(
     name="citizen",
@@ -11,6 +11,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,  # they would hold passwords
 )
+eds.app.command("revoke")(revoke.revoke)
 app.add_typer(eds.app, name="eds")
 app.command("status")(eds.status)
 app.command("sign")(eds.sign)

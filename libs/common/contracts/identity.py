@@ -49,6 +49,24 @@ class DigitalIdCreated(Event):
     person_ref: str
 
 
+class RevocationRequested(Event):
+    """A citizen who signed in asks that a certificate be revoked; the right code by SMS has to confirm it.
+
+    The subject is this request, which is no journey. ``serial`` is lower-case hexadecimal, ``reason`` as in
+    `libs.common.contracts.ca.CertRevoked`.
+    """
+
+    topic: ClassVar[str] = "revocation.requested"
+
+    citizen_id: str
+    serial: str
+    reason: str
+    contact: Sealed[Contact]
+    person_ref: str
+    phone_ref: str
+    expires_at: datetime
+
+
 class JourneyClosed(Event):
     """A journey ended. ``reason`` is a text key, such as ``journey.face_rejected``."""
 

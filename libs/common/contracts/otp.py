@@ -31,3 +31,11 @@ class OtpRejected(Event):
     reason: Literal["tries_used_up", "expired", "undeliverable", "frozen"]
     final: bool
     retry_at: datetime | None = None
+
+
+class OtpConfirmed(Event):
+    """The right code came in time for something asked for outside a journey: its subject is that request."""
+
+    topic: ClassVar[str] = "otp.confirmed"
+
+    phone_ref: str

@@ -15,13 +15,13 @@ from libs.common.der import serial_text
 from libs.common.health import Health
 from libs.common.http import create_app
 from services.ca import domain
-from services.ca.ocsp_api import ocsp_routes
+from services.ca.ocsp_api import OcspEndpoint
 from services.ca.ocsp_service import OcspService
 from services.ca.responder import ResponderState
 from services.ca.responders import Responders
 from services.ca.status import StatusBook
 from tests.unit.ca.authority import CertificationAuthority
-from tests.unit.ca.office import JOURNEY, METRICS, FaultyBook, Office, World
+from tests.unit.ca.office import METRICS, FaultyBook, Office, World
 from tests.unit.common.faults import Faults
 
 URL = "/pki/issuing/ocsp"
@@ -44,8 +44,14 @@ class Counter(Office):
             clock=world.clock,
         )
         self.timers += ((self.responder_kind, self.engine.timers(self.responder_kind, self.responders.wake)),)
-        self.statuses = StatusBook(self.enrolments.aggregates, world.book)
-        self.ocsp = OcspService(self.statuses, self.responders, world.clock)
+        self.status_book = StatusBook(
+            self.statuses,
+            self.enrolments.aggregates,
+            world.book,
+            clock=world.clock,
+            monotonic=world.steady,
+        )
+        self.ocsp = OcspService(self.status_book, self.responders, world.clock)
 
     async def open(self) -> "Counter":
         """Start, and do what is due."""
@@ -54,10 +60,12 @@ class Counter(Office):
         return self
 
     def routers(self) -> list[APIRouter]:
-        return [ocsp_routes(self.ocsp)]
+        return []
 
     def http(self) -> httpx.AsyncClient:
-        app = create_app("ca", metrics=METRICS, health=Health(), routers=self.routers())
+        app = create_app(
+            "ca", metrics=METRICS, health=Health(), routers=self.routers(), direct=[OcspEndpoint(self.ocsp, METRICS)]
+        )
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ca")
 
     async def citizen(self) -> x509.Certificate:
@@ -66,9 +74,8 @@ class Counter(Office):
         return x509.load_pem_x509_certificate(certificates[0].text.value.pem.encode())
 
     async def revoke(self, certificate: x509.Certificate, reason: domain.Reason) -> None:
-        serial = serial_text(certificate.serial_number)
-        now = self.world.now
-        await self.enrolments.aggregates.apply(JOURNEY, lambda state: domain.revoke(state, serial, reason, now))
+        """Revoke as a clerk. The lists are left to the timers."""
+        await self.revocations.by_clerk(serial_text(certificate.serial_number), reason, "clerk-1")
 
     async def asked(self, request: bytes) -> ocsp.OCSPResponse:
         return ocsp.load_der_ocsp_response((await self.ocsp.answer(request)).der)

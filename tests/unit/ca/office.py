@@ -1,7 +1,7 @@
 """An authority's office in memory: what outlives a process, the process itself, and citizens with their keys."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -24,16 +24,22 @@ from libs.common.contracts.people import Contact, Person
 from libs.common.engine import Engine, Kind
 from libs.common.events import Event, Meta, Received
 from libs.common.metrics import Metrics
+from libs.common.records import Fields
 from libs.common.sealing import Keyring, Sealed
 from libs.common.testing.chain import MemoryChain
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
+from libs.common.testing.records import MemoryRecords
 from libs.common.timers import Timers
 from services.ca import domain, holdings, shards
 from services.ca.authority import IssuingAuthority
+from services.ca.confirmations import Confirmation
 from services.ca.handlers import Handlers
 from services.ca.issuers import PrivateKey
 from services.ca.ledger import ChainLedger
+from services.ca.lists import RevocationLists
+from services.ca.revocation import Revocations
 from services.ca.service import CaService
+from services.ca.statuses import Statuses
 from services.ca.vouching import Vouching
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
@@ -120,6 +126,25 @@ class FaultyChain(MemoryChain):
         return stored
 
 
+class FaultyRecords(MemoryRecords):
+    """Records at which a process may die, before a write takes effect or after."""
+
+    def __init__(self, records: MemoryRecords, faults: Faults) -> None:
+        self.rows = records.rows
+        self._faults = faults
+
+    async def add(self, records: Mapping[str, Fields]) -> None:
+        self._faults.step()
+        await super().add(records)
+        self._faults.step()
+
+    async def amend(self, record_id: str, fields: Fields, *, unless: str) -> bool:
+        self._faults.step()
+        amended = await super().amend(record_id, fields, unless=unless)
+        self._faults.step()
+        return amended
+
+
 @dataclass
 class World:
     """What outlives every process."""
@@ -127,6 +152,7 @@ class World:
     now: datetime = NOW
     rows: dict[str, MemoryDocuments] = field(default_factory=dict)
     log: Log = field(default_factory=Log)
+    records: dict[str, MemoryRecords] = field(default_factory=dict)
     book: MemoryReservations = field(default_factory=MemoryReservations)
     chain: MemoryChain = field(default_factory=MemoryChain)
 
@@ -136,6 +162,9 @@ class World:
 
     def clock(self) -> datetime:
         return self.now
+
+    def steady(self) -> float:
+        return self.now.timestamp()
 
     def new_id(self) -> str:
         return str(UUID(int=next(self._ids)))
@@ -151,7 +180,12 @@ class World:
 
     def everything(self) -> str:
         """All that stands in the store and on the topics."""
-        return str(self.rows) + str(self.log.published) + str(self.book.owners)
+        return (
+            str(self.rows)
+            + str({name: each.rows for name, each in self.records.items()})
+            + str(self.log.published)
+            + str(self.book.owners)
+        )
 
 
 class Office:
@@ -163,6 +197,8 @@ class Office:
         authority: CertificationAuthority,
         faults: Faults | None = None,
         blocked_keys: frozenset[str] = frozenset(),
+        *,
+        deltas: bool = False,
     ) -> None:
         self.world = world
         self.faults = faults or Faults()
@@ -179,12 +215,33 @@ class Office:
         )
         self.enrolments = self.engine.kind(domain.Enrolment, "enrolments")
         self.holdings = self.engine.kind(holdings.Holding, "holdings")
-        self.lists = self.engine.kind(shards.Shard, "revocations")
+        self.list_kind = self.engine.kind(shards.Shard, "lists")
         self.ledger = ChainLedger(FaultyChain(world.chain, self.faults), KEYRING, world.clock)
+        self.statuses = Statuses(FaultyRecords(world.records.setdefault("statuses", MemoryRecords()), self.faults))
+        self.lists = RevocationLists(
+            self.list_kind.aggregates,
+            FaultyRecords(world.records.setdefault("pages", MemoryRecords()), self.faults),
+            self.statuses,
+            authority=self.issuing,
+            ledger=self.ledger,
+            deltas=deltas,
+            clock=world.clock,
+        )
+        self.wishes = self.engine.kind(Confirmation, "confirmations")
+        self.revocations = Revocations(
+            self.enrolments.aggregates,
+            self.wishes.aggregates,
+            statuses=self.statuses,
+            book=FaultyBook(world.book, self.faults),
+            trust=authority.trust,
+            ledger=self.ledger,
+            clock=world.clock,
+        )
         self.service = CaService(
             self.enrolments.aggregates,
             self.holdings.aggregates,
-            self.lists.aggregates,
+            self.statuses,
+            self.lists,
             book=FaultyBook(world.book, self.faults),
             authority=self.issuing,
             vouching=Vouching(self.enrolments.aggregates, world.book, authority.trust, world.clock),
@@ -194,9 +251,10 @@ class Office:
         )
         self.timers: tuple[tuple[Kind, Timers], ...] = (
             (self.enrolments, self.engine.timers(self.enrolments, self.service.wake)),
-            (self.lists, self.engine.timers(self.lists, self.service.wake_list)),
+            (self.list_kind, self.engine.timers(self.list_kind, self.lists.wake)),
+            (self.wishes, self.engine.timers(self.wishes, self.revocations.wake)),
         )
-        self._routes = {route.event.topic: route.handle for route in Handlers(self.service).routes()}
+        self._routes = {route.event.topic: route.handle for route in Handlers(self.service, self.revocations).routes()}
 
     async def tell(self, event: Event, subject: str = JOURNEY, meta: Meta | None = None) -> None:
         """Deliver an event as its own handler gets it."""
@@ -234,6 +292,6 @@ class Office:
         """Every serial number on the editions that relying parties get."""
         found: set[str] = set()
         for place in self.issuing.lists(self.world.now):
-            der = await self.service.revocation_list(place)
+            der = await self.lists.revocation_list(place)
             found |= {f"{each.serial_number:x}" for each in x509.load_der_x509_crl(der)} if der else set()
         return found

@@ -1,6 +1,7 @@
 """The check finds nothing where all is well, and each thing that is not, by its own key."""
 
 import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -18,10 +19,11 @@ from services.ca.acts import Archived, CertificateIntended, Checkpointed
 from services.ca.audit import Times
 from services.ca.authority import IssuingAuthority
 from services.ca.check import Report, lines, report
+from services.ca.crl import Edition
 from services.ca.gather import Sources, gather, hear
-from services.ca.shards import Shard, ShardId
+from services.ca.shards import Issue, ShardId
 from tests.unit.ca.authority import CertificationAuthority
-from tests.unit.ca.office import CITIZEN, JOURNEY, KEYRING, NEWER, World, closed, csrs
+from tests.unit.ca.office import JOURNEY, KEYRING, NEWER, World, closed, csrs
 from tests.unit.ca.test_checkpoints import Witnessed
 
 LATER = timedelta(hours=2)
@@ -34,7 +36,8 @@ class Audited(Witnessed):
     async def report(self, *, topics: bool = True, witnesses: tuple[tuple[str, Checkpointed], ...] = ()) -> Report:
         sources = Sources(
             enrolments=self.enrolments.aggregates,
-            lists=self.lists.aggregates,
+            lists=self.list_kind.aggregates,
+            pages=self.world.records["pages"],
             book=self.world.book,
             chain=self.world.chain,
             ledger=self.ledger,
@@ -77,12 +80,12 @@ def world() -> World:
 async def office(world: World, authority: CertificationAuthority) -> Audited:
     """A day in the life: one citizen with two sets, a revocation, a failed journey; all settled and vouched for."""
     office = Audited(world, authority)
-    await office.service.open_lists()
+    await office.lists.start()
     await office.checkpoints.start()
     await office.issued()
     await office.tell(closed("completed"))
     (sign, _) = await office.issued(NEWER, 3)
-    await office.service.revoke(sign.serial, "keyCompromise", asked_by=CITIZEN, holder=True)
+    await office.revocations.by_clerk(sign.serial, "keyCompromise", "clerk-1")
     await office.wake_due()
     await office.issued(ANYBODY, 5)
     await office.tell(closed("failed"), ANYBODY)
@@ -99,7 +102,7 @@ async def test_where_all_is_well_nothing_is_found_and_the_report_says_what_was_l
         3,
         6,
         6,
-        len(office.world.rows["revocations"].rows),
+        len(office.world.rows["lists"].rows),
     )
     assert result.entries == len(office.world.chain.entries)
     assert result.checkpoints >= 1
@@ -152,16 +155,27 @@ def other_reason(office: Audited) -> None:
 
 
 def unlisted(office: Audited) -> None:
-    rows = office.world.rows["revocations"].rows
+    rows = office.world.rows["lists"].rows
     for key in tuple(rows):
-        rows[key] = replace(rows[key], state=dict(rows[key].state) | {"der": _first_edition(office, key)})
+        rows[key] = replace(rows[key], state=dict(rows[key].state) | {"issue": _first_edition(office, key)})
 
 
-def _first_edition(office: Audited, key: str) -> str:
+def _first_edition(office: Audited, key: str) -> dict[str, Any]:
     """An empty list, signed by the authority, as somebody who puts back an older edition would."""
     authority = office.authority
     issuing = IssuingAuthority(authority.hierarchy, authority.publication, authority.keys, shards=2)
-    return issuing.sign_list(ShardId.parse(key), Shard(), office.world.now).hex()
+    place, now = ShardId.parse(key), office.world.now
+    edition = Edition(number=1, url=authority.publication.crl(place.issuer, place.number), this_update=now)
+    frame = issuing.sign_list(place.issuer, edition, [])
+    issue = Issue(
+        number=1,
+        this_update=now,
+        next_update=edition.next_update,
+        before=frame.before.hex(),
+        after=frame.after.hex(),
+        sha256=hashlib.sha256(frame.before + frame.after).hexdigest(),
+    )
+    return issue.model_dump(mode="json")
 
 
 def unreserved(office: Audited) -> None:
@@ -193,11 +207,11 @@ def _serials(row: Any) -> list[str]:
 
 def crl_of_a_stranger(office: Audited) -> None:
     def change(state: dict[str, Any]) -> None:
-        der = bytearray.fromhex(state["der"])
-        der[-1] ^= 1
-        state["der"] = der.hex()
+        after = bytearray.fromhex(state["issue"]["after"])
+        after[-1] ^= 1
+        state["issue"]["after"] = after.hex()
 
-    office.tamper("revocations", next(iter(office.world.rows["revocations"].rows)), change)
+    office.tamper("lists", next(iter(office.world.rows["lists"].rows)), change)
 
 
 def cut_off(office: Audited) -> None:

@@ -39,7 +39,7 @@ async def counter(authority: CertificationAuthority) -> Counter:
 
 async def both_kinds(counter: Counter) -> tuple[Certificate, Certificate]:
     """A citizen signs with an RSA key, and signs in with an EC key."""
-    await counter.service.open_lists()
+    await counter.lists.start()
     await counter.opened()
     await counter.service.request(JOURNEY, csr(RSA_KEY).encode(), csr(EC_KEY).encode())
     await counter.wake_due()
@@ -76,12 +76,12 @@ async def test_openssl_follows_each_chain_and_finds_the_revoked_certificate_on_i
 ) -> None:
     sign, auth = await both_kinds(counter)
     counter.world.now += timedelta(seconds=31)
-    await counter.service.revoke(sign.serial, "keyCompromise", asked_by=CITIZEN, holder=True)
+    await counter.revocations.by_clerk(sign.serial, "keyCompromise", CITIZEN)
     await counter.wake_due()
 
     at, home = str(int(counter.world.now.timestamp()) + 1), authority.directory
     for each, refused in ((sign, True), (auth, False)):
-        der = await counter.service.revocation_list(ShardId(each.issuer, each.crl_shard))
+        der = await counter.lists.revocation_list(ShardId(each.issuer, each.crl_shard))
         assert der is not None
         assert lint_crl(der) == []
         assert set(lint_certificate(read(each).public_bytes(Encoding.DER))) <= EXPLAINED
@@ -165,7 +165,7 @@ async def test_one_request_about_certificates_of_two_issuers_gets_no_answer_sign
 async def test_both_kinds_are_verified_with_evidence_of_their_own_issuers_responder(
     counter: Counter, authority: CertificationAuthority
 ) -> None:
-    witness = Witness(counter.ocsp, counter.service, counter.world.clock)
+    witness = Witness(counter.ocsp, counter.lists, counter.world.clock)
     verification = Verification(authority.trust, witness, counter.world.clock)
     for each in await both_kinds(counter):
         found = await verification.certificate(read(each).public_bytes(Encoding.DER), Question())

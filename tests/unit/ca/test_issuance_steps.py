@@ -124,7 +124,7 @@ class Scene:
 
     async def recover(self, office: Office) -> domain.EnrolmentState:
         await office.wake_due()
-        for kind in (office.enrolments, office.holdings, office.lists):
+        for kind in (office.enrolments, office.holdings, office.list_kind):
             await kind.outbox.sweep()
         state = await office.enrolments.aggregates.get(JOURNEY)
         assert state is not None

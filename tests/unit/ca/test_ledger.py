@@ -20,7 +20,7 @@ from services.ca.acts import (
     ListSigned,
     RevocationAsked,
 )
-from services.ca.crl import Edition, sign_crl
+from services.ca.crl import Edition, sign_list
 from services.ca.issuers import Issuer, PrivateKey
 from tests.unit.ca.authority import PERSON, CertificationAuthority
 from tests.unit.ca.counter import Counter
@@ -63,17 +63,21 @@ def watch_keys(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         signed.append(digest)
         return sign(self, key, data)
 
-    def watched_crl(revocations: Any, edition: Edition, *rest: Any) -> Any:
+    def watched_crl(entries: Sequence[bytes], edition: Edition, *rest: Any) -> Any:
         intents = [ACTS.validate_json(e.fact.payload) for e in world.chain.entries if e.fact.kind == "list.intended"]
         meant = [each.after for each in intents if isinstance(each, ListIntended)]
-        assert (edition.number, edition.this_update, len(revocations)) in [
+        assert (edition.number, edition.this_update, len(entries)) in [
             (each.number, each.this_update, each.entries) for each in meant
         ]
         signed.append("list")
-        return sign_crl(revocations, edition, *rest)
+        monkeypatch.setattr(Issuer, "sign", sign)  # the list's own signature is what was just looked at
+        try:
+            return sign_list(entries, edition, *rest)
+        finally:
+            monkeypatch.setattr(Issuer, "sign", watched)
 
     monkeypatch.setattr(Issuer, "sign", watched)
-    monkeypatch.setattr("services.ca.authority.sign_crl", watched_crl)
+    monkeypatch.setattr("services.ca.crl.sign_list", watched_crl)
     return signed
 
 
@@ -84,14 +88,14 @@ async def test_no_key_signs_what_is_not_on_record_before(
     signed = watch_keys(world, monkeypatch)
     await counter.open()
     (sign, _) = await counter.issued()
-    await counter.service.revoke(sign.serial, "keyCompromise", asked_by=CITIZEN, holder=True)
+    await counter.revocations.by_clerk(sign.serial, "keyCompromise", CITIZEN)
     await counter.wake_due()
     assert len(signed) == 5, "the two responders', two of the citizen, and a list"
 
 
 async def test_an_issuance_and_a_revocation_stand_with_what_was_before_and_what_after(office: Office) -> None:
     (sign, auth) = await office.issued()
-    await office.service.revoke(sign.serial, "keyCompromise", asked_by="clerk-7", holder=False)
+    await office.revocations.by_clerk(sign.serial, "keyCompromise", "clerk-7")
     await office.wake_due()
     told = recorded(office)
     kinds = [each.kind for each in told]

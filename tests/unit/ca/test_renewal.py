@@ -112,7 +112,7 @@ async def test_a_certificate_that_was_revoked_vouches_for_nothing(
     world: World, office: Office, present: Holding
 ) -> None:
     sign, _ = await office.certificates()
-    await office.service.revoke(sign.serial, "keyCompromise", asked_by=CITIZEN, holder=True)
+    await office.revocations.by_clerk(sign.serial, "keyCompromise", CITIZEN)
     assert await refused(office, await signed(world, present)) == "vouching.certificate_revoked"
 
 
@@ -170,7 +170,7 @@ async def test_what_was_revoked_or_superseded_is_not_announced(world: World, off
     await office.service.request(NEWER, *csrs(3), await signed(world, present))
     await office.wake_due()
     _, auth = await office.certificates(NEWER)
-    await office.service.revoke(auth.serial, "keyCompromise", asked_by=CITIZEN, holder=True)
+    await office.revocations.by_clerk(auth.serial, "keyCompromise", CITIZEN)
     assert await notices(world, office, 336) == [("SIGN", 30)]
     assert {each["journey"] for each in world.told("cert.expiring")} == {NEWER}
     state = await office.enrolments.aggregates.get(JOURNEY)

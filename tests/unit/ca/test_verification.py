@@ -41,7 +41,7 @@ def world() -> World:
 @pytest_asyncio.fixture
 async def counter(world: World, authority: CertificationAuthority) -> Counter:
     counter = await Counter(world, authority).open()
-    await counter.service.open_lists()
+    await counter.lists.start()
     await counter.wake_due()
     return counter
 
@@ -52,7 +52,7 @@ def asked(counter: Counter, world: World) -> Asks:
 
 
 def asks(counter: Counter, world: World) -> Asks:
-    witness = Witness(counter.ocsp, counter.service, world.clock)
+    witness = Witness(counter.ocsp, counter.lists, world.clock)
     verification = Verification(counter.authority.hierarchy.trust, witness, world.clock)
     app = create_app("ca", metrics=METRICS, health=Health(), routers=[verification_routes(verification)])
 

@@ -6,9 +6,11 @@ from datetime import timedelta
 import jwt
 import pytest
 
+from libs.common.contracts.people import Contact
 from libs.common.errors import Refused
 from libs.common.sealing import Sealed
-from tests.unit.identity.situations import IIN, KEYRING, MINUTE, OTHER_IIN, OTHER_PIN, PIN, Town, resident
+from services.identity.citizens import Reach
+from tests.unit.identity.situations import IIN, KEYRING, MINUTE, OTHER_IIN, OTHER_PIN, PHONE, PIN, Town, resident
 
 REF = KEYRING.blind("person", IIN)
 
@@ -19,7 +21,8 @@ def town() -> Town:
 
 
 async def register(town: Town, pin: str = PIN) -> str:
-    return await town.accounts.register(Sealed(resident()), REF, pin)
+    reach = Reach(contact=Sealed(Contact(phone=PHONE)), person_ref=REF, phone_ref="phone-ref")
+    return await town.accounts.register(Sealed(resident()), reach, pin)
 
 
 async def wrong(town: Town, iin: str, pin: str) -> Refused:

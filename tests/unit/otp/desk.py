@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from libs.common.contracts.identity import JourneyClosed, JourneyStarted
+from libs.common.contracts.identity import JourneyClosed, JourneyStarted, RevocationRequested
 from libs.common.contracts.people import Contact, Person
 from libs.common.engine import Engine
 from libs.common.events import Event, Meta, Received
@@ -142,17 +142,19 @@ class Desk:
             new_code=world.new_code,
         )
         self.timers = engine.timers(self.codes, self.service.wake)
-        started_route, closed_route = Handlers(self.service).routes()
-        self._started, self._closed = started_route.handle, closed_route.handle
+        self._routes = {route.event.topic: route.handle for route in Handlers(self.service).routes()}
 
     async def start(
-        self, subject: str = JOURNEY, event: JourneyStarted | None = None, meta: Meta | None = None
+        self,
+        subject: str = JOURNEY,
+        event: JourneyStarted | RevocationRequested | None = None,
+        meta: Meta | None = None,
     ) -> None:
         event = event or started()
-        await self._started(Received(event, meta or self.world.meta(event, subject)))
+        await self._routes[event.topic](Received(event, meta or self.world.meta(event, subject)))
 
     async def close(self, subject: str = JOURNEY, meta: Meta | None = None) -> None:
-        await self._closed(Received(CLOSED, meta or self.world.meta(CLOSED, subject)))
+        await self._routes[CLOSED.topic](Received(CLOSED, meta or self.world.meta(CLOSED, subject)))
 
     async def wake_due(self) -> None:
         """Let every timer ring whose time has come."""
@@ -160,7 +162,7 @@ class Desk:
         for key, wake_at in await self.codes.documents.due(now, 100):
             await self.timers.run_once(key, wake_at)
 
-    async def sent(self, subject: str = JOURNEY, event: JourneyStarted | None = None) -> None:
+    async def sent(self, subject: str = JOURNEY, event: JourneyStarted | RevocationRequested | None = None) -> None:
         """Bring a journey to where its citizen has an SMS."""
         await self.start(subject, event)
         await self.wake_due()

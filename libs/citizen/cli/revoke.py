@@ -1,0 +1,69 @@
+"""Revoking a certificate from the terminal."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from cryptography import x509
+
+from libs.citizen.cli.eds import open_store
+from libs.citizen.cli.person import TerminalPerson
+from libs.citizen.cli.screen import PasswordFile, PinFile, Screen, explained, run, secret
+from libs.citizen.folder import certificate_of
+from libs.citizen.revocation import Reason, revoke_by_code, signed_request
+from libs.citizen.services import Endpoints, Services
+from libs.common.der import serial_text
+from libs.common.values import utc_now
+
+ReasonOption = Annotated[Reason, typer.Option(help="Why.")]
+
+
+def revoke(  # noqa: PLR0917 - one parameter for each option of the command
+    p12: Annotated[
+        Path | None,
+        typer.Option("--p12", exists=True, dir_okay=False, help="Key store of the certificate or its pair."),
+    ] = None,
+    serial: Annotated[str | None, typer.Option(help="Serial number; else that of the key store's certificate.")] = None,
+    reason: ReasonOption = "unspecified",
+    password_file: PasswordFile = None,
+    iin: Annotated[str | None, typer.Option(help="Your IIN, where the keys are lost: then PIN and a code.")] = None,
+    pin_file: PinFile = None,
+    dev_inbox: Annotated[bool, typer.Option(help="Read the code from the development profile's inbox.")] = False,
+) -> None:
+    """Revoke a certificate: with either key of its pair, or with your PIN and a code by SMS. It can't be undone."""
+    screen = Screen()
+    if p12 is not None:
+        _with_key(p12, password_file, serial, reason)
+    elif iin is not None and serial is not None:
+        _with_code(iin, pin_file, serial, reason, TerminalPerson(screen), dev_inbox=dev_inbox)
+    else:
+        raise typer.BadParameter("Give --p12 with your key store, or --iin and --serial where the keys are lost.")
+    screen.say("The certificate is revoked.")
+
+
+def _with_key(p12: Path, password_file: Path | None, serial: str | None, reason: Reason) -> None:
+    holding = open_store(p12, password_file)
+    with explained():
+        certificate: x509.Certificate = certificate_of(holding)
+
+    async def go() -> None:
+        named = serial or serial_text(certificate.serial_number)
+        signed = await signed_request(named, reason, holding, utc_now())
+        async with Services.connect(Endpoints()) as services:
+            await services.ca.revoke_signed(signed.request, signed.signature)
+
+    run(go())
+
+
+def _with_code(
+    iin: str, pin_file: Path | None, serial: str, reason: Reason, person: TerminalPerson, *, dev_inbox: bool
+) -> None:
+    pin = secret("PIN", "CITIZEN_PIN", pin_file)
+
+    async def go() -> None:
+        async with Services.connect(Endpoints()) as services:
+            person.inbox = services if dev_inbox else None
+            session = await services.identity.sign_in(iin, pin)
+            await revoke_by_code(services, session, serial, reason, person)
+
+    run(go())
