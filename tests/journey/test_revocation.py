@@ -5,9 +5,12 @@ from cryptography import x509
 from deploy.embedded.people import attach, family_of
 from deploy.embedded.process import Server
 from deploy.embedded.town import Together
+from libs.citizen.cli.person import newest_code
 from libs.citizen.enrolment import KeyPairs
 from libs.citizen.progress import wait_until
+from libs.citizen.revocation import revoke_by_code, signed_request
 from libs.citizen.signing import signer
+from libs.common.values import utc_now
 from tests.journey.steps import at_certificates, authority_is, ended, hanging, refused, serial_of
 from tests.journey.town import WAITING, Town
 
@@ -17,7 +20,8 @@ async def test_an_application_signed_with_a_certificate_revoked_before_the_decis
     eds, session = await town.eds(person), await town.sign_in(person)
     submitted = await town.apply(person, session, eds)
     await reached(town, submitted.application_id, "checked")
-    await town.services.ca.revoke(session.token, serial_of(eds.sign), "keyCompromise")
+    asked = await signed_request(serial_of(eds.sign), "keyCompromise", eds.auth, utc_now())
+    await town.services.ca.revoke_signed(asked.request, asked.signature)
     await reached(town, submitted.application_id, "returned")
     with refused("application.returned"):
         await town.services.kandas.decide(town.officer, submitted.application_id, "p1", "granted")
@@ -31,6 +35,31 @@ async def test_an_application_signed_with_a_certificate_revoked_before_the_decis
     assert (await town.decide(submitted.application_id)).status == "decided"
     signed = (await town.told()).of(submitted.application_id, "kandas.submitted")
     assert [each.value["certificate_serial"] for each in signed] == [serial_of(eds.sign), serial_of(renewed.sign)]
+
+
+async def test_a_citizen_who_lost_the_keys_revokes_with_pin_and_code_and_a_pin_alone_does_not(town: Town) -> None:
+    person = town.person()
+    eds, session = await town.eds(person), await town.sign_in(person)
+    serial = serial_of(eds.sign)
+    with refused("token.wrong_role"):
+        await town.services.ca.revoke(session.token, serial, "keyCompromise")
+    await revoke_by_code(town.services, session, serial, "keyCompromise", Phone(town))
+    told = await town.told()
+    (revoked,) = [each for each in told.all("cert.revoked") if each.value["serial"] == serial]
+    assert revoked.value["reason"] == "keyCompromise"
+    (requested,) = [each for each in told.all("revocation.requested") if each.value["serial"] == serial]
+    assert [each.topic for each in told.all("otp.confirmed") if each.subject == requested.subject] == ["otp.confirmed"]
+    assert serial in await on_the_list(town, {serial})
+
+
+class Phone:
+    """The citizen's phone, which is the development inbox."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+
+    async def code(self, journey_id: str) -> str:
+        return await newest_code(self._town.services, journey_id)
 
 
 async def test_a_second_journey_of_a_citizen_supersedes_the_certificates_of_the_first(town: Town) -> None:
