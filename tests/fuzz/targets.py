@@ -29,7 +29,7 @@ from services.ca import api
 from services.ca.clock import WatchedClock
 from services.ca.hierarchy import TSA
 from services.ca.keys import require_ec
-from services.ca.ocsp_api import ocsp_routes
+from services.ca.ocsp_api import OcspEndpoint
 from services.ca.signature_evidence import Witness
 from services.ca.tsa import TimeStampAuthority
 from services.ca.tsa_api import TimeStamping, tsa_routes
@@ -206,18 +206,19 @@ async def open_desk(authority: CertificationAuthority) -> Desk:
         authority.hierarchy.tsa, require_ec(keystore(authority.directory).load(TSA), TSA), TSA_POLICY, tolerance
     )
     clock = WatchedClock(world.clock, lambda: 0.0, tolerance)
-    witness = Witness(counter.ocsp, counter.service, world.clock)
+    witness = Witness(counter.ocsp, counter.lists, world.clock)
     routers = [
         api.journey_routes(
             counter.service,
             Authenticator(verifier),
             Idempotency(MemoryIdempotencyStore(), KEYRING, "ca", world.clock),
         ),
-        ocsp_routes(counter.ocsp),
         tsa_routes(TimeStamping(stamps, clock, lambda size: bytes(range(1, size + 1)))),
         verification_routes(Verification(authority.trust, witness, world.clock)),
     ]
-    app = create_app("ca", metrics=METRICS, health=Health(), routers=routers)
+    app = create_app(
+        "ca", metrics=METRICS, health=Health(), routers=routers, direct=[OcspEndpoint(counter.ocsp, METRICS)]
+    )
     return Desk(app, counter, identity.journey(JOURNEY, timedelta(days=7)))
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.citizen.keystore import Holding, pack
 from libs.common.values import utc_now
-from services.ca.crl import Edition, Revocation, sign_crl
+from services.ca.crl import Edition, entry, sign_list
 from services.ca.holders import Authority, Organisation, Person, Representative
 from services.ca.issuers import Issuer, PrivateKey
 from services.ca.ocsp import Good, Responder, Revoked, Status
@@ -139,13 +139,14 @@ class Exhibits:
 
     def _list(self, issuer: Issuer) -> x509.CertificateRevocationList:
         revoked = [
-            Revocation(each.certificate.serial_number, self.now - timedelta(seconds=30), x509.ReasonFlags.superseded)
+            entry(each.certificate.serial_number, self.now - timedelta(seconds=30), "superseded")
             for each in self.certificates.values()
             if each.revoked and each.issuer == issuer.label
         ]
         url = self.authority.publication.crl(issuer.label, SHARD)
         edition = Edition(number=1, url=url, this_update=self.now)
-        return sign_crl(revoked, edition, issuer, self.authority.keys[issuer.label])
+        frame = sign_list(revoked, edition, issuer, self.authority.keys[issuer.label])
+        return x509.load_der_x509_crl(b"".join((frame.before, *revoked, frame.after)))
 
     def _write_answers(self) -> None:
         for each in self.certificates.values():
