@@ -20,8 +20,9 @@ from libs.citizen.models import CaptureView, CertificatesView, JourneyTicket, Jo
 from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once_known, wait_until
 from libs.citizen.services import Services
 from libs.citizen.signing import Sign
+from libs.common.contracts.ca import Profile
 from libs.common.values import Clock, utc_now
-from libs.common.vouching import renewal_document
+from libs.common.vouching import vouching_document
 
 _PROFILES: Final = frozenset({"SIGN", "AUTH"})
 _CARD: Final = (Part.DOCUMENT_FRONT, Part.DOCUMENT_BACK)
@@ -208,8 +209,8 @@ class EdsJourney:
     async def _request(self, pairs: KeyPairs) -> None:
         signature = None
         if self.present is not None:
-            journey_id = self.ticket.journey_id
-            signature = await self.present(renewal_document(journey_id, pairs.sign_csr, pairs.auth_csr))
+            requests: dict[Profile, str] = {"SIGN": pairs.sign_csr, "AUTH": pairs.auth_csr}
+            signature = await self.present(vouching_document(self.ticket.journey_id, requests))
         # the same requests under the same key: whatever is repeated, they are taken once
         content = pairs.sign_csr + pairs.auth_csr + (signature or b"").hex()
         key = str(uuid5(UUID(self.ticket.journey_id), content))

@@ -1,6 +1,6 @@
 """HTTP: requests in, certificates out; and what relying parties fetch."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Literal
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -11,6 +11,7 @@ from libs.common.contracts.ca import Profile
 from libs.common.idempotency import Idempotency, Once
 from libs.common.tokens import Authenticator
 from libs.common.values import JourneyId
+from services.ca.domain import Certificate
 from services.ca.hierarchy import Hierarchy
 from services.ca.service import CaService
 
@@ -19,7 +20,7 @@ class RequestForm(BaseModel):
     """Two certificate requests (PKCS#10, PEM), for a key each.
 
     ``signature`` comes with a renewal: detached CMS (DER, base64) by the present SIGN key, over the text of
-    `libs.common.vouching.renewal_document`.
+    `libs.common.vouching.vouching_document`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -67,26 +68,27 @@ def journey_routes(service: CaService, auth: Authenticator, idempotency: Idempot
         journey_id: JourneyId, form: RequestForm, once: Annotated[Once, Depends(idempotency.once)]
     ) -> Response:
         async def take() -> Accepted:
-            await service.request(journey_id, form.sign_csr.encode(), form.auth_csr.encode(), form.signature)
+            await service.request(journey_id, form.sign_csr, form.auth_csr, form.signature)
             return Accepted()
 
         return await once(take, status.HTTP_202_ACCEPTED)
 
     @router.get("")
     async def show(journey_id: JourneyId) -> EnrolmentOut:
-        state, certificates = await service.certificates(journey_id)
-        shown = [
-            CertificateOut(
-                serial=each.serial,
-                profile=each.profile,
-                pem=each.text.value.pem,
-                revoked=each.revoked_at is not None,
-            )
-            for each in certificates
-        ]
-        return EnrolmentOut(state=state, waits_for=_WAITS_FOR.get(state), certificates=shown)
+        return shown(*await service.certificates(journey_id))
 
     return router
+
+
+def shown(state: str, certificates: Sequence[Certificate]) -> EnrolmentOut:
+    """Show an enrolment to its citizen."""
+    out = [
+        CertificateOut(
+            serial=each.serial, profile=each.profile, pem=each.text.value.pem, revoked=each.revoked_at is not None
+        )
+        for each in certificates
+    ]
+    return EnrolmentOut(state=state, waits_for=_WAITS_FOR.get(state), certificates=out)
 
 
 def public_routes(hierarchy: Hierarchy) -> APIRouter:

@@ -22,6 +22,7 @@ from services.ca.clock import WatchedClock
 from services.ca.confirmations import Confirmation
 from services.ca.handlers import Handlers
 from services.ca.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
+from services.ca.intake import Intake
 from services.ca.issuers import PrivateKey
 from services.ca.key_rules import read_blocklist
 from services.ca.keys import EncryptedFiles, KeyStore, require_ec
@@ -29,6 +30,8 @@ from services.ca.ledger import ChainLedger
 from services.ca.ledger_api import ledger_routes
 from services.ca.lists import LEASE_S, RevocationLists
 from services.ca.lists_api import list_routes
+from services.ca.mandates import Mandates
+from services.ca.mandates_api import mandate_routes
 from services.ca.ocsp_api import OcspEndpoint
 from services.ca.ocsp_service import OcspService
 from services.ca.profiles import Publication
@@ -62,6 +65,21 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     ledger = ChainLedger(MongoChain(platform.database, "ledger"), platform.keyring, clock)
     enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
     held = platform.engine.kind(holdings.Holding, "holdings")
+    intake = Intake(
+        enrolments.aggregates,
+        platform.reservations,
+        Vouching(enrolments.aggregates, platform.reservations, hierarchy.trust, clock),
+        clock,
+        blocked_keys=frozenset() if settings.blocked_keys is None else read_blocklist(settings.blocked_keys),
+    )
+    mandates = Mandates(
+        enrolments.aggregates,
+        book=platform.reservations,
+        intake=intake,
+        ledger=ledger,
+        keyring=platform.keyring,
+        clock=clock,
+    )
     statuses = Statuses(MongoRecords(platform.database, "statuses", INDEXED))
     states = platform.engine.kind(shards.Shard, "lists")
     lists = RevocationLists(
@@ -80,10 +98,9 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         lists,
         book=platform.reservations,
         authority=authority,
-        vouching=Vouching(enrolments.aggregates, platform.reservations, hierarchy.trust, clock),
+        intake=intake,
         ledger=ledger,
         clock=clock,
-        blocked_keys=frozenset() if settings.blocked_keys is None else read_blocklist(settings.blocked_keys),
     )
     wishes = platform.engine.kind(Confirmation, "confirmations")
     revocations = Revocations(
@@ -113,6 +130,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         routers=[
             api.journey_routes(service, platform.auth, platform.idempotency),
             revocation_routes(revocations, platform.auth),
+            mandate_routes(mandates, platform.auth, platform.idempotency),
             api.public_routes(hierarchy),
             list_routes(lists, settings.directory / ROOT_LIST, clock),
             verification_routes(Verification(hierarchy.trust, Witness(status.ocsp, lists, clock), clock)),

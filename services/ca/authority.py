@@ -12,17 +12,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
 from libs.common.contracts.ca import CertificateText
-from libs.common.contracts.people import Person
 from libs.common.sealing import Sealed
 from services.ca import crl, holders
 from services.ca.crl import Edition, Frame
-from services.ca.domain import Certificate, IntentRecord, Numbered, Request
+from services.ca.domain import Certificate, Facts, IntentRecord, Numbered, Request
 from services.ca.hierarchy import Hierarchy
 from services.ca.issuance import Intent, prepare, resume
 from services.ca.issuers import PrivateKey, PublicKey, usable_key
 from services.ca.lint import lint
 from services.ca.orders import SERIAL_OCTETS, Order, serial_number
-from services.ca.profiles import PROFILES, Publication
+from services.ca.profiles import ENTITIES, PROFILES, Profile, Publication
 from services.ca.shards import ShardId
 
 Entropy = Callable[[int], bytes]
@@ -43,7 +42,7 @@ class IssuingAuthority:
     shards: int
     entropy: Entropy = secrets.token_bytes
 
-    def intend(self, request: Request, person: Person, now: datetime) -> Intent:
+    def intend(self, request: Request, facts: Facts, now: datetime) -> Intent:
         """Make the order for one request, write and lint what will be signed. No key is used.
 
         Raises:
@@ -52,8 +51,8 @@ class IssuingAuthority:
             LintError: what would be signed breaks the profile.
         """
         order = Order(
-            profile=PROFILES[request.profile],
-            holder=_holder(person),
+            profile=_profile(facts, request.profile),
+            holder=holder_of(facts),
             public_key=_public_key(request),
             serial_number=serial_number(self.entropy(SERIAL_OCTETS)),
             not_before=now.replace(microsecond=0),
@@ -63,11 +62,11 @@ class IssuingAuthority:
         tbs = prepare(order, issuer, self.publication)
         return Intent.of(order, lint(tbs, order, issuer, self.publication), self.publication)
 
-    def sign(self, record: IntentRecord, request: Request, person: Person) -> Certificate:
+    def sign(self, record: IntentRecord, request: Request, facts: Facts) -> Certificate:
         """Sign a recorded intent; again after a crash, it gives the same certificate."""
         intent = Intent.model_validate_json(record.intent)
         issuer = self.hierarchy.generation(intent.issuer).issuer
-        order = intent.order(_holder(person), _public_key(request))
+        order = intent.order(holder_of(facts), _public_key(request))
         signed = resume(intent, order, issuer, self.publication, self.keys[issuer.label])
         text = CertificateText(pem=signed.public_bytes(Encoding.PEM).decode())
         return Certificate(**dict(self.presume(record, request)), text=Sealed(text))
@@ -96,11 +95,11 @@ class IssuingAuthority:
         return crl.sign_list(entries, edition, self.hierarchy.generation(issuer).issuer, self.keys[issuer])
 
 
-def order_of(stored: Numbered, request: Request, person: Person) -> Order:
+def order_of(stored: Numbered, request: Request, facts: Facts) -> Order:
     """Give the order that a stored certificate was made from. No key is used."""
     return Order(
-        profile=PROFILES[stored.profile],
-        holder=_holder(person),
+        profile=_profile(facts, stored.profile),
+        holder=holder_of(facts),
         public_key=_public_key(request),
         serial_number=int(stored.serial, 16),
         not_before=stored.not_before,
@@ -108,10 +107,26 @@ def order_of(stored: Numbered, request: Request, person: Person) -> Order:
     )
 
 
-def _holder(person: Person) -> holders.Person:
-    return holders.Person(
-        iin=person.iin, surname=person.surname, given_name=person.given_name, patronymic=person.patronymic or ""
+def holder_of(facts: Facts) -> holders.Person | holders.Representative:
+    """Give whom the facts say a certificate is for.
+
+    Raises:
+        UnusableNameError: the name cannot stand in a certificate.
+    """
+    if facts.person is None:
+        raise ValueError("an enrolment that is issuing has all its facts")
+    known = facts.person.value
+    person = holders.Person(
+        iin=known.iin, surname=known.surname, given_name=known.given_name, patronymic=known.patronymic or ""
     )
+    if facts.mandate is None:
+        return person
+    entity = facts.mandate.entity.value
+    return holders.Representative(person=person, organisation=entity.name, bin=entity.bin)
+
+
+def _profile(facts: Facts, name: str) -> Profile:
+    return PROFILES[name] if facts.mandate is None else ENTITIES[facts.mandate.role]
 
 
 def _public_key(request: Request) -> PublicKey:

@@ -19,6 +19,7 @@ from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.events import Event
 from libs.common.sealing import Personal, Sealed
+from services.ca.entities import Mandate
 
 Reason = Literal[
     "unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"
@@ -49,12 +50,31 @@ class Facts(_Value):
     face_matched: bool = False
     renewal: bool = False
     """The present key vouches for the new ones, in place of the face."""
+    mandate: Mandate | None = None
+    """The certificate is for acting on behalf of a legal entity."""
 
     @property
     def complete(self) -> bool:
         """Whether all is there: who it is, the phone, the face (but for a renewal), and the Digital ID."""
         seen = self.face_matched or self.renewal
         return self.person is not None and self.citizen_id is not None and self.phone_proven and seen
+
+    @property
+    def vouched(self) -> bool:
+        """Whether requests have to be signed with the citizen's present key."""
+        return self.renewal or self.mandate is not None
+
+    @property
+    def holding(self) -> str | None:
+        """Within what newer certificates supersede older ones: a citizen's own, or those for one legal entity."""
+        if self.citizen_id is None or self.mandate is None:
+            return self.citizen_id
+        return f"{self.citizen_id}/{self.mandate.entity_ref}"
+
+    @property
+    def lapses_at(self) -> datetime | None:
+        """Until when requests are awaited; None where the journey's end says so."""
+        return None if self.mandate is None else self.mandate.lapses_at
 
 
 class Request(_Value):
@@ -194,14 +214,17 @@ def accept(state: EnrolmentState | None, requests: tuple[Request, ...], now: dat
 
 def refuse(state: EnrolmentState | None, reason: str) -> Result | None:
     """Tell that a request cannot be honoured; the citizen may send another. What was accepted before goes on."""
-    return Decision(state, (CertRefused(reason=reason),)) if isinstance(state, Open) else None
+    if not isinstance(state, Open):
+        return None
+    return Decision(state, (CertRefused(reason=reason),), wake_at=state.facts.lapses_at)
 
 
 def give_up(state: EnrolmentState | None, reason: str) -> Result | None:
     """Tell that no certificate can be made for this citizen. Once an intent is on record, see `void` instead."""
     if not isinstance(state, Issuing) or state.intents:
         return None
-    return Decision(Open(facts=state.facts), (CertRefused(reason=reason, final=True),))
+    refused = CertRefused(reason=reason, final=True)
+    return Decision(Open(facts=state.facts), (refused,), wake_at=state.facts.lapses_at)
 
 
 def intend(state: EnrolmentState | None, intents: tuple[Sealed[IntentRecord], ...], now: datetime) -> Result | None:
@@ -286,5 +309,6 @@ def issued_event(holder: Facts, certificate: Certificate) -> CertIssued:
         citizen_id=holder.citizen_id,
         person_ref=holder.person_ref,
         holder=holder.person,
+        acts_for=None if holder.mandate is None else holder.mandate.role,
         certificate=certificate.text,
     )

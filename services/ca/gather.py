@@ -126,12 +126,11 @@ def _looked_at(evidence: Evidence, state: Issued, number: int, stored: Certifica
     slip.stored = hashlib.sha256(signed.public_bytes(Encoding.DER)).hexdigest()
     slip.stored_tbs = hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()
     if state.facts.person is not None and state.facts.person.readable:
-        person, request = state.facts.person.value, state.requests[number]
         slip.troubles += troubles(
             stored,
             signed,
-            request,
-            person,
+            state.requests[number],
+            state.facts,
             issuer=hierarchy.generation(stored.issuer).issuer,
             base_urls=evidence.base_urls,
         )

@@ -8,6 +8,7 @@ from cryptography.x509 import KeyUsage, ObjectIdentifier
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from libs.common import oids
+from libs.common.contracts.ca import EntityRole
 from services.ca.holders import Authority, Organisation, Person, Representative
 
 ANY_POLICY: Final = ObjectIdentifier("2.5.29.32.0")
@@ -136,12 +137,12 @@ def _entity(name: str, role: ObjectIdentifier) -> Profile:
     )
 
 
-ENTITIES: Final = {
-    "ENTITY_HEAD": _entity("ENTITY_HEAD", oids.HEAD),
-    "ENTITY_SIGNER": _entity("ENTITY_SIGNER", oids.SIGNER),
-    "ENTITY_FINANCE": _entity("ENTITY_FINANCE", oids.FINANCE_SIGNER),
-    "ENTITY_PERSONNEL": _entity("ENTITY_PERSONNEL", oids.PERSONNEL),
-    "ENTITY_EMPLOYEE": _entity("ENTITY_EMPLOYEE", oids.EMPLOYEE),
+ENTITIES: Final[dict[EntityRole, Profile]] = {
+    "head": _entity("ENTITY_HEAD", oids.HEAD),
+    "signer": _entity("ENTITY_SIGNER", oids.SIGNER),
+    "finance": _entity("ENTITY_FINANCE", oids.FINANCE_SIGNER),
+    "personnel": _entity("ENTITY_PERSONNEL", oids.PERSONNEL),
+    "employee": _entity("ENTITY_EMPLOYEE", oids.EMPLOYEE),
 }
 """Who signs for a legal entity, one kind for each role."""
 

@@ -56,7 +56,8 @@ def collect(
 
 
 def _intended(act: CertificateIntended) -> Found | None:
-    profile, intent = profile_of(act.profile), Intent.model_validate_json(act.record.value.intent)
+    profile = profile_of(act.profile) if act.mandate is None else "SIGN"
+    intent = Intent.model_validate_json(act.record.value.intent)
     if profile is None or act.citizen_id is None:
         return None
     return Found(
@@ -69,12 +70,16 @@ def _intended(act: CertificateIntended) -> Found | None:
         person=None if act.holder is None else act.holder.value,
         citizen_id=act.citizen_id,
         person_ref=act.person_ref,
+        mandate=act.mandate,
     )
 
 
 def _issued(event: CertIssued, hierarchy: Hierarchy) -> Found | None:
-    """Read what a topic has; events of releases before certificates travelled along cannot bring one back."""
-    if event.certificate is None or not event.certificate.readable:
+    """Read what a topic has; events of releases before certificates travelled along cannot bring one back.
+
+    Neither can those of certificates for a legal entity: only the ledger knows their mandate.
+    """
+    if event.certificate is None or not event.certificate.readable or event.acts_for is not None:
         return None
     try:
         signed = x509.load_pem_x509_certificate(event.certificate.value.pem.encode())

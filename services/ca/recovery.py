@@ -22,6 +22,7 @@ from libs.common.events import Event
 from libs.common.sealing import Sealed
 from services.ca import domain
 from services.ca.domain import Certificate, Certified, EnrolmentState, Facts, Issued, Issuing, Numbered, Reason, Request
+from services.ca.entities import Mandate
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Found:
     person: Person | None
     citizen_id: str
     person_ref: str | None
+    mandate: Mandate | None = None
     revoked: tuple[datetime, Reason] | None = None
 
 
@@ -84,6 +86,7 @@ def recover(
         citizen_id=found[0].citizen_id,
         phone_proven=True,
         face_matched=True,
+        mandate=found[0].mandate,
     )
     requests = tuple(request_of(each) for each in found)
     if all(each.signed for each in found):

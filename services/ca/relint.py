@@ -7,10 +7,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from libs.common.contracts.people import Person
 from libs.common.der import serial_text
 from services.ca.authority import order_of
-from services.ca.domain import Certificate, Request
+from services.ca.domain import Certificate, Facts, Request
 from services.ca.holders import UnusableNameError
 from services.ca.issuers import Issuer
 from services.ca.lint import LintError, lint
@@ -21,7 +20,7 @@ def troubles(
     stored: Certificate,
     signed: x509.Certificate,
     request: Request,
-    person: Person,
+    facts: Facts,
     *,
     issuer: Issuer,
     base_urls: Iterable[str],
@@ -40,7 +39,7 @@ def troubles(
     found: tuple[str, ...] = ()
     for publication in _publications(base_urls, signed):
         try:
-            order = order_of(stored, request, person)
+            order = order_of(stored, request, facts)
             lint(signed.tbs_certificate_bytes, order, issuer, publication)
         except LintError as error:
             found = error.findings

@@ -74,7 +74,7 @@ class Citizen(Frozen):
 def may_renew(state: Citizen, now: datetime) -> bool:
     """Tell whether the citizen holds a certificate for signing that is good now, as far as the cabinet knows."""
     return any(
-        each.profile == "SIGN" and each.serial not in state.revoked and now <= each.not_after
+        each.profile == "SIGN" and each.acts_for is None and each.serial not in state.revoked and now <= each.not_after
         for each in state.certificates
     )
 

@@ -46,7 +46,10 @@ def add_certificate(certificates: tuple[Certificate, ...], issued: CertIssued) -
     """Add a certificate, once."""
     if any(each.serial == issued.serial for each in certificates):
         return certificates
-    return (*certificates, Certificate(serial=issued.serial, profile=issued.profile, not_after=issued.not_after))
+    certificate = Certificate(
+        serial=issued.serial, profile=issued.profile, not_after=issued.not_after, acts_for=issued.acts_for
+    )
+    return (*certificates, certificate)
 
 
 def add_serial(serials: tuple[str, ...], serial: str) -> tuple[str, ...]:

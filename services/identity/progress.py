@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.contracts.ca import Profile
+from libs.common.contracts.ca import EntityRole, Profile
 from libs.common.contracts.identity import Outcome
 from services.identity.states import Certificate, Closed, Entry, JourneyState, McbWanted, Open, Rules
 
@@ -26,6 +26,7 @@ class CertificateView(BaseModel):
     not_after: datetime
     revoked: bool
     expiring: bool = False
+    acts_for: EntityRole | None = None
 
 
 class JourneyView(BaseModel):
@@ -128,6 +129,7 @@ def certificate_views(
             not_after=each.not_after,
             revoked=each.serial in revoked,
             expiring=each.serial in expiring and each.serial not in revoked,
+            acts_for=each.acts_for,
         )
         for each in certificates
     )

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.contracts.ca import Profile
+from libs.common.contracts.ca import EntityRole, Profile
 from libs.common.contracts.identity import Outcome, Purpose
 from libs.common.contracts.people import Contact, Person
 from libs.common.sealing import Personal, Sealed
@@ -71,11 +71,15 @@ class Entry(Frozen):
 
 
 class Certificate(Frozen):
-    """A certificate as the cabinet lists it. ``serial`` is lower-case hexadecimal."""
+    """A certificate as the cabinet lists it. ``serial`` is lower-case hexadecimal.
+
+    ``acts_for``: the role in which the citizen signs for a legal entity with it; None for a personal one.
+    """
 
     serial: str
     profile: Profile
     not_after: datetime
+    acts_for: EntityRole | None = None
 
 
 class Hint(Frozen):

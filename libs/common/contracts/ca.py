@@ -8,6 +8,8 @@ from libs.common.events import Event
 from libs.common.sealing import Personal, Sealed
 
 Profile = Literal["SIGN", "AUTH"]
+EntityRole = Literal["head", "signer", "finance", "personnel", "employee"]
+"""In which role somebody signs for a legal entity."""
 
 
 class CertificateText(Personal):
@@ -20,6 +22,8 @@ class CertificateText(Personal):
 
 class CertIssued(Event):
     """A certificate was signed, stored and can be fetched. ``certificate`` is missing in events of earlier releases.
+
+    ``acts_for``: the certificate names a legal entity too, and this is the holder's role there; it is no personal one.
 
     ``serial``, ``key_id`` (subject key identifier) and ``issuer_key_id`` are lower-case hexadecimal.
     """
@@ -36,6 +40,7 @@ class CertIssued(Event):
     person_ref: str
     holder: Sealed[Person]
     certificate: Sealed[CertificateText] | None = None
+    acts_for: EntityRole | None = None
 
 
 class CertExpiring(Event):

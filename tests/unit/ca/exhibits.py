@@ -172,6 +172,6 @@ class Exhibits:
 def holder_of(profile: Profile) -> Person | Representative | Organisation | Authority:
     if profile in {OCSP_RESPONDER, TSA}:
         return AUTHORITY
-    if profile.name in ENTITIES:
+    if profile in ENTITIES.values():
         return REPRESENTATIVE
     return ORGANISATION if profile is ORGANISATION_SEAL else PERSON

@@ -34,9 +34,11 @@ from services.ca import domain, holdings, shards
 from services.ca.authority import IssuingAuthority
 from services.ca.confirmations import Confirmation
 from services.ca.handlers import Handlers
+from services.ca.intake import Intake
 from services.ca.issuers import PrivateKey
 from services.ca.ledger import ChainLedger
 from services.ca.lists import RevocationLists
+from services.ca.mandates import Mandates
 from services.ca.revocation import Revocations
 from services.ca.service import CaService
 from services.ca.statuses import Statuses
@@ -87,9 +89,9 @@ def csr(private: PrivateKey) -> str:
 
 
 @cache
-def csrs(first: int = 1) -> tuple[bytes, bytes]:
+def csrs(first: int = 1) -> tuple[str, str]:
     """Requests for keys ``first`` and the one after it."""
-    return csr(key(first)).encode(), csr(key(first + 1)).encode()
+    return csr(key(first)), csr(key(first + 1))
 
 
 def holding_of(certificate: domain.Certificate, number: int) -> Holding:
@@ -217,6 +219,9 @@ class Office:
         self.holdings = self.engine.kind(holdings.Holding, "holdings")
         self.list_kind = self.engine.kind(shards.Shard, "lists")
         self.ledger = ChainLedger(FaultyChain(world.chain, self.faults), KEYRING, world.clock)
+        book = FaultyBook(world.book, self.faults)
+        vouching = Vouching(self.enrolments.aggregates, world.book, authority.trust, world.clock)
+        intake = Intake(self.enrolments.aggregates, book, vouching, world.clock, blocked_keys=blocked_keys)
         self.statuses = Statuses(FaultyRecords(world.records.setdefault("statuses", MemoryRecords()), self.faults))
         self.lists = RevocationLists(
             self.list_kind.aggregates,
@@ -242,12 +247,19 @@ class Office:
             self.holdings.aggregates,
             self.statuses,
             self.lists,
-            book=FaultyBook(world.book, self.faults),
+            book=book,
             authority=self.issuing,
-            vouching=Vouching(self.enrolments.aggregates, world.book, authority.trust, world.clock),
+            intake=intake,
             ledger=self.ledger,
             clock=world.clock,
-            blocked_keys=blocked_keys,
+        )
+        self.mandates = Mandates(
+            self.enrolments.aggregates,
+            book=book,
+            intake=intake,
+            ledger=self.ledger,
+            keyring=KEYRING,
+            clock=world.clock,
         )
         self.timers: tuple[tuple[Kind, Timers], ...] = (
             (self.enrolments, self.engine.timers(self.enrolments, self.service.wake)),

@@ -1,6 +1,7 @@
 """What citizens, clerks and relying parties are answered, with real tokens."""
 
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,13 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from libs.citizen.signing import sign_detached
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.idempotency import Idempotency
 from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
+from libs.common.vouching import vouching_document
 from services.ca import api
 from services.ca.lists_api import list_routes
+from services.ca.mandates_api import mandate_routes
 from services.ca.revocation_api import revocation_routes
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.judges import run
@@ -33,15 +37,18 @@ from tests.unit.ca.office import (
     METRICS,
     NEWER,
     STARTED,
+    STRANGER,
     Office,
     World,
     closed,
+    csr,
     csrs,
+    holding_of,
     key,
 )
 
 URL = f"/v1/journeys/{JOURNEY}/certificates"
-FORM = {"sign_csr": csrs()[0].decode(), "auth_csr": csrs()[1].decode()}
+FORM = {"sign_csr": csrs()[0], "auth_csr": csrs()[1]}
 IDENTITY, STAFF = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 
 Headers = Callable[..., dict[str, str]]
@@ -75,6 +82,7 @@ async def http(
     routers = [
         api.journey_routes(office.service, auth, idempotency),
         revocation_routes(office.revocations, auth),
+        mandate_routes(office.mandates, auth, idempotency),
         api.public_routes(authority.hierarchy),
         list_routes(office.lists, authority.directory / "root-crl.pem", world.clock),
     ]
@@ -100,6 +108,10 @@ def staff_member(world: World, role: str) -> dict[str, str]:
     now = int(world.now.timestamp())
     claims = {"iss": "staff", "sub": "staff-7", "role": role, "region": "KZ-75", "iat": now, "exp": now + 600}
     return {"Authorization": f"Bearer {jwt.encode(claims, STAFF, algorithm='EdDSA', headers={'kid': 'key-2'})}"}
+
+
+def once() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid4())}
 
 
 async def test_requests_are_taken_and_the_two_certificates_fetched_by_their_journey(
@@ -152,7 +164,7 @@ async def test_other_keys_and_a_journey_that_is_over_are_told_apart(
 ) -> None:
     await office.opened()
     await http.post(URL, json=FORM, headers=mine())
-    other = {"sign_csr": csrs(3)[0].decode(), "auth_csr": csrs(3)[1].decode()}
+    other = {"sign_csr": csrs(3)[0], "auth_csr": csrs(3)[1]}
     refused = await http.post(URL, json=other, headers=mine())
     assert (refused.status_code, refused.json()["key"]) == (409, "enrolment.other_keys")
     await office.tell(closed("failed"))
@@ -162,7 +174,7 @@ async def test_other_keys_and_a_journey_that_is_over_are_told_apart(
 
 def forged() -> str:
     """A request whose signature is not by the key it holds."""
-    der = bytearray(x509.load_pem_x509_csr(csrs()[0]).public_bytes(Encoding.DER))
+    der = bytearray(x509.load_pem_x509_csr(csrs()[0].encode()).public_bytes(Encoding.DER))
     der[-1] ^= 1
     return x509.load_der_x509_csr(bytes(der)).public_bytes(Encoding.PEM).decode()
 
@@ -296,3 +308,38 @@ async def test_the_root_s_own_revocation_list_stands_where_the_issuing_certifica
     root_key = authority.hierarchy.root.public_key()
     assert isinstance(root_key, ec.EllipticCurvePublicKey)
     assert crl.is_signature_valid(root_key)
+
+
+async def test_a_clerk_confirms_a_mandate_and_the_citizen_gets_its_certificate_over_http(
+    office: Office, http: httpx.AsyncClient, tokens: TokenIssuer
+) -> None:
+    clerk, own = staff_member(office.world, "clerk") | once(), citizen(tokens) | once()
+    sign, _ = await office.issued()
+    form = {
+        "person_serial": sign.serial,
+        "entity_name": "«Жұлдыз» ЖШС",
+        "entity_bin": "000740000728",
+        "role": "head",
+        "basis": "register extract 10100123",
+    }
+    assert (await http.post("/v1/mandates", json=form, headers=own)).status_code == 403
+    malformed = await http.post("/v1/mandates", json=form | {"entity_bin": "1"}, headers=clerk)
+    assert malformed.status_code == 422
+    confirmed = await http.post("/v1/mandates", json=form, headers=clerk | once())
+    assert confirmed.status_code == 201
+    mandate = confirmed.json()["mandate_id"]
+    requested = csr(key(21))
+    signature = await sign_detached(
+        vouching_document(mandate, {"SIGN": requested}), holding_of(sign, 1), office.world.now
+    )
+    body = {"csr": requested, "signature": b64encode(signature).decode()}
+    url = f"/v1/mandates/{mandate}/certificates"
+    assert (await http.post(url, json=body, headers=clerk)).status_code == 403
+    assert (await http.post(url, json=body, headers=citizen(tokens, STRANGER) | once())).status_code == 404
+    assert (await http.post(url, json=body, headers=own)).status_code == 202
+    await office.wake_due()
+    shown = (await http.get(url, headers=own)).json()
+    assert (shown["state"], [each["profile"] for each in shown["certificates"]]) == ("issued", ["SIGN"])
+    withdrawn = await http.post(f"/v1/mandates/{mandate}/withdraw", headers=clerk)
+    assert withdrawn.status_code == 202
+    assert (await http.get(url, headers=own)).json()["certificates"][0]["revoked"] is True

@@ -293,7 +293,7 @@ async def test_a_bad_request_after_good_ones_does_not_undo_what_was_accepted(wor
     await office.opened()
     await office.service.request(JOURNEY, *csrs())
     with pytest.raises(Refused):
-        await office.service.request(JOURNEY, b"no request", csrs()[1])
+        await office.service.request(JOURNEY, "no request", csrs()[1])
     await office.wake_due()
     assert len(await office.certificates()) == 2
     assert not world.told("cert.refused")
@@ -313,7 +313,7 @@ async def test_keys_sent_before_the_time_or_after_the_end_stay_free_for_another_
 async def test_a_key_certified_in_another_journey_is_refused_whatever_it_is_for(world: World, office: Office) -> None:
     await office.issued()
     await office.opened(NEWER)
-    fresh, auth_used = csr(key(7)).encode(), csrs()[1]
+    fresh, auth_used = csr(key(7)), csrs()[1]
     for pair in ((auth_used, fresh), (fresh, csrs()[0])):
         with pytest.raises(Refused) as error:
             await office.service.request(NEWER, *pair)
@@ -341,13 +341,13 @@ async def test_a_key_on_the_blocklist_is_refused_and_the_citizen_may_send_anothe
 @pytest.mark.parametrize(
     ("pair", "reason"),
     [
-        ((b"no request", csrs()[1]), "csr.malformed"),
+        (("no request", csrs()[1]), "csr.malformed"),
         ((csrs()[0], csrs()[0]), "csr.same_key_twice"),
-        ((csrs()[0], b"x" * 10_000), "csr.malformed"),
+        ((csrs()[0], "x" * 10_000), "csr.malformed"),
     ],
 )
 async def test_a_bad_request_is_told_and_the_citizen_may_send_a_better_one(
-    world: World, office: Office, pair: tuple[bytes, bytes], reason: str
+    world: World, office: Office, pair: tuple[str, str], reason: str
 ) -> None:
     await office.opened()
     with pytest.raises(Refused) as error:

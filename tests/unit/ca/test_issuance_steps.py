@@ -12,7 +12,7 @@ from libs.common.documents import Document, Outgoing
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from services.ca import authority as authority_module
 from services.ca import domain, issuance
-from services.ca import service as service_module
+from services.ca import intake as intake_module
 from services.ca.profiles import Publication
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.office import FACTS, JOURNEY, LEASE, Office, World, closed, csrs
@@ -163,7 +163,7 @@ def scene(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sc
     monkeypatch.setattr(issuance, "sign", signing)
     monkeypatch.setattr(MemoryReservations, "take", taking)
     for module, name, steps in (
-        (service_module, "parse", STEPS[1:3]),
+        (intake_module, "parse", STEPS[1:3]),
         (authority_module, "prepare", STEPS[6:8]),
         (authority_module, "lint", STEPS[8:10]),
     ):

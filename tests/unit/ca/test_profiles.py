@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common import oids
+from libs.common.contracts.ca import EntityRole
 from services.ca.holders import Person
 from services.ca.issuers import PublicKey
 from services.ca.profiles import AUTH, ENTITIES, OCSP_RESPONDER, ORGANISATION_SEAL, PROFILES, SIGN, TSA, Profile
@@ -23,7 +24,9 @@ LONG = Person(iin="061211600012", surname="ҚОЖАХМЕТҰЛЫ-НҰРСҰЛТ
 
 
 ETSI = {
-    **dict.fromkeys((SIGN.name, AUTH.name, *ENTITIES), "NCP-NATURAL-PERSON-CERTIFICATE"),
+    **dict.fromkeys(
+        (SIGN.name, AUTH.name, *(each.name for each in ENTITIES.values())), "NCP-NATURAL-PERSON-CERTIFICATE"
+    ),
     ORGANISATION_SEAL.name: "NCP-LEGAL-PERSON-CERTIFICATE",
 }
 """What pkilint takes each kind for; responders and time-stamps are no subject of ETSI EN 319 412."""
@@ -129,23 +132,23 @@ def test_a_persons_certificate_says_what_for_who_how_identified_and_by_which_pol
 
 
 @pytest.mark.parametrize(
-    ("name", "role"),
+    ("role", "oid"),
     [
-        ("ENTITY_HEAD", "1.2.398.3.3.4.1.2.1"),
-        ("ENTITY_SIGNER", "1.2.398.3.3.4.1.2.2"),
-        ("ENTITY_FINANCE", "1.2.398.3.3.4.1.2.3"),
-        ("ENTITY_PERSONNEL", "1.2.398.3.3.4.1.2.4"),
-        ("ENTITY_EMPLOYEE", "1.2.398.3.3.4.1.2.5"),
+        ("head", "1.2.398.3.3.4.1.2.1"),
+        ("signer", "1.2.398.3.3.4.1.2.2"),
+        ("finance", "1.2.398.3.3.4.1.2.3"),
+        ("personnel", "1.2.398.3.3.4.1.2.4"),
+        ("employee", "1.2.398.3.3.4.1.2.5"),
     ],
 )
 def test_who_acts_for_a_legal_entity_is_named_with_it_and_with_the_role(
-    authority: CertificationAuthority, name: str, role: str
+    authority: CertificationAuthority, role: EntityRole, oid: str
 ) -> None:
-    certificate = authority.issue(authority.order(KEYS["P-256"], ENTITIES[name], REPRESENTATIVE))
+    certificate = authority.issue(authority.order(KEYS["P-256"], ENTITIES[role], REPRESENTATIVE))
 
     extended = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     policies = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
-    assert [oid.dotted_string for oid in extended] == ["1.3.6.1.5.5.7.3.4", "1.2.398.3.3.4.1.2", role]
+    assert [each.dotted_string for each in extended] == ["1.3.6.1.5.5.7.3.4", "1.2.398.3.3.4.1.2", oid]
     assert [item.policy_identifier.dotted_string for item in policies] == ["1.2.398.3.3.2.1"]
     assert certificate.subject.rfc4514_string({x509.NameOID.SERIAL_NUMBER: "SERIALNUMBER"}) == (
         "CN=СЕРІКҚЫЗЫ АЙГҮЛ,2.5.4.42=МҰРАТҚЫЗЫ,2.5.4.4=СЕРІКҚЫЗЫ,SERIALNUMBER=IIN830717350867,"
@@ -169,7 +172,16 @@ def test_a_certificate_is_valid_for_its_whole_year_to_the_second(authority: Cert
 
 
 def test_profiles_are_found_by_their_name() -> None:
-    assert set(PROFILES) == {"ROOT", "ISSUING", "SIGN", "AUTH", *ENTITIES, "ORGANISATION_SEAL", "OCSP_RESPONDER", "TSA"}
+    assert set(PROFILES) == {
+        "ROOT",
+        "ISSUING",
+        "SIGN",
+        "AUTH",
+        *(each.name for each in ENTITIES.values()),
+        "ORGANISATION_SEAL",
+        "OCSP_RESPONDER",
+        "TSA",
+    }
     assert all(PROFILES[name].name == name for name in PROFILES)
     assert oids.IDENTIFIED_BY_DIGITAL_ID not in ORGANISATION_SEAL.extended_key_usage
 

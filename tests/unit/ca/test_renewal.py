@@ -7,7 +7,7 @@ import pytest
 from libs.citizen.keystore import Holding
 from libs.citizen.signing import sign_detached
 from libs.common.errors import Refused
-from libs.common.vouching import renewal_document
+from libs.common.vouching import vouching_document
 from services.ca import domain
 from tests.unit.ca.authority import NOW, CertificationAuthority
 from tests.unit.ca.office import (
@@ -51,8 +51,8 @@ async def present(world: World, office: Office) -> Holding:
 
 
 async def signed(world: World, holding: Holding, journey: str = NEWER, first_key: int = 3) -> bytes:
-    sign_csr, auth_csr = csrs(first_key)
-    return await sign_detached(renewal_document(journey, sign_csr.decode(), auth_csr.decode()), holding, world.now)
+    sign, auth = csrs(first_key)
+    return await sign_detached(vouching_document(journey, {"SIGN": sign, "AUTH": auth}), holding, world.now)
 
 
 async def refused(office: Office, signature: bytes | None) -> str:

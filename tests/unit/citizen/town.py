@@ -22,7 +22,7 @@ from starlette.routing import Route
 from libs.common.cms import verify_detached
 from libs.common.errors import Refused
 from libs.common.trust import TrustAnchors
-from libs.common.vouching import renewal_document
+from libs.common.vouching import vouching_document
 from tests.unit.citizen.authority import IIN, Authority, pem
 
 CODE = "428913"
@@ -373,7 +373,7 @@ class Town:
         if "certificates" not in journey.steps:
             raise Refused("enrolment.not_open", "Choose a PIN first.", 409)
         if journey.renewal:
-            document = renewal_document(journey.id, form["sign_csr"], form["auth_csr"])
+            document = vouching_document(journey.id, {"SIGN": form["sign_csr"], "AUTH": form["auth_csr"]})
             trust = TrustAnchors([self.authority.root], [self.authority.issuing])
             verify_detached(b64decode(form["signature"]), document, trust, datetime.now(UTC))
         for purpose in ("SIGN", "AUTH"):

@@ -159,7 +159,14 @@ async def test_a_journey_shows_step_by_step_whom_it_waits_for(town: Town, http: 
         None,
     )
     assert shown["certificates"] == [
-        {"serial": serial, "profile": profile, "not_after": "2027-03-02T12:00:00Z", "revoked": False, "expiring": False}
+        {
+            "serial": serial,
+            "profile": profile,
+            "not_after": "2027-03-02T12:00:00Z",
+            "revoked": False,
+            "expiring": False,
+            "acts_for": None,
+        }
         for serial, profile in (("aa01", "SIGN"), ("bb02", "AUTH"))
     ]
 

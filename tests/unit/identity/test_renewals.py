@@ -75,6 +75,15 @@ async def test_who_holds_no_good_certificate_for_signing_can_not_renew(town: Tow
     assert await refused(town, citizen_id) == "renewal.no_certificate"
 
 
+async def test_a_certificate_for_a_legal_entity_is_in_the_cabinet_and_is_nothing_to_renew_by(town: Town) -> None:
+    citizen_id = await holder(town)
+    acting = issued("SIGN", "ee05", citizen_id).model_copy(update={"acts_for": "head"})
+    await town.tell(acting, "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4b01", "acting")
+    assert [each.acts_for for each in (await town.accounts.cabinet(citizen_id)).certificates] == [None, None, "head"]
+    await town.tell(revoked("aa01", citizen_id=citizen_id))
+    assert await refused(town, citizen_id) == "renewal.no_certificate"
+
+
 async def test_a_certificate_that_ended_can_not_be_renewed(town: Town) -> None:
     citizen_id = await holder(town)
     town.now = NOON + timedelta(days=400)
