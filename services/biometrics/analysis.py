@@ -13,17 +13,18 @@ from typing import cast, get_args
 
 import cv2
 
-from services.biometrics import decode, quality, video
+from services.biometrics import decode, pdf, quality, video
 from services.biometrics.challenge import ACTIONS, Action
 from services.biometrics.decode import GuidanceKey, Picture, UndecodableError
 from services.biometrics.document import DOCUMENT, DocumentReader
 from services.biometrics.embedding import OnnxEmbedder, from_bytes, to_bytes
-from services.biometrics.face import FaceFinder
+from services.biometrics.face import Face, FaceFinder
 from services.biometrics.limits import Limit, Measures
 from services.biometrics.liveness import LIVENESS, Verdict, examine
 from services.biometrics.models import single_thread, verify
 from services.biometrics.observation import observe
 from services.biometrics.pad import OnnxPad, PadModel
+from services.biometrics.quad import frame_around, is_document
 from services.biometrics.quality import SELFIE
 from services.biometrics.reports import (
     ClipReport,
@@ -107,7 +108,7 @@ def _judged_selfie(data: bytes, *, embed: bool, any_quality: bool = False) -> Se
     if len(faces) != 1:
         return _selfie([_not_one_face(picture, len(faces))], {"SingleFacePresent": 0.0})
     measures = quality.measure(picture, faces[0])
-    guidance = [] if any_quality else quality.judge(measures)
+    guidance = [] if any_quality else [*_not_a_person(picture, faces[0]), *quality.judge(measures)]
     if guidance or not embed:
         return _selfie(guidance, measures)
     chip = tools.embedder.align(picture, faces[0])
@@ -121,7 +122,18 @@ def _selfie(guidance: list[GuidanceKey], measures: Measures, embedding: bytes | 
         profile=SELFIE.version,
         model=_loaded().embedder.card.id,
         embedding=embedding,
+        advice=() if guidance else tuple(quality.advise(measures)),
     )
+
+
+def _not_a_person(picture: Picture, face: Face) -> list[GuidanceKey]:
+    """Notice a card or a photograph held before the camera by its edges. One that fills the picture is not noticed."""
+    frame = frame_around(picture, face.points[:, :2])
+    if frame is None:
+        return []
+    return [
+        GuidanceKey("selfie.is_a_document" if is_document(frame, face.points[:, :2]) else "selfie.photo_of_a_photo")
+    ]
 
 
 def _not_one_face(picture: Picture, faces: int) -> GuidanceKey:
@@ -180,12 +192,15 @@ def _actions(challenge: Sequence[str]) -> tuple[Action, ...]:
 
 
 def analyse_document(pictures: list[bytes]) -> DocumentReport:
-    """Read an identity document from one or two pictures (both sides, or one that shows all there is to see)."""
+    """Read an identity document from one or two files: JPEG, PNG or WebP pictures, or PDF of at most two pages.
+
+    They show both sides of a card, a passport's page, or all there is to see in one picture.
+    """
     tools = _loaded()
     if len(pictures) not in {1, 2}:
         return _document([GuidanceKey("document.one_or_two_pictures")], {})
     try:
-        decoded = [decode.picture(data, _DOCUMENT_SIDE) for data in pictures]
+        decoded = [picture for data in pictures for picture in _shown(data)]
     except UndecodableError as error:
         return _document([error.key], {})
     reading = tools.document.read(decoded)
@@ -198,6 +213,12 @@ def analyse_document(pictures: list[bytes]) -> DocumentReport:
         portrait_jpeg=None if reading.portrait is None else _jpeg(reading.portrait),
         mrz=reading.mrz,
     )
+
+
+def _shown(data: bytes) -> list[Picture]:
+    if data.startswith(pdf.START):
+        return pdf.pages(data, _DOCUMENT_SIDE)
+    return [decode.picture(data, _DOCUMENT_SIDE)]
 
 
 def _document(guidance: list[GuidanceKey], measures: Measures) -> DocumentReport:

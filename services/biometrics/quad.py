@@ -16,7 +16,8 @@ _FORMATS = ((85.60, 53.98), (125.0, 88.0))
 _ASPECTS = tuple(width / height for width, height in _FORMATS)
 _FINENESS = 12
 """Pixels a millimetre: OCR-B's characters, 2.54 mm apart, come out 30 pixels apart in both formats."""
-_SMALL = 800
+_SMALL, _COARSE = 800, 400
+_FILLED, _MIDDLE = 0.9, 0.34
 _LEAST_AREA, _MOST_AREA = 0.08, 0.97
 _WORST_ASPECT = 0.35
 _SMALL_PART, _CUT_ASPECT = 0.35, 0.04
@@ -51,9 +52,47 @@ def rectified(picture: Picture, quad: Quad) -> Picture:
     return np.asarray(cv2.warpPerspective(picture, view, size, flags=cv2.INTER_LINEAR), np.uint8)
 
 
-def _candidates(picture: Picture) -> Iterator[tuple[float, Quad]]:
-    """Yield quadrilaterals of about a card's shape with a score: large, rectangular, of the right aspect."""
-    scale = min(1.0, _SMALL / max(picture.shape[:2]))
+def frame_around(picture: Picture, points: NDArray[np.float64]) -> Quad | None:
+    """Return the outermost edge of a print, a screen or a card that these points of a face lie in, or nothing.
+
+    All four of its sides are seen, wholly inside the picture and filled: behind a living person, shoulders break the
+    edge of a window or of a door.
+
+    Args:
+        picture: RGB.
+        points: n × 2, pixels.
+    """  # noqa: RUF002 - a product of sizes
+    corners = np.array([points.min(axis=0), points.max(axis=0)], np.float32)
+    frames = [
+        quad
+        for _, quad in _candidates(picture, _COARSE, _FILLED)
+        if all(cv2.pointPolygonTest(quad, (float(x), float(y)), measureDist=False) > 0 for x, y in corners)
+        and not _touches(quad, picture.shape)
+    ]
+    return max(frames, key=cv2.contourArea, default=None)
+
+
+def is_document(quad: Quad, points: NDArray[np.float64]) -> bool:
+    """Tell a card or a page, whose portrait stands at one end, from a picture of a person, who stands in the middle."""
+    along = quad[1] - quad[0]
+    place = float((points.mean(axis=0) - quad[0]) @ along / (along @ along))
+    return not _MIDDLE <= place <= 1 - _MIDDLE
+
+
+def _touches(quad: Quad, size: tuple[int, ...]) -> bool:
+    low, high = quad.min(), (np.array([size[1], size[0]]) - quad).min()
+    return bool(min(low, high) < 0.01 * max(size))
+
+
+def _candidates(picture: Picture, longest: int = _SMALL, filled: float = 0.0) -> Iterator[tuple[float, Quad]]:
+    """Yield quadrilaterals of about a card's shape with a score: large, rectangular, of the right aspect.
+
+    Args:
+        picture: RGB.
+        longest: It is looked at with its longer side scaled down to so many pixels.
+        filled: How much of a quadrilateral its outline encloses at least.
+    """
+    scale = min(1.0, longest / max(picture.shape[:2]))
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     area = small.shape[0] * small.shape[1]
     for channel in cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2LAB)):
@@ -65,7 +104,7 @@ def _candidates(picture: Picture) -> Iterator[tuple[float, Quad]]:
                     continue  # most contours are specks
                 hull = cv2.convexHull(contour)
                 size = cv2.contourArea(hull)
-                if not _LEAST_AREA * area < size < _MOST_AREA * area:
+                if not _LEAST_AREA * area < size < _MOST_AREA * area or cv2.contourArea(contour) < filled * size:
                     continue
                 corners = cv2.approxPolyDP(hull, 0.03 * cv2.arcLength(hull, closed=True), closed=True)
                 if len(corners) != 4:  # noqa: PLR2004 - a quadrilateral

@@ -29,26 +29,29 @@ class QualityProfile:
 
     Attributes:
         version: Changes whenever a limit or a measure does.
-        eye_distance: Least InterEyeDistance, pixels.
+        eye_distance: Least InterEyeDistance, pixels; and what to aim for.
+        in_picture: Least FaceInPicture, share of the face's points that lie in the picture.
         head_size: Least and most HeadSize, face height over picture height.
         off_centre: Most HeadOffCentre, fraction of the picture's side.
         luminance: Least and most LuminanceMean, 0 to 1.
-        exposure: Most UnderExposure and OverExposure, fraction of the face.
+        exposure: Most UnderExposurePrevention and OverExposurePrevention, fraction of the face that is too dark or
+            too bright (OFIQ's measures before they are turned into scores).
         dynamic_range: Least DynamicRange, bits of entropy.
         uniformity: Least IlluminationUniformity, 0 to 1.
-        sharpness: Least Sharpness.
+        sharpness: Least Sharpness; and what to aim for.
         angle: Most HeadPose yaw, pitch or roll, degrees either way.
     """
 
-    version: str = "selfie-1"
-    eye_distance: float = 60
+    version: str = "selfie-2"
+    eye_distance: tuple[float, float] = (60, 90)
+    in_picture: float = 0.97
     head_size: tuple[float, float] = (0.30, 0.65)
     off_centre: float = 0.10
     luminance: tuple[float, float] = (0.20, 0.80)
     exposure: float = 0.35
     dynamic_range: float = 6.0
     uniformity: float = 0.58
-    sharpness: float = 20
+    sharpness: tuple[float, float] = (20, 40)
     angle: float = 15
 
 
@@ -68,9 +71,11 @@ def measure(picture: Picture, face: Face) -> Measures:
         "InterEyeDistance": face.eye_distance,
         "HeadSize": float((bounds[3] - bounds[1]) / height),
         "HeadOffCentre": float(np.abs(centre).max()),
+        "FaceInPicture": float(((face.points[:, :2] >= 0) & (face.points[:, :2] < [width, height])).all(axis=1).mean()),
+        **_margins(face, width, height),
         "LuminanceMean": float(values.mean() / 255),
-        "UnderExposure": float((values <= _DARK).mean()),
-        "OverExposure": float((values >= _BRIGHT).mean()),
+        "UnderExposurePrevention": float((values <= _DARK).mean()),
+        "OverExposurePrevention": float((values >= _BRIGHT).mean()),
         "DynamicRange": _entropy(values),
         "IlluminationUniformity": _common(luminance[left], luminance[right]),
         "Sharpness": float(laplacian[left | right].var()),
@@ -87,7 +92,7 @@ def judge(measures: Measures, profile: QualityProfile = SELFIE) -> list[Guidance
     Sharpness is judged only where the light is right: a dark face looks blurred too.
     """
     found = [*_place(measures, profile), *_light(measures, profile)]
-    if measures["Sharpness"] < profile.sharpness and not any(key in _LIGHT for key in found):
+    if measures["Sharpness"] < profile.sharpness[0] and not any(key in _LIGHT for key in found):
         found.append("selfie.blurred")
     angles = (measures[f"HeadPose{name}"] for name in ("Yaw", "Pitch", "Roll"))
     if any(abs(angle) > profile.angle for angle in angles):
@@ -95,9 +100,35 @@ def judge(measures: Measures, profile: QualityProfile = SELFIE) -> list[Guidance
     return [GuidanceKey(key) for key in found]
 
 
+def advise(measures: Measures, profile: QualityProfile = SELFIE) -> list[GuidanceKey]:
+    """Return what would be better still in a picture that is good enough: nothing is refused for it."""
+    found = []
+    if measures["InterEyeDistance"] < profile.eye_distance[1]:
+        found.append("selfie.come_closer")
+    if measures["Sharpness"] < profile.sharpness[1]:
+        found.append("selfie.blurred")
+    return [GuidanceKey(key) for key in found]
+
+
+def _margins(face: Face, width: int, height: int) -> Measures:
+    """Give the distances from the middle of the eyes to the picture's edges, in distances of the eyes.
+
+    Names as in ISO/IEC 29794-5; the left is the picture's.
+    """
+    across, down = face.at(33, 133, 263, 362)
+    return {
+        "LeftwardCropOfTheFaceImage": float(across / face.eye_distance),
+        "RightwardCropOfTheFaceImage": float((width - across) / face.eye_distance),
+        "MarginAboveOfTheFaceImage": float(down / face.eye_distance),
+        "MarginBelowOfTheFaceImage": float((height - down) / face.eye_distance),
+    }
+
+
 def _place(measures: Measures, profile: QualityProfile) -> Iterator[str]:
     smallest, largest = profile.head_size
-    if measures["InterEyeDistance"] < profile.eye_distance or measures["HeadSize"] < smallest:
+    if measures["FaceInPicture"] < profile.in_picture:
+        yield "selfie.face_cut_off"
+    if measures["InterEyeDistance"] < profile.eye_distance[0] or measures["HeadSize"] < smallest:
         yield "selfie.come_closer"
     elif measures["HeadSize"] > largest:
         yield "selfie.move_back"
@@ -110,9 +141,9 @@ _LIGHT = ("selfie.too_dark", "selfie.too_bright", "selfie.low_contrast", "selfie
 
 def _light(measures: Measures, profile: QualityProfile) -> Iterator[str]:
     darkest, brightest = profile.luminance
-    if measures["LuminanceMean"] < darkest or measures["UnderExposure"] > profile.exposure:
+    if measures["LuminanceMean"] < darkest or measures["UnderExposurePrevention"] > profile.exposure:
         yield "selfie.too_dark"
-    elif measures["LuminanceMean"] > brightest or measures["OverExposure"] > profile.exposure:
+    elif measures["LuminanceMean"] > brightest or measures["OverExposurePrevention"] > profile.exposure:
         yield "selfie.too_bright"
     elif measures["DynamicRange"] < profile.dynamic_range:
         yield "selfie.low_contrast"

@@ -9,8 +9,9 @@ Guidance keys name texts of the portal, sorted by what they speak of:
 | `clip.` | the recording: `face_lost`, `one_person_only`, `interrupted`, `frozen`, `looped`, `start_facing_camera` | `liveness` |
 | `clip.` | the challenge: `no_left`, `no_right`, `no_blink`, `no_closer`, `wrong_order`, `too_slow` | `challenge`, `liveness` |
 | `clip.` | doubt that it is a live head: `looks_flat`, `move_slowly`; for a clerk: `pad_doubt` | `liveness` |
-| `selfie.` | `no_face`, `one_person_only`, `come_closer`, `move_back`, `centre_face`, `too_dark`, `too_bright`, `low_contrast`, `uneven_light`, `blurred`, `look_straight` | `quality`, `analysis` |
+| `selfie.` | `no_face`, `one_person_only`, `face_cut_off`, `photo_of_a_photo`, `is_a_document`, `come_closer`, `move_back`, `centre_face`, `too_dark`, `too_bright`, `low_contrast`, `uneven_light`, `blurred`, `look_straight` | `quality`, `analysis` |
 | `document.` | `no_portrait`, `come_closer`, `mrz_unreadable`, `no_iin`, `print_differs`, `print_unreadable`, `blurred`, `glare`, `one_or_two_pictures` | `document`, `analysis` |
+| `document.` | the file: `pdf_locked`, `pdf_damaged`, `pdf_too_many_pages`, `pdf_too_complex` | `pdf` |
 """  # noqa: E501 - a table
 
 from typing import Literal, Protocol
@@ -68,7 +69,13 @@ class Report(BaseModel):
 
 
 class SelfieReport(Report):
-    """Of one picture of the citizen's face."""
+    """Of one picture of the citizen's face.
+
+    Attributes:
+        advice: What would be better still; nothing is refused for it.
+    """
+
+    advice: tuple[GuidanceKey, ...] = ()
 
 
 class ClipReport(Report):

@@ -7,10 +7,10 @@ import pytest
 from deploy.media.make import MediaFiles
 from deploy.media.photos import Who
 from deploy.media.puppet import Attitude, Puppet
-from services.biometrics.analysis import analyse_selfie
+from services.biometrics.analysis import analyse_selfie, precheck_selfie
 from services.biometrics.decode import Picture
 from services.biometrics.limits import Measures
-from services.biometrics.quality import SELFIE, judge
+from services.biometrics.quality import advise, judge
 from tests.unit.biometrics.conftest import jpeg
 
 pytestmark = pytest.mark.usefixtures("loaded")
@@ -19,9 +19,10 @@ GOOD: Measures = {
     "InterEyeDistance": 100,
     "HeadSize": 0.45,
     "HeadOffCentre": 0.02,
+    "FaceInPicture": 1,
     "LuminanceMean": 0.5,
-    "UnderExposure": 0,
-    "OverExposure": 0,
+    "UnderExposurePrevention": 0,
+    "OverExposurePrevention": 0,
     "DynamicRange": 7,
     "IlluminationUniformity": 0.8,
     "Sharpness": 200,
@@ -64,7 +65,7 @@ def one_sided(picture: Picture) -> Picture:
 def test_a_good_selfie_passes_with_an_embedding_and_every_measure(media: MediaFiles) -> None:
     report = analyse_selfie(media.selfie.read_bytes())
     assert report.ok
-    assert report.profile == "selfie-1"
+    assert report.profile == "selfie-2"
     assert report.embedding is not None
     assert len(report.embedding) == 4 * 128
     assert set(GOOD) < set(report.measures)
@@ -94,6 +95,29 @@ def test_the_citizen_is_told_what_to_change(
     assert report.embedding is None
 
 
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        ({"InterEyeDistance": 90, "Sharpness": 40}, []),
+        ({"InterEyeDistance": 89}, ["selfie.come_closer"]),
+        ({"Sharpness": 39}, ["selfie.blurred"]),
+    ],
+)
+def test_what_would_be_better_still_is_advised_and_not_refused(change: Measures, advice: list[str]) -> None:
+    measures = {**GOOD, **change}
+    assert judge(measures) == []
+    assert advise(measures) == advice
+
+
+def test_a_look_before_the_upload_judges_alike_and_embeds_nothing(
+    media: MediaFiles, scenes: dict[Who, Picture]
+) -> None:
+    for data in (media.selfie.read_bytes(), jpeg(scaled(scenes["a"], 0.2))):
+        whole, quick = analyse_selfie(data), precheck_selfie(data)
+        assert (quick.guidance, quick.measures, quick.advice) == (whole.guidance, whole.measures, whole.advice)
+        assert quick.embedding is None
+
+
 def test_a_turned_head_is_asked_to_look_straight(puppets: dict[Who, Puppet]) -> None:
     larger = cv2.resize(puppets["a"].render(Attitude(yaw=27)), None, fx=1.6, fy=1.6)
     assert "selfie.look_straight" in analyse_selfie(jpeg(np.asarray(larger, np.uint8))).guidance
@@ -121,9 +145,10 @@ def test_a_dark_face_is_not_called_blurred() -> None:
 @pytest.mark.parametrize(
     ("measure", "inside", "outside", "key"),
     [
-        ("InterEyeDistance", SELFIE.eye_distance, SELFIE.eye_distance - 1, "selfie.come_closer"),
+        ("InterEyeDistance", 60, 59, "selfie.come_closer"),
         ("HeadSize", 0.30, 0.29, "selfie.come_closer"),
         ("HeadSize", 0.65, 0.66, "selfie.move_back"),
+        ("FaceInPicture", 0.97, 0.96, "selfie.face_cut_off"),
         ("HeadOffCentre", 0.10, 0.11, "selfie.centre_face"),
         ("LuminanceMean", 0.20, 0.19, "selfie.too_dark"),
         ("LuminanceMean", 0.80, 0.81, "selfie.too_bright"),
