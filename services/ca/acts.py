@@ -236,10 +236,14 @@ class Archived(_Value):
 
 
 class Restored(_Value):
-    """The store was found to be older than the ledger or the topics, and was brought up to them."""
+    """The store was found to be older than the ledger or the topics, and was brought up to them.
+
+    ``head`` is how far the ledger then went: what was vouched for behind it is lost, and was put back from the topics.
+    """
 
     kind: Literal["store.restored"] = "store.restored"
     at: datetime
+    head: int
     certificates: int
     revocations: int
     told_again: int

@@ -1,4 +1,7 @@
-"""What is done about certificates once they are out: lists take revocations in, the end is announced. Pure."""
+"""What is done about certificates once they are out. Pure.
+
+Lists take revocations in; the end is announced; and long after it, what names the holder is dropped.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -7,18 +10,22 @@ from typing import Final
 from libs.common.contracts.ca import CertExpiring
 from libs.common.decisions import Decision
 from libs.common.events import Event
-from services.ca.domain import Certified, EnrolmentState, Issued, Numbered, Result
+from services.ca.domain import EnrolmentState, Issued, Numbered, Result, Retired, Void
 
 NOTICES: Final = (30, 14, 7)
 """Days before the end at which a citizen is told, the furthest first."""
 
+KEPT: Final = timedelta(days=3 * 365)
+"""So long after their end certificates stay as they are, unless told otherwise."""
 
-def settle(state: EnrolmentState | None, listed: frozenset[str], now: datetime) -> Result | None:
+
+def settle(state: EnrolmentState | None, listed: frozenset[str], now: datetime, kept: timedelta) -> Result | None:
     """Note that older certificates were superseded and which serials the lists took in; announce what ends soon.
 
-    Of notices that fell due together, as after an outage, only the most urgent is told.
+    Of notices that fell due together, as after an outage, only the most urgent is told. ``kept``: how long after their
+    end certificates stay as they are.
     """
-    if not isinstance(state, Certified):
+    if not isinstance(state, Issued | Void):
         return None
     certificates = tuple(
         each.model_copy(update={"listed": True}) if each.serial in listed else each for each in state.certificates
@@ -29,9 +36,17 @@ def settle(state: EnrolmentState | None, listed: frozenset[str], now: datetime) 
     if isinstance(state, Issued) and (days := _due(certificates, state.noticed, now)) is not None:
         events = _notices(state, days)
         update["noticed"] = days
+    retire_at = max(each.not_after for each in certificates) + kept
+    if not unlisted and retire_at <= now:
+        return Decision(Retired(certificates=tuple(map(_bare, certificates)), settled=True))
     after = state.model_copy(update=update)
-    wake_at = max(unlisted) if unlisted else _next_notice(after, now)
+    wake_at = max(unlisted) if unlisted else _next_notice(after, now) or retire_at
     return Decision(after, events, wake_at)
+
+
+def _bare(certificate: Numbered) -> Numbered:
+    """Leave the certificate itself out, which names its holder."""
+    return Numbered(**{name: getattr(certificate, name) for name in Numbered.model_fields})
 
 
 def _due(certificates: Iterable[Numbered], noticed: int | None, now: datetime) -> int | None:

@@ -101,6 +101,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         intake=intake,
         ledger=ledger,
         clock=clock,
+        kept=timedelta(days=settings.certificates_kept_days),
     )
     wishes = platform.engine.kind(Confirmation, "confirmations")
     revocations = Revocations(

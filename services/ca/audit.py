@@ -83,15 +83,22 @@ def _chain(evidence: Evidence) -> Iterator[Finding]:
 def _checkpoints(evidence: Evidence) -> Iterator[Finding]:
     for source, why in evidence.unvouched:
         yield _error("checkpoint.invalid", source, f"The checkpoint's time-stamp is not good: {why}.", _TAMPERED)
-    refused = {source for source, _ in evidence.unvouched}
     for source, checkpoint in evidence.checkpoints:
-        if source in refused:
+        at = evidence.vouched_at.get(source)
+        if at is None or checkpoint.position < evidence.begins.position:
             continue
-        position, about = checkpoint.position, f"checkpoint {checkpoint.position} ({source})"
-        if position > evidence.head.position:
+        about = f"checkpoint {checkpoint.position} ({source})"
+        if _hash_at(evidence, checkpoint.position) == checkpoint.hash:
+            continue
+        if any(at <= each.at and checkpoint.position > each.head for each in evidence.restored):
+            text = (
+                "The entries it vouched for were lost when an older backup was restored, and put back from the topics."
+            )
+            yield _warning("ledger.lost_in_restore", about, text, "Keep exports, so that the next restore is whole.")
+        elif checkpoint.position > evidence.head.position:
             text = f"The ledger ends at {evidence.head.position}: entries that were vouched for are missing."
             yield _error("ledger.shortened", about, text, _RESTORE)
-        elif position >= evidence.begins.position and _hash_at(evidence, position) != checkpoint.hash:
+        else:
             text = "The ledger holds another entry there than the one that was vouched for: it was written anew."
             yield _error("ledger.rewritten", about, text, _TAMPERED)
 

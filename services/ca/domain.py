@@ -161,6 +161,14 @@ class Void(Certified):
     kind: Literal["void"] = "void"
 
 
+class Retired(Certified):
+    """The certificates ended long ago: what names anybody was dropped, the numbers and what became of them stay."""
+
+    kind: Literal["retired"] = "retired"
+    facts: Facts = Facts()
+    requests: tuple[Request, ...] = ()
+
+
 class Closed(_Value):
     """The journey ended, and nothing was signed."""
 
@@ -168,8 +176,8 @@ class Closed(_Value):
     reason: str
 
 
-Enrolment = Annotated[Collecting | Open | Issuing | Issued | Void | Closed, Field(discriminator="kind")]
-EnrolmentState = Collecting | Open | Issuing | Issued | Void | Closed
+Enrolment = Annotated[Collecting | Open | Issuing | Issued | Void | Retired | Closed, Field(discriminator="kind")]
+EnrolmentState = Collecting | Open | Issuing | Issued | Void | Retired | Closed
 Result = Decision[EnrolmentState]
 
 
@@ -190,7 +198,7 @@ def require_open(state: EnrolmentState | None) -> Open | Issuing | Issued:
     match state:
         case Open() | Issuing() | Issued():
             return state
-        case Closed() | Void():
+        case Closed() | Void() | Retired():
             raise Refused("enrolment.closed", "This journey has ended. Please start a new one.")
         case _:
             detail = "Some steps of your journey are not confirmed yet. Please try again in a moment."
@@ -265,7 +273,7 @@ def close(state: EnrolmentState | None, outcome: str, reason: str, now: datetime
             return revoke(state, None, "cessationOfOperation", now)
         case Issuing(intents=(_, *_), ended=None):
             return Decision(state.model_copy(update={"ended": reason}), wake_at=now)
-        case Issuing(intents=(_, *_)) | Void() | Closed():
+        case Issuing(intents=(_, *_)) | Void() | Retired() | Closed():
             return None
         case _:
             return Decision(Closed(reason=reason))

@@ -16,6 +16,7 @@ from services.ca.acts import (
     Checkpointed,
     ConfigurationChanged,
     ListSigned,
+    Restored,
 )
 
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -56,7 +57,7 @@ class Slip:
     issued: str | None = None
     certificate: str | None = None
     revoked: Revocation | None = None
-    state: Literal["issued", "void", "issuing"] | None = None
+    state: Literal["issued", "void", "retired", "issuing"] | None = None
     places: tuple[str, ...] = ()
     stored: str | None = None
     stored_tbs: str | None = None
@@ -96,7 +97,7 @@ class Evidence:
         head: where it ends.
         wanted: the positions that checkpoints speak of, to be filled in first; ``hashes`` of those entries.
         checkpoints: what vouches for the ledger, each with where it comes from; ``unvouched`` those whose
-            time-stamp is not good, and why.
+            time-stamp is not good, and why; ``vouched_at`` the time of the others.
         topics: whether topics were read; else nothing is said about them. ``issued_since``, ``revoked_since``:
             the oldest fact that stood there.
     """
@@ -111,7 +112,9 @@ class Evidence:
     hashes: dict[int, str] = field(default_factory=dict)
     checkpoints: list[tuple[str, Checkpointed]] = field(default_factory=list)
     unvouched: list[tuple[str, str]] = field(default_factory=list)
+    vouched_at: dict[str, datetime] = field(default_factory=dict)
     archived: list[Archived] = field(default_factory=list)
+    restored: list[Restored] = field(default_factory=list)
     base_urls: set[str] = field(default_factory=set)
     recorded_lists: dict[str, dict[int, str | None]] = field(default_factory=lambda: defaultdict(dict))
     lists: list[ListEdition] = field(default_factory=list)
@@ -149,6 +152,8 @@ class Evidence:
                 self.checkpoints.append((f"entry {entry.position}", act))
             case Archived():
                 self.archived.append(act)
+            case Restored():
+                self.restored.append(act)
             case _:
                 pass
 

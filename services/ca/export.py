@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from libs.common.chain import Entry, Fact, Head, breaks
-from services.ca.ledger import ChainLedger
 from services.ca.settings import Settings
 from services.ca.tools import opened, run, say
 
@@ -81,7 +80,8 @@ def read_lines(file: Path) -> Export:
         ExportError: it is none, it was cut short, or its entries do not link up.
     """
     try:
-        first, *lines, last = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
+        # Not splitlines: whatever else ends a line may stand in a text.
+        first, *lines, last = (json.loads(line) for line in file.read_text(encoding="utf-8").rstrip("\n").split("\n"))
         if first["format"] != FORMAT:
             raise ExportError(f"{file.name} is an export of another format")
         after, end = Head(*first["after"]), Head(*last["end"])
@@ -127,15 +127,18 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-async def write_file(ledger: ChainLedger, after: Head, file: Path) -> Head:
-    """Write an export that is on disk, whole, when this returns; give where it ends."""
+async def write_file(entries: AsyncIterator[Entry], after: Head, file: Path) -> Head:
+    """Write entries to a file that is on disk, whole, when this returns; as CSV if its name says so.
+
+    Gives where the entries end; of a table, where they begin.
+    """
     draft = file.with_name(f".{file.name}.draft")
     with draft.open("w", encoding="utf-8", newline="") as to:
+        head = after
         if file.suffix == ".csv":
-            await write_table(ledger.entries(after.position), to)
-            head = await ledger.head()
+            await write_table(entries, to)
         else:
-            head = await write_lines(ledger.entries(after.position), after, to)
+            head = await write_lines(entries, after, to)
         to.flush()
         os.fsync(to.fileno())
     draft.replace(file)
@@ -153,9 +156,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     async def work(settings: Settings) -> int:
         async with opened(settings) as source:
-            after = await source.sources.ledger.at(given.after)
-            head = await write_file(source.sources.ledger, after, given.file)
-        say(f"The ledger behind entry {after.position} and up to {head.position} is in {given.file}. {_HONESTY}")
+            ledger = source.sources.ledger
+            after = await ledger.at(given.after)
+            await write_file(ledger.entries(after.position), after, given.file)
+        say(f"The ledger behind entry {after.position} is in {given.file}. {_HONESTY}")
         return 0
 
     return run(work)

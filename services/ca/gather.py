@@ -24,7 +24,7 @@ from libs.common.reading import everything
 from libs.common.records import Records
 from libs.common.sealing import KeyNotHere, Keyring, SealError
 from services.ca.acts import Checkpointed
-from services.ca.domain import Certificate, Certified, EnrolmentState, IntentRecord, Issued, Issuing, Numbered
+from services.ca.domain import Certificate, Certified, EnrolmentState, IntentRecord, Issued, Issuing, Numbered, Retired
 from services.ca.evidence import Evidence, ListEdition, Revocation, in_batches
 from services.ca.hierarchy import Hierarchy
 from services.ca.issuance import Intent
@@ -107,7 +107,7 @@ def _pending(evidence: Evidence, journey_id: str, record: IntentRecord) -> None:
 
 def _stored_one(evidence: Evidence, journey_id: str, state: Certified, each: Numbered) -> None:
     slip = evidence.slip(each.serial)
-    slip.state = "issued" if isinstance(state, Issued) else "void"
+    slip.state = "retired" if isinstance(state, Retired) else "issued" if isinstance(state, Issued) else "void"
     slip.places, slip.about = (*slip.places, journey_id), journey_id
     slip.not_before, slip.not_after, slip.shard = each.not_before, each.not_after, str(each.crl_shard)
     slip.touch(each.not_before)
@@ -176,7 +176,7 @@ async def _recorded(evidence: Evidence, sources: Sources) -> None:
         await asyncio.sleep(0)
     for source, checkpoint in evidence.checkpoints:
         try:
-            verify_checkpoint(checkpoint, sources.hierarchy.trust)
+            evidence.vouched_at[source] = verify_checkpoint(checkpoint, sources.hierarchy.trust).time
         except StampRefused as refusal:
             evidence.unvouched.append((source, str(refusal)))
 

@@ -75,6 +75,7 @@ async def restore(source: Opened, exports: Sequence[Export], *, topics: bool = T
     for export in exports:
         entries, relinked = (len(export.entries), False) if dry else await extend(sources, export)
         outcome = replace(outcome, entries=outcome.entries + entries, relinked=outcome.relinked or relinked)
+    head = await sources.chain.head()
     evidence = await gather(sources, (), settings.base_url)
     if topics:
         await hear(evidence, told(settings.kafka, sources.keyring))
@@ -84,6 +85,7 @@ async def restore(source: Opened, exports: Sequence[Export], *, topics: bool = T
     if not dry and (outcome.entries or needy):
         act = Restored(
             at=now,
+            head=head.position,
             certificates=outcome.certificates,
             revocations=outcome.revocations,
             told_again=outcome.told_again,

@@ -1,7 +1,7 @@
 """What the authority does: load, decide, save with what follows."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -44,6 +44,7 @@ class CaService:
         book: where serial numbers and keys are reserved, so that each exists once.
         intake: takes requests.
         ledger: where every act is recorded, before what cannot be undone.
+        kept: how long after their end certificates stay as they are.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class CaService:
         intake: Intake,
         ledger: Ledger,
         clock: Clock,
+        kept: timedelta = aftercare.KEPT,
     ) -> None:
         self._enrolments = enrolments
         self._holdings = holdings
@@ -67,6 +69,7 @@ class CaService:
         self._authority = authority
         self._intake = intake
         self._ledger = ledger
+        self._kept = kept
         self._clock = clock
 
     async def note(self, meta: Meta, **facts: object) -> None:
@@ -149,7 +152,9 @@ class CaService:
         for place in {ShardId(each.issuer, each.crl_shard) for each in revoked if not each.listed}:
             await self._lists.told(place)
         listed = frozenset(each.serial for each in revoked)
-        await self._enrolments.apply(journey_id, lambda present: aftercare.settle(present, listed, self._clock()))
+        await self._enrolments.apply(
+            journey_id, lambda present: aftercare.settle(present, listed, self._clock(), self._kept)
+        )
 
 
 def _refusal(journey_id: str, error: LintError | UnusableNameError) -> str:

@@ -20,6 +20,7 @@ class Settings(ServiceSettings):
         clock_tolerance_ms: how far off the clock may be; stamps state it, and a jump beyond it stops them.
         crl_deltas: whether what changed since the last complete list is published as a list of its own.
         crl_shards: into how many lists revocations are spread; may grow, must not shrink.
+        certificates_kept_days: how long after its end a certificate, and whom it names, stays in the store.
         checkpoint_minutes: how often the ledger's head is time-stamped and told.
         blocked_keys: a file of keys known to be compromised (`services.ca.key_rules.read_blocklist`), such as Debian's
             weak ones; read at start, some 130 octets of memory a key.
@@ -35,6 +36,7 @@ class Settings(ServiceSettings):
     clock_tolerance_ms: int = Field(500, ge=10, le=999)
     crl_deltas: bool = False
     crl_shards: int = Field(1, ge=1, le=256)
+    certificates_kept_days: int = Field(3 * 365, ge=1)
     checkpoint_minutes: int = Field(15, ge=1, le=1440)
     blocked_keys: Path | None = None
 

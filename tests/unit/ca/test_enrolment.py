@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
@@ -15,6 +16,7 @@ from libs.common.errors import Refused
 from libs.common.events import Event
 from libs.common.sealing import Sealed
 from services.ca import aftercare, domain
+from services.ca.aftercare import KEPT
 from services.ca.domain import EnrolmentState, IntentRecord
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.judges import run
@@ -219,14 +221,48 @@ def test_what_is_revoked_stays_so_for_its_first_reason() -> None:
 def test_an_enrolment_is_not_settled_before_the_lists_hold_every_revocation() -> None:
     revoked = domain.revoke(issued(), None, "keyCompromise", NOW)
     assert revoked is not None
-    half = aftercare.settle(revoked.state, frozenset({"aa01"}), NOW)
+    half = aftercare.settle(revoked.state, frozenset({"aa01"}), NOW, KEPT)
     assert half is not None
     assert isinstance(half.state, domain.Issued)
     assert (half.state.settled, half.wake_at) == (False, NOW)
-    whole = aftercare.settle(half.state, frozenset({"bb02"}), NOW)
+    whole = aftercare.settle(half.state, frozenset({"bb02"}), NOW, KEPT)
     assert whole is not None
     assert isinstance(whole.state, domain.Issued)
-    assert (whole.state.settled, whole.wake_at) == (True, None)
+    assert (whole.state.settled, whole.wake_at) == (True, NOW + KEPT)
+
+
+def test_long_after_their_end_certificates_lose_what_names_the_holder_and_keep_their_numbers_and_revocations() -> None:
+    revoked = domain.revoke(issued(), "aa01", "keyCompromise", NOW)
+    assert revoked is not None
+    early = aftercare.settle(revoked.state, frozenset({"aa01"}), NOW + KEPT - timedelta(seconds=1), KEPT)
+    assert early is not None
+    assert isinstance(early.state, domain.Issued)
+    late = aftercare.settle(early.state, frozenset(), NOW + KEPT, KEPT)
+    assert late is not None
+    assert isinstance(late.state, domain.Retired)
+    assert [(each.serial, each.revoked_for) for each in late.state.certificates] == [
+        ("aa01", "keyCompromise"),
+        ("bb02", None),
+    ]
+    assert (late.events, late.wake_at) == ((), None)
+    kept = late.state.model_dump_json()
+    assert "text" not in kept
+    assert (late.state.facts, late.state.requests) == (domain.Facts(), ())
+    for follows in (
+        domain.close(late.state, "failed", "journey.failed", NOW),
+        domain.revoke(late.state, None, "unspecified", NOW),
+        domain.note(late.state, {"phone_proven": True}),
+        aftercare.settle(late.state, frozenset(), NOW, KEPT),
+    ):
+        assert follows is None, "nothing brings it back"
+
+
+def test_a_revocation_that_is_not_listed_yet_keeps_certificates_from_being_retired() -> None:
+    revoked = domain.revoke(issued(), None, "keyCompromise", NOW)
+    assert revoked is not None
+    late = aftercare.settle(revoked.state, frozenset({"aa01"}), NOW + 2 * KEPT, KEPT)
+    assert late is not None
+    assert isinstance(late.state, domain.Issued)
 
 
 async def test_a_journey_with_all_facts_gets_two_certificates_for_its_own_keys_that_openssl_accepts(
