@@ -146,7 +146,7 @@ class BiometricsService:
             raise domain.over() from None  # the journey ended during the upload
         if chunks.length is not None and kept < chunks.length:
             return kept, False
-        if chunks.offset and (there := await self._uploads.offset(place)) != chunks.length:
+        if (there := await self._uploads.offset(place)) != kept:  # another upload of this part began meanwhile
             raise wrong_offset(there)
         after = await self._checks.apply(
             journey_id, lambda state: domain.receive(state, chunks.part, chunks.nonce, place, self._clock())

@@ -238,8 +238,22 @@ async def test_of_uploads_begun_and_left_only_the_last_is_kept_beside_the_captur
     assert await kept(booth) == CLIP[:3000]
 
 
-async def test_pieces_that_were_swapped_in_the_store_do_not_pass_for_the_upload(world: World) -> None:
-    """A gap makes an upload end there; whoever sends the rest closes it."""
+async def test_an_upload_whose_pieces_another_one_dropped_is_not_taken_for_whole() -> None:
+    booth = Booth(World())
+    await booth.opened()
+
+    async def interrupted() -> AsyncIterator[bytes]:
+        yield CLIP[: 2 * MB]
+        await send(booth, CLIP[:1000], 0, 3000, upload=f"{UPLOAD[:-1]}2")
+        yield CLIP[2 * MB :]
+
+    with pytest.raises(Refused) as error:
+        await booth.service.receive(JOURNEY, Chunks("clip", UPLOAD, "n-1", interrupted(), 0, len(CLIP)))
+    assert (error.value.key, error.value.extras) == ("upload.wrong_offset", {"offset": 0})
+    assert (await booth.session()).captures == {}
+
+
+async def test_an_upload_with_a_gap_ends_at_the_gap_and_goes_on_from_there(world: World) -> None:
     booth = Booth(world)
     await booth.opened()
     await send(booth, CLIP[: 2 * MB], 0, len(CLIP))
