@@ -253,6 +253,9 @@ async def test_a_worker_killed_in_the_middle_of_a_clip_costs_nobody_a_try(faces:
             await asyncio.sleep(0.005)
     (worker,) = multiprocessing.active_children()
     assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGSTOP)  # held, so that it surely dies with the clip in its hands
+    await asyncio.sleep(0.5)
+    assert await looking_at(town, ticket) == "clip"
     os.kill(worker.pid, signal.SIGKILL)
     async with asyncio.timeout(WAITING.machines):
         await going
