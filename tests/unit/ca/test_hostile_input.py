@@ -129,13 +129,13 @@ def test_json_that_is_no_form_is_refused(made: Made, what: str, body: str) -> No
 
 def test_a_short_run_of_the_fuzzer_finds_nothing() -> None:
     """`make fuzz` runs longer. Here it is shown to work, over all parsers in turn."""
-    command = [sys.executable, "-m", "tests.fuzz.harness", "all", "-runs=600", "-seed=7", "-print_final_stats=1"]
+    command = [sys.executable, "-m", "tests.fuzz.harness", "all", "-runs=300", "-seed=7", "-print_final_stats=1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
 
     ran = re.search(r"number_of_executed_units: (\d+)", done.stderr)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert ran is not None
-    assert int(ran[1]) >= 600
+    assert int(ran[1]) >= 300
 
 
 def test_the_fuzzers_judge_finds_an_answer_that_must_not_be(made: Made) -> None:
