@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey eval-face generate compose clean packages-run packages-test fuzz
+.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey bench-face eval-face generate compose clean packages-run packages-test packages-bench fuzz
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ fmt: var/environment ## format, and mend what can be mended
 bench-journey: setup ## measure many journeys at once, beside bare loops on the same broker
 	@$(RUN) tests.bench.journey
 
+bench-face: setup models packages-bench var/bench/dlib/ready ## what a face check costs, beside face_recognition in the same run
+	@$(RUN) tests.bench.face --dlib var/bench/dlib/bin/python
+
 eval-face: setup models ## error rates on your own labelled pictures: make eval-face DATASET=folder
 	@test -n "$(DATASET)" || { echo "Say where the pictures are: make eval-face DATASET=folder (see docs/evaluation.md)" >&2; exit 1; }
 	@$(RUN) services.biometrics.evaluation "$(DATASET)"
@@ -81,9 +84,16 @@ var/environment: uv.lock pyproject.toml $(wildcard libs/*/pyproject.toml service
 	@.tools/bin/pip install --quiet uv==$(UV_VERSION)
 
 # No stamps here: packages can be removed behind our back, and asking for them takes no time.
-packages-run packages-test: packages-%:
+packages-run packages-test packages-bench: packages-%:
 	@$(if $(filter present,$(SYSTEM_PACKAGES)),true,deploy/install-packages $*)
 
 var/models/manifest.json: var/environment services/biometrics/build_models.py services/biometrics/dlib_onnx.py
 	@$(RUN) services.biometrics.build_models --out var/models
+	@touch $@
+
+# An environment of its own: dlib is built from source, which takes minutes, and the project has no other use for it.
+var/bench/dlib/ready:
+	@$(PYTHON) -m venv var/bench/dlib
+	@var/bench/dlib/bin/pip install --quiet 'cmake<4' 'setuptools<81' wheel
+	@var/bench/dlib/bin/pip install --quiet dlib==20.0.1 face_recognition==1.3.0
 	@touch $@

@@ -35,7 +35,7 @@ from libs.common import logging
 from libs.common.admin import create_topics
 from tests.bench import loops
 from tests.bench.loops import Ground, Stopwatch
-from tests.bench.measure import Spread, cpu_s, memory_mb
+from tests.bench.measure import Spread, cpu_s, rss_mb
 
 ROUNDS = 3
 PATIENT = Waiting(machines=900, people=900)
@@ -129,7 +129,7 @@ async def many_journeys(number: int) -> Journeys:
             events=len(lines),
             spans=Spread.of(_spans(lines)),
             cpu={name: cpu_s(_pid(server)) - before[name] for name, server in servers.items()},
-            memory={name: memory_mb(_pid(server)) for name, server in servers.items()},
+            memory={name: rss_mb(_pid(server)) for name, server in servers.items()},
         )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import quantiles
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def own_cpu_s() -> float:
@@ -23,9 +22,19 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def memory_mb(pid: int) -> float:
-    """Give the resident memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
+def rss_mb(pid: int) -> float:
+    """Give all memory that is resident for a process, shared pages in full."""
+    return _rollup_mb(pid, "Rss")
+
+
+def pss_mb(pid: int) -> float:
+    """Give a process's proportional share of the memory that is resident for it."""
+    return _rollup_mb(pid, "Pss")
+
+
+def _rollup_mb(pid: int, name: str) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(f"{name}:"))
 
 
 @dataclass(frozen=True)
