@@ -91,9 +91,9 @@ var/models/manifest.json: var/environment services/biometrics/build_models.py se
 	@$(RUN) services.biometrics.build_models --out var/models
 	@touch $@
 
-# An environment of its own: dlib is built from source, which takes minutes, and the project has no other use for it.
+# An environment of its own: the project has no other use for dlib.
 var/bench/dlib/ready:
 	@$(PYTHON) -m venv var/bench/dlib
-	@var/bench/dlib/bin/pip install --quiet 'cmake<4' 'setuptools<81' wheel
-	@var/bench/dlib/bin/pip install --quiet dlib==20.0.1 face_recognition==1.3.0
+	@var/bench/dlib/bin/pip install --quiet 'setuptools<81' dlib-bin==20.0.1 click numpy pillow
+	@var/bench/dlib/bin/pip install --quiet --no-deps face_recognition==1.3.0 face_recognition_models==0.3.0
 	@touch $@
