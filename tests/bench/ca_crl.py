@@ -51,7 +51,7 @@ class Measured:
 
 
 def measure(entries: int) -> Measured:
-    """Build a list and let OpenSSL read it (GnuTLS prints entries so slowly that a million take many minutes). A judge that refuses it ends the run."""
+    """Build a list and let OpenSSL read it (GnuTLS takes many minutes for a million); a refusal ends the run."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = Issuer.root("issuing", Authority(organisation="Bench", common_name="Bench"), key.public_key())
     began = time.perf_counter()
