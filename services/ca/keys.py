@@ -111,12 +111,17 @@ class EncryptedFiles:
         return key
 
     def _path(self, label: str) -> Path:
-        if not _LABEL.fullmatch(label):
-            raise KeyStoreError("a key's label has lower-case letters, digits and hyphens")
+        require_label(label)
         return self._directory / f"{label}.key"
 
     def _secret(self) -> bytes:
         return self._passphrase.get_secret_value().encode()
+
+
+def require_label(label: str) -> None:
+    """Insist on a label that every kind of store can carry. KeyStoreError otherwise."""
+    if not _LABEL.fullmatch(label):
+        raise KeyStoreError("a key's label has lower-case letters, digits and hyphens")
 
 
 def require_ec(key: PrivateKey, label: str) -> ec.EllipticCurvePrivateKey:
