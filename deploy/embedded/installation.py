@@ -3,22 +3,16 @@
 Everything that must not be known lies in ``folder``, readable by its owner only, and is made at the first start.
 """
 
-import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
 from deploy.embedded.process import LOOPBACK
 from deploy.embedded.staff import ISSUER, StaffProvider
 from deploy.keys import make_keys
 from libs.citizen.services import Endpoints
-from libs.common.values import utc_now
-from services.ca.ceremony import perform
-from services.ca.ceremony_config import CeremonyConfig
-from services.ca.keys import EncryptedFiles
+from services.ca.ceremony import hold
 
 SERVICES: Final = ("identity", "otp", "biometrics", "ca", "kandas")
 FIRST_PORT: Final = 8001
@@ -78,17 +72,11 @@ class Installation:
             HierarchyError, KeyStoreError: what is there does not hold together.
         """
         make_keys(self.folder / "keys")
-        facts = tomllib.loads(_CEREMONY.read_text(encoding="utf-8"))
-        config = CeremonyConfig.model_validate(
-            facts
-            | {
-                "directory": self.authority,
-                "seal_passphrase": self._secret("ca", "seal-passphrase"),
-                "base_url": self._publication,
-            }
-        )
-        passphrase = SecretStr(self._secret("ca", "keystore-passphrase"))
-        perform(config, EncryptedFiles(self.authority / "keys", passphrase), utc_now())
+        secrets = {
+            "CA_KEYSTORE_PASSPHRASE": self._secret("ca", "keystore-passphrase"),
+            "CA_SEAL_PASSPHRASE": self._secret("ca", "seal-passphrase"),
+        }
+        hold(_CEREMONY, self.authority, self.authority / "keys", secrets, base_url=self._publication)
 
     def environment(self, service: str) -> dict[str, str]:
         """Give the environment variables that a service reads."""

@@ -25,7 +25,8 @@ from services.ca.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
 from services.ca.intake import Intake
 from services.ca.issuers import PrivateKey
 from services.ca.key_rules import read_blocklist
-from services.ca.keys import EncryptedFiles, KeyStore, require_ec
+from services.ca.keys import KeyStore, require_ec
+from services.ca.keystores import service_keys
 from services.ca.ledger import ChainLedger
 from services.ca.ledger_api import ledger_routes
 from services.ca.lists import LEASE_S, RevocationLists
@@ -59,7 +60,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     """
     platform = lay_out("ca", settings, clock, new_id, answers_key="ca")
     hierarchy = load(settings.directory, clock())
-    keystore = EncryptedFiles(settings.keys, settings.keystore_passphrase)
+    keystore = service_keys(settings)
     keys = {each.label: keystore.load(each.label) for each in hierarchy.live(clock())}
     authority = IssuingAuthority(hierarchy, Publication(settings.base_url), keys, settings.crl_shards)
     ledger = ChainLedger(MongoChain(platform.database, "ledger"), platform.keyring, clock)

@@ -12,33 +12,28 @@ used). Written to the directory:
 ``root-crl.pem``                               the root's list of revoked authorities
 ``seal.p12``                                   the seal's key and chain, for the service that seals
 ``*.intent``                                   what was about to be signed
-``ceremony.jsonl``                             the transcript: each step with its time and fingerprints
+``ceremony.jsonl``, ``ceremony.txt``           the transcript: each step with its time and fingerprints, no secrets
 """
 
 import argparse
-import fcntl
-import json
 import os
 import secrets
 import sys
-import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat, pkcs12
-from pydantic import SecretStr, ValidationError
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import ValidationError
 
 from services.ca import profiles
-from services.ca.ceremony_config import CeremonyConfig
+from services.ca.ceremony_config import CeremonyConfig, read_config
 from services.ca.crl import ROOT_LIFETIME, Edition, sign_empty
-from services.ca.files import PUBLIC, write_new, write_over
+from services.ca.files import PUBLIC, taking_turns, write_new, write_over
 from services.ca.hierarchy import (
     MANIFEST,
     ROOT,
@@ -49,20 +44,21 @@ from services.ca.hierarchy import (
     Hierarchy,
     HierarchyError,
     issuing_for,
-    listed_labels,
     load,
     manifest,
     ocsp_label,
     read_certificate,
+    require_none_forgotten,
 )
 from services.ca.holders import Authority, Holder, Organisation
 from services.ca.issuance import Intent, prepare, resume
 from services.ca.issuers import Issuer, PrivateKey
-from services.ca.keys import EncryptedFiles, KeyKind, KeyMissingError, KeyStore, KeyStoreError
+from services.ca.keys import KeyKind, KeyMissingError, KeyStore, KeyStoreError
+from services.ca.keystores import ceremony_keys
 from services.ca.lint import LintError, lint
 from services.ca.orders import SERIAL_OCTETS, Order, serial_number
-
-_PKCS12_ROUNDS: Final = 100_000
+from services.ca.seal_export import holds_seal, seal_file
+from services.ca.transcript import Fact, Transcript
 
 Entropy = Callable[[int], bytes]
 
@@ -80,8 +76,12 @@ def perform(
         LintError: an intent left by an earlier run does not fit this configuration.
     """
     config.directory.mkdir(parents=True, exist_ok=True)
-    with _turn(config.directory):
-        return _Ceremony(config, keystore, now.replace(microsecond=0), entropy).perform()
+    moment = now.replace(microsecond=0)
+    with taking_turns(config.directory / ".ceremony.lock"):
+        transcript = Transcript(config.directory, moment, _held(config))
+        hierarchy = _Ceremony(config, keystore, moment, entropy, transcript).perform()
+        transcript.close()
+    return hierarchy
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,11 @@ class _Ceremony:
     keystore: KeyStore
     now: datetime
     entropy: Entropy
+    transcript: Transcript
 
     def perform(self) -> Hierarchy:
-        self._require_none_forgotten()
+        labels = {each.label for each in self.config.issuing}
+        require_none_forgotten(self.config.directory, labels, self.now)
         root, issuing, own = self._root(), self._issuing(), self._own()
         above = self._certify_root(root)
         generations = tuple(
@@ -122,17 +124,6 @@ class _Ceremony:
         self._write_derived(hierarchy, own[0].key)
         self._write_root_crl(above)
         return hierarchy
-
-    def _require_none_forgotten(self) -> None:
-        """A generation left out of the configuration would leave its certificates without revocation."""
-        known = {each.label for each in self.config.issuing}
-        for label in listed_labels(self.config.directory):
-            end = read_certificate(self.config.directory, label).not_valid_after_utc
-            if label not in known and self.now <= end:
-                raise HierarchyError(
-                    f"the configuration leaves out «{label}», which has to answer for its certificates until {end}: "
-                    "put it back, and add the new one after it"
-                )
 
     def _root(self) -> _Member:
         holder = Authority(organisation=self.config.organisation, common_name=self.config.root.name)
@@ -176,7 +167,7 @@ class _Ceremony:
             if self._path(f"{label}.pem").exists():
                 raise  # a certificate without its key is a lost key, never a reason to make a new one
         key = self.keystore.create(label, kind)
-        self._note("key created", label, kind=kind, key_sha256=_digest(key))
+        self.transcript.note("key created", label, kind=kind, key_sha256=_digest(key))
         return key
 
     def _certify(self, member: _Member, signer: _Signer) -> x509.Certificate:
@@ -193,12 +184,14 @@ class _Ceremony:
         order = intent.order(member.holder, member.key.public_key())
         certificate = resume(intent, order, signer.issuer, self.config.publication, signer.key)
         write_new(path, certificate.public_bytes(Encoding.PEM), mode=PUBLIC)
-        self._note(
+        self.transcript.note(
             "certificate signed",
             member.label,
             by=signer.issuer.label,
+            subject=certificate.subject.rfc4514_string(),
             serial_number=intent.serial_number,
-            tbs_sha256=intent.tbs_sha256,
+            valid_from=certificate.not_valid_before_utc.isoformat(),
+            valid_until=certificate.not_valid_after_utc.isoformat(),
             certificate_sha256=certificate.fingerprint(hashes.SHA256()).hex(),
         )
         return certificate
@@ -218,7 +211,7 @@ class _Ceremony:
         publication = self.config.publication
         intent = Intent.of(order, lint(prepare(order, issuer, publication), order, issuer, publication), publication)
         write_new(path, intent.model_dump_json().encode(), mode=PUBLIC)
-        self._note("intent", member.label, serial_number=intent.serial_number, tbs_sha256=intent.tbs_sha256)
+        self.transcript.note("intent", member.label, serial_number=intent.serial_number, tbs_sha256=intent.tbs_sha256)
         return intent
 
     def _write_derived(self, hierarchy: Hierarchy, seal_key: PrivateKey) -> None:
@@ -226,9 +219,9 @@ class _Ceremony:
         write_over(self._path("issuers.pem"), hierarchy.issuers_pem, mode=PUBLIC)
         passphrase = self.config.seal_passphrase.get_secret_value().encode()
         path = self._path("seal.p12")
-        if not (path.exists() and _opens(path.read_bytes(), passphrase, hierarchy.seal)):
-            write_over(path, _pkcs12(hierarchy, seal_key, passphrase))
-            self._note("seal exported", SEAL)
+        if not (path.exists() and holds_seal(path.read_bytes(), passphrase, hierarchy.seal)):
+            write_over(path, seal_file(hierarchy, seal_key, passphrase))
+            self.transcript.note("seal exported", SEAL)
 
     def _write_root_crl(self, root: _Signer) -> None:
         """Publish the (empty) list of revoked authorities, again once half of its time is over."""
@@ -247,15 +240,15 @@ class _Ceremony:
         )
         crl = x509.load_der_x509_crl(sign_empty(edition, root.issuer, root.key))
         write_over(path, crl.public_bytes(Encoding.PEM), mode=PUBLIC)
-        self._note("revocation list signed", ROOT, number=number)
+        self.transcript.note("revocation list signed", ROOT, number=number)
 
     def _path(self, name: str) -> Path:
         return self.config.directory / name
 
-    def _note(self, step: str, label: str, **facts: str | int) -> None:
-        line = {"time": self.now.isoformat(), "step": step, "label": label, **facts}
-        with self._path("ceremony.jsonl").open("a", encoding="utf-8") as transcript:
-            transcript.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+def _held(config: CeremonyConfig) -> Mapping[str, Fact]:
+    witnesses = list(config.witnesses)
+    return {"organisation": config.organisation, "configuration_sha256": config.digest, "witnesses": witnesses}
 
 
 def _digest(key: PrivateKey) -> str:
@@ -263,50 +256,37 @@ def _digest(key: PrivateKey) -> str:
     return sha256(spki).hexdigest()
 
 
-def _pkcs12(hierarchy: Hierarchy, key: PrivateKey, passphrase: bytes) -> bytes:
-    encryption = (
-        PrivateFormat.PKCS12.encryption_builder()
-        .kdf_rounds(_PKCS12_ROUNDS)
-        .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
-        .hmac_hash(hashes.SHA256())
-        .build(passphrase)
-    )
-    authorities = [hierarchy.above(hierarchy.seal).certificate, hierarchy.root]
-    return pkcs12.serialize_key_and_certificates(SEAL.encode(), key, hierarchy.seal, authorities, encryption)
+def hold(file: Path, directory: Path, keys: Path, secrets: Mapping[str, str], **instead: str) -> Hierarchy:
+    """Hold the ceremony by a configuration file, now. Everybody does it this way.
 
+    Args:
+        directory: where certificates and transcript go.
+        keys: where encrypted keys lie.
+        secrets: by the names of environment variables: see the command's help.
+        instead: settings that the caller knows better than the file, such as ``base_url``.
 
-def _opens(content: bytes, passphrase: bytes, seal: x509.Certificate) -> bool:
-    try:
-        return pkcs12.load_key_and_certificates(content, passphrase)[1] == seal
-    except ValueError:  # another passphrase was configured since: the file is made anew
-        return False
-
-
-@contextmanager
-def _turn(directory: Path) -> Iterator[None]:
-    with (directory / ".ceremony.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    Raises:
+        HierarchyError, KeyStoreError, LintError: as `perform`.
+        ValidationError, ValueError, OSError: the configuration can't be read, or asks for something impossible.
+    """
+    config = read_config(file, directory, secrets.get("CA_SEAL_PASSPHRASE", ""), **instead)
+    return perform(config, ceremony_keys(config, keys, secrets), datetime.now(UTC))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Hold the ceremony from the command line. Passphrases come from the environment, never from arguments."""
+    """Hold the ceremony from the command line. Secrets come from the environment, never from arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m services.ca.ceremony",
         description="Make or verify root, issuing authorities, organisation seal, time-stamp authority and responders.",
-        epilog="Environment: CA_KEYSTORE_PASSPHRASE opens the keys, CA_SEAL_PASSPHRASE protects seal.p12.",
+        epilog="Environment: CA_KEYSTORE_PASSPHRASE opens encrypted keys, CA_SEAL_PASSPHRASE protects seal.p12, "
+        "CA_TOKEN_PIN and CA_ROOT_TOKEN_PIN log in to tokens.",
     )
     parser.add_argument("--config", type=Path, required=True, help="TOML, such as deploy/ceremony.toml")
     parser.add_argument("--dir", type=Path, required=True, help="where certificates and transcript go")
     parser.add_argument("--keys", type=Path, help="where the encrypted keys lie (default: DIR/keys)")
     given = parser.parse_args(arguments)
     try:
-        facts = tomllib.loads(given.config.read_text(encoding="utf-8"))
-        secret = os.environ.get("CA_SEAL_PASSPHRASE", "")
-        config = CeremonyConfig.model_validate(facts | {"directory": given.dir, "seal_passphrase": secret})
-        passphrase = SecretStr(os.environ.get("CA_KEYSTORE_PASSPHRASE", ""))
-        keystore = EncryptedFiles(given.keys or given.dir / "keys", passphrase)
-        hierarchy = perform(config, keystore, datetime.now(UTC))
+        hierarchy = hold(given.config, given.dir, given.keys or given.dir / "keys", os.environ)
     except (HierarchyError, KeyStoreError, LintError, ValidationError, OSError, ValueError) as error:
         sys.stderr.write(f"The ceremony stopped: {error}\n")
         return 1

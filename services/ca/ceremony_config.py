@@ -1,5 +1,7 @@
 """The one configuration from which the key ceremony makes everything (`deploy/ceremony.toml` is an example)."""
 
+import tomllib
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -65,10 +67,25 @@ class NamedConfig(_Part):
     name: str
 
 
-class CeremonyConfig(_Part):
-    """What the authorities and the seal are called, where they are published, where the files go.
+class TokenConfig(_Part):
+    """Where the keys are made, if not as encrypted files.
 
-    ``base_url`` is plain http, as RFC 5280, 8, advises for what is signed anyway.
+    Attributes:
+        module: the PKCS#11 library of the token's maker.
+        label: the token of the keys that the running service needs.
+        root_label: another token, for the root's key alone; it is put away after the ceremony.
+    """
+
+    module: Path
+    label: str
+    root_label: str | None = None
+
+
+class CeremonyConfig(_Part):
+    """What the authorities and the seal are called, where they are published, where files and keys go.
+
+    ``base_url`` is plain http, as RFC 5280, 8, advises for what is signed anyway; ``witnesses`` are those who watch,
+    as the transcript names them.
     """
 
     directory: Path
@@ -76,6 +93,8 @@ class CeremonyConfig(_Part):
     bin: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
     base_url: Annotated[str, StringConstraints(pattern=r"^http://[!-~]+[^/]$")]
     ocsp: bool = True
+    witnesses: tuple[Annotated[str, StringConstraints(min_length=2, strip_whitespace=True)], ...] = ()
+    token: TokenConfig | None = None
     root: RootConfig
     issuing: tuple[IssuingConfig, ...]
     tsa: NamedConfig = NamedConfig(name="Time-Stamp Authority")
@@ -98,3 +117,23 @@ class CeremonyConfig(_Part):
     def publication(self) -> Publication:
         """Where certificates say they are published."""
         return Publication(self.base_url, self.ocsp)
+
+    @property
+    def digest(self) -> str:
+        """What the transcript knows the configuration by: SHA-256 of all that is in it but secrets and folders."""
+        public = self.model_dump_json(exclude={"directory", "seal_passphrase", "witnesses"})
+        return sha256(public.encode()).hexdigest()
+
+
+def read_config(file: Path, directory: Path, seal_passphrase: str, **instead: str) -> CeremonyConfig:
+    """Read the configuration.
+
+    Args:
+        instead: settings that the caller knows better, such as ``base_url``.
+
+    Raises:
+        ValidationError, TOMLDecodeError, OSError: it can't be read, or asks for something impossible.
+    """
+    facts = tomllib.loads(file.read_text(encoding="utf-8"))
+    given = {"directory": directory, "seal_passphrase": seal_passphrase}
+    return CeremonyConfig.model_validate(facts | instead | given)

@@ -1,5 +1,6 @@
 """Writing files so that a crash leaves the whole old file, or the whole new one, or none."""
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +27,14 @@ def write_over(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
     with _draft(path, content, mode) as draft:
         os.replace(draft, path)  # noqa: PTH105 - the kin of os.link above
     _sync_directory(path.parent)
+
+
+@contextmanager
+def taking_turns(lock: Path) -> Iterator[None]:
+    """Let one process at a time do what is inside. The lock is the system's: it ends with the process."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

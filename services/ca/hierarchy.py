@@ -5,7 +5,7 @@ issue no more but still answer for what they issued. ``issuing.json``, written b
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -151,9 +151,19 @@ def load(directory: Path, now: datetime) -> Hierarchy:
     return hierarchy
 
 
-def listed_labels(directory: Path) -> tuple[str, ...]:
-    """Give the labels of the issuing authorities that an earlier ceremony listed, in order; none before the first."""
-    return tuple(label for label, _ in _listed(directory)) if (directory / MANIFEST).exists() else ()
+def require_none_forgotten(directory: Path, labels: Collection[str], now: datetime) -> None:
+    """Insist that a configuration still has every issuing authority that an earlier ceremony listed.
+
+    One that is left out before its end would leave its certificates without lists and answers. HierarchyError then.
+    """
+    listed = [label for label, _ in _listed(directory)] if (directory / MANIFEST).exists() else []
+    for label in listed:
+        end = read_certificate(directory, label).not_valid_after_utc
+        if label not in labels and now <= end:
+            raise HierarchyError(
+                f"the configuration leaves out «{label}», which has to answer for its certificates until {end}: "
+                "put it back, and add the new one after it"
+            )
 
 
 def manifest(generations: tuple[Generation, ...]) -> bytes:

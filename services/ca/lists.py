@@ -98,6 +98,9 @@ class RevocationLists:
         if state is None:
             return
         place = ShardId.parse(key)
+        if place.issuer not in self._authority.keys:
+            await self._states.apply(key, shards.rest)
+            return
         fresh = await self._statuses.unlisted(place, _AT_ONCE)
         number = state.next_number(now)
         issue = delta = None

@@ -14,7 +14,10 @@ class Settings(ServiceSettings):
     Attributes:
         directory: where the key ceremony put certificates and transcript.
         keystore: where it put the keys; ``keys`` in that directory unless told.
-        keystore_passphrase: opens the keys.
+        keystore_passphrase: opens the keys; needed unless they are in a token.
+        token_module: the PKCS#11 library of the token that has the keys; none: they are encrypted files.
+        token_label: the token's name.
+        token_pin: logs in to it. A token locks after a few wrong ones.
         base_url: the public address that certificates point to, ending in ``/pki``; plain http (RFC 5280, 8).
         tsa_policy: the policy under which time-stamps are issued (arc of the national authority's TSA policies).
         clock_tolerance_ms: how far off the clock may be; stamps state it, and a jump beyond it stops them.
@@ -30,7 +33,10 @@ class Settings(ServiceSettings):
 
     directory: Path
     keystore: Path | None = None
-    keystore_passphrase: SecretStr
+    keystore_passphrase: SecretStr | None = None
+    token_module: Path | None = None
+    token_label: str = ""
+    token_pin: SecretStr | None = None
     base_url: str = Field(pattern=r"^http://[!-~]+/pki$")
     tsa_policy: str = Field("1.2.398.3.3.2.6.2", pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")
     clock_tolerance_ms: int = Field(500, ge=10, le=999)

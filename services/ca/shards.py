@@ -188,3 +188,8 @@ def _wake_at(shard: Shard, now: datetime, *, deltas: bool) -> datetime:
         pause = timedelta(0) if deltas else shard.issue.entries * _PAUSE_PER_ENTRY
         due = min(due, max(now, shard.issue.this_update + pause))
     return due
+
+
+def rest(state: Shard | None) -> Decision[Shard] | None:
+    """Sign no more: the authority has ended, and all its certificates before it."""
+    return None if state is None else Decision(state)

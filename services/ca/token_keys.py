@@ -12,7 +12,7 @@ from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 from services.ca.issuers import PrivateKey, PublicKey, usable_key
 from services.ca.key_rules import RSA_EXPONENT
 from services.ca.keys import KeyKind, KeyMissingError, KeyStoreError, require_label
-from services.ca.token_session import TokenSession
+from services.ca.token_session import TokenSession, search
 from services.ca.token_signers import find_key, token_key
 
 _CURVES: Final = {KeyKind.P256: "secp256r1", KeyKind.P384: "secp384r1"}
@@ -59,7 +59,7 @@ class TokenKeys:
                 f"there is no key «{label}» in the token «{self._session.name}»: "
                 "hold the key ceremony, which makes what is missing"
             )
-        public = list(session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.LABEL: label}))
+        public = search(session, ObjectClass.PUBLIC_KEY, label)
         if len(public) != 1:
             raise KeyStoreError(f"the token has no public half, or two, of the key «{label}»: restore its backup")
         return _read(public[0], label)

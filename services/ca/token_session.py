@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from threading import RLock
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import pkcs11
 import structlog
@@ -39,6 +39,8 @@ _LOST: Final = (
 )
 """Faults that a new session may mend. A refused PIN is none: each further try may be the one that locks the token."""
 
+_PROBE_BITS: Final = 64
+
 log = structlog.get_logger()
 
 
@@ -46,11 +48,38 @@ class TokenUnavailableError(KeyStoreError, Unavailable):
     """The token does not answer now. Nothing was signed; what waits for it is tried again by itself."""
 
 
-@cache
-def _turns(module: str) -> RLock:
-    """Give the lock of a module, which every session of this process shares, as it shares the module itself."""
-    del module
-    return RLock()
+class _Module:
+    """A PKCS#11 library in this process: all sessions share it, and take turns.
+
+    ``epoch`` counts how often it was begun anew. A session of an earlier epoch is dead, and its number may by now be
+    that of a session with another token: it must not be used, not even to close it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path: Final = path
+        self.turn: Final = RLock()
+        self.epoch = 0
+
+    def begin_anew(self) -> None:
+        """Close every session, and look again which tokens there are."""
+        self.epoch += 1
+        pkcs11.lib(self.path).reinitialize()
+
+
+_module: Final = cache(_Module)
+
+
+def search(session: pkcs11.Session, kind: pkcs11.ObjectClass, label: str) -> list[Any]:
+    """Give the objects of a class that bear this label.
+
+    The session is tried first: the binding leaves a search that could not begin on a dead one half open, and
+    complains of it on standard error when it is collected.
+    """
+    try:
+        session.generate_random(_PROBE_BITS)
+    except fault.RandomNoRNG:
+        log.debug("token.no_random")
+    return list(session.get_objects({pkcs11.Attribute.CLASS: kind, pkcs11.Attribute.LABEL: label}))
 
 
 class TokenSession:
@@ -64,9 +93,10 @@ class TokenSession:
 
     def __init__(self, module: Path, token: str, pin: SecretStr) -> None:
         self.name: Final = token
-        self._module = str(module)
+        self._module = _module(str(module))
         self._pin = pin
         self._session: pkcs11.Session | None = None
+        self._epoch = 0
 
     def run(self, act: Callable[[pkcs11.Session], T]) -> T:
         """Do something with the session; if it is lost, once more with a new one.
@@ -75,7 +105,7 @@ class TokenSession:
             TokenUnavailableError: the token does not answer.
             KeyStoreError: it refuses the PIN, or the module cannot be used.
         """
-        with _turns(self._module):
+        with self._module.turn:
             try:
                 return act(self._opened())
             except _LOST as error:
@@ -84,30 +114,26 @@ class TokenSession:
             try:
                 return act(self._opened())
             except _LOST as error:
-                self._forget()
+                self._session = None
                 raise TokenUnavailableError(
                     f"the token «{self.name}» does not answer ({type(error).__name__}): "
                     "see whether it is connected and switched on; it is tried again by itself"
                 ) from error
 
-    def close(self) -> None:
-        """End the session; the next use begins another."""
-        with _turns(self._module):
-            self._forget()
-
     def _opened(self) -> pkcs11.Session:
-        if self._session is None:
+        if self._session is None or self._epoch != self._module.epoch:
             self._session = self._open()
+            self._epoch = self._module.epoch
         return self._session
 
     def _open(self) -> pkcs11.Session:
         try:
-            token = pkcs11.lib(self._module).get_token(token_label=self.name)
+            token = pkcs11.lib(self._module.path).get_token(token_label=self.name)
         except (fault.NoSuchToken, *_LOST):
             raise
         except (fault.PKCS11Error, RuntimeError, OSError) as error:
             raise KeyStoreError(
-                f"the PKCS#11 module {self._module} cannot be used ({error!r}): is it the right file?"
+                f"the PKCS#11 module {self._module.path} cannot be used ({error!r}): is it the right file?"
             ) from error
         try:
             return token.open(rw=True, user_pin=self._pin.get_secret_value())
@@ -124,11 +150,11 @@ class TokenSession:
             ) from error
 
     def _forget(self) -> None:
-        """Drop the session, and have the module look anew for its tokens."""
+        """Drop the session and begin the module anew, unless somebody did since."""
         session, self._session = self._session, None
-        for step in (None if session is None else session.close, pkcs11.lib(self._module).reinitialize):
-            try:
-                if step is not None:
-                    step()
-            except (fault.PKCS11Error, RuntimeError) as error:  # broken before: that is why it is dropped
-                log.info("token.closed", token=self.name, failure=type(error).__name__)
+        if session is not None and self._epoch != self._module.epoch:
+            return
+        try:
+            self._module.begin_anew()
+        except (fault.PKCS11Error, RuntimeError) as error:  # it was broken before: the next try tells
+            log.info("token.module", token=self.name, failure=type(error).__name__)

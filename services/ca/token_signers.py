@@ -14,7 +14,7 @@ from pkcs11 import Attribute, Mechanism, ObjectClass
 
 from services.ca.issuers import PrivateKey, PublicKey
 from services.ca.keys import KeyMissingError, KeyStoreError
-from services.ca.token_session import TokenSession
+from services.ca.token_session import TokenSession, search
 
 _DIGEST_INFO: Final = {
     "sha256": bytes.fromhex("3031300d060960864801650304020105000420"),
@@ -38,7 +38,7 @@ def token_key(session: TokenSession, label: str, public_key: PublicKey) -> Priva
 
 def find_key(session: pkcs11.Session, label: str) -> Any | None:
     """Look for a private key. KeyStoreError if there are two, or if it could be taken out of the token."""
-    found = list(session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.LABEL: label}))
+    found = search(session, ObjectClass.PRIVATE_KEY, label)
     if len(found) > 1:
         raise KeyStoreError(f"the token has two keys «{label}»: nobody can tell which is meant; remove the wrong one")
     if not found:
@@ -58,8 +58,18 @@ class _Handle:
         self._found: tuple[pkcs11.Session, Any] | None = None
 
     def sign(self, data: bytes, mechanism: Mechanism) -> bytes:
-        """Sign; TokenUnavailableError if the token does not answer, KeyMissingError if the key is gone."""
-        signature: bytes = self._session.run(lambda session: self._in(session).sign(data, mechanism=mechanism))
+        """Sign.
+
+        Raises:
+            TokenUnavailableError: the token does not answer.
+            KeyStoreError: it answers, and does not sign; KeyMissingError: the key is gone.
+        """
+        try:
+            signature: bytes = self._session.run(lambda session: self._in(session).sign(data, mechanism=mechanism))
+        except pkcs11.PKCS11Error as error:
+            raise KeyStoreError(
+                f"the token «{self._session.name}» does not sign with «{self._label}» ({type(error).__name__})"
+            ) from error
         return signature
 
     def _in(self, session: pkcs11.Session) -> Any:

@@ -67,6 +67,7 @@ class Failure(IntEnum):
     TIME_NOT_AVAILABLE = 14
     UNACCEPTED_POLICY = 15
     UNACCEPTED_EXTENSION = 16
+    SYSTEM_FAILURE = 25
 
 
 _TEXTS: Final = {
@@ -75,6 +76,7 @@ _TEXTS: Final = {
     Failure.BAD_DATA_FORMAT: "This is no time-stamp request in DER.",
     Failure.TIME_NOT_AVAILABLE: "The clock is in doubt, so no time is signed. Please try again later.",
     Failure.UNACCEPTED_POLICY: "Time-stamps are not issued under this policy. Please leave it out.",
+    Failure.SYSTEM_FAILURE: "The signing key cannot be reached at the moment. Please try again later.",
     Failure.UNACCEPTED_EXTENSION: "No extensions are known here. Please leave them out.",
 }
 

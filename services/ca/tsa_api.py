@@ -6,7 +6,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from libs.common.der import serial_text
-from libs.common.errors import Refused
+from libs.common.errors import Refused, Unavailable
 from libs.common.http import raw_body
 from services.ca import tsa
 from services.ca.authority import Entropy
@@ -36,6 +36,9 @@ class TimeStamping:
             return self._stamp(request)
         except TimeStampRefused as refusal:
             return tsa.refused(refusal.failure)
+        except Unavailable as error:
+            log.warning("tsa.waiting", reason=str(error))
+            return tsa.refused(Failure.SYSTEM_FAILURE)
 
     def over(self, digest: bytes) -> bytes:
         """Stamp a digest (SHA-256) of our own; give the whole response.

@@ -104,13 +104,15 @@ class CertificationAuthority:
         return sign(lint(tbs, order, issuer, self.publication), self.keys[issuer.label])
 
 
-def establish(directory: Path, at: datetime = NOW) -> CertificationAuthority:
+def establish(
+    directory: Path, at: datetime = NOW, issuing: tuple[IssuingConfig, ...] = (EC, RSA)
+) -> CertificationAuthority:
     keys = keystore(directory)
-    hierarchy = perform(config(directory), keys, at)
-    labels = [each.label for each in hierarchy.generations]
-    issuing = {label: keys.load(label) for label in labels}
+    hierarchy = perform(config(directory).model_copy(update={"issuing": issuing}), keys, at)
+    labels = [each.label for each in hierarchy.live(at)]
+    loaded = {label: keys.load(label) for label in labels}
     responders = {label: keys.load(ocsp_label(label)) for label in labels}
-    return CertificationAuthority(directory, hierarchy, config(directory).publication, issuing, responders)
+    return CertificationAuthority(directory, hierarchy, config(directory).publication, loaded, responders)
 
 
 def pem(certificate: x509.Certificate) -> bytes:

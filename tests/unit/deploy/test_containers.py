@@ -17,7 +17,7 @@ from libs.common.settings import ServiceSettings
 from libs.common.values import utc_now
 from services.ca import ceremony
 from services.ca.hierarchy import load
-from services.ca.keys import EncryptedFiles
+from services.ca.keystores import service_keys
 from services.ca.settings import Settings as CaSettings
 from services.kandas.seal import Seal
 from services.kandas.settings import Settings as KandasSettings
@@ -112,7 +112,7 @@ def test_the_authority_opens_its_keys_and_kandas_its_seal(containers: Mapping[st
     ca, kandas = start("ca", containers["ca"]), start("kandas", containers["kandas"])
     assert isinstance(ca, CaSettings)
     assert isinstance(kandas, KandasSettings)
-    store = EncryptedFiles(ca.keys, ca.keystore_passphrase)
+    store = service_keys(ca)
     for each in load(ca.directory, utc_now()).generations:
         assert store.load(each.label).public_key() == each.issuer.public_key
     assert Seal.from_file(kandas.seal_file, kandas.seal_passphrase.get_secret_value())
