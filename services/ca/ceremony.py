@@ -22,12 +22,11 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 
 from services.ca import profiles
@@ -52,7 +51,7 @@ from services.ca.hierarchy import (
 )
 from services.ca.holders import Authority, Holder, Organisation
 from services.ca.issuance import Intent, prepare, resume
-from services.ca.issuers import Issuer, PrivateKey
+from services.ca.issuers import Issuer, PrivateKey, public_digest
 from services.ca.keys import KeyKind, KeyMissingError, KeyStore, KeyStoreError
 from services.ca.keystores import ceremony_keys
 from services.ca.lint import LintError, lint
@@ -167,7 +166,7 @@ class _Ceremony:
             if self._path(f"{label}.pem").exists():
                 raise  # a certificate without its key is a lost key, never a reason to make a new one
         key = self.keystore.create(label, kind)
-        self.transcript.note("key created", label, kind=kind, key_sha256=_digest(key))
+        self.transcript.note("key created", label, kind=kind, key_sha256=public_digest(key.public_key()))
         return key
 
     def _certify(self, member: _Member, signer: _Signer) -> x509.Certificate:
@@ -249,11 +248,6 @@ class _Ceremony:
 def _held(config: CeremonyConfig) -> Mapping[str, Fact]:
     witnesses = list(config.witnesses)
     return {"organisation": config.organisation, "configuration_sha256": config.digest, "witnesses": witnesses}
-
-
-def _digest(key: PrivateKey) -> str:
-    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return sha256(spki).hexdigest()
 
 
 def hold(file: Path, directory: Path, keys: Path, secrets: Mapping[str, str], **instead: str) -> Hierarchy:

@@ -1,5 +1,6 @@
 """The authority that issues: its name, its key, and the algorithm it signs with."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Self
 
@@ -103,6 +104,12 @@ def usable_key(public_key: object) -> PublicKey:
     if not isinstance(public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
         raise ValueError("only EC and RSA keys are used here")  # noqa: TRY004 - a refused value, not a bug
     return public_key
+
+
+def public_digest(public_key: PublicKey) -> str:
+    """Give what a key is known by in transcripts and backups: SHA-256 of its SubjectPublicKeyInfo, in hexadecimal."""
+    spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
 
 
 def sign_with(key: PrivateKey, data: bytes, *, deterministic: bool = False) -> bytes:

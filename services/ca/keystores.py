@@ -51,19 +51,28 @@ def ceremony_keys(config: CeremonyConfig, folder: Path, secrets: Mapping[str, st
     Raises:
         KeyStoreError: a store can't be opened.
     """
-
-    def secret(name: str) -> SecretStr | None:
-        return SecretStr(secrets[name]) if secrets.get(name) else None
-
-    files = _files(folder, secret("CA_KEYSTORE_PASSPHRASE"))
+    files = _files(folder, _secret(secrets, "CA_KEYSTORE_PASSPHRASE"))
     if config.token is None:
         return files
     module, label, root = config.token.module, config.token.label, config.token.root_label
-    token = _token(module, label, secret("CA_TOKEN_PIN"), "CA_TOKEN_PIN")
+    token = _token(module, label, _secret(secrets, "CA_TOKEN_PIN"), "CA_TOKEN_PIN")
     own: dict[str, KeyStore] = {SEAL: files}
     if root is not None:
-        own[ROOT] = _token(module, root, secret("CA_ROOT_TOKEN_PIN"), "CA_ROOT_TOKEN_PIN")
+        own[ROOT] = _token(module, root, _secret(secrets, "CA_ROOT_TOKEN_PIN"), "CA_ROOT_TOKEN_PIN")
     return SplitKeys(token, own)
+
+
+def environment_keys(folder: Path, environment: Mapping[str, str]) -> KeyStore:
+    """Open keys as a tool is told by ``CA_…`` variables: a token if it is named, else encrypted files."""
+    module = environment.get("CA_TOKEN_MODULE")
+    if module:
+        pin = _secret(environment, "CA_TOKEN_PIN")
+        return _token(Path(module), environment.get("CA_TOKEN_LABEL", ""), pin, "CA_TOKEN_PIN")
+    return _files(folder, _secret(environment, "CA_KEYSTORE_PASSPHRASE"))
+
+
+def _secret(secrets: Mapping[str, str], name: str) -> SecretStr | None:
+    return SecretStr(secrets[name]) if secrets.get(name) else None
 
 
 def _files(folder: Path, passphrase: SecretStr | None) -> KeyStore:
