@@ -60,7 +60,7 @@ async def test_after_the_loss_of_the_machine_the_authority_goes_on_and_gives_no_
     """The store survives elsewhere; chance is made to repeat itself, so that only the record prevents a reuse."""
     world, lost = World(), establish(tmp_path / "lost")
     before = await Counter(world, lost).open()
-    await before.service.open_lists()
+    await before.lists.start()
     (sign, auth) = await before.issued()
     file = backed_up(lost, tmp_path / "backup.tar")
     shutil.rmtree(lost.directory)
@@ -92,9 +92,9 @@ async def issued_at_last(counter: Counter) -> tuple[Certificate, ...]:
 
 async def require_revocable(counter: Counter, old: Certificate, folder: Path) -> None:
     """The restored key signs the list that openssl finds the old certificate on."""
-    await counter.service.revoke(old.serial, "keyCompromise", asked_by=CITIZEN, holder=True)
+    await counter.revocations.by_clerk(old.serial, "keyCompromise", CITIZEN)
     await counter.wake_due()
-    der = await counter.service.revocation_list(ShardId(old.issuer, old.crl_shard))
+    der = await counter.lists.revocation_list(ShardId(old.issuer, old.crl_shard))
     assert der is not None
     (folder / "crl.pem").write_bytes(x509.load_der_x509_crl(der).public_bytes(Encoding.PEM))
     (folder / "old.pem").write_text(old.text.value.pem)
@@ -211,7 +211,7 @@ def test_keys_in_a_token_are_known_by_their_digests(authority: CertificationAuth
 def test_the_command_line_makes_verifies_and_restores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    home, file, found = establish(tmp_path / "ca", now=utc_now()).directory, tmp_path / "b.tar", tmp_path / "found"
+    home, file, found = establish(tmp_path / "ca", at=utc_now()).directory, tmp_path / "b.tar", tmp_path / "found"
     make = ["make", str(file), "--dir", str(home)]
     monkeypatch.delenv("CA_KEYSTORE_PASSPHRASE", raising=False)
     assert backup.main(make) == 1

@@ -30,7 +30,7 @@ def read(certificate: Certificate) -> x509.Certificate:
 
 async def judged_by_openssl(counter: Counter, certificate: Certificate, folder: Path, *, revoked: bool = False) -> None:
     """Follow the chain among all that are served, with the list of the certificate's own issuer."""
-    der = await counter.service.revocation_list(ShardId(certificate.issuer, certificate.crl_shard))
+    der = await counter.lists.revocation_list(ShardId(certificate.issuer, certificate.crl_shard))
     assert der is not None
     (folder / "crl.pem").write_bytes(x509.load_der_x509_crl(der).public_bytes(Encoding.PEM))
     (folder / "one.pem").write_text(certificate.text.value.pem)
@@ -44,11 +44,11 @@ async def judged_by_openssl(counter: Counter, certificate: Certificate, folder: 
 async def rolled_over(home: Path, world: World) -> tuple[Counter, Certificate]:
     """A citizen is certified; then the ceremony is held again with one more generation."""
     before = await Counter(world, establish(home)).open()
-    await before.service.open_lists()
+    await before.lists.start()
     (old, _) = await before.issued()
     world.now = LATER
-    after = await Counter(world, establish(home, (EC, NEXT, RSA), LATER)).open()
-    await after.service.open_lists()
+    after = await Counter(world, establish(home, LATER, (EC, NEXT, RSA))).open()
+    await after.lists.start()
     await after.wake_due()
     return after, old
 
@@ -74,7 +74,7 @@ async def test_a_certificate_of_the_old_generation_is_revoked_by_the_old_key_lon
         OCSPCertStatus.GOOD
     )
     await judged_by_openssl(counter, old, tmp_path)
-    await counter.service.revoke(old.serial, "keyCompromise", asked_by=CITIZEN, holder=True)
+    await counter.revocations.by_clerk(old.serial, "keyCompromise", CITIZEN)
     await counter.wake_due()
 
     counter.world.now += timedelta(seconds=5)
@@ -92,7 +92,7 @@ async def test_an_intent_of_the_old_generation_is_signed_by_the_old_key_after_th
     await before.service.request(JOURNEY, *csrs())
     await before.service.wake(JOURNEY, world.now)  # one step: the intents are recorded, nothing is signed
     world.now += timedelta(minutes=2)
-    after = await Counter(world, establish(home, (EC, NEXT, RSA), world.now)).open()
+    after = await Counter(world, establish(home, world.now, (EC, NEXT, RSA))).open()
     await after.wake_due()
 
     (sign, auth) = await after.certificates()
@@ -106,7 +106,7 @@ def test_the_new_generation_is_published_before_it_issues_if_so_configured(
 ) -> None:
     establish(tmp_path)
     waiting = NEXT.model_copy(update={"issues_from": OTHER})
-    authority = establish(tmp_path, (EC, waiting, RSA), LATER)
+    authority = establish(tmp_path, LATER, (EC, waiting, RSA))
     hierarchy = load(tmp_path, moment)
 
     assert hierarchy.issuing_for(authority.key.public_key(), moment, moment + timedelta(days=365)).label == label
@@ -117,7 +117,7 @@ def test_the_new_generation_is_published_before_it_issues_if_so_configured(
 def test_the_ceremony_makes_one_more_generation_and_touches_nothing_else(tmp_path: Path) -> None:
     establish(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.glob("*.pem")}
-    establish(tmp_path, (EC, NEXT, RSA), LATER)
+    establish(tmp_path, LATER, (EC, NEXT, RSA))
     after = {path.name: path.read_bytes() for path in tmp_path.glob("*.pem")}
 
     changed = {name for name, content in after.items() if before.get(name) != content}
@@ -127,7 +127,7 @@ def test_the_ceremony_makes_one_more_generation_and_touches_nothing_else(tmp_pat
 def test_a_generation_is_not_left_out_before_its_end(tmp_path: Path) -> None:
     establish(tmp_path)
     with pytest.raises(HierarchyError, match="leaves out «issuing»"):
-        establish(tmp_path, (NEXT, RSA), LATER)
+        establish(tmp_path, LATER, (NEXT, RSA))
 
 
 def test_an_ended_generation_needs_no_key_and_vouches_for_its_own_time_only(tmp_path: Path) -> None:
@@ -137,10 +137,10 @@ def test_an_ended_generation_needs_no_key_and_vouches_for_its_own_time_only(tmp_
     renew(tmp_path)
     ninth = NOW + timedelta(days=9 * 365)
     twins = (EC, NEXT, RSA, RSA.model_copy(update={"label": "issuing-rsa-2", "name": "NCA Issuing I4 (test)"}))
-    establish(tmp_path, twins, ninth)
+    establish(tmp_path, ninth, twins)
     end = NOW + TEN_YEARS + timedelta(days=1)
     renew(tmp_path)
-    hierarchy = establish(tmp_path, twins, end).hierarchy
+    hierarchy = establish(tmp_path, end, twins).hierarchy
 
     assert [each.label for each in hierarchy.live(end)] == [NEXT.label, "issuing-rsa-2"]
     der = certificate.public_bytes(Encoding.DER)
@@ -156,7 +156,7 @@ def renew(home: Path) -> None:
 
 @pytest.mark.parametrize("label", [EC.label, NEXT.label, RSA.label])
 def test_every_generations_certificate_satisfies_pkilint_and_openssl(tmp_path: Path, label: str) -> None:
-    authority: CertificationAuthority = establish(tmp_path, (EC, NEXT, RSA))
+    authority: CertificationAuthority = establish(tmp_path, issuing=(EC, NEXT, RSA))
     certificate = authority.hierarchy.generation(label).certificate
 
     assert lint_certificate(certificate.public_bytes(Encoding.DER)) == []
@@ -167,17 +167,17 @@ def test_every_generations_certificate_satisfies_pkilint_and_openssl(tmp_path: P
 async def test_the_lists_of_an_ended_generation_are_signed_no_more(tmp_path: Path) -> None:
     world, twins = World(), (EC, RSA, NEXT, RSA.model_copy(update={"label": "issuing-rsa-2", "name": "I4 (test)"}))
     before = Counter(world, establish(tmp_path))
-    await before.service.open_lists()
+    await before.lists.start()
     await before.wake_due()
     renew(tmp_path)
-    establish(tmp_path, twins, NOW + timedelta(days=9 * 365))
+    establish(tmp_path, NOW + timedelta(days=9 * 365), twins)
     renew(tmp_path)
     world.now = NOW + TEN_YEARS + timedelta(days=1)
-    after = Counter(world, establish(tmp_path, twins, world.now))
+    after = Counter(world, establish(tmp_path, world.now, twins))
     old, new = ShardId(EC.label, 0), ShardId(NEXT.label, 0)
-    last = await after.service.revocation_list(old)
-    await after.service.open_lists()
+    last = await after.lists.revocation_list(old)
+    await after.lists.start()
     await after.wake_due()
 
-    assert await after.service.revocation_list(old) == last
-    assert await after.service.revocation_list(new) is not None
+    assert await after.lists.revocation_list(old) == last
+    assert await after.lists.revocation_list(new) is not None

@@ -149,7 +149,7 @@ def test_without_its_pin_the_service_says_so(installed: Installed) -> None:
 async def opened(installed: Installed, now: datetime) -> Counter:
     world = World(now=now)
     counter = await Counter(world, installed.authority()).open()
-    await counter.service.open_lists()
+    await counter.lists.start()
     await counter.opened()
     requests = (csr(rsa.generate_private_key(65537, 2048)).encode(), csr(key(1)).encode())
     await counter.service.request(JOURNEY, *requests)
