@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
@@ -18,7 +19,7 @@ from services.ca.crl import Edition, Frame
 from services.ca.domain import Certificate, Facts, IntentRecord, Numbered, Request
 from services.ca.hierarchy import Hierarchy
 from services.ca.issuance import Intent, prepare, resume
-from services.ca.issuers import PrivateKey, PublicKey, usable_key
+from services.ca.issuers import Issuer, PrivateKey, PublicKey, usable_key
 from services.ca.lint import lint
 from services.ca.orders import SERIAL_OCTETS, Order, serial_number
 from services.ca.profiles import ENTITIES, PROFILES, Profile, Publication
@@ -69,21 +70,12 @@ class IssuingAuthority:
         order = intent.order(holder_of(facts), _public_key(request))
         signed = resume(intent, order, issuer, self.publication, self.keys[issuer.label])
         text = CertificateText(pem=signed.public_bytes(Encoding.PEM).decode())
-        return Certificate(**dict(self.presume(record, request)), text=Sealed(text))
+        return Certificate(**dict(_numbered(intent, request, issuer)), text=Sealed(text))
 
     def presume(self, record: IntentRecord, request: Request) -> Numbered:
         """Say what a recorded intent stands for, whether or not it was ever signed. No key is used."""
         intent = Intent.model_validate_json(record.intent)
-        return Numbered(
-            serial=intent.serial_number,
-            key_id=x509.SubjectKeyIdentifier.from_public_key(_public_key(request)).digest.hex(),
-            issuer_key_id=self.hierarchy.generation(intent.issuer).issuer.key_identifier.hex(),
-            profile=request.profile,
-            not_before=intent.not_before,
-            not_after=intent.not_after,
-            crl_shard=intent.crl_shard,
-            issuer=intent.issuer,
-        )
+        return _numbered(intent, request, self.hierarchy.generation(intent.issuer).issuer)
 
     def lists(self, now: datetime) -> tuple[ShardId, ...]:
         """Give every revocation list there has to be: those of all authorities that have not ended."""
@@ -104,6 +96,19 @@ def order_of(stored: Numbered, request: Request, facts: Facts) -> Order:
         serial_number=int(stored.serial, 16),
         not_before=stored.not_before,
         crl_shard=stored.crl_shard,
+    )
+
+
+def _numbered(intent: Intent, request: Request, issuer: Issuer) -> Numbered:
+    return Numbered(
+        serial=intent.serial_number,
+        key_id=x509.SubjectKeyIdentifier.from_public_key(_public_key(request)).digest.hex(),
+        issuer_key_id=issuer.key_identifier.hex(),
+        profile=request.profile,
+        not_before=intent.not_before,
+        not_after=intent.not_after,
+        crl_shard=intent.crl_shard,
+        issuer=intent.issuer,
     )
 
 
@@ -130,4 +135,10 @@ def _profile(facts: Facts, name: str) -> Profile:
 
 
 def _public_key(request: Request) -> PublicKey:
-    return usable_key(load_der_public_key(bytes.fromhex(request.spki)))
+    return _read_key(request.spki)
+
+
+@lru_cache(maxsize=1024)
+def _read_key(spki: str) -> PublicKey:
+    """Read a public key; each is asked for again on its way from request to certificate."""
+    return usable_key(load_der_public_key(bytes.fromhex(spki)))

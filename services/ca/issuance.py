@@ -14,6 +14,7 @@ bytes again and signs them, which gives the same serial number and (signatures b
 import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Self
 
 from cryptography import x509
@@ -98,8 +99,14 @@ def prepare(order: Order, issuer: Issuer, publication: Publication) -> bytes:
         subject=name_tlv(order.holder.attributes()),
         public_key=tlv(spki),
         extensions=[
-            Extension(oid=value.oid, critical=critical, value=value.public_bytes())
-            for value, critical in _extensions(order, issuer, publication)
+            _written(x509.SubjectKeyIdentifier.from_public_key(order.public_key), critical=False),
+            *_common(
+                order.profile,
+                publication,
+                (issuer.label, issuer.key_identifier),
+                order.crl_shard,
+                rsa=isinstance(order.public_key, RSAPublicKey),
+            ),
         ],
     )
     return asn1.encode_der(tbs)
@@ -133,13 +140,19 @@ def resume(intent: Intent, order: Order, issuer: Issuer, publication: Publicatio
     return sign(lint(intent.tbs, order, issuer, replace(publication, ocsp=intent.ocsp)), key)
 
 
-def _extensions(order: Order, issuer: Issuer, publication: Publication) -> list[tuple[x509.ExtensionType, bool]]:
-    """Give the extensions in order, each with whether it is critical (RFC 5280, 4.2.1)."""
-    profile, key = order.profile, order.public_key
+@lru_cache(maxsize=4096)
+def _common(
+    profile: Profile, publication: Publication, issuer: tuple[str, bytes], crl_shard: int, *, rsa: bool
+) -> tuple[Extension, ...]:
+    """Write the extensions that every certificate of a kind has alike (RFC 5280, 4.2.1), in order, once.
+
+    Args:
+        issuer: label and key identifier.
+    """
+    label, key_identifier = issuer
     extensions: list[tuple[x509.ExtensionType, bool]] = [
-        (x509.SubjectKeyIdentifier.from_public_key(key), False),
         (x509.BasicConstraints(profile.authority, profile.path_length), True),
-        (profile.key_usage_extension(rsa=isinstance(key, RSAPublicKey)), True),
+        (profile.key_usage_extension(rsa=rsa), True),
     ]
     if profile.extended_key_usage:
         extensions.append((x509.ExtendedKeyUsage(profile.extended_key_usage), profile.purpose_critical))
@@ -149,11 +162,15 @@ def _extensions(order: Order, issuer: Issuer, publication: Publication) -> list[
         extensions.append((_policies(profile, publication), False))
     if not profile.self_signed:
         extensions += [
-            (x509.AuthorityKeyIdentifier(issuer.key_identifier, None, None), False),
-            (_access(profile, issuer, publication), False),
-            (_crl(publication.crl(issuer.label, order.crl_shard)), False),
+            (x509.AuthorityKeyIdentifier(key_identifier, None, None), False),
+            (_access(profile, label, publication), False),
+            (_crl(publication.crl(label, crl_shard)), False),
         ]
-    return extensions
+    return tuple(_written(value, critical=critical) for value, critical in extensions)
+
+
+def _written(value: x509.ExtensionType, *, critical: bool) -> Extension:
+    return Extension(oid=value.oid, critical=critical, value=value.public_bytes())
 
 
 def _policies(profile: Profile, publication: Publication) -> x509.CertificatePolicies:
@@ -162,10 +179,10 @@ def _policies(profile: Profile, publication: Publication) -> x509.CertificatePol
     return x509.CertificatePolicies([x509.PolicyInformation(oid, qualifiers) for oid in profile.policies])
 
 
-def _access(profile: Profile, issuer: Issuer, publication: Publication) -> x509.AuthorityInformationAccess:
-    places = [(AuthorityInformationAccessOID.CA_ISSUERS, publication.certificate(issuer.label))]
+def _access(profile: Profile, label: str, publication: Publication) -> x509.AuthorityInformationAccess:
+    places = [(AuthorityInformationAccessOID.CA_ISSUERS, publication.certificate(label))]
     if profile.online_status and publication.ocsp:
-        places.insert(0, (AuthorityInformationAccessOID.OCSP, publication.responder(issuer.label)))
+        places.insert(0, (AuthorityInformationAccessOID.OCSP, publication.responder(label)))
     return x509.AuthorityInformationAccess(
         [x509.AccessDescription(method, x509.UniformResourceIdentifier(url)) for method, url in places]
     )

@@ -6,7 +6,7 @@ can be signed, and only once.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,13 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from libs.common.der import TbsCertificate, name_attributes, signed
+from libs.common.der import Extension, TbsCertificate, name_attributes, signed
 from services.ca.holders import COMMON_NAME_LENGTH, is_printing
 from services.ca.issuers import Issuer
 from services.ca.key_rules import SENTENCES, key_size_weakness
 from services.ca.orders import SERIAL_OCTETS, Order
 from services.ca.profiles import Publication
 
+_REMEMBERED: Final = 4096
+_PASSED: Final[set[Hashable]] = set()
+"""Extensions, with what they were held against, that passed every rule."""
 _CRITICAL: Final = frozenset({x509.BasicConstraints.oid, x509.KeyUsage.oid})
 
 
@@ -62,11 +65,20 @@ class _Candidate:
     """What the rules look at: the bytes as read, beside what they should say."""
 
     read: x509.Certificate
-    extensions: dict[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]
     fields: TbsCertificate
     order: Order
     issuer: Issuer
     publication: Publication
+
+    @property
+    def rsa(self) -> bool:
+        """Whether the holder's key is an RSA one."""
+        return isinstance(self.order.public_key, rsa.RSAPublicKey)
+
+    @property
+    def extensions(self) -> dict[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]:
+        """The extensions as the other parser reads them."""
+        return {extension.oid: extension for extension in self.read.extensions}
 
     def extension(self, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
         found = self.extensions.get(kind.oid)
@@ -80,14 +92,48 @@ def lint(tbs: bytes, order: Order, issuer: Issuer, publication: Publication) -> 
         if fields.serial_number <= 0:  # first, as the other parser only warns of it
             raise LintError(("the serial number is not positive",))
         unsigned = x509.load_der_x509_certificate(signed(tbs, issuer.signature_algorithm, b""))
-        extensions = {extension.oid: extension for extension in unsigned.extensions}
-        candidate = _Candidate(unsigned, extensions, fields, order, issuer, publication)
-        findings = tuple(finding for rule in _RULES for finding in rule(candidate))
+        candidate = _Candidate(unsigned, fields, order, issuer, publication)
+        findings = (*(finding for rule in _RULES for finding in rule(candidate)), *_of_extensions(candidate))
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise LintError((f"the bytes do not read as a certificate: {type(error).__name__}",)) from error
     if findings:
         raise LintError(findings)
     return LintedTbs(tbs, issuer)
+
+
+def _of_extensions(it: _Candidate) -> tuple[str, ...]:
+    """Check the extensions; those that are the same in every certificate of a kind, once.
+
+    But for the key's identifier they hold nothing of the holder. What the rules say of the rest follows from its octets
+    and from what they are held against: the same again is as good as it was before.
+    """
+    own = [each for each in it.fields.extensions if each.oid == x509.SubjectKeyIdentifier.oid]
+    rest = tuple((each.oid, each.critical, each.value) for each in it.fields.extensions if each not in own)
+    held_against = (it.order.profile, it.rsa, it.issuer.label, it.issuer.key_identifier)
+    key = (rest, held_against, it.order.crl_shard, it.publication)
+    findings = _key_identifier(own, it)
+    if not findings and key in _PASSED:
+        return ()
+    findings += tuple(finding for rule in _EXTENSION_RULES for finding in rule(it))
+    if not findings:
+        if len(_PASSED) >= _REMEMBERED:
+            _PASSED.clear()
+        _PASSED.add(key)
+    return findings
+
+
+def _key_identifier(own: Sequence[Extension], it: _Candidate) -> tuple[str, ...]:
+    """RFC 5280, 4.2.1.2, method 1: SHA-1 of the key bits, an index and no protection."""
+    key = it.order.public_key
+    bits = (
+        key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+        if isinstance(key, rsa.RSAPublicKey)
+        else key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    )
+    digest = hashlib.sha1(bits, usedforsecurity=False).digest()
+    if [(each.critical, each.value) for each in own] == [(False, asn1.encode_der(digest))]:
+        return ()
+    return ("the subject key identifier is not that of the key",)
 
 
 def _version_and_algorithm(it: _Candidate) -> Iterator[str]:
@@ -136,21 +182,11 @@ def _public_key(it: _Candidate) -> Iterator[str]:
         yield "the public key is not the requested one"
     if (weakness := key_size_weakness(it.order.public_key)) is not None:
         yield SENTENCES[weakness]
-    if it.order.profile.self_signed != (it.read.public_key() == it.issuer.public_key):
+    if it.order.profile.self_signed != (it.order.public_key == it.issuer.public_key):
         yield "a certificate carries its issuer's own key exactly if it is self-signed"
 
 
-def _key_identifiers(it: _Candidate) -> Iterator[str]:
-    """RFC 5280, 4.2.1.2, method 1: SHA-1 of the key bits, an index and no protection."""
-    key = it.order.public_key
-    bits = (
-        key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
-        if isinstance(key, rsa.RSAPublicKey)
-        else key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    )
-    digest = hashlib.sha1(bits, usedforsecurity=False).digest()
-    if it.extension(x509.SubjectKeyIdentifier) != x509.SubjectKeyIdentifier(digest):
-        yield "the subject key identifier is not that of the key"
+def _authority_key_identifier(it: _Candidate) -> Iterator[str]:
     above = it.extension(x509.AuthorityKeyIdentifier)
     named = above.key_identifier if isinstance(above, x509.AuthorityKeyIdentifier) else None
     if named != (None if it.order.profile.self_signed else it.issuer.key_identifier):
@@ -158,9 +194,8 @@ def _key_identifiers(it: _Candidate) -> Iterator[str]:
 
 
 def _usage(it: _Candidate) -> Iterator[str]:
-    profile, key = it.order.profile, it.order.public_key
-    usage = it.extension(x509.KeyUsage)
-    if usage != profile.key_usage_extension(rsa=isinstance(key, rsa.RSAPublicKey)):
+    profile = it.order.profile
+    if it.extension(x509.KeyUsage) != profile.key_usage_extension(rsa=it.rsa):
         yield "the key usage is not exactly the profile's"
     extended = it.extension(x509.ExtendedKeyUsage)
     purposes = tuple(extended) if isinstance(extended, x509.ExtendedKeyUsage) else ()
@@ -240,7 +275,9 @@ _RULES: Final[tuple[Callable[[_Candidate], Iterator[str]], ...]] = (
     _validity,
     _names,
     _public_key,
-    _key_identifiers,
+)
+_EXTENSION_RULES: Final[tuple[Callable[[_Candidate], Iterator[str]], ...]] = (
+    _authority_key_identifier,
     _usage,
     _policies,
     _addresses,
