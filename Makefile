@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey bench-face eval-face generate compose clean packages-run packages-test packages-bench fuzz
+.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey bench-ledger bench-face eval-face generate compose clean packages-run packages-test packages-bench fuzz
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ eval-face: setup models ## error rates on your own labelled pictures: make eval-
 
 fuzz: setup packages-test ## every parser of the authority under a fuzzer, a minute each (FUZZ_SECONDS=600 for longer)
 	@$(RUN) tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
+
+bench-ledger: setup ## measure the authority's ledger: appends, bytes a certificate, the check
+	@$(RUN) tests.bench.ledger
 
 generate: var/environment ## rewrite what is made from code (the catalogue of events, the cluster's topics)
 	@$(RUN) libs.common.catalogue

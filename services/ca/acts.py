@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from libs.common.contracts.ca import CertificateText
 from libs.common.contracts.people import Person
 from libs.common.sealing import Sealed
 from services.ca.domain import IntentRecord
@@ -235,6 +236,25 @@ class Archived(_Value):
         return f"archived/{self.position}"
 
 
+class CertificatePutBack(_Value):
+    """A certificate that only the topics knew was put back into the store; how it came about is not on record here."""
+
+    kind: Literal["certificate.put_back"] = "certificate.put_back"
+    serial: str
+    profile: str
+    before: None = None
+    after: Good
+    text: Sealed[CertificateText]
+    holder: Sealed[Person] | None
+    citizen_id: str
+    person_ref: str | None
+
+    @property
+    def id(self) -> str:
+        """Once a certificate."""
+        return f"put_back/{self.serial}"
+
+
 class Restored(_Value):
     """The store was found to be older than the ledger or the topics, and was brought up to them.
 
@@ -266,6 +286,7 @@ Act = (
     | ConfigurationChanged
     | Checkpointed
     | Archived
+    | CertificatePutBack
     | Restored
 )
 ACTS: Final[TypeAdapter[Act]] = TypeAdapter(Annotated[Act, Field(discriminator="kind")])

@@ -12,6 +12,7 @@ from services.ca.acts import (
     Archived,
     CertificateIntended,
     CertificateIssued,
+    CertificatePutBack,
     CertificateRevoked,
     Checkpointed,
     ConfigurationChanged,
@@ -139,7 +140,7 @@ class Evidence:
     def take(self, entry: Entry, act: Act) -> None:
         """Note what an act on record says."""
         match act:
-            case CertificateIntended() | CertificateIssued() | CertificateRevoked():
+            case CertificateIntended() | CertificateIssued() | CertificateRevoked() | CertificatePutBack():
                 slip = self.slip(act.serial)
                 slip.about = entry.fact.about
                 slip.touch(moment(entry))
@@ -158,8 +159,10 @@ class Evidence:
                 pass
 
 
-def _note(slip: Slip, act: CertificateIntended | CertificateIssued | CertificateRevoked) -> None:
+def _note(slip: Slip, act: CertificateIntended | CertificateIssued | CertificateRevoked | CertificatePutBack) -> None:
     match act:
+        case CertificatePutBack():
+            slip.certificate = act.after.certificate_sha256
         case CertificateIntended():
             slip.intended = act.after.tbs_sha256
         case CertificateIssued():

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -12,7 +13,7 @@ from libs.common.chain import Entry
 from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.der import serial_text
 from libs.common.events import Event
-from services.ca.acts import CertificateIntended, CertificateIssued, CertificateRevoked
+from services.ca.acts import Act, CertificateIntended, CertificateIssued, CertificatePutBack, CertificateRevoked
 from services.ca.gather import UNREADABLE
 from services.ca.hierarchy import Hierarchy, HierarchyError
 from services.ca.issuance import Intent
@@ -28,23 +29,8 @@ def collect(
     """Put together what ledger and topics have of the serial numbers of one journey."""
     found: dict[str, Found] = {}
     for entry in entries:
-        try:
-            act = ledger.read(entry)
-        except UNREADABLE:
-            continue  # the check tells of it
-        match act:
-            case CertificateIntended() if (intended := _intended(act)) is not None:
-                found[act.serial] = intended
-            case CertificateIssued() if act.serial in found:
-                half = found[act.serial]
-                tbs = x509.load_der_x509_certificate(half.der).tbs_certificate_bytes
-                der = with_signature(tbs, bytes.fromhex(act.signature))
-                found[act.serial] = replace(half, der=der, signed=True)
-            case CertificateRevoked() if act.serial in found:
-                revoked = (act.after.at, reason_of(act.after.reason))
-                found[act.serial] = replace(found[act.serial], revoked=revoked)
-            case _:
-                pass
+        with suppress(*UNREADABLE):  # the check tells of it
+            _take(found, ledger.read(entry), hierarchy)
     for event in events:
         if isinstance(event, CertIssued) and (read := _issued(event, hierarchy)) is not None:
             found.setdefault(event.serial, read)
@@ -53,6 +39,24 @@ def collect(
             revoked = (event.revoked_at, reason_of(event.reason))
             found[event.serial] = replace(found[event.serial], revoked=revoked)
     return found
+
+
+def _take(found: dict[str, Found], act: Act, hierarchy: Hierarchy) -> None:
+    match act:
+        case CertificateIntended() if (intended := _intended(act)) is not None:
+            found[act.serial] = intended
+        case CertificateIssued() if act.serial in found:
+            half = found[act.serial]
+            tbs = x509.load_der_x509_certificate(half.der).tbs_certificate_bytes
+            der = with_signature(tbs, bytes.fromhex(act.signature))
+            found[act.serial] = replace(half, der=der, signed=True)
+        case CertificatePutBack() if (read := _issued(act, hierarchy)) is not None:
+            found.setdefault(act.serial, read)
+        case CertificateRevoked() if act.serial in found:
+            revoked = (act.after.at, reason_of(act.after.reason))
+            found[act.serial] = replace(found[act.serial], revoked=revoked)
+        case _:
+            pass
 
 
 def _intended(act: CertificateIntended) -> Found | None:
@@ -74,30 +78,34 @@ def _intended(act: CertificateIntended) -> Found | None:
     )
 
 
-def _issued(event: CertIssued, hierarchy: Hierarchy) -> Found | None:
-    """Read what a topic has; events of releases before certificates travelled along cannot bring one back.
+def _issued(told: CertIssued | CertificatePutBack, hierarchy: Hierarchy) -> Found | None:
+    """Read what a topic has, or had; events of before certificates travelled along cannot bring one back.
 
     Neither can those of certificates for a legal entity: only the ledger knows their mandate.
     """
-    if event.certificate is None or not event.certificate.readable or event.acts_for is not None:
+    text = (
+        told.text if isinstance(told, CertificatePutBack) else None if told.acts_for is not None else told.certificate
+    )
+    profile = profile_of(told.profile)
+    if text is None or not text.readable or profile is None:
         return None
     try:
-        signed = x509.load_pem_x509_certificate(event.certificate.value.pem.encode())
+        signed = x509.load_pem_x509_certificate(text.value.pem.encode())
         issuer = hierarchy.above(signed).label
     except (ValueError, HierarchyError):
         return None  # whoever can write to a topic must not bring in certificates of others
-    if serial_text(signed.serial_number) != event.serial:
+    if serial_text(signed.serial_number) != told.serial:
         return None
     return Found(
-        serial=event.serial,
-        profile=event.profile,
+        serial=told.serial,
+        profile=profile,
         der=signed.public_bytes(Encoding.DER),
         signed=True,
         issuer=issuer,
         crl_shard=_shard(signed),
-        person=event.holder.value if event.holder.readable else None,
-        citizen_id=event.citizen_id,
-        person_ref=event.person_ref,
+        person=told.holder.value if told.holder is not None and told.holder.readable else None,
+        citizen_id=told.citizen_id,
+        person_ref=told.person_ref,
     )
 
 

@@ -5,6 +5,7 @@ told. What is found of a journey in the ledger and on the topics is laid beside 
 Nothing is ever taken back: what is revoked anywhere is revoked.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from libs.common.der import TbsCertificate, serial_text, signed
 from libs.common.events import Event
 from libs.common.sealing import Sealed
 from services.ca import domain
+from services.ca.acts import CertificatePutBack, Good
 from services.ca.domain import Certificate, Certified, EnrolmentState, Facts, Issued, Issuing, Numbered, Reason, Request
 from services.ca.entities import Mandate
 
@@ -165,6 +167,19 @@ def request_of(found: Found) -> Request:
     key = x509.load_der_x509_certificate(found.der).public_key()
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return Request(profile=found.profile, spki=spki.hex())
+
+
+def put_back(found: Found) -> CertificatePutBack:
+    """Tell that a certificate comes back which the ledger does not know."""
+    return CertificatePutBack(
+        serial=found.serial,
+        profile=found.profile,
+        after=Good(certificate_sha256=hashlib.sha256(found.der).hexdigest()),
+        text=Sealed(_text(found)),
+        holder=None if found.person is None else Sealed(found.person),
+        citizen_id=found.citizen_id,
+        person_ref=found.person_ref,
+    )
 
 
 def _text(found: Found) -> CertificateText:

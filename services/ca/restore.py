@@ -23,11 +23,12 @@ from pathlib import Path
 from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.events import Event, Meta
 from services.ca.acts import Restored
+from services.ca.domain import Certified
 from services.ca.evidence import Evidence, Slip
 from services.ca.export import Export, ExportError, read_lines
 from services.ca.gather import Sources, gather, hear, told
 from services.ca.recollection import collect
-from services.ca.recovery import Found, Told, recover, request_of
+from services.ca.recovery import Found, Told, put_back, recover, request_of
 from services.ca.settings import Settings
 from services.ca.status import OWN
 from services.ca.tools import Opened, opened, run, say
@@ -143,6 +144,11 @@ async def _recover_all(
         if decision is None:
             continue
         if not dry:
+            # What the store holds is on record before it is there; what only the topics knew, as that.
+            known = {entry.fact.id for entry in entries}
+            missing = [] if isinstance(before, Certified) else [each for each in found if each.signed]
+            fresh = [each for each in missing if f"issued/{each.serial}" not in known]
+            await sources.ledger.record(journey_id, *map(put_back, fresh))
             await sources.enrolments.apply(journey_id, lambda state, f=found: recover(state, f, told, now))  # type: ignore[misc]  # bound early, as loops ask for
         again = sum(isinstance(each, CertIssued | CertRevoked) for each in decision.events)
         outcome = replace(

@@ -1,0 +1,115 @@
+"""What the authority's ledger costs: ``python -m tests.bench.ledger``.
+
+Appending on the embedded store, one caller at a time beside many at once; what a certificate leaves behind, in bytes;
+and how many certificates a second the check looks at.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from deploy.embedded.stack import Store
+from libs.common.chain import Chain, Fact
+from libs.common.chain_store import MongoChain
+from libs.common.store import Database
+from libs.common.values import utc_now
+from tests.unit.ca.authority import establish
+from tests.unit.ca.office import World
+from tests.unit.ca.test_check import Audited
+
+APPENDS: Final = 600
+ROUNDS: Final = 3
+PAYLOAD: Final = json.dumps({"record": "x" * 2000})
+"""About as long as an intent with its sealed bytes."""
+JOURNEYS: Final = 100
+
+
+async def appended(store: MongoChain, callers: int) -> float:
+    """Append single facts from so many callers at once; give facts a second."""
+    chain, numbers = Chain(store, utc_now), count()
+
+    async def caller() -> None:
+        while next(numbers) < APPENDS:
+            await chain.append(Fact(str(uuid4()), "bench", PAYLOAD))
+
+    began = perf_counter()
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return APPENDS / (perf_counter() - began)
+
+
+async def appending(folder: Path) -> None:
+    """Measure appends."""
+    async with Store(folder) as server:
+        database = Database(server.uri, "bench")
+        store = MongoChain(database, "ledger")
+        await database.start()
+        for callers in (1, 8, 64):
+            rates = [await appended(store, callers) for _ in range(ROUNDS)]
+            _say(f"{callers:3} callers at once: {statistics.median(rates):6.0f} facts/s  ({_range(rates)})")
+        await database.stop()
+
+
+async def growing(folder: Path) -> None:
+    """Measure what certificates leave behind, and the check."""
+    structlog.configure(processors=[_silent])
+    world = World()
+    office = Audited(world, establish(folder))
+    for number in range(JOURNEYS):
+        await office.issued(str(uuid4()), 2 * number + 1)
+    certificates = 2 * JOURNEYS
+    for kind, octets in _entries(world).items():
+        _say(f"ledger, {kind:22} {octets / certificates:6.0f} bytes a certificate")
+    for name, documents in world.rows.items():
+        octets = sum(len(json.dumps(dict(row.state)).encode()) for row in documents.rows.values())
+        handled = sum(len(json.dumps(row.handled)) for row in documents.rows.values())
+        _say(f"{name:30} {octets / certificates:6.0f} bytes a certificate, and {handled / certificates:.0f} of inbox")
+    began, cpu = perf_counter(), process_time()
+    report = await office.report()
+    _say(
+        f"check: {certificates / (perf_counter() - began):.0f} certificates/s, "
+        f"{(process_time() - cpu) / certificates * 1000:.2f} CPU-ms each; {report.errors} errors"
+    )
+
+
+def _entries(world: World) -> Counter[str]:
+    sizes: Counter[str] = Counter()
+    for entry in world.chain.entries:
+        fact = entry.fact
+        texts = (fact.payload, fact.id, fact.about, fact.kind, entry.at, entry.hash, entry.previous)
+        sizes[fact.kind] += sum(len(text.encode()) for text in texts)
+    return sizes
+
+
+def _silent(_logger: object, _name: str, _event: object) -> str:
+    raise structlog.DropEvent
+
+
+def _range(rates: Sequence[float]) -> str:
+    return f"{min(rates):.0f} to {max(rates):.0f}"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+async def main() -> None:
+    """Measure all of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        await appending(Path(folder))
+        await growing(Path(folder) / "authority")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
