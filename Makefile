@@ -55,7 +55,7 @@ eval-face: setup models ## error rates on your own labelled pictures: make eval-
 	@test -n "$(DATASET)" || { echo "Say where the pictures are: make eval-face DATASET=folder (see docs/evaluation.md)" >&2; exit 1; }
 	@$(RUN) services.biometrics.evaluation "$(DATASET)"
 
-fuzz: setup packages-test ## every parser of the authority under a fuzzer, a minute each (FUZZ_SECONDS=600 for longer)
+fuzz: setup packages-test ## every parser of the authority and of pictures under a fuzzer, a minute each (FUZZ_SECONDS=600 for longer)
 	@$(RUN) tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
 
 bench-ledger: setup ## measure the authority's ledger: appends, bytes a certificate, the check

@@ -77,7 +77,7 @@ class MrzReader:
     def read(self, sides: Iterable[Side]) -> tuple[Mrz, Side] | None:
         """Return the zone at the foot of the first of `sides` that has one, and that side; or nothing."""
         for side in sides:
-            lines = list(_lines(side.print[round(side.print.shape[0] * BAND) :]))
+            lines = list(lines_of(side.print[round(side.print.shape[0] * BAND) :]))
             for count, length in _LAYOUTS:
                 if len(lines) < count:
                     continue
@@ -97,7 +97,7 @@ class MrzReader:
         return [text.text for text in best]
 
 
-def _lines(band: Grey) -> Iterator[Line]:
+def lines_of(band: Grey) -> Iterator[Line]:
     """Find the lines of print that reach over most of the width, from top to bottom."""
     ink = dark(band)
     share = ink.mean(axis=1)

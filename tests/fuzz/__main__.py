@@ -1,10 +1,12 @@
-"""`make fuzz`: every parser of the authority for a bounded time, one after the other."""
+"""`make fuzz`: every parser of the authority and of the face checks for a bounded time, one after the other."""
 
 import argparse
 import subprocess
 import sys
 
-TARGETS = ("ocsp", "tsa", "csr", "certificate", "cms", "xml")
+AUTHORITY = ("ocsp", "tsa", "csr", "certificate", "cms", "xml")
+MEDIA = ("picture", "pdf", "mrz")
+TARGETS = (*AUTHORITY, *MEDIA)
 
 
 def main() -> int:
@@ -16,7 +18,8 @@ def main() -> int:
     found = []
     for name in given.targets:
         print(f"==== {name}, {given.seconds} s ====", flush=True)
-        command = [sys.executable, "-m", "tests.fuzz.harness", name, f"-max_total_time={given.seconds}"]
+        harness = "tests.fuzz.media" if name in MEDIA else "tests.fuzz.harness"
+        command = [sys.executable, "-m", harness, name, f"-max_total_time={given.seconds}"]
         if subprocess.run(command, check=False).returncode:
             found.append(name)
     print(f"Found something in: {', '.join(found)}" if found else "Found nothing.")

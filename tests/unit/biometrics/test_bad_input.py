@@ -12,14 +12,16 @@ from typing import Final
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from deploy.media import card
 from deploy.media.make import MediaFiles
 from deploy.media.photos import Who
-from services.biometrics import analysis
+from services.biometrics import analysis, pdf
 from services.biometrics.analyser import WorkerAnalyser
-from services.biometrics.decode import Picture
+from services.biometrics.decode import Picture, UndecodableError
 from services.biometrics.workers import Workers
 from tests.unit.biometrics.conftest import HOLDER, jpeg
 
@@ -233,3 +235,16 @@ async def test_a_card_scanned_into_one_pdf_is_read(workers: Workers, media: Medi
     assert report.ok
     assert report.mrz is not None
     assert report.mrz.iin == HOLDER.iin
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.data())
+def test_a_pdf_changed_anywhere_gives_pages_or_a_key_and_nothing_else(data: st.DataObject) -> None:
+    damaged = bytearray(saved(Image.linear_gradient("L").resize((300, 200)).convert("RGB"), "PDF"))
+    for _ in range(data.draw(st.integers(1, 20))):
+        damaged[data.draw(st.integers(5, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        outcome = f"{len(pdf.pages(bytes(damaged), 400))} pages"
+    except UndecodableError as error:
+        outcome = error.key
+    assert outcome == "1 pages" or outcome.startswith(("document.pdf_", "picture.too_"))
