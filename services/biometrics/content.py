@@ -1,17 +1,13 @@
-"""What a file is, by its first bytes: names and declared types prove nothing."""
+"""What each capture may be: which kinds of files, and how large."""
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
 from libs.common.errors import Refused
 from services.biometrics.decode import PictureLimits
+from services.biometrics.kinds import Kind, kind_of
 from services.biometrics.verdicts import Part
 from services.biometrics.video import ClipLimits
-
-Kind = Literal["image/jpeg", "image/png", "image/webp", "application/pdf", "video/webm", "video/mp4"]
-
-HEAD_BYTES: Final = 16
-"""How many bytes `kind_of` wants to see."""
 
 PICTURES: Final[frozenset[Kind]] = frozenset({"image/jpeg", "image/png", "image/webp"})
 PAGES: Final[frozenset[Kind]] = PICTURES | {"application/pdf"}
@@ -39,26 +35,6 @@ _REFUSALS: Final[Mapping[frozenset[Kind], tuple[str, str]]] = {
     ),
     CLIPS: ("clip.not_a_video", "This is not a clip. Please send WebM or MP4."),
 }
-_STARTS: Final[tuple[tuple[bytes, Kind], ...]] = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"%PDF-", "application/pdf"),
-    (b"\x1a\x45\xdf\xa3", "video/webm"),
-)
-_STILL_BRANDS: Final = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")
-"""Brands of ISO base media files (ISO/IEC 23008-12, annex B) that hold pictures, and begin like MP4."""
-
-
-def kind_of(head: bytes) -> Kind | None:
-    """Tell what a file is from its first `HEAD_BYTES` (or all of them, where it has less); None: nothing we take."""
-    for start, kind in _STARTS:
-        if head.startswith(start):
-            return kind
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
-    if head[4:8] == b"ftyp" and head[8:12] not in _STILL_BRANDS:
-        return "video/mp4"
-    return None
 
 
 def require(head: bytes, accepted: frozenset[Kind]) -> None:

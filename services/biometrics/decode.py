@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from services.biometrics.kinds import HEAD_BYTES, kind_of
+
 Picture = NDArray[np.uint8]
 """RGB, rows × columns × 3."""  # noqa: RUF001 - a product of sizes
 GuidanceKey = NewType("GuidanceKey", str)
@@ -64,13 +66,15 @@ def picture(data: bytes, longest: int, limits: PictureLimits = PictureLimits()) 
 
 
 def _picture_format(data: bytes) -> str:
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    raise UndecodableError("picture.not_an_image", "neither JPEG, PNG nor WebP")
+    match kind_of(data[:HEAD_BYTES]):
+        case "image/jpeg":
+            return "JPEG"
+        case "image/png":
+            return "PNG"
+        case "image/webp":
+            return "WEBP"
+        case _:
+            raise UndecodableError("picture.not_an_image", "neither JPEG, PNG nor WebP")
 
 
 def _check_size(opened: Image.Image, limits: PictureLimits) -> None:

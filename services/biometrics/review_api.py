@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from libs.common.tokens import Authenticator, Claims
 from libs.common.values import JourneyId
-from services.biometrics.content import HEAD_BYTES, kind_of
+from services.biometrics.kinds import HEAD_BYTES, kind_of
 from services.biometrics.records import Examined
 from services.biometrics.reviews import Link, Reviews
 from services.biometrics.states import InReview

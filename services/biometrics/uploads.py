@@ -12,7 +12,8 @@ from typing import Final
 
 from libs.common.blobs import BlobMissing, Blobs
 from libs.common.errors import Refused
-from services.biometrics.content import ACCEPTED, HEAD_BYTES, MOST_BYTES, require, too_large
+from services.biometrics.content import ACCEPTED, MOST_BYTES, require, too_large
+from services.biometrics.kinds import HEAD_BYTES
 from services.biometrics.verdicts import Part
 
 PIECE_BYTES: Final = 1024 * 1024

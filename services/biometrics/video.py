@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from services.biometrics.decode import Picture, UndecodableError, shrunk
+from services.biometrics.kinds import HEAD_BYTES, kind_of
 
 # FFmpeg shall try nothing but the two containers browsers record, and open no further file or address.
 os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = (
@@ -73,7 +74,7 @@ def frames(data: bytes, rate: float, longest: int, limits: ClipLimits = ClipLimi
     """
     if len(data) > limits.data:
         raise UndecodableError("clip.too_large", f"{len(data)} bytes")
-    if not (data.startswith(b"\x1a\x45\xdf\xa3") or data[4:8] == b"ftyp"):
+    if kind_of(data[:HEAD_BYTES]) not in ("video/webm", "video/mp4"):
         raise UndecodableError("clip.not_a_video", "neither WebM nor MP4")
     with _opened(data, *_UNDECODED) as capture:
         _check(capture, limits)
