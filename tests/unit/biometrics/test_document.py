@@ -190,7 +190,9 @@ def test_a_picture_without_a_card_gets_guidance() -> None:
 
 
 def test_what_is_no_picture_gets_an_answer_and_no_exception(media: MediaFiles) -> None:
-    assert analyse_document([media.front.read_bytes(), b"%PDF-1.7"]).guidance == ("picture.not_an_image",)
+    front = media.front.read_bytes()
+    assert analyse_document([front, b"GIF89a"]).guidance == ("picture.not_an_image",)
+    assert analyse_document([front, b"%PDF-1.7"]).guidance == ("document.pdf_damaged",)
 
 
 def test_the_table_is_not_taken_for_the_card() -> None:
