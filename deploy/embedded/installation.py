@@ -36,6 +36,7 @@ class Installation:
         idempotence: whether the broker speaks idempotent producing; the embedded one does not.
         models: where `make models` put the face models.
         profile: ``development``, or ``bench`` to answer face checks by a stub.
+        publication: where certificates say that lists and answers are; None: at the authority's own port.
         people: whom the development register knows; None: the invented people that come with identity.
         prefix: before the names of the databases, where several installations share a store.
     """
@@ -49,6 +50,7 @@ class Installation:
     profile: str = "development"
     prefix: str = ""
     people: Path | None = None
+    publication: str | None = None
 
     @cached_property
     def staff(self) -> StaffProvider:
@@ -126,7 +128,7 @@ class Installation:
 
     @property
     def _publication(self) -> str:
-        return f"http://{LOOPBACK}:{self.ports['ca']}/pki"
+        return self.publication or f"http://{LOOPBACK}:{self.ports['ca']}/pki"
 
     def _file(self, service: str, name: str) -> Path:
         return (self.folder / "keys" / service / name).resolve()

@@ -78,7 +78,8 @@ async def ours(kind: KeyKind, citizens: int, replicas: int) -> Issued:
         store = await running.enter_async_context(Store(folder))
         await create_topics(broker.address, partitions=PARTITIONS)
         ports = {"ca": free_port()}
-        installation = Installation(folder, broker.address, store.uri, ports, profile="bench")
+        publication = f"http://127.0.0.1:{ports['ca']}/pki"
+        installation = Installation(folder, broker.address, store.uri, ports, profile="bench", publication=publication)
         installation.prepare()
         journeys = [new_id() for _ in range(citizens)]
         await _tell(installation, journeys)
