@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey bench-ledger bench-face eval-face generate compose clean packages-run packages-test packages-bench fuzz
+.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey bench-ca bench-ledger bench-face eval-face generate compose clean packages-run packages-test packages-bench fuzz
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,12 @@ eval-face: setup models ## error rates on your own labelled pictures: make eval-
 
 fuzz: setup packages-test ## every parser of the authority and of pictures under a fuzzer, a minute each (FUZZ_SECONDS=600 for longer)
 	@$(RUN) tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
+
+bench-ca: setup packages-bench ## measure the authority beside cfssl, openssl and pyHanko in one run (as root: openssl's responder needs a network of its own)
+	@$(RUN) tests.bench.ca_issuance
+	@$(RUN) tests.bench.ca_ocsp
+	@$(RUN) tests.bench.ca_crl
+	@$(RUN) tests.bench.ca_cms
 
 bench-ledger: setup ## measure the authority's ledger: appends, bytes a certificate, the check
 	@$(RUN) tests.bench.ledger

@@ -7,6 +7,7 @@ connections, from the same sender.
 
 import asyncio
 import json
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Final
 
@@ -49,6 +51,9 @@ from tests.bench.sender import post, send_all
 
 CONNECTIONS: Final = 32
 _PATIENCE_S: Final = 600
+_ROUNDS: Final = 3
+_KINDS: Final = {KeyKind.EC_P256: (500, 4000), KeyKind.RSA_2048: (100, 400)}
+"""How many citizens of ours, and how many requests to cfssl: about as long a time for each."""
 _JSON: Final = {"Content-Type": "application/json"}
 
 
@@ -237,3 +242,26 @@ def _cpu(server: Server) -> float:
     if server.pid is None:
         raise RuntimeError(f"{server.log} ended during the benchmark")
     return cpu_s(server.pid)
+
+
+async def compare(rounds: int) -> str:
+    """Compare issuance by kind of key: medians of the rounds, taken in turn."""
+    lines = ["| who | certificates | a second | CPU-ms each | beside cfssl |", "|---|---|---|---|---|"]
+    for kind, (citizens, requests) in _KINDS.items():
+        runs: dict[str, list[Issued]] = {}
+        for number in range(rounds):
+            for issued in (
+                await cfssl(kind, requests),
+                await ours(kind, citizens, replicas=1),
+                await ours(kind, citizens, replicas=2),
+            ):
+                runs.setdefault(issued.who, []).append(issued)
+            sys.stderr.write(f"issuance {kind}: round {number + 1} of {rounds}\n")
+        middle = [sorted(each, key=lambda one: one.rate)[len(each) // 2] for each in runs.values()]
+        beside = median(one.rate for one in runs[middle[0].who])
+        lines += [f"| **{kind}** | | | | |", *(one.row(beside) for one in middle)]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(f"### Issuance over HTTP, median of {_ROUNDS}\n\n{asyncio.run(compare(_ROUNDS))}\n")  # noqa: T201 - a report
