@@ -18,8 +18,8 @@ from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.sealing import Personal, Sealed
 
-Purpose = Literal["eds", "revocation"]
-"""What a code is for: a journey, or the revocation of a certificate, which it confirms."""
+Purpose = Literal["eds", "renewal", "revocation"]
+"""What a code is for: a journey to new or renewed certificates, or the revocation of one, which it confirms."""
 Reason = Literal["tries_used_up", "expired", "undeliverable", "frozen"]
 
 
@@ -120,11 +120,17 @@ def begin(
         "contact": asked.contact,
         "person_ref": asked.person_ref,
         "phone_ref": asked.phone_ref,
-        "purpose": "eds" if isinstance(asked, JourneyStarted) else "revocation",
+        "purpose": _purpose(asked),
     }
     if frozen_until is not None:
         return _block(Blocked(**known, number=0, reason="frozen", retry_at=frozen_until))
     return _make(_Open(**known, number=0), new_code, now)
+
+
+def _purpose(asked: JourneyStarted | RevocationRequested) -> Purpose:
+    if isinstance(asked, RevocationRequested):
+        return "revocation"
+    return "renewal" if asked.purpose == "renewal" else "eds"
 
 
 def resend(state: CodesState | None, new_code: NewCode, rules: Rules, now: datetime) -> Result:
@@ -190,7 +196,7 @@ def check(state: CodesState | None, digits: str, rules: Rules, now: datetime) ->
             result = expire(state, rules, now)
             return result or Decision(state, wake_at=expires_at), _expired()
         case Sent() if hmac.compare_digest(state.code.value.digits.encode(), digits.encode()):
-            proven = OtpVerified if state.purpose == "eds" else OtpConfirmed
+            proven = OtpConfirmed if state.purpose == "revocation" else OtpVerified
             return Decision(Verified(), (proven(phone_ref=state.phone_ref),)), None
         case Sent():
             return _wrong(state, rules, now)
@@ -228,6 +234,7 @@ def sms_text(digits: str, purpose: Purpose = "eds") -> str:
 
 _PURPOSES: Final[dict[Purpose, tuple[str, str]]] = {
     "eds": ("ЭЦҚ алу", "получения ЭЦП"),
+    "renewal": ("ЭЦҚ жаңарту", "обновления ЭЦП"),
     "revocation": ("ЭЦҚ куәлігін кері қайтарып алу", "отзыва сертификата ЭЦП"),
 }
 _KNOWN: Final = ("contact", "person_ref", "phone_ref", "purpose", "number")
@@ -256,7 +263,7 @@ def _wrong(state: Sent, rules: Rules, now: datetime) -> tuple[Result, Refused]:
 
 def _block(blocked: Blocked) -> Result:
     """Stop. A request that is no journey ends here: nobody would close it, and it can be made anew."""
-    if blocked.purpose != "eds":
+    if blocked.purpose == "revocation":
         return Decision(Closed(), (OtpRejected(reason=blocked.reason, final=True),))
     final = blocked.retry_at is None
     event = OtpRejected(reason=blocked.reason, final=final, retry_at=blocked.retry_at)

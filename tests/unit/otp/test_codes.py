@@ -278,6 +278,15 @@ async def test_developers_read_each_sms_once_though_it_was_sent_twice(world: Wor
     assert [message.text for message in await inbox.read(JOURNEY)] == ["first", "second"]
 
 
+async def test_the_sms_of_a_renewal_says_so_and_its_code_proves_the_phone(world: World, desk: Desk) -> None:
+    await desk.sent(event=started().model_copy(update={"purpose": "renewal", "citizen_id": "citizen-1"}))
+    (text,) = world.gateway.delivered.values()
+    assert "обновления ЭЦП" in text
+    assert "ЭЦҚ жаңарту" in text
+    await desk.service.check(JOURNEY, world.code)
+    assert world.topics() == ["otp.sent", "otp.verified"]
+
+
 def test_the_sms_names_the_action_in_both_languages_and_warns_not_to_tell_the_code() -> None:
     text = domain.sms_text("271828")
     assert text.startswith("271828")
