@@ -8,10 +8,12 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from libs.common.der import Certificate
 from libs.common.errors import Refused
 from services.ca.issuers import PublicKey
 from services.ca.key_rules import SENTENCES, key_weakness
@@ -51,6 +53,7 @@ def parse(request: bytes) -> CertificateRequest:
     """
     try:
         csr = _load(request)
+        _require_whole_octets(csr)
         key = _certifiable(csr)
         proved = csr.is_signature_valid
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
@@ -83,6 +86,15 @@ def _load(request: bytes) -> x509.CertificateSigningRequest:
     if request.count(_PEM) != 1:
         raise ValueError("more than one PEM block")
     return x509.load_pem_x509_csr(request)
+
+
+def _require_whole_octets(csr: x509.CertificateSigningRequest) -> None:
+    """Refuse a signature that claims unused bits: the library passes over them, and one request would have two forms.
+
+    A request is written as a certificate is: what was signed, by which algorithm, the signature (RFC 2986, 4.2).
+    """
+    if asn1.decode_der(Certificate, csr.public_bytes(Encoding.DER)).signature.padding_bits():
+        raise ValueError("a signature has whole octets")
 
 
 def _certifiable(csr: x509.CertificateSigningRequest) -> PublicKey:

@@ -210,6 +210,17 @@ def test_a_request_with_any_octet_changed_is_refused(
     assert refusal(bytes(der)).startswith("csr.")
 
 
+def test_a_signature_that_claims_unused_bits_is_refused() -> None:
+    sound, cleared = request(P256), None
+    while cleared is None:  # only a signature that ends in a 0 bit can claim one
+        sound = request(P256)
+        signature = x509.load_der_x509_csr(sound).signature
+        cleared = signature if signature[-1] % 2 == 0 else None
+    claiming = bytearray(sound)
+    claiming[-len(cleared) - 1] = 1
+    assert refusal(bytes(claiming)) == "csr.malformed"
+
+
 def test_one_key_serves_one_certificate() -> None:
     first, again = parse(request(P256, name="SIGN")), parse(request(P256, name="AUTH"))
     other = parse(request(ec.generate_private_key(ec.SECP256R1())))
