@@ -102,8 +102,12 @@ class CertificateIssued(_Value):
 
     @property
     def id(self) -> str:
-        """The same for the same certificate."""
-        return f"issued/{self.serial}"
+        """The same for the same signature.
+
+        Keys in tokens sign the same bytes differently each time: a crash between this record and the store leaves two
+        signatures on record, and either is the authority's.
+        """
+        return f"issued/{self.serial}/{self.after.certificate_sha256[:16]}"
 
 
 class RevocationAsked(_Value):

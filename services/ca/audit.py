@@ -158,10 +158,10 @@ def _issued(slip: Slip, evidence: Evidence, _times: Times) -> Iterator[Finding]:
     if slip.issued is not None and slip.state in (None, "issuing") and not slip.about.startswith(OWN):
         text = "It is on record as issued, but the store does not have it: OCSP answers «unknown»."
         yield _error("store.certificate_missing", slip.serial, text, _RESTORE)
-    if slip.stored is not None and slip.certificate not in (None, slip.stored):
+    if slip.stored is not None and slip.certificates and slip.stored not in slip.certificates:
         text = "The stored certificate is not the one on record."
         yield _error("store.other_certificate", slip.serial, text, _TAMPERED)
-    if slip.stored is not None and slip.certificate is None and not _archived(slip, evidence):
+    if slip.stored is not None and not slip.certificates and not _archived(slip, evidence):
         text = "The store has it, but no issuance is on record."
         advice = "If it was issued before there was a ledger, all is well; else: " + _TAMPERED
         make = _warning if _before_ledger(slip, evidence) else _error

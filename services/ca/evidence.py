@@ -43,7 +43,7 @@ class Slip:
     Attributes:
         about: the journey, or ``authority/…`` for the operator's own.
         intended, issued: SHA-256 of the bytes to be signed, as the ledger has them before and after the signature.
-        certificate: SHA-256 of the certificate, by the ledger.
+        certificates: SHA-256 of the certificate, by the ledger: of each signature that was made of it.
         stored: the certificate's SHA-256, by the store; ``stored_tbs`` that of its signed part.
         places: the journeys under which the store has it.
         state: the kind of enrolment that has it.
@@ -56,7 +56,7 @@ class Slip:
     touched: datetime = NEVER
     intended: str | None = None
     issued: str | None = None
-    certificate: str | None = None
+    certificates: set[str] = field(default_factory=set)
     revoked: Revocation | None = None
     state: Literal["issued", "void", "retired", "issuing"] | None = None
     places: tuple[str, ...] = ()
@@ -162,11 +162,12 @@ class Evidence:
 def _note(slip: Slip, act: CertificateIntended | CertificateIssued | CertificateRevoked | CertificatePutBack) -> None:
     match act:
         case CertificatePutBack():
-            slip.certificate = act.after.certificate_sha256
+            slip.certificates.add(act.after.certificate_sha256)
         case CertificateIntended():
             slip.intended = act.after.tbs_sha256
         case CertificateIssued():
-            slip.issued, slip.certificate = act.before.tbs_sha256, act.after.certificate_sha256
+            slip.issued = act.before.tbs_sha256
+            slip.certificates.add(act.after.certificate_sha256)
         case CertificateRevoked():
             slip.revoked = Revocation.of(act.after.at, act.after.reason)
 

@@ -145,9 +145,9 @@ async def _recover_all(
             continue
         if not dry:
             # What the store holds is on record before it is there; what only the topics knew, as that.
-            known = {entry.fact.id for entry in entries}
+            known = {entry.fact.id.split("/")[1] for entry in entries if entry.fact.kind == "certificate.issued"}
             missing = [] if isinstance(before, Certified) else [each for each in found if each.signed]
-            fresh = [each for each in missing if f"issued/{each.serial}" not in known]
+            fresh = [each for each in missing if each.serial not in known]
             await sources.ledger.record(journey_id, *map(put_back, fresh))
             await sources.enrolments.apply(journey_id, lambda state, f=found: recover(state, f, told, now))  # type: ignore[misc]  # bound early, as loops ask for
         again = sum(isinstance(each, CertIssued | CertRevoked) for each in decision.events)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from libs.common.chain import Entry, Head
 from libs.common.contracts.ca import CertIssued, CertRevoked
@@ -350,6 +351,18 @@ async def test_a_cut_that_an_act_on_record_tells_of_is_no_finding(office: Audite
     await office.ledger.record("authority", Archived(position=head.position, hash=head.hash, archive_sha256="00" * 32))
     await chain.cut(head)
     assert await Audited(office.world, office.authority).found() == set()
+
+
+async def test_two_signatures_of_the_same_bytes_on_record_are_no_finding(office: Audited) -> None:
+    """What a crash leaves behind where a token signs: it never makes the same signature twice."""
+    state = await office.enrolments.aggregates.get(JOURNEY)
+    assert isinstance(state, domain.Issued)
+    act = recording.issued(x509.load_pem_x509_certificate(state.certificates[0].text.value.pem.encode()))
+    other = act.model_copy(
+        update={"signature": "00", "after": act.after.model_copy(update={"certificate_sha256": "11" * 32})}
+    )
+    await office.ledger.record(JOURNEY, other)
+    assert await office.found() == set()
 
 
 async def test_an_altered_certificate_is_found_by_its_signature_and_by_the_lint(office: Audited) -> None:

@@ -128,6 +128,11 @@ async def test_an_issuance_and_a_revocation_stand_with_what_was_before_and_what_
     assert list(breaks(office.world.chain.entries)) == []
 
 
+def _about(fact: str) -> str:
+    """Give the act and the serial number it is about."""
+    return "/".join(fact.split("/")[:2])
+
+
 async def test_a_crash_at_any_step_leaves_each_act_once_and_nothing_told_that_is_not_on_record(
     authority: CertificationAuthority,
 ) -> None:
@@ -139,13 +144,13 @@ async def test_a_crash_at_any_step_leaves_each_act_once_and_nothing_told_that_is
         await _requested(world, authority)
         with pytest.raises(Crash):
             await Office(world, authority, Faults(step)).wake_due()
-        on_record = {entry.fact.id for entry in world.chain.entries}
+        on_record = {_about(entry.fact.id) for entry in world.chain.entries}
         assert {f"issued/{each['serial']}" for each in world.told("cert.issued")} <= on_record
         world.now += LEASE
         office = Office(world, authority)
         await office.wake_due()
         serials = [each.serial for each in await office.certificates()]
-        ids = [entry.fact.id for entry in world.chain.entries]
+        ids = [_about(entry.fact.id) for entry in world.chain.entries]
         assert ids == [f"intended/{each}" for each in serials] + [f"issued/{each}" for each in serials], f"step {step}"
         assert list(breaks(world.chain.entries)) == []
 
