@@ -193,6 +193,17 @@ def _listed(slip: Slip, times: Times) -> Iterator[Finding]:
         yield _error("store.listed_only", slip.serial, text, _RESTORE)
 
 
+def _answered(slip: Slip, _evidence: Evidence, _times: Times) -> Iterator[Finding]:
+    if slip.answer is None or slip.answer.revoked == slip.stored_revoked:
+        return
+    if slip.answer.revoked is None:
+        text = "It is revoked, but OCSP answers «good»."
+        yield _error("status.revocation_missing", slip.serial, text, "Look for `timer.failed` in the service's log.")
+    else:
+        text = "OCSP answers «revoked», but the store has it as good, or revoked at another time or for another reason."
+        yield _error("status.other_revocation", slip.serial, text, _TAMPERED)
+
+
 def _reserved(slip: Slip, _evidence: Evidence, _times: Times) -> Iterator[Finding]:
     if slip.state is not None and slip.owner not in slip.places:
         text = "Its serial number is not reserved for its journey: OCSP answers «unknown», and it could be given again."
@@ -248,4 +259,4 @@ def _before_ledger(slip: Slip, evidence: Evidence) -> bool:
 
 _Rule = Callable[[Slip, Evidence, Times], Iterator[Finding]]
 _BY_ITSELF: Final[tuple[_Rule, ...]] = (_sound,)
-_COMPARED: Final[tuple[_Rule, ...]] = (_intended, _issued, _revoked, _reserved, _told)
+_COMPARED: Final[tuple[_Rule, ...]] = (_intended, _issued, _revoked, _answered, _reserved, _told)

@@ -36,6 +36,13 @@ class Revocation:
         return cls(at.astimezone(UTC).replace(microsecond=0), reason or "unspecified")
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What OCSP would say: revoked so, or good."""
+
+    revoked: Revocation | None
+
+
 @dataclass(slots=True)
 class Slip:
     """Everything known about one serial number. ``touched`` is when it was last on record or told.
@@ -47,6 +54,8 @@ class Slip:
         stored: the certificate's SHA-256, by the store; ``stored_tbs`` that of its signed part.
         places: the journeys under which the store has it.
         state: the kind of enrolment that has it.
+        issuer: the label of the authority that signed it, by the store; empty if the store does not have it.
+        answer: what OCSP would say, if there is a record to say it from.
         troubles: what is wrong with the stored certificate by itself.
     """
 
@@ -68,6 +77,8 @@ class Slip:
     shard: str = ""
     owner: str | None = None
     listed: Revocation | None = None
+    issuer: str = ""
+    answer: Answer | None = None
     told: datetime | None = None
     told_revoked: Revocation | None = None
     troubles: list[str] = field(default_factory=list)

@@ -25,16 +25,18 @@ from libs.common.records import Records
 from libs.common.sealing import KeyNotHere, Keyring, SealError
 from services.ca.acts import Checkpointed
 from services.ca.domain import Certificate, Certified, EnrolmentState, IntentRecord, Issued, Issuing, Numbered, Retired
-from services.ca.evidence import Evidence, ListEdition, Revocation, in_batches
+from services.ca.evidence import Answer, Evidence, ListEdition, Revocation, in_batches
 from services.ca.hierarchy import Hierarchy
 from services.ca.issuance import Intent
 from services.ca.ledger import ChainLedger
 from services.ca.lists import assembled
+from services.ca.ocsp import Revoked
 from services.ca.ports import SerialBook
 from services.ca.recording import certificate
 from services.ca.relint import troubles
 from services.ca.shards import Shard, ShardId
 from services.ca.stamps import StampRefused, verify_checkpoint
+from services.ca.statuses import CertificateId, Statuses
 
 PAGE: Final = 500
 UNREADABLE: Final = (ValidationError, SealError, KeyNotHere)
@@ -47,6 +49,7 @@ class Sources:
     enrolments: Aggregates[EnrolmentState]
     lists: Aggregates[Shard]
     pages: Records
+    statuses: Statuses
     book: SerialBook
     chain: ChainStore
     ledger: ChainLedger
@@ -65,6 +68,7 @@ async def gather(sources: Sources, witnesses: Iterable[tuple[str, Checkpointed]]
         _listed(evidence, key, shard, der, sources.hierarchy)
     await _recorded(evidence, sources)
     await _reserved(evidence, sources.book)
+    await _answered(evidence, sources.statuses)
     return evidence
 
 
@@ -110,6 +114,7 @@ def _stored_one(evidence: Evidence, journey_id: str, state: Certified, each: Num
     slip.state = "retired" if isinstance(state, Retired) else "issued" if isinstance(state, Issued) else "void"
     slip.places, slip.about = (*slip.places, journey_id), journey_id
     slip.not_before, slip.not_after, slip.shard = each.not_before, each.not_after, str(each.crl_shard)
+    slip.issuer = each.issuer
     slip.touch(each.not_before)
     if each.revoked_at is not None:
         slip.stored_revoked = Revocation.of(each.revoked_at, each.revoked_for)
@@ -185,6 +190,16 @@ async def _reserved(evidence: Evidence, book: SerialBook) -> None:
     for batch in in_batches(evidence.slips, PAGE):
         for serial, owner in (await book.owners_of("serial", batch)).items():
             evidence.slips[serial].owner = owner
+
+
+async def _answered(evidence: Evidence, statuses: Statuses) -> None:
+    """Learn from which status OCSP would answer. A record that is missing is made good when it is asked for."""
+    stored = {CertificateId(each.issuer, each.serial): each for each in evidence.slips.values() if each.issuer}
+    for start in range(0, len(stored), PAGE):
+        batch = list(stored)[start : start + PAGE]
+        for certificate_id, status in (await statuses.look(batch)).items():
+            revoked = Revocation.of(status.at, status.reason) if isinstance(status, Revoked) else None
+            stored[certificate_id].answer = Answer(revoked)
 
 
 async def hear(evidence: Evidence, facts: AsyncIterator[tuple[Event, Meta]]) -> None:

@@ -22,6 +22,7 @@ from services.ca.gather import Sources
 from services.ca.hierarchy import HierarchyError, load
 from services.ca.ledger import ChainLedger
 from services.ca.settings import Settings
+from services.ca.statuses import INDEXED, Statuses
 
 UNAVAILABLE: Final = 3
 
@@ -53,6 +54,7 @@ async def opened(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator
         enrolments=enrolments.aggregates,
         lists=lists.aggregates,
         pages=MongoRecords(platform.database, "pages"),
+        statuses=Statuses(MongoRecords(platform.database, "statuses", INDEXED)),
         book=platform.reservations,
         chain=chain,
         ledger=ChainLedger(chain, platform.keyring, clock),

@@ -23,6 +23,7 @@ from services.ca.check import Report, lines, report
 from services.ca.crl import Edition
 from services.ca.gather import Sources, gather, hear
 from services.ca.shards import Issue, ShardId
+from services.ca.statuses import Statuses
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.office import JOURNEY, KEYRING, NEWER, World, closed, csrs
 from tests.unit.ca.test_checkpoints import Witnessed
@@ -39,6 +40,7 @@ class Audited(Witnessed):
             enrolments=self.enrolments.aggregates,
             lists=self.list_kind.aggregates,
             pages=self.world.records["pages"],
+            statuses=Statuses(self.world.records["statuses"]),
             book=self.world.book,
             chain=self.world.chain,
             ledger=self.ledger,
@@ -351,6 +353,14 @@ async def test_a_cut_that_an_act_on_record_tells_of_is_no_finding(office: Audite
     await office.ledger.record("authority", Archived(position=head.position, hash=head.hash, archive_sha256="00" * 32))
     await chain.cut(head)
     assert await Audited(office.world, office.authority).found() == set()
+
+
+async def test_an_ocsp_answer_that_differs_from_the_decision_is_found(office: Audited) -> None:
+    rows = office.world.records["statuses"].rows
+    revoked = [row for row in rows.values() if "at" in row]
+    del revoked[0]["at"]
+    revoked[1]["reason"] = "keyCompromise" if revoked[1]["reason"] != "keyCompromise" else "superseded"
+    assert await office.found() == {"status.revocation_missing", "status.other_revocation"}
 
 
 async def test_two_signatures_of_the_same_bytes_on_record_are_no_finding(office: Audited) -> None:
