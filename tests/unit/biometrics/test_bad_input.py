@@ -5,7 +5,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -163,8 +163,15 @@ async def test_every_bad_selfie_gets_its_own_answer_in_time(workers: Workers, sc
     assert pid(workers) == process, "no process was lost"
 
 
-def pdf_page(content: bytes, box: bytes = b"[0 0 600 400]") -> bytes:
-    packed = zlib.compress(content)
+def spaces(megabytes: int) -> Iterator[bytes]:
+    for _ in range(megabytes):
+        yield b" " * 1_000_000
+
+
+def pdf_page(content: bytes | Iterable[bytes], box: bytes = b"[0 0 600 400]") -> bytes:
+    packing = zlib.compressobj(1)
+    chunks = [content] if isinstance(content, bytes) else content
+    packed = b"".join(map(packing.compress, chunks)) + packing.flush()
     parts = [
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
@@ -198,7 +205,10 @@ DOCUMENTS: Mapping[str, tuple[Callable[[], bytes], str]] = {
         lambda: pdf_page(b"0 0 600 400 re f " * 2_900, b"[0 0 600 400]"),
         "document.pdf_too_complex",
     ),
-    "a PDF that unpacks to 300 MB": (lambda: pdf_page(b" " * 300_000_000), "document.pdf_too_complex"),
+    "a PDF that unpacks to more than its drawing may have": (
+        lambda: pdf_page(spaces(1_500)),
+        "document.pdf_too_complex",
+    ),
     "a PDF that is a mere strip": (lambda: pdf_page(b"0 0 m 1 1 l S", b"[0 0 14400 1]"), "picture.too_small"),
     "an animation": (
         lambda: saved(
