@@ -170,11 +170,11 @@ class Biometrics:
 
         await self.caller.send_each(rest)
 
-    async def pre_check(self, ticket: JourneyTicket, picture: bytes) -> tuple[str, ...]:
+    async def pre_check(self, ticket: JourneyTicket, picture: bytes) -> PreCheck:
         """Ask what to change before a selfie is worth sending; nothing is kept of it."""
         path = f"/v1/journeys/{ticket.journey_id}/capture/pre-check"
         answer = await self.caller.send("POST", path, token=ticket.token, content=picture)
-        return _understood(PreCheck, answer).guidance
+        return _understood(PreCheck, answer)
 
     async def reviews(self, staff_token: str) -> list[Review]:
         """List what waits for a clerk, the most urgent first: the first page."""

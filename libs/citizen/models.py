@@ -137,9 +137,10 @@ class CaptureProgress(Answer):
 
 
 class PreCheck(Answer):
-    """What to change before a picture is worth sending."""
+    """What to change before a picture is worth sending, and what would be better still."""
 
     guidance: tuple[str, ...]
+    advice: tuple[str, ...] = ()
 
 
 class CaptureView(Answer):

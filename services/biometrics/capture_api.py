@@ -62,9 +62,13 @@ class UploadOut(BaseModel):
 
 
 class PreCheckOut(BaseModel):
-    """What to change before the picture is worth uploading, the most useful first; nothing: it is good."""
+    """What to change before the picture is worth uploading, the most useful first; no guidance: it is good.
+
+    ``advice`` is what would be better still; nothing is refused for it.
+    """
 
     guidance: list[str]
+    advice: list[str]
 
 
 def capture_routes(service: BiometricsService, looks: PreChecks, auth: Authenticator) -> APIRouter:
@@ -152,7 +156,8 @@ def _add_pre_check(router: APIRouter, service: BiometricsService, looks: PreChec
     async def pre_check(
         content: Annotated[bytes, Depends(raw_body(prechecks.MOST_BYTES, too_large="picture.too_large"))],
     ) -> PreCheckOut:
-        return PreCheckOut(guidance=list(await looks.guidance(content)))
+        report = await looks.look(content)
+        return PreCheckOut(guidance=list(report.guidance), advice=list(report.advice))
 
 
 def _limit(request: Request, part: Part) -> None:

@@ -9,6 +9,7 @@ from libs.common.errors import Refused
 from libs.common.values import Clock
 from services.biometrics.analyser import Analyser
 from services.biometrics.content import PICTURES, require
+from services.biometrics.reports import SelfieReport
 from services.biometrics.workers import AnalysisBroken
 
 MOST_BYTES: Final = 300_000
@@ -57,8 +58,8 @@ class PreChecks:
         """Count one look; see `Pace.step`."""
         self._pace.step(journey_id)
 
-    async def guidance(self, content: bytes) -> tuple[str, ...]:
-        """Tell what a selfie would be sent back for; nothing: it is good.
+    async def look(self, content: bytes) -> SelfieReport:
+        """Tell what a selfie would be sent back for (no guidance: it is good), and what would be better still.
 
         Raises:
             Refused: ``picture.not_an_image``, 415; ``pre_check.unavailable``, 503, while others are looked at.
@@ -66,7 +67,7 @@ class PreChecks:
         require(content, PICTURES)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return tuple((await self._analyser.precheck(content)).guidance)
+                return await self._analyser.precheck(content)
         except (AnalysisBroken, TimeoutError):
             detail = "A quick look is not possible just now. You can send the picture all the same."
             raise Refused("pre_check.unavailable", detail, 503) from None

@@ -123,7 +123,9 @@ class Eyes:
     async def precheck(self, data: bytes) -> SelfieReport:
         if self.failures:
             raise self.failures.pop(0)
-        return SelfieReport(measures={}, profile="p", **self._seen(data) | {"embedding": None})
+        seen = self._seen(data) | {"embedding": None}
+        advice = () if seen["guidance"] else (GuidanceKey("selfie.come_closer"),)
+        return SelfieReport(measures={}, profile="p", advice=advice, **seen)
 
     async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:
         self.challenges.append(challenge)

@@ -415,8 +415,11 @@ async def test_a_pre_check_tells_what_to_change_keeps_nothing_and_costs_no_try(
     assert key_of(await http.post(url, content=picture(b"x"))) == (404, "capture.not_open")
     await booth.opened()
     answer = await http.post(url, content=picture(b"selfie.too_dark"))
-    assert (answer.status_code, answer.json()) == (200, {"guidance": ["selfie.too_dark"]})
-    assert (await http.post(url, content=picture(b"a good one"))).json() == {"guidance": []}
+    assert (answer.status_code, answer.json()) == (200, {"guidance": ["selfie.too_dark"], "advice": []})
+    assert (await http.post(url, content=picture(b"a good one"))).json() == {
+        "guidance": [],
+        "advice": ["selfie.come_closer"],
+    }
     assert key_of(await http.post(url, content=clip(b"x"))) == (415, "picture.not_an_image")
     assert key_of(await http.post(url, content=picture(bytes(300_000)))) == (413, "picture.too_large")
     world.eyes.failures.append(WorkerDied("x"))
