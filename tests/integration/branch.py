@@ -1,0 +1,187 @@
+"""An authority as a whole: its service, store and broker, what others tell it, and the tools that look at it."""
+
+import asyncio
+import base64
+import json
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from deploy.embedded.process import Server
+from deploy.embedded.stack import Store
+from deploy.embedded.staff import ISSUER, StaffProvider
+from libs.common.admin import create_topics
+from libs.common.broker import KafkaPublisher, KafkaSettings
+from libs.common.contracts.biometrics import FaceMatched
+from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed
+from libs.common.contracts.otp import OtpVerified
+from libs.common.documents import Outgoing
+from libs.common.events import Event, Meta, encode
+from libs.common.reading import everything
+from libs.common.tokens import TokenIssuer
+from libs.common.values import new_id, utc_now
+from services.ca.ceremony import perform
+from services.ca.check import Report, check
+from services.ca.export import Export, read_lines, write_file
+from services.ca.restore import Outcome, restore
+from services.ca.settings import Settings
+from services.ca.tools import opened
+from tests.unit.ca.authority import KEYSTORE_PASSPHRASE, config, keystore
+from tests.unit.ca.office import STARTED, csrs
+
+SETTLED_S = 0
+
+
+@dataclass
+class Branch:
+    """An authority with its store and its broker, and those who use it."""
+
+    settings: Settings
+    store: Store
+    tokens: TokenIssuer
+    staff: StaffProvider
+    folder: Path
+    publisher: KafkaPublisher
+
+    async def tell(self, journey: str, *events: Event) -> None:
+        """Tell facts as the other services do."""
+        outgoing = []
+        for event in events:
+            meta = Meta(new_id(), event.type(), "others", utc_now(), journey, journey)
+            outgoing.append(Outgoing(event.topic, meta, encode(event, meta, self.settings.keyring).decode()))
+        await self.publisher.publish(outgoing)
+
+    async def issued(self, http: httpx.AsyncClient, first_key: int, citizen: str) -> tuple[str, list[dict[str, Any]]]:
+        """Bring a citizen to two certificates; give the journey and the certificates."""
+        journey = str(uuid4())
+        created = DigitalIdCreated(citizen_id=citizen, person_ref="person-ref")
+        await self.tell(journey, STARTED, OtpVerified(phone_ref="p"), FaceMatched(model="m1"), created)
+        sign, auth = csrs(first_key)
+        form = {"sign_csr": sign, "auth_csr": auth}
+
+        async def requested() -> bool:
+            posted = await http.post(self.address(journey), json=form, headers=self.mine(journey))
+            return posted.status_code == httpx.codes.ACCEPTED
+
+        await until(requested)
+
+        async def done() -> bool:
+            return len(await self.certificates(http, journey)) == 2
+
+        await until(done)
+        await self.tell(journey, JourneyClosed(outcome="completed", reason="journey.completed"))
+        return journey, await self.certificates(http, journey)
+
+    async def certificates(self, http: httpx.AsyncClient, journey: str) -> list[dict[str, Any]]:
+        shown = await http.get(self.address(journey), headers=self.mine(journey))
+        return list(shown.json()["certificates"])
+
+    async def revoke(self, http: httpx.AsyncClient, serial: str) -> None:
+        clerk = {"Authorization": f"Bearer {self.staff.clerk()}"}
+        answer = await http.post(f"/v1/certificates/{serial}/revoke", json={"reason": "keyCompromise"}, headers=clerk)
+        assert answer.status_code == httpx.codes.ACCEPTED
+        await until(lambda: self.listed(http, serial))
+
+    async def listed(self, http: httpx.AsyncClient, serial: str) -> bool:
+        return int(serial, 16) in {each.serial_number for each in await crl(http)}
+
+    async def told(self, topic: str) -> Counter[str]:
+        """Which serial numbers a topic tells of, and how often."""
+        return Counter([json.loads(r.value or b"")["serial"] async for r in everything(self.settings.kafka, topic)])
+
+    async def backup(self) -> None:
+        """Copy the store's files while it stands still."""
+        await self.store.stop()
+        shutil.copytree(self.folder / "store", self.folder / "backup")
+        await self.store.start()
+
+    async def lose(self) -> None:
+        """Lose the store, and put the backup in its place."""
+        await self.store.kill()
+        shutil.rmtree(self.folder / "store")
+        shutil.copytree(self.folder / "backup", self.folder / "store")
+        await self.store.start()
+
+    async def check(self) -> Report:
+        async with opened(self.settings) as source:
+            return await check(source, settled_s=SETTLED_S)
+
+    async def export(self) -> Export:
+        file = self.folder / "ledger.jsonl"
+        async with opened(self.settings) as source:
+            ledger = source.sources.ledger
+            await write_file(ledger.entries(), await ledger.at(0), file)
+        return read_lines(file)
+
+    async def restore(self, *exports: Export, topics: bool) -> Outcome:
+        async with opened(self.settings) as source:
+            return await restore(source, exports, topics=topics)
+
+    def address(self, journey: str) -> str:
+        return f"/v1/journeys/{journey}/certificates"
+
+    def mine(self, journey: str) -> dict[str, str]:
+        token = self.tokens.journey(journey, timedelta(days=7))
+        return {"Authorization": f"Bearer {token}", "Idempotency-Key": journey}
+
+
+async def crl(http: httpx.AsyncClient) -> x509.CertificateRevocationList:
+    return x509.load_der_x509_crl((await http.get("/pki/issuing/crl/0.crl")).content)
+
+
+async def crl_number(http: httpx.AsyncClient) -> int:
+    return (await crl(http)).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+
+
+async def until(true: Callable[[], Awaitable[bool]], seconds: float = 40) -> None:
+    async with asyncio.timeout(seconds):
+        while not await true():  # noqa: ASYNC110 - other parties do it, and nothing here is told when
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def _publisher(bootstrap: str, *, idempotence: bool) -> AsyncIterator[KafkaPublisher]:
+    publisher = KafkaPublisher(KafkaSettings(bootstrap, "others", idempotence=idempotence))
+    await publisher.start()
+    try:
+        yield publisher
+    finally:
+        await publisher.stop()
+
+
+@asynccontextmanager
+async def opened_branch(broker: Server, store: Store, folder: Path, *, idempotence: bool) -> AsyncIterator[Branch]:
+    """Hold the key ceremony and make the topics; the service itself is started by whoever needs it."""
+    await create_topics(broker.address, partitions=1)
+    perform(config(folder / "ca"), keystore(folder / "ca"), utc_now())
+    secret = base64.b64encode(bytes(range(32))).decode()
+    tokens = TokenIssuer(Ed25519PrivateKey.generate(), "identity", "k1", utc_now)
+    staff = StaffProvider(folder / "staff")
+    settings = Settings(
+        profile="development",
+        kafka=broker.address,
+        kafka_idempotence=idempotence,
+        kafka_fetch_wait_ms=20,
+        mongo_uri=store.uri,
+        mongo_database="ca",
+        sealing=json.dumps({"keys": {name: {"1": secret} for name in ("person", "contact", "ca")}, "blind": secret}),
+        http_port=0,
+        identity_jwks=json.dumps(tokens.jwks()),
+        staff_jwks=staff.jwks,
+        staff_issuer=ISSUER,
+        directory=folder / "ca",
+        keystore_passphrase=KEYSTORE_PASSPHRASE,
+        base_url="http://pki.test.kz/pki",
+    )
+    async with _publisher(broker.address, idempotence=idempotence) as publisher:
+        yield Branch(settings, store, tokens, staff, folder, publisher)

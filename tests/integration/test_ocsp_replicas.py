@@ -1,0 +1,46 @@
+"""Two replicas of the authority on one store and one broker: what one takes in, the other answers."""
+
+from time import perf_counter
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.ocsp import OCSPCertStatus
+
+from tests.integration.branch import Branch, until
+from tests.unit.ca.test_relying_parties import answered, running
+
+pytestmark = pytest.mark.kafka
+
+WITHIN_S = 1.0
+
+
+async def test_a_revocation_shows_on_every_replica_within_a_second(branch: Branch) -> None:
+    async with running(branch.settings) as one, running(branch.settings) as other:
+        for seed, replica in ((1, one), (3, other)):
+            _, (sign, _) = await branch.issued(replica, seed, f"citizen-{seed}")
+            question = asked(branch, x509.load_pem_x509_certificate(sign["pem"].encode()))
+            for each in (one, other):  # both remember it as good
+                assert (await answered(each, question)).certificate_status is OCSPCertStatus.GOOD
+            neighbour = other if replica is one else one
+            clerk = {"Authorization": f"Bearer {branch.staff.clerk()}"}
+            address = f"/v1/certificates/{sign['serial']}/revoke"
+            taken = await replica.post(address, json={"reason": "keyCompromise"}, headers=clerk)
+            assert taken.status_code == httpx.codes.ACCEPTED
+            began = perf_counter()
+
+            async def revoked(replica: httpx.AsyncClient = neighbour, question: bytes = question) -> bool:
+                return (await answered(replica, question)).certificate_status is OCSPCertStatus.REVOKED
+
+            await until(revoked)
+            assert perf_counter() - began < WITHIN_S
+
+
+def asked(branch: Branch, certificate: x509.Certificate) -> bytes:
+    """Ask about a certificate without a nonce: such answers are the ones that are kept."""
+    issuing = x509.load_pem_x509_certificate((branch.settings.directory / "issuing.pem").read_bytes())
+    builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuing, hashes.SHA256())
+    return builder.build().public_bytes(Encoding.DER)
