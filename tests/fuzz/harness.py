@@ -6,6 +6,7 @@ libFuzzer's own mutations know nothing of DER, so half of the time one of `tests
 import asyncio
 import logging
 import random
+import resource
 import sys
 import tempfile
 import warnings
@@ -20,6 +21,8 @@ with atheris.instrument_imports(include=["libs.common", "services.ca", "signxml"
     from tests.unit.ca.authority import establish
 
 _MAX_OCTETS = 20_000
+_MORE_MB = 512
+"""What the parsers may take beyond what is there at the start."""
 
 
 def _mutate(data: bytes, max_size: int, seed: int) -> bytes:
@@ -49,9 +52,19 @@ def main(arguments: list[str]) -> None:
         if data:
             runner.run(_of(chosen, data[0]).send(data[1:]))
 
-    limits = [f"-max_len={_MAX_OCTETS}", "-rss_limit_mb=1024", "-timeout=10", f"-artifact_prefix={folder}/"]
+    limits = [
+        f"-max_len={_MAX_OCTETS}",
+        f"-rss_limit_mb={_peak_mb() + _MORE_MB}",
+        "-timeout=10",
+        f"-artifact_prefix={folder}/",
+    ]
     atheris.Setup([sys.argv[0], *limits, *options, str(corpus)], one_input, custom_mutator=_mutate)
     atheris.Fuzz()
+
+
+def _peak_mb() -> int:
+    """Give this process's peak so far. Linux counts the peak of whoever started it too, which may be a whole suite."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _of(targets: list[Target], number: int) -> Target:
