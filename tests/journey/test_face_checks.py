@@ -30,7 +30,7 @@ from libs.citizen.models import JourneyTicket, ReviewCase
 from libs.citizen.progress import wait_until
 from libs.citizen.texts import explain
 from services.biometrics.challenge import Action
-from services.biometrics.models import ModelsError, sha256, verify
+from services.biometrics.models import sha256, verify
 from tests.journey.steps import refused
 from tests.journey.town import WAITING, OwnTown, Town, log_lines, own_town
 
@@ -43,10 +43,7 @@ Spoil = Callable[[bytes], bytes]
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def faces(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnTown]:
     """A town whose face checks look, with one worker."""
-    try:
-        verify(MODELS)
-    except ModelsError as error:
-        pytest.skip(f"the face models are not there: {error}. Run `make models`.")
+    verify(MODELS)  # what is missing, and how to make it, is told at once and not by a service that ends
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BIOMETRICS_WORKERS", "1")
         async with own_town(broker_kind, tmp_path_factory.mktemp("faces"), profile="development") as own:

@@ -11,7 +11,7 @@ from cryptography import x509
 from rich.console import Console
 
 from deploy.embedded.demo import Demo
-from services.biometrics.models import ModelsError, verify
+from services.biometrics.models import verify
 from tests.journey import invariants
 from tests.journey.invariants import DECISIONS, Told
 from tests.journey.records import read
@@ -52,10 +52,7 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def demo(broker_kind: str, tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Demo:  # noqa: ARG001 - it is to be set before the demo's processes start
     """One citizen's whole way, gone once for all tests of this file."""
-    try:
-        verify(MODELS)
-    except ModelsError as error:
-        pytest.skip(f"the face models are not there: {error}. Run `make models`.")
+    verify(MODELS)  # what is missing, and how to make it, is told at once and not by a service that ends
     out = tmp_path_factory.mktemp("demo")
     with (out / "screen.txt").open("w", encoding="utf-8") as screen, logged(out / "services.log"):
         demo = Demo(
