@@ -36,6 +36,18 @@ class Link:
     until: datetime
 
 
+def _path_text(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def _from_path(text: str) -> bytes:
+    """Read one spelling only: the last letter of base64 has bits that decoders ignore (RFC 4648 section 3.5)."""
+    sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if _path_text(sealed) != text:
+        raise ValueError("not the spelling that was given out")
+    return sealed
+
+
 class Links:
     """Writes permissions into addresses: sealed, so that they can be neither forged nor read.
 
@@ -52,8 +64,7 @@ class Links:
         """Give a link as text that may stand in a path."""
         content = [link.journey_id, link.part, link.place, link.clerk, int(link.until.timestamp())]
         box = self._keyring.seal(self._audience, json.dumps(content).encode(), _LINK)
-        sealed = base64.urlsafe_b64encode(base64.b64decode(box.box)).decode().rstrip("=")
-        return f"{box.kid}~{sealed}"
+        return f"{box.kid}~{_path_text(base64.b64decode(box.box))}"
 
     def read(self, text: str, clerk: str) -> Link:
         """Give the link again, for the clerk it was written for.
@@ -63,8 +74,7 @@ class Links:
         """
         kid, _, sealed = text.partition("~")
         try:
-            cipher = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
-            content = self._keyring.open(Box(kid, base64.b64encode(cipher).decode()), _LINK)
+            content = self._keyring.open(Box(kid, base64.b64encode(_from_path(sealed)).decode()), _LINK)
         except (SealError, ValueError):
             raise Refused(
                 "review.link_unknown", "There is nothing at this address. Please open the case anew.", 404

@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from pkilint import etsi, loader, pkix  # type: ignore[import-untyped]  # it ships no types
 from pkilint.etsi.etsi_constants import CertificateType  # type: ignore[import-untyped]  # it ships no types
 from pkilint.pkix import certificate, crl, extension, name, ocsp  # type: ignore[import-untyped]  # it ships no types
@@ -13,7 +15,10 @@ from pkilint.validation import (  # type: ignore[import-untyped]  # it ships no 
     ValidationResult,
 )
 
+from services.ca.domain import Certificate
+from services.ca.shards import ShardId
 from tests.unit.ca.authority import NOW
+from tests.unit.ca.counter import Counter
 
 AT = str(int(NOW.timestamp()) + 1)
 _TABLE = Path(__file__).parents[3] / "docs" / "pki-findings.md"
@@ -26,6 +31,19 @@ def run(*command: str | Path, refused: bool = False) -> str:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=60)
     assert (done.returncode != 0) is refused, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout + done.stderr
+
+
+async def judged_by_openssl(counter: Counter, certificate: Certificate, folder: Path, *, revoked: bool = False) -> None:
+    """Follow the chain among all that are served, with the list of the certificate's own issuer."""
+    der = await counter.lists.revocation_list(ShardId(certificate.issuer, certificate.crl_shard))
+    assert der is not None
+    (folder / "crl.pem").write_bytes(x509.load_der_x509_crl(der).public_bytes(Encoding.PEM))
+    (folder / "one.pem").write_text(certificate.text.value.pem)
+    home, at = counter.authority.directory, str(int(counter.world.now.timestamp()) + 1)
+    said = run("openssl", "verify", "-x509_strict", "-attime", at, "-crl_check", "-extended_crl", "-CAfile",
+               home / "root.pem", "-untrusted", home / "issuers.pem", "-CRLfile", folder / "crl.pem",
+               folder / "one.pem", refused=revoked)  # fmt: skip
+    assert ("certificate revoked" in said) is revoked
 
 
 def lint_certificate(der: bytes) -> list[str]:

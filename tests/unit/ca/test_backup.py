@@ -9,8 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,10 +21,9 @@ from services.ca.domain import Certificate
 from services.ca.hierarchy import load, ocsp_label
 from services.ca.keys import KeyKind, KeyMissingError, KeyStoreError
 from services.ca.orders import serial_number
-from services.ca.shards import ShardId
 from tests.unit.ca.authority import KEYSTORE_PASSPHRASE, NOW, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.counter import Counter
-from tests.unit.ca.judges import run
+from tests.unit.ca.judges import judged_by_openssl
 from tests.unit.ca.office import CITIZEN, LEASE, NEWER, World, csrs
 from tests.unit.ca.token import MODULE, PIN, new_token
 
@@ -94,15 +91,7 @@ async def require_revocable(counter: Counter, old: Certificate, folder: Path) ->
     """The restored key signs the list that openssl finds the old certificate on."""
     await counter.revocations.by_clerk(old.serial, "keyCompromise", CITIZEN)
     await counter.wake_due()
-    der = await counter.lists.revocation_list(ShardId(old.issuer, old.crl_shard))
-    assert der is not None
-    (folder / "crl.pem").write_bytes(x509.load_der_x509_crl(der).public_bytes(Encoding.PEM))
-    (folder / "old.pem").write_text(old.text.value.pem)
-    home, at = counter.authority.directory, str(int(counter.world.now.timestamp()) + 1)
-    said = run("openssl", "verify", "-x509_strict", "-attime", at, "-crl_check", "-extended_crl", "-CAfile",
-               home / "root.pem", "-untrusted", home / "issuers.pem", "-CRLfile", folder / "crl.pem",
-               folder / "old.pem", refused=True)  # fmt: skip
-    assert "certificate revoked" in said
+    await judged_by_openssl(counter, old, folder, revoked=True)
 
 
 def test_the_drill_of_any_day_verifies_a_backup_and_writes_nothing(archive: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from services.ca.keys import KeyKind
 from services.ca.shards import ShardId
 from tests.unit.ca.authority import EC, NOW, RSA, CertificationAuthority, establish
 from tests.unit.ca.counter import Counter
-from tests.unit.ca.judges import AT, lint_certificate, run
+from tests.unit.ca.judges import AT, judged_by_openssl, lint_certificate, run
 from tests.unit.ca.office import CITIZEN, JOURNEY, NEWER, World, csrs, key
 
 NEXT = EC.model_copy(update={"label": "issuing-2", "name": "NCA Issuing I3 (test)", "key": KeyKind.P384})
@@ -26,19 +26,6 @@ OTHER = NOW + timedelta(days=150)
 
 def read(certificate: Certificate) -> x509.Certificate:
     return x509.load_pem_x509_certificate(certificate.text.value.pem.encode())
-
-
-async def judged_by_openssl(counter: Counter, certificate: Certificate, folder: Path, *, revoked: bool = False) -> None:
-    """Follow the chain among all that are served, with the list of the certificate's own issuer."""
-    der = await counter.lists.revocation_list(ShardId(certificate.issuer, certificate.crl_shard))
-    assert der is not None
-    (folder / "crl.pem").write_bytes(x509.load_der_x509_crl(der).public_bytes(Encoding.PEM))
-    (folder / "one.pem").write_text(certificate.text.value.pem)
-    home, at = counter.authority.directory, str(int(counter.world.now.timestamp()) + 1)
-    said = run("openssl", "verify", "-x509_strict", "-attime", at, "-crl_check", "-extended_crl", "-CAfile",
-               home / "root.pem", "-untrusted", home / "issuers.pem", "-CRLfile", folder / "crl.pem",
-               folder / "one.pem", refused=revoked)  # fmt: skip
-    assert ("certificate revoked" in said) is revoked
 
 
 async def rolled_over(home: Path, world: World) -> tuple[Counter, Certificate]:
