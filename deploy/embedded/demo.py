@@ -33,13 +33,15 @@ from deploy.embedded.process import Server, free_port
 from deploy.embedded.stack import Broker, Store
 from deploy.embedded.town import in_one_process
 from deploy.media.make import MediaFiles, make_media
-from libs.citizen.client import Part, Upload
+from libs.citizen.api.answers import Upload
+from libs.citizen.api.biometrics import Part
+from libs.citizen.api.identity import Session
+from libs.citizen.api.kandas import ApplicationView
 from libs.citizen.enrolment import Eds
 from libs.citizen.files import write_private
 from libs.citizen.journey import EdsJourney, start
 from libs.citizen.kandas import KandasJourney, Submitted
 from libs.citizen.keystore import pack
-from libs.citizen.models import ApplicationView, Session
 from libs.citizen.passwords import new_password
 from libs.citizen.progress import Progress
 from libs.citizen.services import Services

@@ -11,10 +11,11 @@ from typing import Final
 
 from fpdf import FPDF
 
+from libs.citizen.api.answers import Upload
+from libs.citizen.api.biometrics import Part
+from libs.citizen.api.kandas import ApplicationForm, MemberForm, PersonForm
 from libs.citizen.cli.person import newest_code
-from libs.citizen.client import Part, Upload
 from libs.citizen.journey import Applicant, CaptureTask
-from libs.citizen.models import ApplicationForm, MemberForm, PersonForm
 from libs.citizen.progress import DEFAULT_WAITING, Waiting, wait_until
 from libs.citizen.services import Services
 from libs.common.values import iin_check_digit

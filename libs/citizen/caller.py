@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 import httpx
 
@@ -42,6 +42,16 @@ class Patience:
 DEFAULT_PATIENCE: Final = Patience()
 
 
+class Content(TypedDict, total=False):
+    """What a request carries: who asks, and a body as JSON or as bytes."""
+
+    token: str
+    json: object
+    content: bytes
+    headers: Mapping[str, str]
+    params: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class Caller:
     """Sends requests to one service and repeats them while it is away.
@@ -60,16 +70,7 @@ class Caller:
     elapsed: Callable[[], float] = field(default=time.monotonic)
 
     async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        token: str | None = None,
-        json: object = None,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        idempotency_key: str | None = None,
+        self, method: str, path: str, *, idempotency_key: str | None = None, **content: Unpack[Content]
     ) -> httpx.Response:
         """Send one request and give the answer, whose status is 2xx. A redirect is a refusal: it leads the token away.
 
@@ -79,31 +80,28 @@ class Caller:
             ProblemError: the service refused.
             Unreachable: it gave no answer while our patience lasted.
         """
-        sent = dict(headers or {})
         if method == "POST":
-            sent["Idempotency-Key"] = idempotency_key or self.new_id()
-        request = self.request(method, path, token=token, json=json, content=content, headers=sent, params=params)
+            key = {"Idempotency-Key": idempotency_key or self.new_id()}
+            content = {**content, "headers": {**content.get("headers", {}), **key}}
+        request = self.request(method, path, **content)
 
         async def same(_attempt: int) -> httpx.Request:
             return request
 
         return await self.send_each(same)
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        token: str | None = None,
-        json: object = None,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-    ) -> httpx.Request:
+    def request(self, method: str, path: str, **content: Unpack[Content]) -> httpx.Request:
         """Make a request for `send_each`."""
-        sent = dict(headers or {}) | ({} if token is None else {"Authorization": f"Bearer {token}"})
-        address = self.base_url.rstrip("/") + path
-        return self.http.build_request(method, address, json=json, content=content, headers=sent, params=params)
+        token = content.get("token")
+        own = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return self.http.build_request(
+            method,
+            self.base_url.rstrip("/") + path,
+            headers={**content.get("headers", {}), **own},
+            json=content.get("json"),
+            content=content.get("content"),
+            params=content.get("params"),
+        )
 
     async def send_each(self, request_for: Callable[[int], Awaitable[httpx.Request]]) -> httpx.Response:
         """Send what ``request_for`` gives for each try, counted from 0, until one is answered; see `send`.

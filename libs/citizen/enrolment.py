@@ -7,10 +7,10 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from libs.citizen.api.ca import CertificatesView
 from libs.citizen.errors import AnswerUnusable
 from libs.citizen.keys import KeyKind, PrivateKey, make_key
 from libs.citizen.keystore import Holding
-from libs.citizen.models import CertificatesView
 from libs.citizen.requests import make_request
 
 

@@ -12,11 +12,13 @@ from functools import partial
 from typing import Final, Protocol
 from uuid import UUID, uuid5
 
-from libs.citizen.client import Part, Upload
+from libs.citizen.api.answers import Upload
+from libs.citizen.api.biometrics import CaptureView, Part
+from libs.citizen.api.ca import CertificatesView
+from libs.citizen.api.identity import JourneyTicket, JourneyView, Step
 from libs.citizen.enrolment import Drawer, Eds, KeyPairs, MemoryDrawer, assemble
 from libs.citizen.errors import JourneyEnded, KeystoreError, ProblemError, RequestsRefused
 from libs.citizen.keys import KeyKind
-from libs.citizen.models import CaptureView, CertificatesView, JourneyTicket, JourneyView, Step
 from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once_known, wait_until
 from libs.citizen.services import Services
 from libs.citizen.signing import Sign

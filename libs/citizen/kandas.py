@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from libs.citizen.client import Upload
-from libs.citizen.models import ApplicationForm, ApplicationView, PersonForm, Session
+from libs.citizen.api.answers import Upload
+from libs.citizen.api.identity import Session
+from libs.citizen.api.kandas import ApplicationForm, ApplicationView, PersonForm
 from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once_known, wait_until
 from libs.citizen.services import Services
 from libs.citizen.signing import Sign

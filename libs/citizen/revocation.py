@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from libs.citizen.api.identity import JourneyTicket, Session
 from libs.citizen.keystore import Holding
-from libs.citizen.models import JourneyTicket, Session
 from libs.citizen.progress import DEFAULT_WAITING, once_known, wait_until
 from libs.citizen.services import Services
 from libs.citizen.signing import sign_cms

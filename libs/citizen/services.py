@@ -9,8 +9,12 @@ import httpx
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from libs.citizen.api.biometrics import Biometrics
+from libs.citizen.api.ca import Ca
+from libs.citizen.api.identity import Identity
+from libs.citizen.api.kandas import Kandas
+from libs.citizen.api.otp import Otp
 from libs.citizen.caller import DEFAULT_PATIENCE, Caller, Patience
-from libs.citizen.client import Biometrics, Ca, Identity, Kandas, Otp
 
 _REQUEST_TIMEOUT: Final = httpx.Timeout(30.0, pool=None)  # waiting for a free connection is no sign of trouble
 

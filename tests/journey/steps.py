@@ -10,9 +10,10 @@ import pytest
 
 from deploy.embedded.people import Invented
 from deploy.embedded.process import Server
+from libs.citizen.api.ca import CertificatesView
+from libs.citizen.api.identity import JourneyTicket, Step
 from libs.citizen.errors import JourneyEnded, ProblemError
 from libs.citizen.keystore import Holding
-from libs.citizen.models import CertificatesView, JourneyTicket, Step
 from libs.citizen.progress import wait_until
 from tests.journey.town import Town
 

@@ -24,9 +24,10 @@ import pytest_asyncio
 from deploy.embedded.people import Invented, upload_of
 from deploy.media.make import make_media
 from deploy.media.photos import Who
-from libs.citizen.client import Part, Upload
+from libs.citizen.api.answers import Upload
+from libs.citizen.api.biometrics import Part, ReviewCase
+from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.errors import JourneyEnded
-from libs.citizen.models import JourneyTicket, ReviewCase
 from libs.citizen.progress import wait_until
 from libs.citizen.texts import explain
 from services.biometrics.challenge import Action

@@ -20,8 +20,8 @@ from deploy.embedded.people import Invented
 from deploy.embedded.process import Server
 from deploy.embedded.stack import Store
 from deploy.embedded.town import process_of
+from libs.citizen.api.kandas import ApplicationView
 from libs.citizen.enrolment import Eds
-from libs.citizen.models import ApplicationView
 from libs.citizen.progress import Waiting
 from tests.journey.invariants import DECISIONS
 from tests.journey.steps import serial_of

@@ -11,7 +11,8 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from deploy.embedded.people import bench_camera
-from libs.citizen.client import Part, Upload
+from libs.citizen.api.answers import Upload
+from libs.citizen.api.biometrics import Part
 from libs.citizen.progress import wait_until
 from tests.journey.town import WAITING, Town
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.process import Server
-from libs.citizen.models import ApplicationView
+from libs.citizen.api.kandas import ApplicationView
 from tests.journey.invariants import DECISIONS
 from tests.journey.steps import hanging
 from tests.journey.town import OwnTown, Town, log_lines, own_town

@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from deploy.embedded.people import PIN, Invented, attach, bench_camera, family_of, invent
 from deploy.embedded.town import Together
+from libs.citizen.api.answers import Upload
+from libs.citizen.api.biometrics import Part
+from libs.citizen.api.identity import Session
 from libs.citizen.cli.person import newest_code
-from libs.citizen.client import Part, Upload
 from libs.citizen.enrolment import Eds
 from libs.citizen.errors import JourneyEnded
 from libs.citizen.keystore import Holding
-from libs.citizen.models import Session
 from libs.citizen.requests import make_request
 from libs.citizen.signing import sign_detached
 from libs.common.values import utc_now

@@ -29,11 +29,12 @@ from deploy.embedded.people import (
 from deploy.embedded.process import Server, free_port
 from deploy.embedded.stack import Broker, Store
 from deploy.embedded.town import Together, in_one_process
+from libs.citizen.api.identity import JourneyTicket, Session
+from libs.citizen.api.kandas import ApplicationView
 from libs.citizen.caller import Patience
 from libs.citizen.enrolment import Eds
 from libs.citizen.journey import EdsJourney, start
 from libs.citizen.kandas import KandasJourney, Submitted
-from libs.citizen.models import ApplicationView, JourneyTicket, Session
 from libs.citizen.progress import Progress, Waiting
 from libs.citizen.services import Services
 from libs.citizen.signing import signer

@@ -12,15 +12,15 @@ from cryptography.x509.oid import NameOID
 from rich.console import Console
 from rich.table import Table
 
+from libs.citizen.api.biometrics import Part
+from libs.citizen.api.identity import JourneyTicket, JourneyView
 from libs.citizen.cli.person import TerminalPerson
 from libs.citizen.cli.screen import Out, PasswordFile, PinFile, Screen, explained, run, secret
-from libs.citizen.client import Part
 from libs.citizen.files import write_private
 from libs.citizen.folder import FolderDrawer, certificate_of, check_unused, keep_ticket, read_ticket
 from libs.citizen.journey import Applicant, EdsJourney, start
 from libs.citizen.keys import KeyKind
 from libs.citizen.keystore import Holding, iin_of, purpose_of, unpack
-from libs.citizen.models import JourneyTicket, JourneyView
 from libs.citizen.passwords import check_password, new_password
 from libs.citizen.services import Endpoints, Services
 from libs.citizen.signing import sign_detached, signer

@@ -11,15 +11,16 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from libs.citizen.api.answers import Upload
+from libs.citizen.api.identity import Cabinet, Session
+from libs.citizen.api.kandas import ApplicationForm, ApplicationView, PersonForm
 from libs.citizen.cli.eds import Store, open_store
 from libs.citizen.cli.person import read_upload
 from libs.citizen.cli.screen import IinOption, Out, PasswordFile, PinFile, Screen, explained, run, secret
-from libs.citizen.client import Upload
 from libs.citizen.errors import CitizenError
 from libs.citizen.files import write_private
 from libs.citizen.kandas import KandasJourney, Submitted
 from libs.citizen.keystore import Holding
-from libs.citizen.models import ApplicationForm, ApplicationView, Cabinet, PersonForm, Session
 from libs.citizen.services import Endpoints, Services
 from libs.citizen.signing import Sign, signer
 from libs.citizen.texts import text

@@ -10,8 +10,9 @@ from typing import Final
 
 import typer
 
+from libs.citizen.api.answers import Upload
+from libs.citizen.api.biometrics import Part
 from libs.citizen.cli.screen import Screen, secret
-from libs.citizen.client import Part, Upload
 from libs.citizen.journey import CaptureTask
 from libs.citizen.progress import DEFAULT_WAITING, Waiting, wait_until
 from libs.citizen.services import Services

@@ -10,9 +10,9 @@ import typer
 from pydantic import BaseModel, TypeAdapter
 from rich.console import Console
 
+from libs.citizen.api.kandas import DocumentNeeded
 from libs.citizen.cli.screen import Out, explained, run, secret
 from libs.citizen.files import write_private
-from libs.citizen.models import DocumentNeeded
 from libs.citizen.services import Endpoints, Services
 
 T = TypeVar("T")

@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.citizen.api.answers import Upload
+from libs.citizen.api.biometrics import Biometrics, Part
+from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.caller import Caller, Patience
-from libs.citizen.client import Biometrics, Part, Upload
 from libs.citizen.errors import ProblemError
-from libs.citizen.models import JourneyTicket
 from libs.common.errors import Refused
 from libs.common.health import Health
 from libs.common.http import MB, create_app, server

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.citizen.api.identity import Identity, JourneyTicket
 from libs.citizen.caller import DEFAULT_PATIENCE, Caller, Patience
-from libs.citizen.client import Identity
 from libs.citizen.errors import AnswerUnusable, ProblemError, Unreachable
-from libs.citizen.models import JourneyTicket
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 

@@ -16,8 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.citizen.api.answers import Upload
+from libs.citizen.api.biometrics import Part, Review
+from libs.citizen.api.identity import JourneyTicket
+from libs.citizen.api.kandas import ApplicationForm, MemberForm, PersonForm
 from libs.citizen.caller import Patience
-from libs.citizen.client import Part, Upload
 from libs.citizen.enrolment import Eds, MemoryDrawer
 from libs.citizen.errors import (
     AnswerUnusable,
@@ -32,7 +35,6 @@ from libs.citizen.journey import Applicant, CaptureTask, EdsJourney, start
 from libs.citizen.kandas import KandasJourney
 from libs.citizen.keys import KeyKind, PrivateKey, make_key
 from libs.citizen.keystore import unpack
-from libs.citizen.models import ApplicationForm, JourneyTicket, MemberForm, PersonForm, Review
 from libs.citizen.progress import Progress, Waiting, wait_until
 from libs.citizen.services import Endpoints, Services
 from libs.citizen.signing import signer
