@@ -64,11 +64,11 @@ class IssuingAuthority:
         return Intent.of(order, lint(tbs, order, issuer, self.publication), self.publication)
 
     def sign(self, record: IntentRecord, request: Request, facts: Facts) -> Certificate:
-        """Sign a recorded intent; again after a crash, it gives the same certificate."""
+        """Sign a recorded intent, under the address of then; again after a crash, it gives the same certificate."""
         intent = Intent.model_validate_json(record.intent)
         issuer = self.hierarchy.generation(intent.issuer).issuer
         order = intent.order(holder_of(facts), _public_key(request))
-        signed = resume(intent, order, issuer, self.publication, self.keys[issuer.label])
+        signed = resume(intent, order, issuer, intent.publication(self.publication), self.keys[issuer.label])
         text = CertificateText(pem=signed.public_bytes(Encoding.PEM).decode())
         return Certificate(**dict(_numbered(intent, request, issuer)), text=Sealed(text))
 

@@ -42,7 +42,7 @@ class IssuanceError(Exception):
 class Intent(BaseModel):
     """What is about to be signed: recorded before the key is used.
 
-    ``tbs`` holds the holder's name and number: keep it as personal data is kept.
+    ``tbs`` holds the holder's name and number: keep it as personal data is kept, sealed.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
@@ -52,6 +52,7 @@ class Intent(BaseModel):
     profile: str
     not_before: datetime
     crl_shard: int
+    base_url: str | None = None  # so read from records of before it was noted
     ocsp: bool = False  # so read from records of before there was a responder
     tbs_sha256: str
     tbs: bytes
@@ -65,6 +66,7 @@ class Intent(BaseModel):
             profile=order.profile.name,
             not_before=order.not_before,
             crl_shard=order.crl_shard,
+            base_url=publication.base_url,
             ocsp=publication.ocsp,
             tbs_sha256=hashlib.sha256(linted.tbs).hexdigest(),
             tbs=linted.tbs,
@@ -74,6 +76,10 @@ class Intent(BaseModel):
     def not_after(self) -> datetime:
         """The last second of validity."""
         return PROFILES[self.profile].not_after(self.not_before)
+
+    def publication(self, present: Publication) -> Publication:
+        """Give where it was to be published when it was recorded: the authority's address may be another since."""
+        return Publication(self.base_url or present.base_url, self.ocsp)
 
     def order(self, holder: Holder, public_key: PublicKey) -> Order:
         """Give the order again, from the record and the same facts it was made from."""

@@ -168,8 +168,9 @@ class _Kept:
     async def _sign(self, record: str) -> None:
         authority, intent = self._authority, Intent.model_validate_json(record)
         order = intent.order(self._holder, self._key.public_key())
-        issuer, publication, about = self.issuing.issuer, authority.publication, own(self.issuing.label, "ocsp")
+        issuer, about = self.issuing.issuer, own(self.issuing.label, "ocsp")
         await self._ledger.record(about, recording.intended(IntentRecord(intent=record)))
+        publication = intent.publication(authority.publication)
         signed = resume(intent, order, issuer, publication, authority.keys[issuer.label])
         await self._ledger.record(about, recording.issued(signed))
         certificate = signed.public_bytes(Encoding.PEM).decode()

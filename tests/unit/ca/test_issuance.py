@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +19,7 @@ from services.ca.issuance import Intent, prepare, resume, sign
 from services.ca.issuers import Issuer
 from services.ca.lint import LintError, TokenSpentError, lint
 from services.ca.orders import Order, serial_number
-from services.ca.profiles import AUTH, ISSUING, ROOT, SIGN
+from services.ca.profiles import AUTH, ISSUING, ROOT, SIGN, Publication
 from tests.unit.ca.authority import NOW, ORGANISATION, PERSON, CertificationAuthority
 
 KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
@@ -158,6 +159,41 @@ def test_a_recorded_intent_is_not_signed_for_other_facts(
 
     with pytest.raises(LintError):
         resume(intent, changed, issuer, publication, authority.key)
+
+
+def test_an_intent_is_signed_under_the_address_it_was_recorded_with(
+    authority: CertificationAuthority, order: Order
+) -> None:
+    issuer, then = authority.issuer, Publication("http://then.test.kz/pki")
+    intent = Intent.of(order, lint(prepare(order, issuer, then), order, issuer, then), then)
+    recorded = Intent.model_validate_json(intent.model_dump_json())
+
+    certificate = resume(recorded, order, issuer, recorded.publication(authority.publication), authority.key)
+
+    assert certificate.tbs_certificate_bytes == intent.tbs
+    assert (
+        Intent.model_validate_json(intent.model_dump_json(exclude={"base_url"})).publication(authority.publication)
+        == authority.publication
+    )
+
+
+@pytest.mark.parametrize("altered", ["address", "bytes", "digest"])
+def test_an_altered_intent_is_not_signed(
+    authority: CertificationAuthority, order: Order, tbs: bytes, altered: str
+) -> None:
+    issuer, publication = authority.issuer, authority.publication
+    other = Publication("http://look-alike.test.kz/pki")
+    there = prepare(order, issuer, other)
+    changes: dict[str, dict[str, object]] = {
+        "address": {"base_url": other.base_url},
+        "bytes": {"tbs": there},
+        "digest": {"tbs": there, "tbs_sha256": hashlib.sha256(there).hexdigest()},
+    }
+    intent = Intent.of(order, lint(tbs, order, issuer, publication), publication)
+    intent = intent.model_copy(update=changes[altered])
+
+    with pytest.raises(LintError):
+        resume(intent, order, issuer, intent.publication(publication), authority.key)
 
 
 @given(position=st.integers(min_value=0), value=st.integers(0, 255))

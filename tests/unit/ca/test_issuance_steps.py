@@ -1,6 +1,6 @@
 """Each step of issuance broken in turn: whatever the process had done when it died, every request ends in one place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from services.ca import authority as authority_module
 from services.ca import domain, issuance
 from services.ca import intake as intake_module
+from services.ca import lint as lint_module
 from services.ca.profiles import Publication
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.office import FACTS, JOURNEY, LEASE, Office, World, closed, csrs
@@ -208,12 +209,43 @@ async def test_after_a_break_and_a_failed_journey_what_was_recorded_is_stored_an
     assert sorted(scene.told("cert.issued")) == sorted(scene.told("cert.revoked")) == sorted(serials)
 
 
-async def test_after_a_break_an_intent_that_breaks_a_newer_rule_ends_refused_and_its_numbers_revoked(
-    scene: Scene, authority: CertificationAuthority
+@pytest.fixture
+def moved(authority: CertificationAuthority) -> CertificationAuthority:
+    """The same authority, published at another address from now on."""
+    return replace(authority, publication=Publication("http://elsewhere.test.kz/pki"))
+
+
+async def test_after_a_break_a_replica_with_another_address_signs_what_was_recorded_under_the_address_of_then(
+    scene: Scene, authority: CertificationAuthority, moved: CertificationAuthority
 ) -> None:
-    """The newer rule: certificates point to another address than the recorded ones do."""
     await scene.break_there(authority)
-    moved = replace(authority, publication=Publication("http://elsewhere.test.kz/pki"))
+    office = Office(scene.world, moved)
+    if scene.broken.step in STEPS[:6]:
+        await scene.way(office)
+    state = await scene.recover(office)
+
+    assert isinstance(state, domain.Issued)
+    assert len({each.tbs_certificate_bytes for each in scene.signed}) == 2, "something else was signed besides"
+    assert scene.told("cert.issued") == [each.serial for each in state.certificates]
+    assert not scene.world.told("cert.refused", "cert.revoked")
+    place = authority.publication if STEPS.index(scene.broken.step) >= RECORDED else moved.publication
+    named = {
+        each.access_location.value
+        for signed in scene.signed
+        for each in signed.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    }
+    assert named == {place.responder("issuing"), place.certificate("issuing")}
+
+
+async def test_after_a_break_an_intent_that_breaks_a_newer_rule_ends_refused_and_its_numbers_revoked(
+    scene: Scene, authority: CertificationAuthority, moved: CertificationAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def newer_rule(it: Any) -> Iterator[str]:
+        if it.publication != moved.publication:
+            yield "nothing is issued any more under the address of before"
+
+    await scene.break_there(authority)
+    monkeypatch.setattr(lint_module, "_RULES", (*lint_module._RULES, newer_rule))
     office = Office(scene.world, moved)
     if scene.broken.step in STEPS[:6]:
         await scene.way(office)
