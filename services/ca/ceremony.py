@@ -223,7 +223,10 @@ class _Ceremony:
             self.transcript.note("seal exported", SEAL)
 
     def _write_root_crl(self, root: _Signer) -> None:
-        """Publish the (empty) list of revoked authorities, again once half of its time is over."""
+        """Publish the (empty) list of revoked authorities, again once half of its time is over.
+
+        It names no distribution point: there is one list of all that the root signed, itself included.
+        """
         path, number = self._path(ROOT_LIST), 1
         if path.exists():
             present = x509.load_pem_x509_crl(path.read_bytes())
@@ -232,10 +235,9 @@ class _Ceremony:
             number += present.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
         edition = Edition(
             number=number,
-            url=self.config.publication.crl(ROOT, 0),
+            url=None,
             this_update=self.now,
             lifetime=ROOT_LIFETIME,
-            authorities=True,
         )
         crl = x509.load_der_x509_crl(sign_empty(edition, root.issuer, root.key))
         write_over(path, crl.public_bytes(Encoding.PEM), mode=PUBLIC)

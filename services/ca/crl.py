@@ -50,19 +50,17 @@ class Edition:
 
     Attributes:
         number: grows with every list of the issuer (RFC 5280, 5.2.3).
-        url: the address of the shard, exactly as the certificates have it.
+        url: the address of the shard, exactly as the certificates have it; None: there is one list of all, as a root's.
         this_update: UTC, whole seconds.
         lifetime: until the next update.
-        authorities: the list is of authorities' certificates, not of holders'.
         delta_url: where the changes since this list are published (freshest CRL, 5.2.6); None: nowhere.
         base: the number of the list whose changes these are (delta CRL indicator, 5.2.4); None: a complete list.
     """
 
     number: int
-    url: str
+    url: str | None
     this_update: datetime
     lifetime: timedelta = LIFETIME
-    authorities: bool = False
     delta_url: str | None = None
     base: int | None = None
 
@@ -152,7 +150,8 @@ def _extensions(edition: Edition, issuer: Issuer) -> Iterable[tuple[x509.Extensi
     """Give the extensions in order, each with whether it is critical (5.2)."""
     yield x509.AuthorityKeyIdentifier(issuer.key_identifier, None, None), False
     yield x509.CRLNumber(edition.number), False
-    yield _distribution_point(edition), True
+    if edition.url is not None:
+        yield _distribution_point(edition.url), True
     if edition.base is not None:
         yield x509.DeltaCRLIndicator(edition.base), True
     elif edition.delta_url is not None:
@@ -160,12 +159,12 @@ def _extensions(edition: Edition, issuer: Issuer) -> Iterable[tuple[x509.Extensi
         yield x509.FreshestCRL([x509.DistributionPoint(name, None, None, None)]), False
 
 
-def _distribution_point(edition: Edition) -> x509.IssuingDistributionPoint:
+def _distribution_point(url: str) -> x509.IssuingDistributionPoint:
     return x509.IssuingDistributionPoint(
-        full_name=[x509.UniformResourceIdentifier(edition.url)],
+        full_name=[x509.UniformResourceIdentifier(url)],
         relative_name=None,
-        only_contains_user_certs=not edition.authorities,
-        only_contains_ca_certs=edition.authorities,
+        only_contains_user_certs=True,
+        only_contains_ca_certs=False,
         only_some_reasons=None,
         indirect_crl=False,
         only_contains_attribute_certs=False,
