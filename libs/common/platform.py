@@ -65,7 +65,23 @@ class Platform:
         direct: Sequence[Endpoint] = (),
     ) -> App:
         """Put a service together: the store first, then what publishes, then what reads, and HTTP around it all."""
-        kafka = _kafka(self.name, self.settings)
+        subscription = self._subscription(routes)
+        self.health.check("store", self.database.ping)
+        self.health.check("broker", subscription.ping)
+        forgetting = Repeating("idempotency.forget", FORGET_EVERY_S, self.idempotency_store.forget_expired)
+        outboxes = [kind.outbox for kind in kinds]
+        web = create_app(
+            title,
+            metrics=self.metrics,
+            health=self.health,
+            components=[self.database, self.publisher, *outboxes, *components, *timers, forgetting, subscription],
+            routers=routers,
+            direct=direct,
+        )
+        return App(self.name, web, self.settings.http_host, self.settings.http_port)
+
+    def _subscription(self, routes: Iterable[Route]) -> Subscription:  # type: ignore[type-arg]  # as in `app`
+        """Read the topics that the routes name."""
         consumption = Consumption(
             self.name,
             routes,
@@ -75,32 +91,8 @@ class Platform:
             clock=self.clock,
         )
         probe = self.health.probe("consumption")
-        subscription = Subscription(kafka, consumption, self.name, probe=probe, metrics=self.metrics)
-        self.health.check("store", self.database.ping)
-        self.health.check("broker", subscription.ping)
-        forgetting = Repeating("idempotency.forget", FORGET_EVERY_S, self.idempotency_store.forget_expired)
-        outboxes = [kind.outbox for kind in kinds]
-        return App(
-            self.name,
-            create_app(
-                title,
-                metrics=self.metrics,
-                health=self.health,
-                components=[
-                    self.database,
-                    self.publisher,
-                    *outboxes,
-                    *components,
-                    *timers,
-                    forgetting,
-                    subscription,
-                ],
-                routers=routers,
-                direct=direct,
-            ),
-            self.settings.http_host,
-            self.settings.http_port,
-        )
+        kafka = _kafka(self.name, self.settings)
+        return Subscription(kafka, consumption, self.name, probe=probe, metrics=self.metrics)
 
 
 def lay_out(name: str, settings: ServiceSettings, clock: Clock, new_id: NewId, *, answers_key: str) -> Platform:

@@ -1,5 +1,6 @@
 """HTTP: citizens begin a journey, follow it, choose a PIN, sign in, and look into their cabinet."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -113,27 +114,35 @@ class CabinetView(BaseModel):
     applications: tuple[ApplicationView, ...]
 
 
-def journey_routes(
-    service: JourneyService, auth: Authenticator, idempotency: Idempotency, tokens: TokenIssuer, clock: Clock
-) -> APIRouter:
-    """Make the routes of a journey."""
-    own_journey = Depends(auth.journey_of("journey_id"))
-    router = APIRouter(prefix="/v1", tags=["journeys"])
+@dataclass(frozen=True, slots=True)
+class Tickets:
+    """Gives a journey's browser its token, good for as long as the journey."""
 
-    def answer(journey_id: str, state: JourneyState) -> Started:
-        left = max(state.expires_at - clock(), timedelta(0))
+    tokens: TokenIssuer
+    clock: Clock
+
+    def write(self, journey_id: str, state: JourneyState) -> Started:
+        """Tell that a journey has begun."""
+        left = max(state.expires_at - self.clock(), timedelta(0))
         return Started(
             journey_id=journey_id,
-            token=tokens.journey(journey_id, left),
+            token=self.tokens.journey(journey_id, left),
             mcb_registered=isinstance(state.mcb, McbKnown),
             expires_at=state.expires_at,
         )
+
+
+def beginning_routes(
+    service: JourneyService, auth: Authenticator, idempotency: Idempotency, tickets: Tickets
+) -> APIRouter:
+    """Make the routes by which journeys begin: the first one, and renewals."""
+    router = APIRouter(prefix="/v1", tags=["journeys"])
 
     @router.post("/journeys", status_code=status.HTTP_201_CREATED, response_model=Started)
     async def start(form: StartForm, once: Annotated[Once, Depends(idempotency.once)]) -> Response:
         async def begin() -> Started:
             contact = Contact(phone=form.phone, email=form.email)
-            return answer(once.id, await service.start(once.id, form.iin, contact))
+            return tickets.write(once.id, await service.start(once.id, form.iin, contact))
 
         return await once(begin)
 
@@ -145,20 +154,23 @@ def journey_routes(
     ) -> Response:
         async def begin() -> Started:
             contact = Contact(phone=form.phone, email=form.email)
-            return answer(once.id, await service.renew(once.id, claims.sub, contact))
+            return tickets.write(once.id, await service.renew(once.id, claims.sub, contact))
 
         return await once(begin)
 
-    @router.get("/journeys/{journey_id}", dependencies=[own_journey])
+    return router
+
+
+def journey_routes(service: JourneyService, auth: Authenticator, idempotency: Idempotency) -> APIRouter:
+    """Make the routes of a journey that has begun."""
+    own_journey = [Depends(auth.journey_of("journey_id"))]
+    router = APIRouter(prefix="/v1/journeys/{journey_id}", tags=["journeys"], dependencies=own_journey)
+
+    @router.get("")
     async def show(journey_id: JourneyId) -> JourneyView:
         return await service.view(journey_id)
 
-    @router.post(
-        "/journeys/{journey_id}/digital-id",
-        status_code=status.HTTP_201_CREATED,
-        response_model=DigitalIdView,
-        dependencies=[own_journey],
-    )
+    @router.post("/digital-id", status_code=status.HTTP_201_CREATED, response_model=DigitalIdView)
     async def create_digital_id(
         journey_id: JourneyId, form: PinForm, once: Annotated[Once, Depends(idempotency.once)]
     ) -> Response:
@@ -167,7 +179,7 @@ def journey_routes(
 
         return await once(create)
 
-    @router.post("/journeys/{journey_id}/cancel", status_code=status.HTTP_202_ACCEPTED, dependencies=[own_journey])
+    @router.post("/cancel", status_code=status.HTTP_202_ACCEPTED)
     async def cancel(journey_id: JourneyId) -> None:
         await service.cancel(journey_id)
 

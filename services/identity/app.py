@@ -57,7 +57,8 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     return platform.app(
         "Journeys and Digital IDs",
         routers=[
-            api.journey_routes(service, platform.auth, platform.idempotency, tokens, clock),
+            api.beginning_routes(service, platform.auth, platform.idempotency, api.Tickets(tokens, clock)),
+            api.journey_routes(service, platform.auth, platform.idempotency),
             api.account_routes(accounts, platform.auth),
             api.revocation_routes(revocations, platform.auth, platform.idempotency),
             api.key_routes(settings.key_set),

@@ -1,6 +1,7 @@
 """Commands for the electronic signature itself."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,7 @@ from libs.citizen.keys import KeyKind
 from libs.citizen.keystore import Holding, iin_of, purpose_of, unpack
 from libs.citizen.passwords import check_password, new_password
 from libs.citizen.services import Endpoints, Services
-from libs.citizen.signing import sign_detached, signer
+from libs.citizen.signing import Sign, sign_detached, signer
 from libs.citizen.texts import text
 from libs.common.values import utc_now
 
@@ -63,26 +64,25 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
             check_unused(out)
     applicant = None if resume else Applicant(iin or typer.prompt("IIN"), phone or typer.prompt("Phone"), email)
     drawer = FolderDrawer(out, _store_password(out, password_file, generate=generate_password, screen=screen))
-    named = {
+    captures = {
         Part.SELFIE: selfie,
         Part.CLIP: clip,
         Part.DOCUMENT_FRONT: front,
         Part.DOCUMENT_BACK: back,
         Part.DOCUMENT_PAGE: page,
     }
-    files = {part: path for part, path in named.items() if path is not None}
+    files = {part: path for part, path in captures.items() if path is not None}
     person = TerminalPerson(screen, files, pin_file, passport=page is not None)
 
-    async def go() -> tuple[Path, Path]:
-        async with Services.connect(Endpoints()) as services:
-            person.inbox = services if dev_inbox else None
-            with screen.working():
-                ticket = await _ticket(services, out, applicant, screen)
-                eds = await EdsJourney(services, ticket, person, screen.tell, drawer, key).complete()
-                return await asyncio.to_thread(drawer.finish, eds)
+    async def begin(services: Services) -> JourneyTicket:
+        if applicant is None:
+            return read_ticket(out)
+        ticket = await start(services, applicant, screen.tell)
+        keep_ticket(out, ticket)
+        return ticket
 
-    sign_store, auth_store = run(go())
-    screen.say(f"\nTo sign:    {sign_store}\nTo sign in: {auth_store}\nKeep a copy of both, and the password apart.")
+    _go(begin, screen, person, drawer, key, dev_inbox=dev_inbox)
+    screen.say("Keep a copy of both, and the password apart.")
 
 
 @app.command("renew")
@@ -110,32 +110,45 @@ def renew(  # noqa: PLR0917 - one parameter for each option of the command
     number = None if resume else phone or typer.prompt("Phone")
     pin = None if resume else secret("Your PIN", "CITIZEN_PIN", pin_file)
     drawer = FolderDrawer(out, password)
-    person = TerminalPerson(screen)
 
-    async def go() -> tuple[Path, Path]:
+    async def begin(services: Services) -> JourneyTicket:
+        if number is None or pin is None:
+            return read_ticket(out)
+        session = await services.identity.sign_in(iin, pin)
+        ticket = await services.identity.renew(session, number, email, str(uuid4()))
+        keep_ticket(out, ticket)
+        return ticket
+
+    _go(begin, screen, TerminalPerson(screen), drawer, key, dev_inbox=dev_inbox, present=signer(holding))
+    screen.say("The old key store is of no more use.")
+
+
+def _go(
+    begin: Callable[[Services], Awaitable[JourneyTicket]],
+    screen: Screen,
+    person: TerminalPerson,
+    drawer: FolderDrawer,
+    key: KeyKind,
+    *,
+    dev_inbox: bool,
+    present: Sign | None = None,
+) -> None:
+    """Go a journey to its end, from what ``begin`` began or took up, and say where the key stores are.
+
+    Args:
+        present: signs with the key that a renewal replaces.
+    """
+
+    async def whole() -> tuple[Path, Path]:
         async with Services.connect(Endpoints()) as services:
             person.inbox = services if dev_inbox else None
             with screen.working():
-                if number is None or pin is None:
-                    ticket = read_ticket(out)
-                else:
-                    session = await services.identity.sign_in(iin, pin)
-                    ticket = await services.identity.renew(session, number, email, str(uuid4()))
-                    keep_ticket(out, ticket)
-                way = EdsJourney(services, ticket, person, screen.tell, drawer, key, present=signer(holding))
+                ticket = await begin(services)
+                way = EdsJourney(services, ticket, person, screen.tell, drawer, key, present=present)
                 return await asyncio.to_thread(drawer.finish, await way.complete())
 
-    sign_store, auth_store = run(go())
-    screen.say(f"\nTo sign:    {sign_store}\nTo sign in: {auth_store}\nThe old key store is of no more use.")
-
-
-async def _ticket(services: Services, out: Path, applicant: Applicant | None, screen: Screen) -> JourneyTicket:
-    """Begin a journey, or, without an applicant, take up the one begun in the folder."""
-    if applicant is None:
-        return read_ticket(out)
-    ticket = await start(services, applicant, screen.tell)
-    keep_ticket(out, ticket)
-    return ticket
+    sign_store, auth_store = run(whole())
+    screen.say(f"\nTo sign:    {sign_store}\nTo sign in: {auth_store}")
 
 
 def _store_password(out: Path, file: Path | None, *, generate: bool, screen: Screen) -> str:

@@ -41,7 +41,8 @@ async def http(town: Town) -> AsyncIterator[httpx.AsyncClient]:
     auth = Authenticator(TokenVerifier(json.dumps(jwks), "identity", town.clock))
     idempotency = Idempotency(MemoryIdempotencyStore(), KEYRING, "identity", town.clock)
     routers = [
-        api.journey_routes(town.service, auth, idempotency, town.tokens, town.clock),
+        api.beginning_routes(town.service, auth, idempotency, api.Tickets(town.tokens, town.clock)),
+        api.journey_routes(town.service, auth, idempotency),
         api.account_routes(town.accounts, auth),
         api.key_routes(jwks),
     ]
