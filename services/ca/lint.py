@@ -187,9 +187,9 @@ def _public_key(it: _Candidate) -> Iterator[str]:
 
 
 def _authority_key_identifier(it: _Candidate) -> Iterator[str]:
-    above = it.extension(x509.AuthorityKeyIdentifier)
-    named = above.key_identifier if isinstance(above, x509.AuthorityKeyIdentifier) else None
-    if named != (None if it.order.profile.self_signed else it.issuer.key_identifier):
+    own = it.order.profile.self_signed
+    named = None if own else x509.AuthorityKeyIdentifier(it.issuer.key_identifier, None, None)
+    if it.extension(x509.AuthorityKeyIdentifier) != named:
         yield "the authority key identifier is not the issuer's"
 
 
@@ -218,13 +218,14 @@ def _policies(it: _Candidate) -> Iterator[str]:
 def _addresses(it: _Candidate) -> Iterator[str]:
     profile, place, label = it.order.profile, it.publication, it.issuer.label
     above = not profile.self_signed
-    crl = [place.crl(label, it.order.crl_shard)] if above else []
-    if _crl_urls(it.extension(x509.CRLDistributionPoints)) != crl:
+    if it.extension(x509.CRLDistributionPoints) != (_crl(place.crl(label, it.order.crl_shard)) if above else None):
         yield "the revocation list's address is not the ordered shard's"
-    access = {AuthorityInformationAccessOID.CA_ISSUERS: place.certificate(label)} if above else {}
+    access = {_access(AuthorityInformationAccessOID.CA_ISSUERS, place.certificate(label))} if above else set()
     if above and profile.online_status and place.ocsp:
-        access[AuthorityInformationAccessOID.OCSP] = place.responder(label)
-    if _access_urls(it.extension(x509.AuthorityInformationAccess)) != access:
+        access.add(_access(AuthorityInformationAccessOID.OCSP, place.responder(label)))
+    present = it.extension(x509.AuthorityInformationAccess)
+    read = list(present) if isinstance(present, x509.AuthorityInformationAccess) else []
+    if len(read) != len(access) or set(read) != access:
         yield "the addresses of the issuer's certificate and responder are not the published ones"
 
 
@@ -257,16 +258,13 @@ def _canonical(it: _Candidate) -> Iterator[str]:
         yield "an extension's value is not in its one canonical encoding"
 
 
-def _crl_urls(points: x509.ExtensionType | None) -> list[str]:
-    if not isinstance(points, x509.CRLDistributionPoints):
-        return []
-    return [name.value for point in points for name in point.full_name or ()]
+def _crl(url: str) -> x509.CRLDistributionPoints:
+    """One place, for all reasons, of the authority's own list. A name of another kind is another place."""
+    return x509.CRLDistributionPoints([x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)])
 
 
-def _access_urls(access: x509.ExtensionType | None) -> dict[x509.ObjectIdentifier, str]:
-    if not isinstance(access, x509.AuthorityInformationAccess):
-        return {}
-    return {place.access_method: place.access_location.value for place in access}
+def _access(method: x509.ObjectIdentifier, url: str) -> x509.AccessDescription:
+    return x509.AccessDescription(method, x509.UniformResourceIdentifier(url))
 
 
 _RULES: Final[tuple[Callable[[_Candidate], Iterator[str]], ...]] = (

@@ -10,6 +10,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import AuthorityInformationAccessOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -224,6 +225,23 @@ def usage(*names: str) -> bytes:
     return x509.KeyUsage(**{name: name in names for name in every}).public_bytes()
 
 
+LIST = "http://pki.test.kz/issuing/crl/7.crl"
+
+
+def lists_at(name: x509.GeneralName, reasons: frozenset[x509.ReasonFlags] | None = None) -> Change:
+    """Point to the revocation list by this name, and for these reasons only."""
+    points = x509.CRLDistributionPoints([x509.DistributionPoint([name], None, reasons, None)])
+    return with_extension("2.5.29.31", points.public_bytes())
+
+
+def answered_at(kind: Callable[[str], x509.GeneralName], *, twice: bool = False) -> Change:
+    """Point to the issuer's certificate and the responder by names of this kind."""
+    responder = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, kind("http://pki.test.kz/issuing/ocsp"))
+    issuer = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, kind("http://pki.test.kz/issuing.cer"))
+    places = [responder, *([responder] if twice else []), issuer]
+    return with_extension("1.3.6.1.5.5.7.1.1", x509.AuthorityInformationAccess(places).public_bytes())
+
+
 WRONG: dict[str, tuple[Change, str]] = {
     "serial": (lambda tbs: replace(tbs, serial_number=tbs.serial_number + 1), "serial number"),
     "negative serial": (lambda tbs: replace(tbs, serial_number=-5), "serial number"),
@@ -264,18 +282,16 @@ WRONG: dict[str, tuple[Change, str]] = {
         ),
         "policies",
     ),
-    "another shard": (
-        with_extension(
-            "2.5.29.31",
-            x509.CRLDistributionPoints(
-                [
-                    x509.DistributionPoint(
-                        [x509.UniformResourceIdentifier("http://pki.test.kz/issuing/crl/8.crl")], None, None, None
-                    )
-                ]
-            ).public_bytes(),
-        ),
+    "another shard": (lists_at(x509.UniformResourceIdentifier(LIST.replace("7.crl", "8.crl"))), "revocation list's"),
+    "a list at a name of another kind": (lists_at(x509.DNSName(LIST)), "revocation list's address"),
+    "a list for one reason": (
+        lists_at(x509.UniformResourceIdentifier(LIST), frozenset({x509.ReasonFlags.key_compromise})),
         "revocation list's address",
+    ),
+    "a responder at a name of another kind": (answered_at(x509.RFC822Name), "issuer's certificate and responder"),
+    "the same responder twice": (
+        answered_at(x509.UniformResourceIdentifier, twice=True),
+        "issuer's certificate and responder",
     ),
     "another key's identifier": (
         with_extension("2.5.29.14", x509.SubjectKeyIdentifier.from_public_key(OTHER_KEY).public_bytes()),
