@@ -6,7 +6,7 @@ people are sealed; in clear are serial numbers, digests, dates, reasons, and who
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -294,18 +294,3 @@ Act = (
     | Restored
 )
 ACTS: Final[TypeAdapter[Act]] = TypeAdapter(Annotated[Act, Field(discriminator="kind")])
-
-
-class Ledger(Protocol):
-    """Where acts are recorded, so that none can be changed or taken away unseen."""
-
-    async def record(self, about: str, *acts: Act) -> None:
-        """Return when the acts are on record; one that is there already is not recorded again.
-
-        Args:
-            about: what they concern, as one looks for it: a journey, ``authority/…``, ``list/…``.
-
-        Raises:
-            Unavailable: the store does not answer; whether they are on record is unknown.
-        """
-        ...

@@ -1,6 +1,5 @@
 """How the authority is put together."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_bytes
@@ -23,7 +22,6 @@ from services.ca.confirmations import Confirmation
 from services.ca.handlers import Handlers
 from services.ca.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
 from services.ca.intake import Intake
-from services.ca.issuers import PrivateKey
 from services.ca.key_rules import read_blocklist
 from services.ca.keys import KeyStore, require_ec
 from services.ca.keystores import service_keys
@@ -53,139 +51,211 @@ from services.ca.vouching import Vouching
 
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
-    """Make the application, with every collaborator in sight.
+    """Make the application, capability by capability, with every collaborator in sight.
 
     Raises:
         HierarchyError, KeyStoreError: the key ceremony was not held, or its files do not hold together.
     """
     platform = lay_out("ca", settings, clock, new_id, answers_key="ca")
-    hierarchy = load(settings.directory, clock())
-    keystore = service_keys(settings)
-    keys = {each.label: keystore.load(each.label) for each in hierarchy.live(clock())}
-    authority = IssuingAuthority(hierarchy, Publication(settings.base_url), keys, settings.crl_shards)
-    ledger = ChainLedger(MongoChain(platform.database, "ledger"), platform.keyring, clock)
-    enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
-    held = platform.engine.kind(holdings.Holding, "holdings")
-    intake = Intake(
-        enrolments.aggregates,
-        platform.reservations,
-        Vouching(enrolments.aggregates, platform.reservations, hierarchy.trust, clock),
-        clock,
-        blocked_keys=frozenset() if settings.blocked_keys is None else read_blocklist(settings.blocked_keys),
-    )
-    mandates = Mandates(
-        enrolments.aggregates,
-        book=platform.reservations,
-        intake=intake,
-        ledger=ledger,
-        keyring=platform.keyring,
-        clock=clock,
-    )
-    statuses = Statuses(MongoRecords(platform.database, "statuses", INDEXED))
-    states = platform.engine.kind(shards.Shard, "lists")
-    lists = RevocationLists(
-        states.aggregates,
-        MongoRecords(platform.database, "pages"),
-        statuses,
-        authority=authority,
-        ledger=ledger,
-        deltas=settings.crl_deltas,
-        clock=clock,
-    )
-    service = CaService(
-        enrolments.aggregates,
-        held.aggregates,
-        statuses,
-        lists,
-        book=platform.reservations,
-        authority=authority,
-        intake=intake,
-        ledger=ledger,
-        clock=clock,
-        kept=timedelta(days=settings.certificates_kept_days),
-    )
-    wishes = platform.engine.kind(Confirmation, "confirmations")
-    revocations = Revocations(
-        enrolments.aggregates,
-        wishes.aggregates,
-        statuses=statuses,
-        book=platform.reservations,
-        trust=hierarchy.trust,
-        ledger=ledger,
-        clock=clock,
-    )
-    answering = {label: keystore.load(ocsp_label(label)) for label in keys}
-    book = StatusBook(statuses, enrolments.aggregates, platform.reservations, clock=clock, monotonic=monotonic)
-    status = _status(platform, answering, authority, ledger, book)
-    stamping = _stamping(settings, keystore, hierarchy, clock)
-    told = platform.engine.kind(Checkpoint, "checkpoints")
-    checkpoints = Checkpoints(
-        told.aggregates,
-        ledger,
-        stamping.over,
-        configuration=_configuration(settings, hierarchy, status.responders),
-        every=timedelta(minutes=settings.checkpoint_minutes),
-        clock=clock,
-    )
+    ground = _ground(platform, settings)
+    lists = _lists(platform, settings, ground)
+    enrolment = _enrolment(platform, settings, ground, lists)
+    revocation = _revocation(platform, ground)
+    answering = _answering(platform, ground)
+    stamping = _stamping(settings, ground, clock)
+    recording = _recording(platform, settings, ground, answering, stamping)
+    witness = Witness(answering.ocsp, lists.lists, clock)
     return platform.app(
         "Certification authority",
         routers=[
-            api.journey_routes(service, platform.auth, platform.idempotency),
-            revocation_routes(revocations, platform.auth),
-            mandate_routes(mandates, platform.auth, platform.idempotency),
-            api.public_routes(hierarchy),
-            list_routes(lists, settings.directory / ROOT_LIST, clock),
-            verification_routes(Verification(hierarchy.trust, Witness(status.ocsp, lists, clock), clock)),
+            api.journey_routes(enrolment.service, platform.auth, platform.idempotency),
+            mandate_routes(enrolment.mandates, platform.auth, platform.idempotency),
+            revocation_routes(revocation.revocations, platform.auth),
+            api.public_routes(ground.hierarchy),
+            list_routes(lists.lists, settings.directory / ROOT_LIST, clock),
+            verification_routes(Verification(ground.hierarchy.trust, witness, clock)),
             tsa_routes(stamping),
-            ledger_routes(checkpoints),
+            ledger_routes(recording.checkpoints),
         ],
-        routes=Handlers(service, revocations).routes(),
-        kinds=[enrolments, held, states, wishes, status.kind, told],
+        routes=Handlers(enrolment.service, revocation.revocations).routes(),
+        kinds=[ground.enrolments, enrolment.held, lists.kind, revocation.kind, answering.kind, recording.kind],
         timers=[
-            platform.engine.timers(enrolments, service.wake),
-            platform.engine.timers(states, lists.wake, lease_s=LEASE_S, parallel=1),
-            platform.engine.timers(wishes, revocations.wake),
-            platform.engine.timers(status.kind, status.responders.wake, parallel=1),
-            platform.engine.timers(told, checkpoints.wake, parallel=1),
+            platform.engine.timers(ground.enrolments, enrolment.service.wake),
+            platform.engine.timers(lists.kind, lists.lists.wake, lease_s=LEASE_S, parallel=1),
+            platform.engine.timers(revocation.kind, revocation.revocations.wake),
+            platform.engine.timers(answering.kind, answering.responders.wake, parallel=1),
+            platform.engine.timers(recording.kind, recording.checkpoints.wake, parallel=1),
         ],
-        components=[lists, status.responders, checkpoints],
-        direct=[OcspEndpoint(status.ocsp, platform.metrics)],
+        components=[lists.lists, answering.responders, recording.checkpoints],
+        direct=[OcspEndpoint(answering.ocsp, platform.metrics)],
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Status:
-    """What tells relying parties about certificates."""
+class _Ground:
+    """What every capability stands on: the keys that may be used, and what was done with them."""
+
+    hierarchy: Hierarchy
+    keystore: KeyStore
+    authority: IssuingAuthority
+    ledger: ChainLedger
+    enrolments: Kind
+    statuses: Statuses
+
+
+def _ground(platform: Platform, settings: Settings) -> _Ground:
+    now = platform.clock()
+    hierarchy = load(settings.directory, now)
+    keystore = service_keys(settings)
+    keys = {each.label: keystore.load(each.label) for each in hierarchy.live(now)}
+    return _Ground(
+        hierarchy=hierarchy,
+        keystore=keystore,
+        authority=IssuingAuthority(hierarchy, Publication(settings.base_url), keys, settings.crl_shards),
+        ledger=ChainLedger(MongoChain(platform.database, "ledger"), platform.keyring, platform.clock),
+        enrolments=platform.engine.kind(domain.Enrolment, "enrolments"),
+        statuses=Statuses(MongoRecords(platform.database, "statuses", INDEXED)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """What tells, edition by edition, which certificates are no longer good."""
+
+    kind: Kind
+    lists: RevocationLists
+
+
+def _lists(platform: Platform, settings: Settings, ground: _Ground) -> _Lists:
+    kind = platform.engine.kind(shards.Shard, "lists")
+    lists = RevocationLists(
+        kind.aggregates,
+        MongoRecords(platform.database, "pages"),
+        ground.statuses,
+        authority=ground.authority,
+        ledger=ground.ledger,
+        deltas=settings.crl_deltas,
+        clock=platform.clock,
+    )
+    return _Lists(kind, lists)
+
+
+@dataclass(frozen=True, slots=True)
+class _Enrolment:
+    """What takes requests and makes certificates of them, for citizens and for those who act for legal entities."""
+
+    held: Kind
+    service: CaService
+    mandates: Mandates
+
+
+def _enrolment(platform: Platform, settings: Settings, ground: _Ground, lists: _Lists) -> _Enrolment:
+    enrolments, book, clock = ground.enrolments.aggregates, platform.reservations, platform.clock
+    held = platform.engine.kind(holdings.Holding, "holdings")
+    intake = Intake(
+        enrolments,
+        book,
+        Vouching(enrolments, book, ground.hierarchy.trust, clock),
+        clock,
+        blocked_keys=frozenset() if settings.blocked_keys is None else read_blocklist(settings.blocked_keys),
+    )
+    service = CaService(
+        enrolments,
+        held.aggregates,
+        ground.statuses,
+        lists.lists,
+        book=book,
+        authority=ground.authority,
+        intake=intake,
+        ledger=ground.ledger,
+        clock=clock,
+        kept=timedelta(days=settings.certificates_kept_days),
+    )
+    mandates = Mandates(
+        enrolments, book=book, intake=intake, ledger=ground.ledger, keyring=platform.keyring, clock=clock
+    )
+    return _Enrolment(held, service, mandates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Revocation:
+    """What takes wishes to revoke."""
+
+    kind: Kind
+    revocations: Revocations
+
+
+def _revocation(platform: Platform, ground: _Ground) -> _Revocation:
+    kind = platform.engine.kind(Confirmation, "confirmations")
+    revocations = Revocations(
+        ground.enrolments.aggregates,
+        kind.aggregates,
+        statuses=ground.statuses,
+        book=platform.reservations,
+        trust=ground.hierarchy.trust,
+        ledger=ground.ledger,
+        clock=platform.clock,
+    )
+    return _Revocation(kind, revocations)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """What tells relying parties about a certificate when they ask."""
 
     kind: Kind
     responders: Responders
     ocsp: OcspService
 
 
-def _status(
-    platform: Platform,
-    keys: Mapping[str, PrivateKey],
-    authority: IssuingAuthority,
-    ledger: ChainLedger,
-    book: StatusBook,
-) -> _Status:
+def _answering(platform: Platform, ground: _Ground) -> _Answering:
     kind = platform.engine.kind(ResponderState, "responders")
     responders = Responders(
         kind.aggregates,
         book=platform.reservations,
-        authority=authority,
-        ledger=ledger,
-        keys=keys,
+        authority=ground.authority,
+        ledger=ground.ledger,
+        keys={label: ground.keystore.load(ocsp_label(label)) for label in ground.authority.keys},
         clock=platform.clock,
     )
-    return _Status(kind, responders, OcspService(book, responders, platform.clock))
+    book = StatusBook(
+        ground.statuses,
+        ground.enrolments.aggregates,
+        platform.reservations,
+        clock=platform.clock,
+        monotonic=monotonic,
+    )
+    return _Answering(kind, responders, OcspService(book, responders, platform.clock))
 
 
-def _stamping(settings: Settings, keystore: KeyStore, hierarchy: Hierarchy, clock: Clock) -> TimeStamping:
+def _stamping(settings: Settings, ground: _Ground, clock: Clock) -> TimeStamping:
     tolerance = timedelta(milliseconds=settings.clock_tolerance_ms)
-    policy = ObjectIdentifier(settings.tsa_policy)
-    authority = TimeStampAuthority(hierarchy.tsa, require_ec(keystore.load(TSA), TSA), policy, tolerance)
+    key = require_ec(ground.keystore.load(TSA), TSA)
+    authority = TimeStampAuthority(ground.hierarchy.tsa, key, ObjectIdentifier(settings.tsa_policy), tolerance)
     return TimeStamping(authority, WatchedClock(clock, monotonic, tolerance), token_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """What vouches for the ledger."""
+
+    kind: Kind
+    checkpoints: Checkpoints
+
+
+def _recording(
+    platform: Platform, settings: Settings, ground: _Ground, answering: _Answering, stamping: TimeStamping
+) -> _Recording:
+    kind = platform.engine.kind(Checkpoint, "checkpoints")
+    checkpoints = Checkpoints(
+        kind.aggregates,
+        ground.ledger,
+        stamping.over,
+        configuration=_configuration(settings, ground.hierarchy, answering.responders),
+        every=timedelta(minutes=settings.checkpoint_minutes),
+        clock=platform.clock,
+    )
+    return _Recording(kind, checkpoints)
 
 
 def _configuration(settings: Settings, hierarchy: Hierarchy, responders: Responders) -> Configuration:

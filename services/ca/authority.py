@@ -16,7 +16,8 @@ from libs.common.contracts.ca import CertificateText
 from libs.common.sealing import Sealed
 from services.ca import crl, holders
 from services.ca.crl import Edition, Frame
-from services.ca.domain import Certificate, Facts, IntentRecord, Numbered, Request
+from services.ca.domain import Certificate, IntentRecord, Numbered
+from services.ca.facts import Facts, Request
 from services.ca.hierarchy import Hierarchy
 from services.ca.issuance import Intent, prepare, resume
 from services.ca.issuers import Issuer, PrivateKey, PublicKey, usable_key

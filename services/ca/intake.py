@@ -9,7 +9,8 @@ from libs.common.store import Taken
 from libs.common.values import Clock
 from libs.common.vouching import vouching_document
 from services.ca import domain
-from services.ca.domain import EnrolmentState, Request
+from services.ca.domain import EnrolmentState
+from services.ca.facts import Request
 from services.ca.ports import SerialBook
 from services.ca.requests import RequestRefused, parse, require_distinct
 from services.ca.vouching import Vouching

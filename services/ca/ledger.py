@@ -7,7 +7,8 @@ from typing import Final
 from libs.common.chain import Chain, ChainStore, Entry, Fact, Head
 from libs.common.sealing import Keyring, Sealing
 from libs.common.values import Clock
-from services.ca.acts import ACTS, Act, Configuration, ConfigurationChanged, Ledger
+from services.ca.acts import ACTS, Act, Configuration, ConfigurationChanged
+from services.ca.ports import Ledger
 
 _PAGE: Final = 500
 
@@ -21,7 +22,7 @@ class Recorded:
 
 
 class ChainLedger(Ledger):
-    """Fulfils `services.ca.acts.Ledger` on a chain, and reads what is on record.
+    """Fulfils `services.ca.ports.Ledger` on a chain, and reads what is on record.
 
     Sealed fields are bound to the act's id, not to its place: a lost race moves an act, and must not seal it again.
     """
@@ -32,7 +33,7 @@ class ChainLedger(Ledger):
         self._keyring = keyring
 
     async def record(self, about: str, *acts: Act) -> None:
-        """Append acts; see `services.ca.acts.Ledger`."""
+        """Append acts; see `services.ca.ports.Ledger`."""
         await self._chain.append(*(self._fact(act, about) for act in acts))
 
     async def repeat(self, entries: Iterable[Entry]) -> None:

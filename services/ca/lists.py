@@ -12,9 +12,9 @@ from libs.common.aggregates import Aggregates
 from libs.common.records import Records
 from libs.common.values import Clock
 from services.ca import crl, recording, shards
-from services.ca.acts import Ledger
 from services.ca.authority import IssuingAuthority
 from services.ca.crl import DELTA_LIFETIME, LIFETIME
+from services.ca.ports import Ledger
 from services.ca.shards import PAGE_OCTETS, Issue, Page, Published, Shard, ShardId
 from services.ca.statuses import Listing, Statuses
 

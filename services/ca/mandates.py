@@ -15,13 +15,14 @@ from libs.common.errors import Refused
 from libs.common.sealing import Keyring, Sealed
 from libs.common.values import Clock
 from services.ca import domain
-from services.ca.acts import Ledger, MandateConfirmed, MandateWithdrawn
+from services.ca.acts import MandateConfirmed, MandateWithdrawn
 from services.ca.authority import holder_of
-from services.ca.domain import Certificate, Closed, EnrolmentState, Facts, Issued, Issuing, Open, Result, Void
+from services.ca.domain import Certificate, Closed, EnrolmentState, Issued, Issuing, Open, Result, Void
 from services.ca.entities import LegalEntity, Mandate
+from services.ca.facts import Facts
 from services.ca.holders import UnusableNameError
 from services.ca.intake import Intake
-from services.ca.ports import SerialBook
+from services.ca.ports import Ledger, SerialBook
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from services.ca.acts import (
     ListSigned,
     Revoked,
 )
-from services.ca.domain import Certificate, Facts, IntentRecord, Numbered
+from services.ca.domain import Certificate, IntentRecord, Numbered
+from services.ca.facts import Facts
 from services.ca.issuance import Intent
 from services.ca.shards import Issue
 

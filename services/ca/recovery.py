@@ -23,8 +23,9 @@ from libs.common.events import Event
 from libs.common.sealing import Sealed
 from services.ca import domain
 from services.ca.acts import CertificatePutBack, Good
-from services.ca.domain import Certificate, Certified, EnrolmentState, Facts, Issued, Issuing, Numbered, Reason, Request
+from services.ca.domain import Certificate, Certified, EnrolmentState, Issued, Issuing, Numbered, Reason
 from services.ca.entities import Mandate
+from services.ca.facts import Facts, Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from libs.common.der import serial_text
 from services.ca.authority import order_of
-from services.ca.domain import Certificate, Facts, Request
+from services.ca.domain import Certificate
+from services.ca.facts import Facts, Request
 from services.ca.holders import UnusableNameError
 from services.ca.issuers import Issuer
 from services.ca.lint import LintError, lint

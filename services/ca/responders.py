@@ -13,7 +13,6 @@ from libs.common.aggregates import Aggregates
 from libs.common.der import serial_text
 from libs.common.values import Clock
 from services.ca import recording, responder
-from services.ca.acts import Ledger
 from services.ca.authority import IssuingAuthority
 from services.ca.domain import IntentRecord
 from services.ca.hierarchy import Generation
@@ -23,7 +22,7 @@ from services.ca.issuers import PrivateKey
 from services.ca.lint import lint
 from services.ca.ocsp import Failure, OcspRefused, Questions, Responder, cert_id_forms
 from services.ca.orders import SERIAL_OCTETS, Order, serial_number
-from services.ca.ports import SerialBook
+from services.ca.ports import Ledger, SerialBook
 from services.ca.profiles import OCSP_RESPONDER
 from services.ca.responder import ResponderState
 from services.ca.status import own

@@ -20,10 +20,10 @@ from libs.common.trust import TrustAnchors
 from libs.common.uses import PERSON_AUTH, SIGNING
 from libs.common.values import Clock
 from services.ca import confirmations, domain
-from services.ca.acts import Ledger, Means, RevocationAsked
+from services.ca.acts import Means, RevocationAsked
 from services.ca.confirmations import Confirmation, Wish
 from services.ca.domain import EnrolmentState, Issued, Reason
-from services.ca.ports import SerialBook
+from services.ca.ports import Ledger, SerialBook
 from services.ca.statuses import Statuses
 
 _USES: Final = (*SIGNING, PERSON_AUTH)

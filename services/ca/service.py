@@ -10,7 +10,6 @@ from libs.common.events import Meta
 from libs.common.sealing import Sealed
 from libs.common.values import Clock
 from services.ca import aftercare, domain, holdings, mandates, recording
-from services.ca.acts import Ledger
 from services.ca.authority import IssuingAuthority
 from services.ca.domain import (
     Certificate,
@@ -26,7 +25,7 @@ from services.ca.holdings import Held, Holding
 from services.ca.intake import Intake
 from services.ca.lint import LintError
 from services.ca.lists import RevocationLists
-from services.ca.ports import SerialBook
+from services.ca.ports import Ledger, SerialBook
 from services.ca.shards import ShardId
 from services.ca.statuses import Statuses
 

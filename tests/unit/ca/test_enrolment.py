@@ -18,6 +18,7 @@ from libs.common.sealing import Sealed
 from services.ca import aftercare, domain
 from services.ca.aftercare import KEPT
 from services.ca.domain import EnrolmentState, IntentRecord
+from services.ca.facts import Facts, Request
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.judges import run
 from tests.unit.ca.office import (
@@ -34,7 +35,7 @@ from tests.unit.ca.office import (
     key,
 )
 
-REQUESTS = (domain.Request(profile="SIGN", spki="01"), domain.Request(profile="AUTH", spki="02"))
+REQUESTS = (Request(profile="SIGN", spki="01"), Request(profile="AUTH", spki="02"))
 NOTES: tuple[dict[str, object], ...] = (
     {"person": STARTED.person, "person_ref": "person-ref"},
     {"phone_proven": True},
@@ -247,7 +248,7 @@ def test_long_after_their_end_certificates_lose_what_names_the_holder_and_keep_t
     assert (late.events, late.wake_at) == ((), None)
     kept = late.state.model_dump_json()
     assert "text" not in kept
-    assert (late.state.facts, late.state.requests) == (domain.Facts(), ())
+    assert (late.state.facts, late.state.requests) == (Facts(), ())
     for follows in (
         domain.close(late.state, "failed", "journey.failed", NOW),
         domain.revoke(late.state, None, "unspecified", NOW),
