@@ -88,7 +88,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
 def _analyser(settings: Settings) -> tuple[Analyser, list[Workers]]:
     if settings.analyser == "stub":
         return StubAnalyser(settings.profile), []
-    workers = Workers(settings.workers, analysis.load, settings.models, settings.pad_card)
+    workers = Workers(settings.workers, analysis.load, settings.models, settings.pad_card, timeout=settings.look_s)
     return WorkerAnalyser(workers), [workers]
 
 

@@ -147,14 +147,16 @@ def conclude(
             return _try_failed(noted, verdict.reasons, verdict.again, new_challenge)
 
 
-def analysis_broke(state: CheckState | None, new_challenge: NewChallenge, rules: Rules, now: datetime) -> Result | None:
-    """The analysis crashed or hung: once more, and after some times it counts as a failed try."""
+def analysis_broke(
+    state: CheckState | None, again: tuple[Part, ...], new_challenge: NewChallenge, *, rules: Rules, now: datetime
+) -> Result | None:
+    """The look at these parts crashed: once more, and after some times it counts as a failed try of theirs."""
     if not isinstance(state, Analysing):
         return None
     if state.analyses + 1 < rules.analyses_per_try:
         return Decision(state.model_copy(update={"analyses": state.analyses + 1}), wake_at=now)
     reasons = ("capture.not_readable",)
-    return _try_failed(_noted(state, Try(at=now, band="no_match", reasons=reasons)), reasons, PARTS, new_challenge)
+    return _try_failed(_noted(state, Try(at=now, band="no_match", reasons=reasons)), reasons, again, new_challenge)
 
 
 def in_review(state: CheckState | None) -> InReview:

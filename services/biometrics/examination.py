@@ -2,14 +2,17 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
+from libs.common.blobs import BlobMissing
 from libs.common.sealing import Sealed
 from libs.common.values import Clock
 from services.biometrics.analyser import Analyser
+from services.biometrics.decode import GuidanceKey
 from services.biometrics.domain import Outcome
 from services.biometrics.faces import Faces
 from services.biometrics.records import Examined, Try
@@ -17,10 +20,19 @@ from services.biometrics.reports import ClipReport, DocumentReport, MatchResult,
 from services.biometrics.states import Analysing
 from services.biometrics.templates import SOURCES, Source, Template
 from services.biometrics.uploads import Uploads
-from services.biometrics.verdicts import DocumentFacts, Findings, Part, document_of, judge
+from services.biometrics.verdicts import PARTS, DocumentFacts, Findings, Part, document_of, judge
+from services.biometrics.workers import AnalysisBroken, AnalysisTimeout
 
 Stage = Literal["selfie", "clip", "document", "match"]
 SEEN_BEFORE: Final = "face.seen_under_another_person"
+
+
+class LookBroken(Exception):
+    """Looking at these parts gave no result, which says nothing about them; the cause says why."""
+
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        super().__init__(f"the look at {', '.join(parts)} gave no result")
+        self.parts = parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +53,8 @@ class _Looked:
     @property
     def model(self) -> str:
         """The model that is loaded."""
-        models = [report.model for report in self.reports.values()]
-        return models[0] if models else self.templates["selfie"].model
+        models = (report.model for report in self.reports.values())
+        return next(filter(None, models), "") or next((each.model for each in self.templates.values()), "")
 
 
 class Examination:
@@ -75,9 +87,10 @@ class Examination:
     async def look(self, journey_id: str, state: Analysing) -> Outcome:
         """Look at what was captured and not yet examined, compare the faces if every part is good, and judge.
 
+        What takes too long to look at is for the citizen to capture otherwise; looked at again, it would take as long.
+
         Raises:
-            AnalysisBroken: an analysis gave no result.
-            BlobMissing: a capture is gone.
+            LookBroken: an analysis gave no result, or a capture is gone.
         """
         try:
             known = {source: each.value for source, each in state.templates.items()}
@@ -119,26 +132,32 @@ class Examination:
             if source in known:
                 continue
             self._stages[journey_id] = source
-            media = [await self._uploads.whole(state.captures[part]) for part in parts[source]]
-            for part, content in zip(parts[source], media, strict=True):
-                hashes[part] = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
-            reports[source] = await self._report(source, media, state.challenge.actions)
+            with _looking_at(parts[source]):
+                media = [await self._uploads.whole(state.captures[part]) for part in parts[source]]
+                for part, content in zip(parts[source], media, strict=True):
+                    hashes[part] = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
+                reports[source] = await self._report(source, media, state.challenge.actions)
         fresh = {source: template for source, report in reports.items() if (template := _template(report))}
         return _Looked(parts, hashes, reports, {**known, **fresh})
 
     async def _report(self, source: Source, media: list[bytes], challenge: tuple[str, ...]) -> Report:
-        match source:
-            case "selfie":
-                return await self._analyser.selfie(media[0])
-            case "clip":
-                return await self._analyser.clip(media[0], challenge)
-            case "document":
-                return await self._analyser.document(media)
+        try:
+            match source:
+                case "selfie":
+                    return await self._analyser.selfie(media[0])
+                case "clip":
+                    return await self._analyser.clip(media[0], challenge)
+                case "document":
+                    return await self._analyser.document(media)
+        except AnalysisTimeout:
+            guidance = (GuidanceKey(f"{source}.takes_too_long"),)
+            return Report(guidance=guidance, measures={}, profile="", model="")
 
     async def _match(self, journey_id: str, looked: _Looked) -> MatchResult:
         self._stages[journey_id] = "match"
         faces = looked.templates
-        return await self._analyser.match(faces["selfie"], faces["clip"], faces["document"])
+        with _looking_at(PARTS):
+            return await self._analyser.match(faces["selfie"], faces["clip"], faces["document"])
 
     async def _seen_before(
         self, journey_id: str, state: Analysing, looked: _Looked, match: MatchResult
@@ -148,9 +167,19 @@ class Examination:
             return ()
         face = looked.templates["selfie"]
         others = await self._faces.of_others(state.person_ref, face.model)
-        alike = await self._analyser.alike(face, face.model, [each.embedding for each in others]) if others else 0
+        with _looking_at(PARTS):
+            alike = await self._analyser.alike(face, face.model, [each.embedding for each in others]) if others else 0
         await self._faces.remember(journey_id, state.person_ref, face)
         return (SEEN_BEFORE,) if alike else ()
+
+
+@contextmanager
+def _looking_at(parts: tuple[Part, ...]) -> Iterator[None]:
+    """Say of what breaks here which parts were looked at."""
+    try:
+        yield
+    except (AnalysisBroken, BlobMissing) as error:
+        raise LookBroken(parts) from error
 
 
 def _parts(state: Analysing) -> dict[Source, tuple[Part, ...]]:

@@ -1,11 +1,20 @@
-"""Draws the pages of one untrusted PDF: a program by itself, run by `services.biometrics.pdf` and ended at need.
+"""Draws the pages of untrusted PDFs: a program by itself, run by `services.biometrics.pdf`.
 
-PDFium neither runs scripts nor opens files here. Standard input holds the PDF; standard output gets, for each page,
-width and height (two little-endian 32-bit numbers) and its pixels (blue, green, red). What is refused is told on
-standard error by its text key, with status 3. It imports nothing of ours, so that it starts quickly.
+PDFium neither runs scripts nor opens files here. The program loads it once and waits; for each PDF it forks a process
+that draws this one and ends, and that the kernel ends when it takes too much of the processor, of memory or of time.
+So each PDF meets a library that has seen no other, and costs no start of an interpreter.
+
+Its socket brings a request: the longer side of a page in pixels, with two open files, the PDF and the one to draw into.
+That gets, for each page, width and height (two little-endian 32-bit numbers) and its pixels (blue, green, red); or the
+text key of what is refused, with status 3. The answer is the status: negative where a signal ended the drawing. It
+imports nothing of ours, so that it starts quickly.
 """
 
+import ctypes
+import os
 import resource
+import signal
+import socket
 import struct
 import sys
 from collections.abc import Sequence
@@ -15,19 +24,30 @@ import pypdfium2  # type: ignore[import-untyped] # the package ships no type inf
 from pypdfium2 import raw
 
 MOST_PAGES, MOST_OBJECTS, MOST_SEGMENTS, MOST_PIXELS = 2, 3_000, 50_000, 50_000_000
+MOST_DRAWN = 2**28
 REFUSED = 3
+REQUEST, STATUS, HEAD = struct.Struct("<I"), struct.Struct("<i"), struct.Struct("<II")
+_PR_SET_PDEATHSIG = 1
 
 
 class RefusedError(Exception):
     """The PDF is not drawn; says why by a text key."""
 
 
-def limit(cpu_seconds: int, memory: int) -> None:
-    """Have the kernel end this process when it takes more."""
+def end_with_parent() -> None:
+    """Have the kernel end this process when the one that started it ends: nobody would read what is drawn."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def limit(cpu_seconds: int, seconds: float, memory: int) -> None:
+    """Have the kernel end this process when it takes more, and write no more than pages of pixels."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     memory = memory if most == resource.RLIM_INFINITY else min(memory, most)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_DRAWN, MOST_DRAWN))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -79,20 +99,41 @@ def _check(objects: Sequence[pypdfium2.PdfObject]) -> None:
         raise RefusedError("picture.too_many_pixels")
 
 
-def main() -> int:
-    """Draw; give the exit status."""
-    longest, cpu_seconds, memory = map(int, sys.argv[1:4])
-    limit(cpu_seconds, memory)
-    try:
-        drawn = draw(sys.stdin.buffer.read(), longest)
-    except RefusedError as refused:
-        sys.stderr.write(str(refused))
-        return REFUSED
-    for width, height, pixels in drawn:
-        sys.stdout.buffer.write(struct.pack("<II", width, height))
-        sys.stdout.buffer.write(pixels)
+def main() -> None:
+    """Draw PDF after PDF, until the other side is gone."""
+    end_with_parent()
+    cpu_seconds, seconds, memory = int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+    with socket.socket(fileno=int(sys.argv[1])) as requests:
+        while True:
+            request, files, _, _ = socket.recv_fds(requests, REQUEST.size, 2)
+            if not request:
+                return
+            (longest,), (given, drawn) = REQUEST.unpack(request), files
+            child = os.fork()
+            if child == 0:
+                requests.close()
+                end_with_parent()
+                limit(cpu_seconds, seconds, memory)
+                os._exit(_serve(given, drawn, longest))
+            _, ended = os.waitpid(child, 0)
+            for each in files:
+                os.close(each)
+            requests.send(STATUS.pack(os.waitstatus_to_exitcode(ended)))
+
+
+def _serve(given: int, drawn: int, longest: int) -> int:
+    """Draw one PDF from file to file; give the exit status."""
+    with open(given, "rb") as pdf, open(drawn, "wb") as out:
+        try:
+            pages = draw(pdf.read(), longest)
+        except RefusedError as refused:
+            out.write(str(refused).encode())
+            return REFUSED
+        for width, height, pixels in pages:
+            out.write(HEAD.pack(width, height))
+            out.write(pixels)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -11,6 +11,7 @@ Guidance keys name texts of the portal, sorted by what they speak of:
 | `clip.` | doubt that it is a live head: `looks_flat`, `move_slowly`; for a clerk: `pad_doubt` | `liveness` |
 | `selfie.` | `no_face`, `one_person_only`, `face_cut_off`, `photo_of_a_photo`, `is_a_document`, `come_closer`, `move_back`, `centre_face`, `too_dark`, `too_bright`, `low_contrast`, `uneven_light`, `blurred`, `look_straight` | `quality`, `analysis` |
 | `document.` | `no_portrait`, `come_closer`, `mrz_unreadable`, `no_iin`, `print_differs`, `print_unreadable`, `blurred`, `glare`, `one_or_two_pictures` | `document`, `analysis` |
+| `selfie.`, `clip.`, `document.` | the look at it: `takes_too_long` | `examination` |
 | `document.` | the file: `pdf_locked`, `pdf_damaged`, `pdf_too_many_pages`, `pdf_too_complex` | `pdf` |
 """  # noqa: E501 - a table
 

@@ -13,11 +13,10 @@ from libs.common.errors import Refused
 from libs.common.events import Meta
 from libs.common.values import Clock
 from services.biometrics import domain
-from services.biometrics.examination import Examination
+from services.biometrics.examination import Examination, LookBroken
 from services.biometrics.states import Analysing, CheckState, Closed, InReview, Open, Rules, Session, Waiting
 from services.biometrics.uploads import Sending, Uploads, wrong_offset
 from services.biometrics.verdicts import Part
-from services.biometrics.workers import AnalysisBroken
 
 log = structlog.get_logger()
 
@@ -177,11 +176,12 @@ class BiometricsService:
         decide: Callable[[CheckState | None], domain.Result | None]
         try:
             outcome = await self._examination.look(journey_id, state)
-        except (AnalysisBroken, BlobMissing) as error:
-            log.warning("analysis.broke", subject=journey_id, failure=type(error).__name__, times=state.analyses + 1)
+        except LookBroken as broken:
+            failure, again = type(broken.__cause__).__name__, broken.parts
+            log.warning("analysis.broke", subject=journey_id, failure=failure, times=state.analyses + 1)
 
             def decide(present: CheckState | None) -> domain.Result | None:
-                return domain.analysis_broke(present, self._new_challenge, self._rules, self._clock())
+                return domain.analysis_broke(present, again, self._new_challenge, rules=self._rules, now=self._clock())
         else:
             log.info("analysis.done", subject=journey_id, band=outcome.record.band, reasons=outcome.record.reasons)
 

@@ -17,6 +17,8 @@ class Settings(ServiceSettings):
     Attributes:
         models: the folder that `services.biometrics.build_models` made.
         workers: how many processes look at pictures; one a core.
+        look_s: seconds that looking at one picture, clip or document may take, by the clock but without those in which
+            the machine did other things. What takes longer is sent back as such.
         pad_card: the card of a presentation-attack detector (`services.biometrics.pad.PadCard`), with the network
             beside it. None comes with the service; without one every result says ``not_configured``.
         backlog: how many face checks may wait to be looked at before uploads are asked to come back later; a worker
@@ -32,6 +34,7 @@ class Settings(ServiceSettings):
     rules: Rules = Rules()
     models: Path = Path("var/models")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64)
+    look_s: float = Field(2.0, ge=0.5, le=20.0)
     pad_card: Path | None = None
     backlog: int = Field(500, ge=1)
     same_face_days: int = Field(0, ge=0, le=366)

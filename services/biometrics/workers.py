@@ -1,7 +1,11 @@
 """A pool of processes for work that must be able to fail alone: decoding what strangers sent.
 
-A process that crashes or takes too long costs its one job and is replaced. (The standard library's executor gives
-up all jobs when one process dies, and cannot end a slow one.)
+A process that crashes or takes too long costs its one job and is replaced at once. (The standard library's executor
+gives up all jobs when one process dies, and cannot end a slow one.)
+
+What a job takes is counted by the clock from the moment a process has it, so a decoder that sleeps, swaps or turns in
+circles is ended alike. Time in which the process was ready to run and others ran instead is not counted: a busy machine
+is not the picture's fault.
 """
 
 import asyncio
@@ -14,13 +18,20 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from threading import Timer
+from time import monotonic
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
 _SPAWN = multiprocessing.get_context("spawn")
-_START_SECONDS = 60.0
+_START_SECONDS: Final = 60.0
+_PATIENCE_SECONDS: Final = 30.0
+"""By the clock alone, however busy the machine is."""
+_END_SECONDS: Final = 1.0
+_LOOK_AGAIN_SECONDS: Final = 0.01
 
 
 class AnalysisBroken(Exception):
@@ -32,7 +43,7 @@ class WorkerDied(AnalysisBroken):
 
 
 class AnalysisTimeout(AnalysisBroken):
-    """The job took longer than it may and was ended with its process."""
+    """The job took longer than it may and was ended with its process. Tried again, it would do so again."""
 
 
 class JobFailed(AnalysisBroken):
@@ -60,13 +71,14 @@ class Workers:
             size: How many processes; the number of cores is best.
             prepare: Runs once in every process before its first job.
             arguments: What `prepare` is called with.
-            timeout: Seconds a job may take.
+            timeout: Seconds a job may take, without those in which the machine did other things.
             memory: Bytes of address space a process may claim.
         """
         self.timeout = timeout
         self._slots = [_Slot(prepare, arguments, memory) for _ in range(size)]
         self._idle: SimpleQueue[_Slot] = SimpleQueue()
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="worker")
+        self._repairs = ThreadPoolExecutor(1, thread_name_prefix="worker-repair")
         self._jobs = 0
 
     @property
@@ -93,7 +105,8 @@ class Workers:
 
     async def stop(self) -> None:
         """Let the jobs under way finish, drop those that wait, and end all processes."""
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        for threads in (self._threads, self._repairs):
+            await asyncio.to_thread(threads.shutdown, cancel_futures=True)
         for slot in self._slots:
             slot.kill()
 
@@ -101,7 +114,7 @@ class Workers:
         """Run `function(*arguments)` in a worker and return its result.
 
         Raises:
-            WorkerDied: its process ended.
+            WorkerDied: its process ended, or the machine had no time for it.
             AnalysisTimeout: it took longer than `timeout` seconds.
             JobFailed: it raised.
         """
@@ -118,6 +131,15 @@ class Workers:
             result: T = slot.call(function, arguments, self.timeout)
             return result
         finally:
+            if slot.alive:
+                self._idle.put(slot)
+            else:  # who comes next shall not wait for a start
+                self._repairs.submit(self._repair, slot)
+
+    def _repair(self, slot: "_Slot") -> None:
+        try:
+            slot.start()
+        finally:  # what did not start is started before its next job, which is told why it cannot be
             self._idle.put(slot)
 
 
@@ -142,26 +164,38 @@ class _Slot:
         process.start()
         theirs.close()
         self._process, self._connection = process, ours
-        self._answer(_START_SECONDS)
+        try:
+            self._answer(_START_SECONDS)
+        except AnalysisTimeout as error:
+            raise WorkerDied("The worker did not start in time.") from error
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.is_alive()
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], timeout: float) -> Any:
-        if self._process is None or not self._process.is_alive():
+        if not self.alive:
             self.kill()
             self.start()
-        connection = self._connection
+        process, connection = self._process, self._connection
+        if process is None or connection is None:
+            raise WorkerDied("The worker was stopped.")
+        # Also a process that stands still before it has taken in the job, or in the midst of its answer, is ended.
+        watchdog = Timer(_PATIENCE_SECONDS, process.kill)
+        watchdog.start()
         try:
-            if connection is not None:
-                connection.send((function, arguments))
+            connection.send((function, arguments))
+            return self._answer(timeout)
         except BrokenPipeError as error:
             raise self._died() from error
-        return self._answer(timeout)
+        finally:
+            watchdog.cancel()
 
     def _answer(self, timeout: float) -> Any:
         process, connection = self._process, self._connection
         if process is None or connection is None:
             raise WorkerDied("The worker was stopped.")
-        ready = wait([connection, process.sentinel], timeout)
-        if not ready:
+        if not _ready(process, connection, timeout):
             self.kill()
             raise AnalysisTimeout(f"The job took longer than {timeout:g} s and was ended.")
         try:
@@ -175,7 +209,7 @@ class _Slot:
     def _died(self) -> WorkerDied:
         process = self._process
         if process is not None:
-            process.join(1)
+            process.join(_END_SECONDS)
         code = None if process is None else process.exitcode
         self.kill()
         return WorkerDied(f"The worker ended (exit code {code}). The job may be tried again.")
@@ -183,10 +217,32 @@ class _Slot:
     def kill(self) -> None:
         if self._process is not None and self._process.is_alive():
             self._process.kill()
-            self._process.join()
+            self._process.join(_END_SECONDS)  # one that the kernel holds back ends when it is let go
         if self._connection is not None:
             self._connection.close()
         self._process = self._connection = None
+
+
+def _ready(process: SpawnProcess, connection: Connection, timeout: float) -> bool:
+    """Wait until a process answers or ends, for so many seconds of what it had of the machine."""
+    began, before = monotonic(), _kept_waiting(process.pid)
+    left = timeout
+    while left > 0:
+        if wait([connection, process.sentinel], max(left, _LOOK_AGAIN_SECONDS)):
+            return True
+        left = timeout - (monotonic() - began) + (_kept_waiting(process.pid) - before)
+    return False
+
+
+def _kept_waiting(pid: int | None) -> float:
+    """Give the seconds that a process was ready to run and others ran instead; 0 where the kernel does not count them.
+
+    Linux, Documentation/scheduler/sched-stats.rst: the second number, nanoseconds.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def _work(connection: Connection, prepare: Callable[..., None], arguments: tuple[Any, ...], memory: int) -> None:

@@ -1,8 +1,11 @@
 """Everything that strangers send instead of what was asked for, through real workers: each has its own answer."""
 
+import asyncio
 import io
 import os
+import signal
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -19,13 +22,19 @@ from PIL import Image
 from deploy.media import card
 from deploy.media.make import MediaFiles
 from deploy.media.photos import Who
+from libs.common.sealing import Sealed
 from services.biometrics import analysis, pdf
 from services.biometrics.analyser import WorkerAnalyser
 from services.biometrics.decode import Picture, UndecodableError
-from services.biometrics.workers import Workers
-from tests.unit.biometrics.conftest import HOLDER, jpeg
+from services.biometrics.states import Challenge
+from services.biometrics.verdicts import Part
+from services.biometrics.workers import AnalysisTimeout, Workers
+from tests.unit.biometrics import sleepers
+from tests.unit.biometrics.booth import PERSON, RULES, STARTED, VERIFIED, Booth, World
+from tests.unit.biometrics.conftest import CHALLENGE, HOLDER, jpeg
 
 SECONDS: Final = 2.0
+REGISTERED: Final = {"iin": HOLDER.iin, "birth_date": HOLDER.birth_date, "document_number": HOLDER.document_number}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +44,7 @@ def scene(scenes: dict[Who, Picture]) -> Picture:
 
 @pytest.fixture
 async def workers(models: Path) -> AsyncIterator[Workers]:
-    pool = Workers(1, analysis.load, models)
+    pool = Workers(1, analysis.load, models, timeout=SECONDS)
     await pool.start()
     yield pool
     await pool.stop()
@@ -49,9 +58,14 @@ def pid(workers: Workers) -> int:
 
 
 def cpu_seconds(process: int) -> float:
-    """What a process and the children it waited for took so far; the clock would measure other tests too."""
+    """What a process and those that it started took so far; the clock would measure other tests too."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(map(cpu_seconds, children(process)))
+
+
+def children(process: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -245,6 +259,69 @@ async def test_a_card_scanned_into_one_pdf_is_read(workers: Workers, media: Medi
     assert report.ok
     assert report.mrz is not None
     assert report.mrz.iin == HOLDER.iin
+
+
+async def test_a_decoder_that_sleeps_costs_one_try_of_one_picture_and_is_answered_within_two_seconds(
+    models: Path, media: MediaFiles
+) -> None:
+    pool = Workers(1, sleepers.load_with_sleeping_png, models, timeout=SECONDS)
+    await pool.start()
+    asleep = pid(pool)
+    eyes, world, good = WorkerAnalyser(pool), World(), real(media)
+    world.eyes = eyes  # type: ignore[assignment]  # these see
+    world.new_challenge = lambda: Challenge(actions=CHALLENGE, nonce="n-1")  # type: ignore[method-assign]  # the clip's
+    booth, asleep_by = Booth(world), saved(Image.open(media.selfie), "PNG")
+    await booth.tell(STARTED.model_copy(update={"person": Sealed(PERSON.model_copy(update=REGISTERED))}))
+    await booth.tell(VERIFIED)
+    await booth.send({**good, "selfie": asleep_by})
+    began = time.monotonic()
+    with pytest.raises(AnalysisTimeout):
+        await eyes.selfie(asleep_by)
+    assert time.monotonic() - began < 2 * SECONDS, "on a machine that has much else to do"
+    assert gone(asleep)
+    await booth.wake_due()
+    session = await booth.session()
+    assert (session.guidance, session.tries_left) == (("selfie.takes_too_long",), RULES.tries - 1)
+    assert set(session.captures) == {"clip", "document-front", "document-back"}
+    assert set(session.templates) == {"clip", "document"}, "the rest was looked at by the process that came after"
+    await pool.stop()
+
+
+def real(media: MediaFiles) -> dict[Part, bytes]:
+    return {
+        "selfie": media.selfie.read_bytes(),
+        "clip": media.clip.read_bytes(),
+        "document-front": media.front.read_bytes(),
+        "document-back": media.back.read_bytes(),
+    }
+
+
+def gone(process: int) -> bool:
+    """Whether a process has ended; whoever inherits it may be slow to reap it."""
+    stat = Path(f"/proc/{process}/stat")
+    return not stat.exists() or stat.read_text().rpartition(") ")[2][0] == "Z"
+
+
+async def test_a_drawing_that_stands_still_is_ended_with_the_worker_that_waits_for_it(models: Path) -> None:
+    pool = Workers(1, sleepers.load_with_stopped_drawing, models, timeout=SECONDS)
+    await pool.start()
+    (drawing,) = children(pid(pool))
+    with pytest.raises(AnalysisTimeout):
+        await WorkerAnalyser(pool).document([pdf_page(b"0 0 m 9 9 l S")])
+    async with asyncio.timeout(5):
+        while not gone(drawing):  # noqa: ASYNC110 - the kernel ends it, and whoever inherits it reaps it
+            await asyncio.sleep(0.05)
+    await pool.stop()
+
+
+def test_a_drawing_program_that_was_killed_is_replaced(media: MediaFiles) -> None:
+    page = saved(Image.open(media.front), "PDF")
+    assert len(pdf.pages(page, 400)) == 1
+    before = pdf._drawing
+    assert before is not None
+    os.kill(before._process.pid, signal.SIGKILL)
+    assert len(pdf.pages(page, 400)) == 1
+    assert pdf._drawing is not before
 
 
 @settings(max_examples=12, deadline=None)

@@ -184,7 +184,7 @@ def test_the_fifth_failed_try_is_final_and_nothing_leads_on_from_there() -> None
     ]
     assert domain.conclude(state, outcome(Verdict(band="match")), Drawn(), rules=RULES, now=NOON) is None
     assert domain.note(state, Drawn(), RULES, NOON, news=Waiting(phone_proven=True)) is None
-    assert domain.analysis_broke(state, Drawn(), RULES, NOON) is None
+    assert broke(state) is None
     with pytest.raises(Refused) as error:
         domain.receive(state, "selfie", "n-0", "blob", NOON)
     assert error.value.key == "capture.closed"
@@ -334,19 +334,23 @@ def test_a_review_nobody_made_in_time_costs_no_try_and_gives_a_sessions_time_ane
     assert decision.state.expires_at == due + RULES.session
 
 
-def test_broken_analyses_are_repeated_and_then_count_as_a_try() -> None:
+def broke(state: CheckState | None) -> domain.Result | None:
+    return domain.analysis_broke(state, ("selfie",), Drawn(), rules=RULES, now=NOON)
+
+
+def test_broken_analyses_are_repeated_and_then_count_as_a_try_of_what_was_looked_at() -> None:
     state: CheckState = analysing()
     for number in range(1, RULES.analyses_per_try):
-        decision = domain.analysis_broke(state, Drawn(), RULES, NOON)
+        decision = broke(state)
         assert decision is not None
         assert isinstance(decision.state, Analysing)
         assert (decision.state.analyses, decision.events, decision.wake_at) == (number, (), NOON)
         state = decision.state
-    last = domain.analysis_broke(state, Drawn(), RULES, NOON)
+    last = broke(state)
     assert last is not None
     assert last.events == (FaceRejected(reasons=("capture.not_readable",), tries_left=4, final=False),)
     assert isinstance(last.state, Open)
-    assert last.state.captures == {}
+    assert last.state.captures == {part: place for part, place in analysing().captures.items() if part != "selfie"}
 
 
 @pytest.mark.parametrize("reviewed", [True, False])

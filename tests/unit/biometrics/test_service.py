@@ -298,9 +298,7 @@ async def test_what_a_clerk_writes_is_sealed_and_never_logged(world: World, boot
     assert state.reviews[0].remark.value.text.endswith("as in the file")
 
 
-@pytest.mark.parametrize(
-    "failure", [WorkerDied("x"), AnalysisTimeout("x"), JobFailed("x")], ids=lambda e: type(e).__name__
-)
+@pytest.mark.parametrize("failure", [WorkerDied("x"), JobFailed("x")], ids=lambda e: type(e).__name__)
 async def test_an_analysis_that_breaks_is_repeated_and_costs_nothing(
     world: World, booth: Booth, failure: Exception
 ) -> None:
@@ -321,6 +319,21 @@ async def test_an_analysis_that_breaks_every_time_counts_as_a_try_and_in_the_end
     assert {each["reasons"][0] for _, each in world.told()} == {"capture.not_readable"}
     assert [each["final"] for _, each in world.told()] == [False] * 4 + [True]
     assert world.eyes.looks == RULES.analyses_per_try * RULES.tries
+
+
+async def test_a_picture_that_takes_too_long_is_looked_at_once_and_costs_a_try_of_that_picture_alone(
+    world: World, booth: Booth
+) -> None:
+    world.eyes.failures = [AnalysisTimeout("x")]
+    await booth.opened()
+    await booth.tried()
+    session = await booth.session()
+    assert (session.guidance, session.tries_left) == (("selfie.takes_too_long",), RULES.tries - 1)
+    assert set(session.captures) == {"clip", "document-front", "document-back"}
+    assert (world.eyes.looks, len(world.eyes.challenges)) == (1, 1)
+    await booth.tried()
+    assert world.topics == ["face.rejected", "face.matched"]
+    assert (world.eyes.looks, len(world.eyes.challenges)) == (2, 1), "the clip was good and is not looked at again"
 
 
 @pytest.mark.parametrize("band", ["match", "review", "no_match"])

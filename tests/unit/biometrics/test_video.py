@@ -117,7 +117,7 @@ HOSTILE: Final[Mapping[str, tuple[Callable[[bytes], bytes], set[str]]]] = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool(models: Path) -> AsyncIterator[Workers]:
-    workers = Workers(1, analysis.load, models)
+    workers = Workers(1, analysis.load, models, timeout=AT_MOST_S)
     await workers.start()
     yield workers
     await workers.stop()

@@ -1,8 +1,11 @@
 """The pool itself, with functions of the standard library: a spawned process can import those anywhere."""
 
 import asyncio
+import hashlib
+import multiprocessing
 import operator
 import os
+import resource
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -55,6 +58,68 @@ async def test_a_slow_job_is_ended_and_its_process_replaced(pair: Workers) -> No
         await pair.run(time.sleep, 60)
     assert time.monotonic() - began < 5
     assert await pair.run(operator.add, 2, 2) == 4
+
+
+async def test_a_job_that_turns_in_circles_in_native_code_is_ended_and_its_place_filled_before_the_next_one() -> None:
+    workers = Workers(1, time.sleep, 0, timeout=1)
+    await workers.start()
+    before = await workers.run(os.getpid)
+    taken = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    with pytest.raises(AnalysisTimeout):
+        await workers.run(hashlib.pbkdf2_hmac, "sha256", b"", b"", 10**9)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - taken < 3, "with the start of the process"
+    with pytest.raises(ProcessLookupError):
+        os.kill(before, 0)
+    async with asyncio.timeout(20):
+        while workers._idle.empty():  # noqa: ASYNC110 - nobody tells when a process is ready
+            await asyncio.sleep(0.05)
+    (slot,) = workers._slots
+    assert slot.alive
+    await workers.stop()
+
+
+async def test_a_process_that_stands_still_before_it_takes_its_job_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.biometrics.workers._PATIENCE_SECONDS", 1)
+    workers = Workers(1, time.sleep, 0)
+    await workers.start()
+    os.kill(await workers.run(os.getpid), signal.SIGSTOP)
+    with pytest.raises(WorkerDied, match=r"exit code -9"):
+        await workers.run(len, bytes(20_000_000))
+    assert await workers.run(operator.add, 2, 2) == 4
+    await workers.stop()
+
+
+def spin(core: int) -> None:
+    os.sched_setaffinity(0, {core})
+    while True:
+        pass
+
+
+def one_core_takes(seconds: float) -> int:
+    """How many rounds of a hash take so long on a core of one's own."""
+    began = time.thread_time()
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000)
+    return round(100_000 * seconds / (time.thread_time() - began))
+
+
+async def test_a_job_that_waits_for_a_processor_is_not_charged_for_it() -> None:
+    workers = Workers(1, time.sleep, 0, timeout=1.2)
+    await workers.start()
+    core = min(os.sched_getaffinity(0))
+    await workers.run(os.sched_setaffinity, 0, {core})
+    fork = multiprocessing.get_context("fork")
+    others = [fork.Process(target=spin, args=(core,), daemon=True) for _ in range(3)]
+    for each in others:
+        each.start()
+    try:
+        began = time.monotonic()
+        await workers.run(hashlib.pbkdf2_hmac, "sha256", b"", b"", one_core_takes(0.7))
+        assert time.monotonic() - began > 1.3, "others had the core meanwhile, or this shows nothing"
+    finally:
+        for each in others:
+            each.kill()
+            each.join()
+        await workers.stop()
 
 
 async def test_a_job_that_raises_says_what_and_keeps_its_process(pair: Workers) -> None:

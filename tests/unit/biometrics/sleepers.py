@@ -1,0 +1,32 @@
+"""What a worker process is prepared with so that decoding hangs in it: importable by name, as workers want it."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from PIL import PngImagePlugin
+
+from services.biometrics import analysis, pdf
+
+
+class _Sleeping(PngImagePlugin.PngStream):
+    """A decoder that takes no processor and never comes to an end."""
+
+    def read(self) -> tuple[bytes, int, int]:
+        time.sleep(600)
+        raise AssertionError("slept through")
+
+
+def load_with_sleeping_png(models: Path) -> None:
+    """Make this process ready to analyse; but PNG pictures put it to sleep."""
+    analysis.load(models)
+    PngImagePlugin.PngStream = _Sleeping  # type: ignore[misc]  # on purpose, in a process that is made for it
+
+
+def load_with_stopped_drawing(models: Path) -> None:
+    """Make this process ready to analyse; but the program that draws PDFs stands still."""
+    analysis.load(models)
+    pdf._drawing = pdf._Drawing()
+    assert pdf._drawing.draw(b"no PDF", 400) == (3, b"document.pdf_damaged"), "it is ready and works"
+    os.kill(pdf._drawing._process.pid, signal.SIGSTOP)
