@@ -1,7 +1,8 @@
 """Electronic signatures over a document: CMS (RFC 5652) of the form CAdES-BES (ETSI EN 319 122-1).
 
-Strict DER, SHA-2, EC or RSA, and a certificate that an authority of ours issued for signing. Whatever comes in, the
-outcome is what the signature says or a ``SignatureRefused``, never another exception.
+SHA-2, EC or RSA, and a certificate that an authority of ours issued for signing. The form is read as strict DER; BER
+is brought into DER before (`libs.common.ber`). Whatever comes in, the outcome is what the signature says or a
+``SignatureRefused``, never another exception.
 
 A ``Message`` bears signatures; each of them is a ``Claim``: the document agrees with it, and it names a certificate.
 Once its time is known (now, or a time-stamp's), ``Claim.verify`` says whether it counts.
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
+from libs.common.ber import to_der
 from libs.common.cms_algorithms import DIGESTS, SCHEMES, digest_of
 from libs.common.cms_refusals import SignatureRefused
 from libs.common.cms_structures import (
@@ -45,7 +47,6 @@ SIGNED_DATA: Final = x509.ObjectIdentifier("1.2.840.113549.1.7.2")
 CONTENT_TYPE: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.3")
 MESSAGE_DIGEST: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.4")
 _SIGNING_TIME: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.5")
-_INDEFINITE_LENGTH: Final = b"\x30\x80"
 _UTC_TIME: Final = b"\x17"
 _PERSON_NUMBER: Final = re.compile(r"IIN(\d{12})", re.ASCII)
 
@@ -139,23 +140,18 @@ class Message:
 
 
 def read(message: bytes, limit: int = MAX_OCTETS, content_type: x509.ObjectIdentifier = DATA) -> Message:
-    """Read a SignedData in DER.
+    """Read a SignedData in DER or BER.
 
     Args:
         limit: the most octets that are looked at.
         content_type: what has to be inside, or what was signed.
 
     Raises:
-        SignatureRefused: too large, BER, of another form, version or content, or with too many certificates.
+        SignatureRefused: too large, of another form, version or content, or with too many certificates.
     """
     if len(message) > limit:
         raise SignatureRefused("too_large")
-    if message.startswith(_INDEFINITE_LENGTH):
-        raise SignatureRefused("not_der")
-    try:
-        outer = asn1.decode_der(ContentInfo, message)
-    except ValueError as error:
-        raise SignatureRefused("malformed") from error
+    outer = _content_info(message)
     signed_data = outer.content
     if (
         outer.type != SIGNED_DATA
@@ -189,7 +185,7 @@ def verify_detached(
     looks the serial number up in its own view of revoked certificates, at the same moment.
 
     Args:
-        signature: CMS SignedData in DER, without content.
+        signature: CMS SignedData in DER or BER, without content.
         data: the document, exactly as it was signed.
         trust: whose certificates count.
         at: when the signature was received, or a time-stamp's time.
@@ -215,6 +211,18 @@ def verify_detached(
         digest_algorithm=claim.digest.name,
         digest=claim.attributes.values[MESSAGE_DIGEST].parse(bytes).hex(),
     )
+
+
+def _content_info(message: bytes) -> ContentInfo:
+    """Decode it as it is, and if that fails, brought into DER: few signers write BER, and they alone pay for it."""
+    try:
+        return asn1.decode_der(ContentInfo, message)
+    except ValueError:
+        pass
+    try:
+        return asn1.decode_der(ContentInfo, to_der(message))
+    except ValueError as error:
+        raise SignatureRefused("malformed") from error
 
 
 def _attributes(signer: SignerInfo) -> SignedAttributes:

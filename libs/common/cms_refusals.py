@@ -8,7 +8,6 @@ from libs.common.errors import Refused
 
 _REFUSALS: Final = {
     "too_large": "This is more than is taken: in octets, certificates or signers. Please send the signature alone.",
-    "not_der": "The signature is encoded as BER. Please save it as DER: streaming has to be off in the program.",
     "malformed": "This is not a detached electronic signature (CAdES-BES). Please sign the document again.",
     "not_detached": "The signature holds a document of its own. Please make a detached signature.",
     "unsigned": "There is no signature in this file. Please sign the document and send the signature.",

@@ -58,7 +58,7 @@ def parse(request: bytes) -> CertificateRequest:
         proved = csr.is_signature_valid
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise RequestRefused(
-            "csr.malformed", "This is not a certificate request (PKCS#10). Please make a new one."
+            "csr.malformed", "This is not a certificate request (PKCS#10, DER or PEM). Please make a new one."
         ) from error
     if not proved:
         raise RequestRefused(

@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-AUTHORITY = ("ocsp", "tsa", "csr", "certificate", "cms", "xml")
+AUTHORITY = ("ocsp", "tsa", "csr", "certificate", "cms", "ber", "xml")
 MEDIA = ("picture", "pdf", "mrz")
 TARGETS = (*AUTHORITY, *MEDIA)
 

@@ -35,7 +35,7 @@ def nodes(der: bytes) -> list[Node]:
 
 def _nodes(der: bytes, start: int, end: int, levels: int) -> Iterator[Node]:
     while start < end and levels:
-        node = _node(der, start, end)
+        node = node_at(der, start, end)
         if node is None:
             return
         yield node
@@ -48,7 +48,8 @@ def _nodes(der: bytes, start: int, end: int, levels: int) -> Iterator[Node]:
         start = node.end
 
 
-def _node(der: bytes, start: int, end: int) -> Node | None:
+def node_at(der: bytes, start: int, end: int) -> Node | None:
+    """Read the head of the value at ``start``; None if there is none in DER that ends by ``end``."""
     if end - start < len(b"\x30\x00"):
         return None
     length, content = der[start + 1], start + 2

@@ -7,9 +7,11 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from time import process_time
 from typing import Any
 from uuid import uuid4
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_csr, ocsp
 from fastapi import FastAPI
 
+from libs.common.ber import NotBerError, to_der
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.idempotency import Idempotency
@@ -35,6 +38,7 @@ from services.ca.tsa import TimeStampAuthority
 from services.ca.tsa_api import TimeStamping, tsa_routes
 from services.ca.verification import Verification
 from services.ca.verification_api import verification_routes
+from tests.fuzz.ber_forms import in_ber
 from tests.unit.ca.authority import CertificationAuthority, keystore
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.office import JOURNEY, KEYRING, METRICS, World, csr, key
@@ -87,6 +91,7 @@ class Desk:
         question = self._counter.question(signer.certificate, b"nonce")
         stamped = await signer.stamped(OurStamps(self._counter.authority, self._counter.world.now))
         inside = signer.cms(options=("-cades", "-nodetach"))
+        streamed = signer.cms(options=("-cades", "-stream"))
         request = load_pem_x509_csr(csr(key(1)).encode()).public_bytes(Encoding.DER)
         self._certificate = signer.certificate.public_bytes(Encoding.DER)
         made = (
@@ -94,7 +99,8 @@ class Desk:
             Target("tsa", (time_stamp_request(),), self.tsa),
             Target("csr", (request,), self.csr),
             Target("certificate", (self._certificate,), self.certificate),
-            Target("cms", (signer.cms(), stamped, inside), self.cms),
+            Target("cms", (signer.cms(), stamped, inside, streamed), self.cms),
+            Target("ber", (stamped, in_ber(stamped, Random(7)), streamed), self.ber),  # noqa: S311 - reproducible
             Target("xml", (signer.xml(DOCUMENT).encode(),), self.xml),
         )
         return {each.name: each for each in made}
@@ -137,6 +143,14 @@ class Desk:
             if answer.status == 200 and answer.json["valid"]:
                 iins = {each["subject"]["iin"] for signer in answer.json["signers"] for each in signer["certificates"]}
                 require(iins == {"830717350867"}, answer)
+
+    async def ber(self, octets: bytes) -> None:
+        """What can be brought into DER is DER then; all else is refused by the one name."""
+        began = process_time()
+        with suppress(NotBerError):
+            der = to_der(octets)
+            require(to_der(der) == der, Answer(0, der))
+        require(process_time() - began < MAX_SECONDS, Answer(0, octets))
 
     async def xml(self, octets: bytes) -> None:
         """What is valid is the document that was signed."""

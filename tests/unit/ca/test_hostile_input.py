@@ -16,7 +16,7 @@ from tests.fuzz.der_tree import CHANGES, mutated
 from tests.fuzz.targets import Desk, Target, desk_and_targets, require
 from tests.unit.ca.authority import CertificationAuthority
 
-NAMES = ("ocsp", "tsa", "csr", "certificate", "cms")
+NAMES = ("ocsp", "tsa", "csr", "certificate", "cms", "ber")
 """Those that read DER."""
 Made = tuple[asyncio.Runner, Desk, dict[str, Target]]
 

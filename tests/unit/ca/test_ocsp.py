@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from libs.common.errors import Unavailable
 from services.ca.ocsp import MAX_OCTETS, MAX_QUESTIONS, OcspRefused, read
 from services.ca.ocsp_service import PREPARED_FOR
+from tests.fuzz.ber_forms import opened
 from tests.unit.ca.authority import CertificationAuthority, establish, pem
 from tests.unit.ca.counter import URL, Counter, openssl
 from tests.unit.ca.judges import lint_ocsp
@@ -241,6 +242,15 @@ async def test_hostile_bodies_are_malformed_requests_with_status_200(counter: Co
             answers.append(await http.get(f"{URL}/{quote(base64.b64encode(hostile), safe='')}"))
 
     assert {(answer.status_code, answer.content) for answer in answers} == {(200, MALFORMED_DER)}
+
+
+async def test_a_question_in_ber_is_malformed(counter: Counter) -> None:
+    question = counter.question_about(7)
+    async with counter.http() as http:
+        taken, refused = [await http.post(URL, content=each) for each in (question, opened(question))]
+
+    assert taken.content != MALFORMED_DER
+    assert refused.content == MALFORMED_DER
 
 
 async def test_a_get_that_is_no_base64_is_malformed(counter: Counter) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from services.ca.key_rules import Weakness, key_weakness, read_blocklist
 from services.ca.requests import MAX_OCTETS, RequestRefused, parse, require_distinct
+from tests.fuzz.ber_forms import opened
 from tests.unit.ca.judges import run
 
 Key = (
@@ -180,7 +181,7 @@ MALFORMED: dict[str, Callable[[bytes], bytes]] = {
     "text": lambda _: b"please",
     "cut": lambda der: der[:-1],
     "trailing octet": lambda der: der + b"\x00",
-    "indefinite length": lambda der: b"\x30\x80" + der[4:] + b"\x00\x00",
+    "BER": opened,
     "too large": lambda der: der + bytes(MAX_OCTETS),
     "deeply nested": lambda _: b"\x30\x80" * 4000,
     "a certificate's label": lambda der: armour(der, "CERTIFICATE"),

@@ -20,6 +20,7 @@ from services.ca.keys import require_ec
 from services.ca.tsa import MAX_OCTETS, Failure, TimeStampAuthority
 from services.ca.tsa_api import TimeStamping, tsa_routes
 from services.ca.tsa_structures import MessageImprint, TimeStampRequest
+from tests.fuzz.ber_forms import opened
 from tests.unit.ca.authority import NOW, CertificationAuthority, establish, keystore
 from tests.unit.ca.counter import openssl
 from tests.unit.ca.judges import AT
@@ -193,7 +194,7 @@ def test_no_two_stamps_have_the_same_number(stamping: TimeStamping, tmp_path: Pa
         (b"", Failure.BAD_DATA_FORMAT),
         (request() + b"\x00", Failure.BAD_DATA_FORMAT),
         (b"\x30" * 4000, Failure.BAD_DATA_FORMAT),
-        (b"\x30\x80" + request()[2:] + b"\x00\x00", Failure.BAD_DATA_FORMAT),
+        (opened(request()), Failure.BAD_DATA_FORMAT),
         (bytes(MAX_OCTETS + 1), Failure.BAD_DATA_FORMAT),
     ],
     ids=lambda value: value.name if isinstance(value, Failure) else "",

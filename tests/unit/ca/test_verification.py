@@ -207,6 +207,24 @@ async def test_a_signature_with_its_document_inside_is_valid_unless_another_is_p
     assert (other["valid"], other["reason"]) == (False, "wrong_document")
 
 
+@pytest.mark.parametrize("size", [len(DATA), 1_000_000])
+async def test_a_streamed_signature_is_valid_and_a_changed_octet_of_its_document_is_not(
+    counter: Counter, asked: Asks, tmp_path: Path, size: int
+) -> None:
+    """In BER, the document in parts."""
+    document = (DATA * size)[:size]
+    streamed = (await citizen(counter, tmp_path)).cms(data=document, options=("-cades", "-stream", "-indef"))
+    changed = bytearray(streamed)
+    changed[streamed.index(document[:10])] ^= 1
+
+    good = await asked("cms/verify", cms=streamed)
+    bad = await asked("cms/verify", cms=bytes(changed))
+
+    assert streamed.startswith(b"\x30\x80")
+    assert (good["valid"], good["signers"][0]["certificates"][0]["subject"]["iin"]) == (True, PERSON.iin)
+    assert (bad["valid"], bad["signers"][0]["reason"]) == (False, "wrong_document")
+
+
 async def test_a_document_of_ten_megabytes_is_taken_and_a_larger_one_refused(
     counter: Counter, asked: Asks, tmp_path: Path
 ) -> None:
@@ -369,7 +387,7 @@ async def test_junk_is_malformed(asked: Asks, junk: bytes) -> None:
 
     assert (of_certificate["valid"], of_certificate["reason"], of_certificate["subject"]) == (False, "malformed", None)
     assert (of_signature["valid"], of_signature["signers"]) == (False, [])
-    assert of_signature["reason"] in {"malformed", "not_der"}
+    assert of_signature["reason"] == "malformed"
 
 
 async def test_a_message_without_any_signature_is_unsigned(counter: Counter, asked: Asks, tmp_path: Path) -> None:
