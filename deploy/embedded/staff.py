@@ -1,4 +1,4 @@
-"""A stand-in for the operator's OpenID provider: it makes tokens for a clerk and officers of a trial installation."""
+"""A stand-in for the operator's OpenID provider: it makes tokens for the staff of a trial installation."""
 
 import json
 import os
@@ -45,6 +45,10 @@ class StaffProvider:
     def officer(self, region: str, name: str = "officer-1") -> str:
         """Make an officer's token, for one region."""
         return self._token({"sub": name, "role": "officer", "region": region})
+
+    def auditor(self, name: str = "auditor-1") -> str:
+        """Make an auditor's token."""
+        return self._token({"sub": name, "role": "auditor"})
 
     def _token(self, claims: dict[str, str]) -> str:
         now = utc_now()

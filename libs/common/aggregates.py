@@ -94,10 +94,14 @@ class Aggregates(Generic[S]):
     async def all(self, page: int = 200) -> AsyncIterator[tuple[str, S]]:
         """Give keys and states of all aggregates, in the order of their keys, a page of them in memory at a time."""
         after = ""
-        while documents := await self._documents.page(after, page):
-            for document in documents:
-                yield document.key, self._state(document)
-            after = documents[-1].key
+        while found := await self.page(after, page):
+            for each in found:
+                yield each
+            after = found[-1][0]
+
+    async def page(self, after: str, limit: int) -> Sequence[tuple[str, S]]:
+        """Give keys and states of aggregates in the order of their keys, those behind ``after``."""
+        return [(document.key, self._state(document)) for document in await self._documents.page(after, limit)]
 
     async def apply(self, key: str, decide: Decide[S], *, cause: Meta | None = None) -> S | None:
         """Take in one message or command and give the state after it.

@@ -1,7 +1,7 @@
 """Who is asking: bearer tokens (RFC 6750) as signed JWTs (RFC 7519, RFC 8725), made here and checked here.
 
 Identity makes journey and citizen tokens with an Ed25519 key; every service checks them by the public key alone.
-Clerks and officers come with a token of the operator's OpenID provider. A route says whom it lets in::
+Clerks, officers and auditors come with a token of the operator's OpenID provider. A route says whom it lets in::
 
     def routes(service: Service, auth: Authenticator) -> APIRouter:
         router = APIRouter()
@@ -26,9 +26,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from libs.common.errors import Refused
 from libs.common.values import Clock
 
-Role = Literal["journey", "citizen", "clerk", "officer"]
+Role = Literal["journey", "citizen", "clerk", "officer", "auditor"]
 CITIZEN_ROLES: Final[frozenset[str]] = frozenset({"journey", "citizen"})
-STAFF_ROLES: Final[frozenset[str]] = frozenset({"clerk", "officer"})
+STAFF_ROLES: Final[frozenset[str]] = frozenset({"clerk", "officer", "auditor"})
 
 CITIZEN_ALGORITHMS: Final = ("EdDSA",)
 STAFF_ALGORITHMS: Final = ("EdDSA", "ES256", "RS256")
@@ -226,7 +226,7 @@ class Authenticator:
         """Make a dependency that lets a signed-in citizen in."""
         return self.token_of("citizen")
 
-    def staff(self, role: Literal["clerk", "officer"]) -> Callable[..., Awaitable[Claims]]:
+    def staff(self, role: Literal["clerk", "officer", "auditor"]) -> Callable[..., Awaitable[Claims]]:
         """Make a dependency that lets a member of staff in; an officer's claims hold the region."""
         return self.token_of(role)
 

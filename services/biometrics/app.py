@@ -10,6 +10,8 @@ from libs.common.platform import App, lay_out
 from libs.common.values import Clock, NewId, new_id, utc_now
 from services.biometrics import analysis, faces, states
 from services.biometrics.analyser import Analyser, StubAnalyser, WorkerAnalyser
+from services.biometrics.audit import Audit
+from services.biometrics.audit_api import audit_routes
 from services.biometrics.capture_api import capture_routes
 from services.biometrics.challenge import Action
 from services.biometrics.examination import Examination
@@ -74,6 +76,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         routers=[
             capture_routes(service, PreChecks(analyser, clock), platform.auth),
             review_routes(reviews, platform.auth),
+            audit_routes(Audit(checks.aggregates), platform.auth),
         ],
         routes=Handlers(service).routes(),
         kinds=[checks, seen],

@@ -20,6 +20,7 @@ from libs.common.testing.memory import MemoryDocuments
 from services.biometrics import states
 from services.biometrics.analyser import stub_picture
 from services.biometrics.app import SEARCHED
+from services.biometrics.audit import Audit
 from services.biometrics.decode import GuidanceKey
 from services.biometrics.examination import Examination
 from services.biometrics.faces import Face, Faces
@@ -274,6 +275,7 @@ class Booth:
             clock=world.clock,
             new_challenge=world.new_challenge,
         )
+        self.audit = Audit(self.checks.aggregates)
         self.timers = engine.timers(self.checks, self.service.wake, lease_s=120, parallel=parallel)
         self._routes = {route.event.topic: route.handle for route in Handlers(self.service).routes()}
 

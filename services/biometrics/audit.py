@@ -1,0 +1,40 @@
+"""What biometrics shows to auditors: the records of face checks. Who read what is logged before it is shown."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from libs.common.aggregates import Aggregates
+from libs.common.errors import Refused
+from services.biometrics.states import Audited, CheckState
+
+log = structlog.get_logger()
+
+Kept = tuple[str, str, Audited]
+"""A journey, the state of its face check, and the record."""
+
+
+class Audit:
+    """Reads the records of face checks."""
+
+    def __init__(self, checks: Aggregates[CheckState]) -> None:
+        self._checks = checks
+
+    async def page(self, auditor: str, limit: int, after: str) -> tuple[Sequence[Kept], str | None]:
+        """Give the records of the next face checks behind a journey, and where the page after them begins, if any."""
+        found = await self._checks.page(after, limit)
+        records = [(key, state.kind, state) for key, state in found if isinstance(state, Audited)]
+        log.info("audit.read", auditor=auditor, after=after or None, records=len(records))
+        return records, found[-1][0] if len(found) == limit else None
+
+    async def record(self, auditor: str, journey_id: str) -> Kept:
+        """Give the record of one face check.
+
+        Raises:
+            Refused: ``audit.unknown``, 404: there is none.
+        """
+        state = await self._checks.get(journey_id)
+        if not isinstance(state, Audited):
+            raise Refused("audit.unknown", "There is no record of a face check in this journey.", 404)
+        log.info("audit.read", auditor=auditor, subject=journey_id, records=1)
+        return journey_id, state.kind, state
