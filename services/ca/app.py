@@ -16,13 +16,13 @@ from libs.common.values import Clock, NewId, new_id, utc_now
 from services.ca import api, domain, holdings, shards
 from services.ca.acts import Configuration
 from services.ca.authority import IssuingAuthority
+from services.ca.blocklists import read_blocklist
 from services.ca.checkpoints import Checkpoint, Checkpoints
 from services.ca.clock import WatchedClock
 from services.ca.confirmations import Confirmation
 from services.ca.handlers import Handlers
 from services.ca.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
 from services.ca.intake import Intake
-from services.ca.key_rules import read_blocklist
 from services.ca.keys import KeyStore, require_ec
 from services.ca.keystores import service_keys
 from services.ca.ledger import ChainLedger
@@ -157,7 +157,7 @@ def _enrolment(platform: Platform, settings: Settings, ground: _Ground, lists: _
         book,
         Vouching(enrolments, book, ground.hierarchy.trust, clock),
         clock,
-        blocked_keys=frozenset() if settings.blocked_keys is None else read_blocklist(settings.blocked_keys),
+        blocked_keys=read_blocklist(settings.blocked_keys),
     )
     service = CaService(
         enrolments,

@@ -9,6 +9,7 @@ from libs.common.store import Taken
 from libs.common.values import Clock
 from libs.common.vouching import vouching_document
 from services.ca import domain
+from services.ca.blocklists import Blocklist
 from services.ca.domain import EnrolmentState
 from services.ca.facts import Request
 from services.ca.ports import SerialBook
@@ -25,7 +26,7 @@ class Intake:
     Args:
         book: where keys are reserved, so that each is certified in one place only.
         vouching: checks what is signed with present certificates.
-        blocked_keys: see `services.ca.key_rules.read_blocklist`.
+        blocked_keys: known to be compromised.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Intake:
         vouching: Vouching,
         clock: Clock,
         *,
-        blocked_keys: frozenset[str] = frozenset(),
+        blocked_keys: Blocklist,
     ) -> None:
         self._enrolments = enrolments
         self._book = book
@@ -69,12 +70,12 @@ class Intake:
         await self._enrolments.apply(key, lambda state: domain.accept(state, requests, self._clock()))
 
     async def _reserve_key(self, request: Request, owner: str) -> None:
-        digest = hashlib.sha256(bytes.fromhex(request.spki)).hexdigest()
-        if digest in self._blocked_keys:
+        spki = bytes.fromhex(request.spki)
+        if self._blocked_keys.holds(spki):
             detail = "This key is known to be compromised: others have it too. Please make a new key."
             raise RequestRefused("csr.key_compromised", detail)
         try:
-            await self._book.take("key", digest, owner)
+            await self._book.take("key", hashlib.sha256(spki).hexdigest(), owner)
         except Taken:
             detail = "A certificate for this key exists or was asked for in another journey. Please make a new key."
             raise RequestRefused("csr.key_in_use", detail) from None

@@ -1,9 +1,7 @@
 """Which public keys may be certified."""
 
 import math
-import re
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -13,7 +11,6 @@ RSA_BITS: Final = range(2048, 4096 + 1)
 RSA_EXPONENT: Final = 65537
 
 _SMALL_PRIMES: Final = math.prod(n for n in range(2, 752) if all(n % d for d in range(2, math.isqrt(n) + 1)))
-_SHA256: Final = re.compile("[0-9a-f]{64}")
 _FERMAT_ROUNDS: Final = 100
 _SIEVE: Final = 64 * 9 * 5 * 7 * 11
 _SQUARES: Final = frozenset(n * n % _SIEVE for n in range(_SIEVE))
@@ -57,25 +54,6 @@ def key_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> Weakness 
     if math.gcd(modulus, _SMALL_PRIMES) != 1 or _has_close_factors(modulus):
         return Weakness.FACTORABLE
     return Weakness.ROCA if _is_roca(modulus) else None
-
-
-def read_blocklist(path: Path) -> frozenset[str]:
-    """Read keys that are known to be compromised: SHA-256 of each SubjectPublicKeyInfo, hexadecimal, one a line.
-
-    Lines that begin with ``#`` are comments. What is published as blocklists of Debian's weak keys (CVE-2008-0166) and
-    of leaked keys has this form, or is brought into it.
-
-    Raises:
-        ValueError: a line is something else; it names the line.
-    """
-    digests = set()
-    for number, line in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
-        text = line.strip().lower()
-        if text and not text.startswith("#"):
-            if not _SHA256.fullmatch(text):
-                raise ValueError(f"{path.name}, line {number}: a SHA-256 in hexadecimal stands here, or a comment")
-            digests.add(text)
-    return frozenset(digests)
 
 
 def _has_close_factors(modulus: int) -> bool:

@@ -32,6 +32,7 @@ from libs.common.testing.records import MemoryRecords
 from libs.common.timers import Timers
 from services.ca import domain, holdings, shards
 from services.ca.authority import IssuingAuthority
+from services.ca.blocklists import Blocklist, Digests
 from services.ca.confirmations import Confirmation
 from services.ca.handlers import Handlers
 from services.ca.intake import Intake
@@ -198,7 +199,7 @@ class Office:
         world: World,
         authority: CertificationAuthority,
         faults: Faults | None = None,
-        blocked_keys: frozenset[str] = frozenset(),
+        blocked_keys: Blocklist = Digests(frozenset()),  # noqa: B008 - it cannot change
         *,
         deltas: bool = False,
     ) -> None:

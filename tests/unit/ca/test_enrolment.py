@@ -1,12 +1,11 @@
 """When certificates are given and when not: facts in any order, requests, endings. The rules alone, and the service."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,9 +16,11 @@ from libs.common.events import Event
 from libs.common.sealing import Sealed
 from services.ca import aftercare, domain
 from services.ca.aftercare import KEPT
+from services.ca.blocklists import read_blocklist
 from services.ca.domain import EnrolmentState, IntentRecord
 from services.ca.facts import Facts, Request
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
+from tests.unit.ca.blocklists import PublicKey, badkeys_of, digests_of
 from tests.unit.ca.judges import run
 from tests.unit.ca.office import (
     CITIZEN,
@@ -361,11 +362,11 @@ async def test_a_key_certified_in_another_journey_is_refused_whatever_it_is_for(
     assert await office.state(NEWER) == "open"
 
 
+@pytest.mark.parametrize("make", [digests_of, badkeys_of])
 async def test_a_key_on_the_blocklist_is_refused_and_the_citizen_may_send_another(
-    world: World, authority: CertificationAuthority
+    world: World, authority: CertificationAuthority, tmp_path: Path, make: Callable[[Path, Sequence[PublicKey]], Path]
 ) -> None:
-    spki = key(2).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    office = Office(world, authority, blocked_keys=frozenset({hashlib.sha256(spki).hexdigest()}))
+    office = Office(world, authority, blocked_keys=read_blocklist(make(tmp_path, [key(2).public_key()])))
     await office.opened()
     with pytest.raises(Refused) as error:
         await office.service.request(JOURNEY, *csrs())

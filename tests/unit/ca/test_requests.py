@@ -1,7 +1,5 @@
 import base64
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -12,7 +10,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ca.key_rules import Weakness, key_weakness, read_blocklist
+from services.ca.key_rules import Weakness, key_weakness
 from services.ca.requests import MAX_OCTETS, RequestRefused, parse, require_distinct
 from tests.fuzz.ber_forms import opened
 from tests.unit.ca.judges import run
@@ -130,15 +128,6 @@ def test_fermats_method_goes_as_far_as_it_says(distance: int) -> None:
     p = RSA2048.private_numbers().p | 1
     a = p + distance
     assert weakness_of((a - distance) * (a + distance)) is Weakness.FACTORABLE
-
-
-def test_a_blocklist_is_read_and_its_faults_are_named_by_line(tmp_path: Path) -> None:
-    digest = hashlib.sha256(request(P256)).hexdigest()
-    (tmp_path / "keys").write_text(f"# weak keys\n\n{digest.upper()}\n")
-    assert read_blocklist(tmp_path / "keys") == {digest}
-    (tmp_path / "keys").write_text(f"{digest}\n{digest[:-1]}\n")
-    with pytest.raises(ValueError, match="line 2"):
-        read_blocklist(tmp_path / "keys")
 
 
 def test_a_sound_rsa_key_has_no_weakness() -> None:
