@@ -32,11 +32,13 @@ from libs.citizen.progress import wait_until
 from libs.citizen.texts import explain
 from services.biometrics.challenge import Action
 from services.biometrics.models import sha256, verify
-from tests.journey.steps import refused
+from tests.journey.steps import refused, serial_of
 from tests.journey.town import WAITING, OwnTown, Town, log_lines, own_town
 
 MODELS = Path("var/models").resolve()
 NOT_THE_SAME = "face.not_the_same_person"
+CARD: Mapping[Part, str] = {Part.DOCUMENT_FRONT: "front.jpg", Part.DOCUMENT_BACK: "back.jpg"}
+PASSPORT: Mapping[Part, str] = {Part.DOCUMENT_PAGE: "page.jpg"}
 Spoil = Callable[[bytes], bytes]
 """What is done to a picture."""
 
@@ -66,18 +68,20 @@ async def biometrics_told(own: OwnTown, **told: str) -> AsyncIterator[None]:
 
 @dataclass
 class Booth:
-    """Takes pictures of whoever sits in front of it, for the card of one citizen.
+    """Takes pictures of whoever sits in front of it, for the document of one citizen.
 
     Attributes:
-        citizen: whose card it is: the number and the names on it, and the face of person a.
+        citizen: whose document it is: the number and the names on it, and the face of person a.
         sitters: who sits there, try by try; the last one stays.
         spoilt: what is done to the selfie, try by try.
+        document: the pictures of it, and their files.
     """
 
     citizen: Invented
     folder: Path
     sitters: list[Who] = field(default_factory=lambda: ["a"])
     spoilt: list[Spoil] = field(default_factory=list)
+    document: Mapping[Part, str] = field(default_factory=lambda: CARD)
     sent: dict[Part, Upload] = field(default_factory=dict)
 
     async def __call__(self, challenge: Sequence[str]) -> Mapping[Part, Upload]:
@@ -105,8 +109,7 @@ class Booth:
         return {
             Part.SELFIE: upload_of(folder / "selfie.jpg", "image/jpeg"),
             Part.CLIP: upload_of(folder / "clip.webm", "video/webm"),
-            Part.DOCUMENT_FRONT: upload_of(folder / "front.jpg", "image/jpeg"),
-            Part.DOCUMENT_BACK: upload_of(folder / "back.jpg", "image/jpeg"),
+            **{part: upload_of(folder / name, "image/jpeg") for part, name in self.document.items()},
         }
 
 
@@ -160,6 +163,32 @@ def shows(path: Path, sent: Mapping[Part, Upload]) -> bool:
         return False
     content = path.read_bytes()
     return any(each.data[len(each.data) // 2 :][:32] in content for each in sent.values())
+
+
+async def test_the_holder_of_a_passport_is_told_from_a_stranger_and_comes_to_certificates(
+    faces: OwnTown, tmp_path: Path
+) -> None:
+    town = faces.town
+    person, other = town.person(), town.person()
+    ticket = await town.set_out(person)
+    booth = Booth(person, tmp_path / "own", ["b", "a"], document=PASSPORT)
+    others = Booth(other, tmp_path / "other", document=PASSPORT)
+    cameras = iter([booth, others])
+
+    async def camera(challenge: Sequence[str]) -> Mapping[Part, Upload]:
+        """A stranger with the passport, its holder with another's, and then the holder with it."""
+        return await next(cameras, booth)(challenge)
+
+    eds = await town.way(person, ticket, camera).complete()
+    told = await town.told()
+    assert [each.value.get("reasons") for each in told.of(ticket.journey_id, "face.rejected", "face.matched")] == [
+        [NOT_THE_SAME],
+        ["document.of_another_person", "document.not_the_registered_one"],
+        None,
+    ]
+    issued = told.of(ticket.journey_id, "cert.issued")
+    assert {each.value["serial"] for each in issued} == {serial_of(eds.sign), serial_of(eds.auth)}
+    assert set(booth.sent) == {Part.SELFIE, Part.CLIP, Part.DOCUMENT_PAGE}, "no side of a card was ever sent"
 
 
 async def test_five_failed_tries_each_for_its_own_reason_lead_to_an_office(faces: OwnTown, tmp_path: Path) -> None:
