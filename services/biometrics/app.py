@@ -22,7 +22,7 @@ from services.biometrics.pad_result import NOT_CONFIGURED
 from services.biometrics.prechecks import PreChecks
 from services.biometrics.review_api import review_routes
 from services.biometrics.reviews import Links, Reviews
-from services.biometrics.service import BiometricsService
+from services.biometrics.service import ANALYSIS_LEASE, BiometricsService
 from services.biometrics.settings import Settings
 from services.biometrics.states import Challenge
 from services.biometrics.uploads import Uploads
@@ -30,7 +30,6 @@ from services.biometrics.workers import Workers
 
 MEDIA_KEY: Final = "biometrics"
 PURGE_EVERY_S: Final = 600.0
-ANALYSIS_LEASE_S: Final = 120.0
 PAD_ROLE: Final = "presentation-attack-detection"
 SEARCHED: Final = (("kind", "since"), ("kind", "due_at"))
 
@@ -74,14 +73,16 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     return platform.app(
         "Face checks",
         routers=[
-            capture_routes(service, PreChecks(analyser, clock), platform.auth),
+            capture_routes(service, PreChecks(checks.aggregates, analyser, clock), platform.auth),
             review_routes(reviews, platform.auth),
             audit_routes(Audit(checks.aggregates), platform.auth),
         ],
         routes=Handlers(service).routes(),
         kinds=[checks, seen],
         timers=[
-            platform.engine.timers(checks, service.wake, lease_s=ANALYSIS_LEASE_S, parallel=2 * settings.workers),
+            platform.engine.timers(
+                checks, service.wake, lease_s=ANALYSIS_LEASE.total_seconds(), parallel=2 * settings.workers
+            ),
             platform.engine.timers(seen, remembered.wake),
         ],
         components=[*workers, Repeating("blobs.purge", PURGE_EVERY_S, purge)],

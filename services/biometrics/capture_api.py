@@ -18,7 +18,6 @@ from libs.common.tokens import Authenticator
 from libs.common.values import JourneyId
 from services.biometrics import prechecks
 from services.biometrics.content import MOST_BYTES, too_large
-from services.biometrics.domain import over
 from services.biometrics.prechecks import PreChecks
 from services.biometrics.service import BiometricsService, Chunks, Progress
 from services.biometrics.states import Analysing, CheckState, Failed, InReview, Matched, Open
@@ -80,7 +79,7 @@ def capture_routes(service: BiometricsService, looks: PreChecks, auth: Authentic
     )
     _add_view(router, service)
     _add_uploads(router, service)
-    _add_pre_check(router, service, looks)
+    _add_pre_check(router, looks)
     return router
 
 
@@ -145,18 +144,17 @@ def _add_uploads(router: APIRouter, service: BiometricsService) -> None:
         return _kept(offset, complete=complete)
 
 
-def _add_pre_check(router: APIRouter, service: BiometricsService, looks: PreChecks) -> None:
+def _add_pre_check(router: APIRouter, looks: PreChecks) -> None:
     async def admitted(journey_id: JourneyId) -> None:
         """Let in who is to take pictures now, and not too often; before anything is read."""
-        if not isinstance(await service.check(journey_id), Open):
-            raise over()
-        looks.step(journey_id)
+        await looks.step(journey_id)
 
     @router.post("/pre-check", dependencies=[Depends(admitted)])
     async def pre_check(
+        journey_id: JourneyId,
         content: Annotated[bytes, Depends(raw_body(prechecks.MOST_BYTES, too_large="picture.too_large"))],
     ) -> PreCheckOut:
-        report = await looks.look(content)
+        report = await looks.look(journey_id, content)
         return PreCheckOut(guidance=list(report.guidance), advice=list(report.advice))
 
 
@@ -184,7 +182,7 @@ async def _view(service: BiometricsService, journey_id: str) -> CaptureOut:
     view = _shown(state)
     if not isinstance(state, Analysing):
         return view
-    progress: Progress = await service.progress(journey_id, state)
+    progress: Progress = await service.progress(state)
     return view.model_copy(update={"progress": ProgressOut(ahead=progress.ahead, stage=progress.stage)})
 
 

@@ -34,6 +34,9 @@ from services.biometrics.verdicts import PARTS, Part, Verdict, beside, complete
 
 LATE_UPLOADS: Final = timedelta(minutes=5)
 """How long after a journey's end an upload that was under way may still have been stored."""
+LOOKS_AT_ONCE: Final = 5
+LOOK_EVERY: Final = timedelta(seconds=1)
+"""How often a picture may be looked at before it is uploaded."""
 
 
 Result = Decision[CheckState]
@@ -103,11 +106,39 @@ def receive(state: CheckState | None, part: Part, nonce: str, place: str, now: d
 
 def may_receive(state: CheckState | None, nonce: str, now: datetime) -> Open:
     """Give the session if it takes captures now; raises as `receive`."""
+    session = _open(state, now)
+    if nonce != session.challenge.nonce:
+        raise Refused("capture.stale", "This was captured for an earlier challenge. Please fetch the present one.")
+    return session
+
+
+def pre_check(state: CheckState | None, now: datetime) -> Result:
+    """Count a quick look at a picture: a few at once, and then one in a while.
+
+    A virtual schedule (the generic cell rate algorithm, ITU-T I.371): one moment is all that is kept.
+
+    Raises:
+        Refused: as `receive` without a nonce; ``pre_check.too_often``, 429, with ``retry_at``.
+    """
+    session = _open(state, now)
+    due = max(session.next_look or now, now)
+    late = due - now - LOOK_EVERY * (LOOKS_AT_ONCE - 1)
+    if late > timedelta(0):
+        raise Refused("pre_check.too_often", "Please wait a moment between two looks.", 429, retry_at=now + late)
+    return Decision(session.model_copy(update={"next_look": due + LOOK_EVERY}))
+
+
+def no_looks(state: CheckState | None, until: datetime) -> Result | None:
+    """Give no quick look before then: one of them took a process with it, and costs no try."""
+    if not isinstance(state, Open):
+        return None
+    return Decision(state.model_copy(update={"next_look": until + LOOK_EVERY * (LOOKS_AT_ONCE - 1)}))
+
+
+def _open(state: CheckState | None, now: datetime) -> Open:
     match state:
         case Open() if now >= state.expires_at:
             raise Refused("capture.closed", "The time for the face check is over. Please start a new journey.")
-        case Open() if nonce != state.challenge.nonce:
-            raise Refused("capture.stale", "This was captured for an earlier challenge. Please fetch the present one.")
         case Open():
             return state
         case None | Waiting():
@@ -121,6 +152,13 @@ def may_receive(state: CheckState | None, nonce: str, now: datetime) -> Open:
 def over() -> Refused:
     """Make the refusal for what comes after the end."""
     return Refused("capture.closed", "This face check is over.")
+
+
+def looking(state: CheckState | None, captures: Mapping[Part, str], at: Source, until: datetime) -> Result | None:
+    """Note at which of these captures somebody looks now, who may take until then: what a citizen sees anywhere."""
+    if not isinstance(state, Analysing) or state.captures != captures:
+        return None
+    return Decision(state.model_copy(update={"looking_at": at}), wake_at=until)
 
 
 def conclude(
@@ -154,7 +192,8 @@ def analysis_broke(
     if not isinstance(state, Analysing):
         return None
     if state.analyses + 1 < rules.analyses_per_try:
-        return Decision(state.model_copy(update={"analyses": state.analyses + 1}), wake_at=now)
+        again_from_start = {"analyses": state.analyses + 1, "looking_at": None}
+        return Decision(state.model_copy(update=again_from_start), wake_at=now)
     reasons = ("capture.not_readable",)
     return _try_failed(_noted(state, Try(at=now, band="no_match", reasons=reasons)), reasons, again, new_challenge)
 

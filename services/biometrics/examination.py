@@ -2,11 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final
 
 from libs.common.blobs import BlobMissing
 from libs.common.sealing import Sealed
@@ -23,7 +23,8 @@ from services.biometrics.uploads import Uploads
 from services.biometrics.verdicts import PARTS, DocumentFacts, Findings, Part, document_of, judge
 from services.biometrics.workers import AnalysisBroken, AnalysisTimeout
 
-Stage = Literal["selfie", "clip", "document", "match"]
+Announce = Callable[[Source], Awaitable[None]]
+"""Told what is looked at next."""
 SEEN_BEFORE: Final = "face.seen_under_another_person"
 
 
@@ -78,35 +79,27 @@ class Examination:
         self._clock = clock
         self._faces = faces
         self._today_offset = today_offset
-        self._stages: dict[str, Stage] = {}
 
-    def stage(self, journey_id: str) -> Stage | None:
-        """Tell what this process is looking at for a journey, if it is."""
-        return self._stages.get(journey_id)
-
-    async def look(self, journey_id: str, state: Analysing) -> Outcome:
-        """Look at what was captured and not yet examined, compare the faces if every part is good, and judge.
+    async def look(self, journey_id: str, state: Analysing, announce: Announce) -> Outcome:
+        """Announce and look at what was captured and not yet examined, compare faces if every part is good, and judge.
 
         What takes too long to look at is for the citizen to capture otherwise; looked at again, it would take as long.
 
         Raises:
             LookBroken: an analysis gave no result, or a capture is gone.
         """
-        try:
-            known = {source: each.value for source, each in state.templates.items()}
-            looked = await self._reports(journey_id, state, known)
-            if any(each.model != looked.model for each in looked.templates.values()):
-                # Another model was mounted since: what the older one made is not compared, but made anew.
-                looked = await self._reports(journey_id, state, {})
-            return await self._outcome(journey_id, state, looked)
-        finally:
-            self._stages.pop(journey_id, None)
+        known = {source: each.value for source, each in state.templates.items()}
+        looked = await self._reports(state, known, announce)
+        if any(each.model != looked.model for each in looked.templates.values()):
+            # Another model was mounted since: what the older one made is not compared, but made anew.
+            looked = await self._reports(state, {}, announce)
+        return await self._outcome(journey_id, state, looked)
 
     async def _outcome(self, journey_id: str, state: Analysing, looked: _Looked) -> Outcome:
         findings = _findings(looked)
         match: MatchResult | None = None
         if not findings.faults and set(looked.templates) == set(SOURCES):
-            match = await self._match(journey_id, looked)
+            match = await self._match(looked)
             signals = (*findings.signals, *await self._seen_before(journey_id, state, looked, match))
             findings = findings.model_copy(update={"band": match.band, "signals": signals})
         today = (self._clock() + self._today_offset).date()
@@ -124,14 +117,14 @@ class Examination:
         )
         return Outcome(state.captures, verdict, record, looked.kept)
 
-    async def _reports(self, journey_id: str, state: Analysing, known: Mapping[Source, Template]) -> _Looked:
+    async def _reports(self, state: Analysing, known: Mapping[Source, Template], announce: Announce) -> _Looked:
         parts = _parts(state)
         hashes: dict[Part, str] = {}
         reports: dict[Source, Report] = {}
         for source in SOURCES:
             if source in known:
                 continue
-            self._stages[journey_id] = source
+            await announce(source)
             with _looking_at(parts[source]):
                 media = [await self._uploads.whole(state.captures[part]) for part in parts[source]]
                 for part, content in zip(parts[source], media, strict=True):
@@ -153,8 +146,7 @@ class Examination:
             guidance = (GuidanceKey(f"{source}.takes_too_long"),)
             return Report(guidance=guidance, measures={}, profile="", model="")
 
-    async def _match(self, journey_id: str, looked: _Looked) -> MatchResult:
-        self._stages[journey_id] = "match"
+    async def _match(self, looked: _Looked) -> MatchResult:
         faces = looked.templates
         with _looking_at(PARTS):
             return await self._analyser.match(faces["selfie"], faces["clip"], faces["document"])

@@ -1,73 +1,60 @@
 """A quick look at a picture before it is uploaded: what to change, and nothing is kept."""
 
 import asyncio
-from collections import OrderedDict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
+from libs.common.aggregates import Aggregates
 from libs.common.errors import Refused
 from libs.common.values import Clock
+from services.biometrics import domain
 from services.biometrics.analyser import Analyser
 from services.biometrics.content import PICTURES, require
 from services.biometrics.reports import SelfieReport
-from services.biometrics.workers import AnalysisBroken
+from services.biometrics.states import CheckState
+from services.biometrics.workers import AnalysisBroken, AnalysisTimeout
 
 MOST_BYTES: Final = 300_000
-AT_ONCE: Final = 5
-EVERY: Final = timedelta(seconds=1)
-REMEMBERED: Final = 10_000
 PATIENCE_S: Final = 5.0
-
-
-class Pace:
-    """Lets each journey do something a few times at once, and then once in a while.
-
-    A virtual schedule (the generic cell rate algorithm, ITU-T I.371): one moment a journey is all it remembers, and
-    the journeys that were quiet longest are forgotten first. Each process keeps its own.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._next: OrderedDict[str, datetime] = OrderedDict()
-
-    def step(self, journey_id: str) -> None:
-        """Count one.
-
-        Raises:
-            Refused: ``pre_check.too_often``, 429, with ``retry_at``.
-        """
-        now = self._clock()
-        due = max(self._next.pop(journey_id, now), now)
-        late = due - now - EVERY * (AT_ONCE - 1)
-        if late > timedelta(0):
-            self._next[journey_id] = due
-            raise Refused("pre_check.too_often", "Please wait a moment between two looks.", 429, retry_at=now + late)
-        self._next[journey_id] = due + EVERY
-        while len(self._next) > REMEMBERED:
-            self._next.popitem(last=False)
+PAUSE: Final = timedelta(minutes=1)
+"""After a picture whose look had to be ended."""
 
 
 class PreChecks:
-    """Looks at pictures that are not uploaded yet."""
+    """Looks at pictures that are not uploaded yet. How often is counted in the face check, whichever instance is asked.
 
-    def __init__(self, analyser: Analyser, clock: Clock) -> None:
+    Args:
+        checks: per journey.
+    """
+
+    def __init__(self, checks: Aggregates[CheckState], analyser: Analyser, clock: Clock) -> None:
+        self._checks = checks
         self._analyser = analyser
-        self._pace = Pace(clock)
+        self._clock = clock
 
-    def step(self, journey_id: str) -> None:
-        """Count one look; see `Pace.step`."""
-        self._pace.step(journey_id)
+    async def step(self, journey_id: str) -> None:
+        """Count one look; see `domain.pre_check`."""
+        await self._checks.apply(journey_id, lambda state: domain.pre_check(state, self._clock()))
 
-    async def look(self, content: bytes) -> SelfieReport:
+    async def look(self, journey_id: str, content: bytes) -> SelfieReport:
         """Tell what a selfie would be sent back for (no guidance: it is good), and what would be better still.
 
         Raises:
-            Refused: ``picture.not_an_image``, 415; ``pre_check.unavailable``, 503, while others are looked at.
+            Refused: ``picture.not_an_image``, 415; ``pre_check.unavailable``, 503, while others are looked at, and
+                where the look broke.
         """
         require(content, PICTURES)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await self._analyser.precheck(content)
+        except AnalysisTimeout:
+            until = self._clock() + PAUSE
+            await self._checks.apply(journey_id, lambda state: domain.no_looks(state, until))
+            raise _unavailable() from None
         except (AnalysisBroken, TimeoutError):
-            detail = "A quick look is not possible just now. You can send the picture all the same."
-            raise Refused("pre_check.unavailable", detail, 503) from None
+            raise _unavailable() from None
+
+
+def _unavailable() -> Refused:
+    detail = "A quick look is not possible just now. You can send the picture all the same."
+    return Refused("pre_check.unavailable", detail, 503)

@@ -1,20 +1,23 @@
 """What biometrics does for citizens: load, look, decide, save with what follows."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
 
 from libs.common.aggregates import Aggregates
 from libs.common.blobs import BlobMissing
-from libs.common.errors import Refused
+from libs.common.errors import Refused, Retryable
 from libs.common.events import Meta
 from libs.common.values import Clock
 from services.biometrics import domain
 from services.biometrics.examination import Examination, LookBroken
 from services.biometrics.states import Analysing, CheckState, Closed, InReview, Open, Rules, Session, Waiting
+from services.biometrics.templates import Source
 from services.biometrics.uploads import Sending, Uploads, wrong_offset
 from services.biometrics.verdicts import Part
 
@@ -22,6 +25,8 @@ log = structlog.get_logger()
 
 MEDIA_KEPT_AT_MOST: Final = timedelta(days=8)
 """A day more than a journey may last: if nobody says that it ended, media go all the same."""
+ANALYSIS_LEASE: Final = timedelta(minutes=2)
+"""How long a look at all captures of a try may take before another process begins it anew."""
 COUNTED_FOR: Final = timedelta(seconds=1)
 COME_BACK_AFTER: Final = timedelta(seconds=30)
 
@@ -104,11 +109,10 @@ class BiometricsService:
             raise Refused("capture.not_open", "The face check begins once your phone is confirmed.", 404)
         return state
 
-    async def progress(self, journey_id: str, state: Analysing) -> Progress:
+    async def progress(self, state: Analysing) -> Progress:
         """Tell how far the look at captures is."""
-        stage = self._examination.stage(journey_id)
-        if stage is not None:
-            return Progress(0, stage)
+        if state.looking_at is not None:
+            return Progress(0, state.looking_at)
         since = state.model_dump(mode="json", include={"since"})["since"]
         return Progress(await self._checks.count({"kind": "analysing"}, below=("since", since)), None)
 
@@ -175,7 +179,7 @@ class BiometricsService:
     async def _analyse(self, journey_id: str, state: Analysing) -> None:
         decide: Callable[[CheckState | None], domain.Result | None]
         try:
-            outcome = await self._examination.look(journey_id, state)
+            outcome = await self._examination.look(journey_id, state, partial(self._looking, journey_id, state))
         except LookBroken as broken:
             failure, again = type(broken.__cause__).__name__, broken.parts
             log.warning("analysis.broke", subject=journey_id, failure=failure, times=state.analyses + 1)
@@ -189,6 +193,12 @@ class BiometricsService:
                 return domain.conclude(present, outcome, self._new_challenge, rules=self._rules, now=self._clock())
 
         await self._checks.apply(journey_id, decide)
+
+    async def _looking(self, journey_id: str, looked_at: Analysing, source: Source) -> None:
+        """Let the citizen see what is being looked at, at whichever instance they ask."""
+        until = self._clock() + ANALYSIS_LEASE
+        with suppress(Retryable):  # what is shown meanwhile is not worth an analysis
+            await self._checks.apply(journey_id, lambda state: domain.looking(state, looked_at.captures, source, until))
 
     async def _receiving(self, journey_id: str, nonce: str) -> Open:
         return domain.may_receive(await self._checks.get(journey_id), nonce, self._clock())

@@ -82,18 +82,23 @@ class Session(Audited):
 
 
 class Open(Session):
-    """Captures are awaited; ``guidance`` says what to do better."""
+    """Captures are awaited; ``guidance`` says what to do better.
+
+    ``next_look`` is the virtual schedule of pre-checks: when the next one would come if they came evenly.
+    """
 
     kind: Literal["open"] = "open"
     guidance: tuple[str, ...] = ()
+    next_look: datetime | None = None
 
 
 class Analysing(Session):
-    """All parts are in, since then, and are being looked at."""
+    """All parts are in, since then; `looking_at` says at which somebody looks just now."""
 
     kind: Literal["analysing"] = "analysing"
     since: datetime
     analyses: int = 0
+    looking_at: Source | None = None
 
 
 class InReview(Session):

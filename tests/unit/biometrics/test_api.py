@@ -13,6 +13,7 @@ import pytest_asyncio
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from libs.common.errors import Refused
 from libs.common.health import Health
 from libs.common.http import MB, create_app
 from libs.common.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
@@ -20,13 +21,15 @@ from services.biometrics.audit_api import audit_routes
 from services.biometrics.capture_api import capture_routes
 from services.biometrics.content import MOST_BYTES
 from services.biometrics.prechecks import PreChecks
+from services.biometrics.reports import SelfieReport
 from services.biometrics.review_api import review_routes
-from services.biometrics.workers import WorkerDied
+from services.biometrics.workers import AnalysisTimeout, WorkerDied
 from tests.unit.biometrics.booth import (
     CLOSED,
     DOCUMENT,
     GOOD,
     JOURNEY,
+    LEASE,
     METRICS,
     MINUTE,
     NUMBERS,
@@ -63,7 +66,7 @@ async def http(world: World, booth: Booth) -> AsyncIterator[httpx.AsyncClient]:
         TokenVerifier(json.dumps(identity.jwks()), "identity", world.clock),
         TokenVerifier(json.dumps(staff.jwks()), "staff", world.clock, roles=STAFF_ROLES),
     )
-    looks = PreChecks(world.eyes, world.clock)
+    looks = PreChecks(booth.checks.aggregates, world.eyes, world.clock)
     routers = [
         capture_routes(booth.service, looks, auth),
         review_routes(booth.reviews, auth),
@@ -450,6 +453,59 @@ async def test_pre_checks_are_few_at_once_and_then_one_a_second(
     world.now += timedelta(seconds=1)
     looks = [(await http.post(f"{URL}/pre-check", content=picture(b"x"))).status_code for _ in range(2)]
     assert looks == [200, 429]
+
+
+async def test_the_pace_of_pre_checks_holds_whichever_instance_is_asked(
+    world: World, booth: Booth, http: httpx.AsyncClient
+) -> None:
+    await booth.opened()
+    looks = [PreChecks(Booth(world).checks.aggregates, world.eyes, world.clock) for _ in range(3)]
+    for number in range(5):
+        await looks[number % 3].step(JOURNEY)
+    for each in looks:
+        with pytest.raises(Refused, match="wait a moment"):
+            await each.step(JOURNEY)
+    assert key_of(await http.post(f"{URL}/pre-check", content=picture(b"x"))) == (429, "pre_check.too_often")
+    world.now += timedelta(seconds=2)
+    await looks[0].step(JOURNEY)
+    await looks[1].step(JOURNEY)
+    with pytest.raises(Refused, match="wait a moment"):
+        await looks[2].step(JOURNEY)
+
+
+async def test_a_picture_whose_look_had_to_be_ended_ends_the_looks_of_its_journey_for_a_minute(
+    world: World, booth: Booth, http: httpx.AsyncClient
+) -> None:
+    await booth.opened()
+    world.eyes.failures.append(AnalysisTimeout("x"))
+    url = f"{URL}/pre-check"
+    assert key_of(await http.post(url, content=picture(b"x"))) == (503, "pre_check.unavailable")
+    world.now += 0.9 * MINUTE
+    assert key_of(await http.post(url, content=picture(b"x"))) == (429, "pre_check.too_often")
+    world.now += 0.1 * MINUTE
+    assert (await http.post(url, content=picture(b"x"))).status_code == 200
+    assert (await booth.session()).tries_left == RULES.tries
+
+
+@pytest.mark.parametrize("source", ["selfie", "clip", "document"])
+async def test_what_is_being_looked_at_is_seen_at_every_instance(
+    world: World, booth: Booth, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    await booth.opened()
+    await booth.send()
+    looking, seen = asyncio.Event(), asyncio.Event()
+
+    async def held(*_: object) -> SelfieReport:
+        looking.set()
+        await seen.wait()
+        raise WorkerDied("x")
+
+    monkeypatch.setattr(world.eyes, source, held)
+    due = asyncio.create_task(Booth(world).wake_due())
+    await looking.wait()
+    assert (await http.get(URL)).json()["progress"] == {"ahead": 0, "stage": source}
+    assert world.rows.rows[JOURNEY].wake_at == int((world.now + LEASE).timestamp() * 1000) - 1000
+    due.cancel()
 
 
 AUDIT = "/v1/audit/face-checks"

@@ -78,7 +78,7 @@ async def test_the_queue_moves_in_the_order_of_coming_and_everybody_sees_their_p
     async def ahead(journey: str) -> int:
         state = await booth.state(journey)
         assert isinstance(state, Analysing)
-        return (await booth.service.progress(journey, state)).ahead
+        return (await booth.service.progress(state)).ahead
 
     assert [await ahead(journey) for journey in JOURNEYS[:20]] == list(range(20))
     due = await booth.checks.documents.due(int(booth.world.now.timestamp() * 1000), 5)

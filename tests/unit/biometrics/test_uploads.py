@@ -98,7 +98,7 @@ async def bad_line(*after: int) -> AsyncIterator[Line]:
     await booth.opened()
     issuer = TokenIssuer(Ed25519PrivateKey.generate(), "identity", "key-1", world.clock)
     auth = Authenticator(TokenVerifier(json.dumps(issuer.jwks()), "identity", world.clock))
-    routers = [capture_routes(booth.service, PreChecks(world.eyes, world.clock), auth)]
+    routers = [capture_routes(booth.service, PreChecks(booth.checks.aggregates, world.eyes, world.clock), auth)]
     running = server(create_app("biometrics", metrics=METRICS, health=Health(), routers=routers), "127.0.0.1", 0)
     task = asyncio.create_task(running.serve())
     while not running.started:  # noqa: ASYNC110 - the server sets no event
