@@ -48,6 +48,7 @@ from libs.citizen.services import Services
 from libs.citizen.signing import signer
 from libs.common import logging
 from libs.common.admin import create_topics
+from libs.common.kafka_access import KafkaAccess
 from services.biometrics.challenge import Action
 
 OUT: Final = Path("out/demo")
@@ -111,7 +112,7 @@ class Demo:
         observer = Observer(broker.address, self.out / "events.jsonl")
         try:
             with self.step("making topics, keys and the certification authority"):
-                await create_topics(broker.address, partitions=PARTITIONS)
+                await create_topics(KafkaAccess(broker.address), partitions=PARTITIONS)
                 ports = {service: free_port() for service in SERVICES}
                 installation = Installation(
                     folder,

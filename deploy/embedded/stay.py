@@ -15,6 +15,7 @@ from deploy.embedded.stack import Broker, Store
 from deploy.embedded.town import in_one_process
 from libs.common import logging
 from libs.common.admin import create_topics
+from libs.common.kafka_access import KafkaAccess
 from services.ca.check import main as ca_check
 
 FOLDER: Final = Path("var/run")
@@ -38,7 +39,7 @@ async def run(models: Path, console: Console) -> int:
     with (FOLDER / "services.log").open("a", encoding="utf-8") as log:
         logging.configure("run", json=True, stream=log)
         async with Broker(FOLDER, BROKER_PORT) as broker, Store(FOLDER, STORE_PORT) as store:
-            await create_topics(broker.address)
+            await create_topics(KafkaAccess(broker.address))
             installation = Installation(
                 FOLDER, broker.address, store.uri, models=models, people=FOLDER / "register.json"
             )

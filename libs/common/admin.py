@@ -1,6 +1,7 @@
 """Making the topics: every fact's own, and for each group that reads it one for retries and one for dead letters.
 
-``python -m libs.common.admin HOST:PORT`` does it once, before the services start; what exists is left as it is.
+``python -m libs.common.admin HOST:PORT`` does it once, before the services start; what exists is left as it is. How it
+proves itself to the brokers is read from ``KAFKA_TLS``, ``KAFKA_USERNAME`` and so on (`libs.common.settings`).
 """
 
 import asyncio
@@ -9,8 +10,11 @@ from collections.abc import Iterable, Iterator
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from pydantic import ValidationError
 
+from libs.common.kafka_access import KafkaAccess
 from libs.common.retry import MAX_PARKED_BYTES
+from libs.common.settings import ToolSettings, explain
 from libs.common.topics import DAY_MS, TOPICS, Topic, dead_letter_topic, retry_topic
 
 PARKED_PARTITIONS = 1
@@ -37,7 +41,7 @@ def topics_of(topic: Topic, replicas: int, partitions: int | None = None) -> Ite
             yield NewTopic(name, PARKED_PARTITIONS, replicas, topic_configs=config)
 
 
-async def create_topics(bootstrap: str, *, replicas: int = 1, partitions: int | None = None) -> None:
+async def create_topics(access: KafkaAccess, *, replicas: int = 1, partitions: int | None = None) -> None:
     """Create what is missing of all topics of the system.
 
     Args:
@@ -47,16 +51,16 @@ async def create_topics(bootstrap: str, *, replicas: int = 1, partitions: int | 
     Raises:
         KafkaError: the broker refused one of them.
     """
-    await create(bootstrap, topics_to_create(replicas, partitions))
+    await create(access, topics_to_create(replicas, partitions))
 
 
-async def create(bootstrap: str, topics: Iterable[NewTopic]) -> None:
+async def create(access: KafkaAccess, topics: Iterable[NewTopic]) -> None:
     """Create what is missing of these topics.
 
     Raises:
         KafkaError: the broker refused one of them.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**access.options())
     await admin.start()
     try:
         response = await admin.create_topics(list(topics))
@@ -71,4 +75,8 @@ async def create(bootstrap: str, topics: Iterable[NewTopic]) -> None:
 if __name__ == "__main__":
     if len(sys.argv) not in {2, 3}:
         sys.exit("usage: python -m libs.common.admin HOST:PORT [REPLICAS]")
-    asyncio.run(create_topics(sys.argv[1], replicas=int(sys.argv[2]) if sys.argv[2:] else 1))
+    try:
+        settings = ToolSettings(kafka=sys.argv[1])
+    except ValidationError as error:
+        sys.exit(explain(error))
+    asyncio.run(create_topics(settings.kafka_access, replicas=int(sys.argv[2]) if sys.argv[2:] else 1))

@@ -26,6 +26,7 @@ from libs.common.consumption import Consumption
 from libs.common.documents import Outgoing
 from libs.common.errors import Unavailable
 from libs.common.health import Probe
+from libs.common.kafka_access import KafkaAccess
 from libs.common.metrics import Metrics
 from libs.common.retry import MAX_PARKED_BYTES, RawMessage, Record
 from libs.common.stepping import SteppingConsumer
@@ -58,7 +59,7 @@ class KafkaSettings:
     when the time is over, and wants a short one.
     """
 
-    bootstrap: str
+    access: KafkaAccess
     client_id: str
     idempotence: bool = True
     fetch_wait_ms: int = 500
@@ -74,7 +75,7 @@ class KafkaPublisher:
     async def start(self) -> None:
         """Connect."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.bootstrap,
+            **self._settings.access.options(),
             client_id=self._settings.client_id,
             enable_idempotence=self._settings.idempotence,
             acks="all",
@@ -141,8 +142,9 @@ class Subscription:
         self._watched: tuple[int, ...] = (0, 0, 0)
         self._watching = Repeating("consumption.watch", WATCH_EVERY_S, self._watch)
         self._broker = KafkaBroker(
-            settings.bootstrap,
+            settings.access.bootstrap,
             client_id=settings.client_id,
+            security=settings.access.security,
             allow_auto_create_topics=False,
             graceful_timeout=GRACEFUL_S,
             logger=None,

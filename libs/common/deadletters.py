@@ -5,7 +5,8 @@
     python -m libs.common.deadletters redrive --bootstrap HOST:PORT [--topic TOPIC] [--id ID] [--again]
 
 ``TOPIC`` is a topic of facts or one of its dead-letter topics; ``ID`` the message's id, or its place as ``list`` shows
-it. Values are never shown: what is personal in them is sealed, but a malformed message may hold anything.
+it. Values are never shown: what is personal in them is sealed, but a malformed message may hold anything. How the tool
+proves itself to the brokers is read from ``KAFKA_TLS``, ``KAFKA_USERNAME`` and so on (`libs.common.settings`).
 
 What was redriven is remembered in the committed offsets of the consumer group `GROUP`, so that it is not redriven again
 by mistake. Kafka forgets them some days after the last commit (``offsets.retention.minutes``), and the embedded broker
@@ -25,13 +26,16 @@ from typing import Any, Final
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from pydantic import ValidationError
 
 from libs.common import retry
 from libs.common.broker import KafkaPublisher, KafkaSettings
 from libs.common.errors import Permanent, Unavailable
+from libs.common.kafka_access import KafkaAccess
 from libs.common.offset_ranges import Ranges
 from libs.common.reading import consumer, everything
 from libs.common.redaction import scrub
+from libs.common.settings import ToolSettings, explain
 from libs.common.topics import is_dead_letter_topic, origin_of
 from libs.common.values import from_millis, utc_now
 
@@ -74,8 +78,8 @@ class DeadLetter:
 class DeadLetters:
     """The dead-letter topics of one cluster."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, access: KafkaAccess) -> None:
+        self._access = access
 
     async def find(self, topic: str | None = None, id_: str | None = None) -> list[DeadLetter]:
         """Give the dead letters, oldest first: all, those of a topic, or those called so."""
@@ -94,7 +98,7 @@ class DeadLetters:
             Permanent: too many single messages were picked for all to be marked.
         """
         marks, sent = await self._marks(), 0
-        async with self._publisher() as publisher, consumer(self._bootstrap, group_id=GROUP) as marking:
+        async with self._publisher() as publisher, consumer(self._access, group_id=GROUP) as marking:
             marking.assign(sorted({_partition(letter.record) for letter in letters}))
             for letter in letters:
                 await publisher.publish_raw(retry.redriven(letter.record))
@@ -110,11 +114,11 @@ class DeadLetters:
         return sorted(name for name in names if topic is None or topic in {name, origin_of(name)})
 
     async def _records(self, topic: str | None) -> list[ConsumerRecord[bytes, bytes]]:
-        return [record async for record in everything(self._bootstrap, *await self._topics(topic))]
+        return [record async for record in everything(self._access, *await self._topics(topic))]
 
     async def _marks(self) -> dict[TopicPartition, Ranges]:
         topics = await self._topics(None)
-        async with consumer(self._bootstrap, *topics) as reader, self._admin() as admin:
+        async with consumer(self._access, *topics) as reader, self._admin() as admin:
             partitions = sorted(reader.assignment())
             committed = await admin.list_consumer_group_offsets(GROUP, partitions=partitions) if partitions else {}
         return {
@@ -125,7 +129,7 @@ class DeadLetters:
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[Any]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = AIOKafkaAdminClient(**self._access.options())
         await admin.start()
         try:
             yield admin
@@ -135,7 +139,7 @@ class DeadLetters:
     @asynccontextmanager
     async def _publisher(self) -> AsyncIterator[KafkaPublisher]:
         # Not idempotent: every broker at hand takes that, and what is written twice has one id.
-        publisher = KafkaPublisher(KafkaSettings(self._bootstrap, GROUP, idempotence=False))
+        publisher = KafkaPublisher(KafkaSettings(self._access, GROUP, idempotence=False))
         await publisher.start()
         try:
             yield publisher
@@ -188,7 +192,7 @@ def details(letter: DeadLetter) -> list[str]:
 
 async def run(arguments: argparse.Namespace) -> int:
     """Do what was asked; give the exit status."""
-    dead = DeadLetters(arguments.bootstrap)
+    dead = DeadLetters(ToolSettings(kafka=arguments.bootstrap).kafka_access)
     letters = await dead.find(arguments.topic, arguments.id)
     if not letters and arguments.id is not None:
         _say(f"No dead letter is called {arguments.id}. `list` shows what there is.")
@@ -234,6 +238,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Permanent as error:
         _say(str(error))
         return 1
+    except ValidationError as error:
+        _say(explain(error))
+        return 2
 
 
 if __name__ == "__main__":

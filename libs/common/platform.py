@@ -135,7 +135,7 @@ def lay_out(name: str, settings: ServiceSettings, clock: Clock, new_id: NewId, *
 
 
 def _kafka(name: str, settings: ServiceSettings) -> KafkaSettings:
-    return KafkaSettings(settings.kafka, name, settings.kafka_idempotence, settings.kafka_fetch_wait_ms)
+    return KafkaSettings(settings.kafka_access, name, settings.kafka_idempotence, settings.kafka_fetch_wait_ms)
 
 
 def _authenticator(settings: ServiceSettings, clock: Clock) -> Authenticator:

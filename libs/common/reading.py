@@ -8,17 +8,16 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from libs.common.errors import Unavailable
+from libs.common.kafka_access import KafkaAccess
 
 _AT_ONCE: Final = 500
 _STALLED_S: Final = 30.0
 
 
 @asynccontextmanager
-async def consumer(bootstrap: str, *topics: str, **options: Any) -> AsyncIterator[Any]:
+async def consumer(access: KafkaAccess, *topics: str, **options: Any) -> AsyncIterator[Any]:
     """Open a consumer that commits nothing by itself."""
-    opened = AIOKafkaConsumer(
-        *topics, bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=50, **options
-    )
+    opened = AIOKafkaConsumer(*topics, **access.options(), enable_auto_commit=False, fetch_max_wait_ms=50, **options)
     await opened.start()
     try:
         yield opened
@@ -26,7 +25,7 @@ async def consumer(bootstrap: str, *topics: str, **options: Any) -> AsyncIterato
         await opened.stop()
 
 
-async def everything(bootstrap: str, *topics: str) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
+async def everything(access: KafkaAccess, *topics: str) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
     """Give all records that stood on these topics when it began, partition by partition.
 
     Records whose headers the client library cannot read are passed over; see `libs.common.stepping`.
@@ -36,7 +35,7 @@ async def everything(bootstrap: str, *topics: str) -> AsyncIterator[ConsumerReco
     """
     if not topics:
         return
-    async with consumer(bootstrap, *topics, auto_offset_reset="earliest") as opened:
+    async with consumer(access, *topics, auto_offset_reset="earliest") as opened:
         ends = await opened.end_offsets(sorted(opened.assignment()))
         for partition, end in ends.items():
             async for record in _partition(opened, partition, end):

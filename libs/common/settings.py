@@ -17,23 +17,92 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
+from faststream.security import BaseSecurity
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from libs.common.kafka_access import KafkaAccess, Mechanism, by_password, tls
 from libs.common.sealing import Keyring
 
 Profile = Literal["production", "development", "bench"]
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
-class ServiceSettings(BaseSettings):
+class BrokerSettings(BaseSettings):
+    """How to reach Kafka: for the services under their own prefix, for tools as ``KAFKA``, ``KAFKA_TLS`` and so on.
+
+    Attributes:
+        kafka: bootstrap servers, as ``host:port``, separated by commas.
+        kafka_tls: the connection is encrypted, and the brokers show certificates for their names.
+        kafka_tls_ca: PEM of the authority that certified the brokers; none: whom the machine trusts.
+        kafka_tls_certificate: PEM of the certificate that the program shows, where brokers ask for one.
+        kafka_tls_key: PEM of its key, without a password.
+        kafka_username: where brokers ask for a name and a password.
+        kafka_mechanism: how the password is used (SASL); ``PLAIN``, which sends it, over TLS alone.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    kafka: str = Field(min_length=1)
+    kafka_tls: bool = False
+    kafka_tls_ca: Path | None = None
+    kafka_tls_certificate: Path | None = None
+    kafka_tls_key: Path | None = None
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_mechanism: Mechanism = "SCRAM-SHA-512"
+
+    @property
+    def kafka_access(self) -> KafkaAccess:
+        """The way to the brokers."""
+        files = (self.kafka_tls_ca, self.kafka_tls_certificate, self.kafka_tls_key)
+        context = tls(*files) if self.kafka_tls else None
+        if self.kafka_username is not None and self.kafka_password is not None:
+            password = self.kafka_password.get_secret_value()
+            return KafkaAccess(self.kafka, by_password(self.kafka_mechanism, self.kafka_username, password, context))
+        return KafkaAccess(self.kafka, None if context is None else BaseSecurity(context))
+
+    @model_validator(mode="after")
+    def _check_access(self) -> Self:
+        files = (self.kafka_tls_ca, self.kafka_tls_certificate, self.kafka_tls_key)
+        if not self.kafka_tls and any(files):
+            raise ValueError("kafka_tls_ca, kafka_tls_certificate and kafka_tls_key go with kafka_tls=true")
+        if (self.kafka_tls_certificate is None) != (self.kafka_tls_key is None):
+            raise ValueError("kafka_tls_certificate and kafka_tls_key belong together: give both, or neither")
+        if (self.kafka_username is None) != (self.kafka_password is None):
+            raise ValueError("kafka_username and kafka_password belong together: give both, or neither")
+        if self.kafka_username is not None and self.kafka_mechanism == "PLAIN" and not self.kafka_tls:
+            raise ValueError("kafka_mechanism=PLAIN would send the password in clear: set kafka_tls=true, or use SCRAM")
+        try:
+            _ = self.kafka_access
+        except OSError as error:
+            raise ValueError(f"the files for TLS to Kafka cannot be used: {error.strerror or error}") from None
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library hands it over; no .env files are read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - files are named by *_FILE variables instead
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over variables, variables over files."""
+        return init_settings, env_settings, _FileVariables(settings_cls)
+
+
+class ToolSettings(BrokerSettings):
+    """What a command-line tool needs to reach Kafka."""
+
+
+class ServiceSettings(BrokerSettings):
     """Settings that all services share. Instances are frozen; impossible ones cannot be made.
 
     Attributes:
         profile: ``development`` opens what helps developers (an inbox of SMS); ``bench`` answers face checks by a stub.
-        kafka: bootstrap servers, as ``host:port``, separated by commas.
         kafka_idempotence: the producer's idempotence: on for Apache Kafka, off for a broker that does not speak it.
         kafka_fetch_wait_ms: how long a fetch waits for records; short only where the broker does not wake it.
         development_exposed: lets another profile than production listen beyond this machine's loopback, as it must
@@ -47,11 +116,8 @@ class ServiceSettings(BaseSettings):
         staff_audience: ``aud`` that staff tokens must name; none: any.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
     profile: Profile = "production"
     development_exposed: bool = False
-    kafka: str = Field(min_length=1)
     kafka_idempotence: bool = True
     kafka_fetch_wait_ms: int = Field(500, ge=1, le=5000)
     mongo_uri: SecretStr
@@ -114,18 +180,6 @@ class ServiceSettings(BaseSettings):
         if urlsplit(self.mongo_uri.get_secret_value()).scheme not in ("mongodb", "mongodb+srv"):
             raise ValueError("mongo_uri must begin with mongodb:// or mongodb+srv://")
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library hands it over; no .env files are read
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - files are named by *_FILE variables instead
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over variables, variables over files."""
-        return init_settings, env_settings, _FileVariables(settings_cls)
 
 
 class _FileVariables(PydanticBaseSettingsSource):

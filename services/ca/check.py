@@ -65,10 +65,10 @@ async def check(
         settled_s: what was touched within so many seconds is on its way, and not judged.
     """
     settings, now = source.settings, source.clock()
-    others = await witnesses(settings.kafka, source.sources.keyring) if topics else []
+    others = await witnesses(settings.kafka_access, source.sources.keyring) if topics else []
     evidence = await gather(source.sources, [*kept, *others], settings.base_url)
     if topics:
-        await hear(evidence, told(settings.kafka, source.sources.keyring))
+        await hear(evidence, told(settings.kafka_access, source.sources.keyring))
     return report(evidence, Times(now=now, settled=now - timedelta(seconds=settled_s)))
 
 

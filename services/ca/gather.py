@@ -20,6 +20,7 @@ from libs.common.chain import ChainStore
 from libs.common.contracts.ca import CertIssued, CertRevoked, LedgerCheckpointed
 from libs.common.der import serial_text
 from libs.common.events import Event, MalformedMessage, Meta, decode, read_meta
+from libs.common.kafka_access import KafkaAccess
 from libs.common.reading import everything
 from libs.common.records import Records
 from libs.common.sealing import KeyNotHere, Keyring, SealError
@@ -219,19 +220,19 @@ async def hear(evidence: Evidence, facts: AsyncIterator[tuple[Event, Meta]]) -> 
             slip.told_revoked = Revocation.of(event.revoked_at, event.reason)
 
 
-async def told(bootstrap: str, keyring: Keyring) -> AsyncIterator[tuple[Event, Meta]]:
+async def told(access: KafkaAccess, keyring: Keyring) -> AsyncIterator[tuple[Event, Meta]]:
     """Give what the topics tell of certificates; records that are malformed are passed over, as subscribers do."""
     kinds: dict[str, type[Event]] = {CertIssued.topic: CertIssued, CertRevoked.topic: CertRevoked}
-    async for record in everything(bootstrap, *kinds):
+    async for record in everything(access, *kinds):
         read = _event(kinds[record.topic], record, keyring)
         if read is not None:
             yield read
 
 
-async def witnesses(bootstrap: str, keyring: Keyring) -> list[tuple[str, Checkpointed]]:
+async def witnesses(access: KafkaAccess, keyring: Keyring) -> list[tuple[str, Checkpointed]]:
     """Give the checkpoints that were told."""
     found: list[tuple[str, Checkpointed]] = []
-    async for record in everything(bootstrap, LedgerCheckpointed.topic):
+    async for record in everything(access, LedgerCheckpointed.topic):
         read = _event(LedgerCheckpointed, record, keyring)
         if read is not None and isinstance(read[0], LedgerCheckpointed):
             checkpoint = Checkpointed.model_validate(read[0].model_dump())

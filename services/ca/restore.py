@@ -79,9 +79,9 @@ async def restore(source: Opened, exports: Sequence[Export], *, topics: bool = T
     head = await sources.chain.head()
     evidence = await gather(sources, (), settings.base_url)
     if topics:
-        await hear(evidence, told(settings.kafka, sources.keyring))
+        await hear(evidence, told(settings.kafka_access, sources.keyring))
     needy = {slip.about for slip in evidence.slips.values() if _lacks(slip)}
-    events = await _events(needy, told(settings.kafka, sources.keyring)) if topics else {}
+    events = await _events(needy, told(settings.kafka_access, sources.keyring)) if topics else {}
     outcome = await _recover_all(source, needy, events, _told(evidence), outcome, now=now, dry=dry)
     if not dry and (outcome.entries or needy):
         act = Restored(

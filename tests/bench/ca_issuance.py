@@ -42,6 +42,7 @@ from libs.common.contracts.otp import OtpVerified
 from libs.common.contracts.people import Contact, Person
 from libs.common.documents import Outgoing
 from libs.common.events import Event, Meta, encode
+from libs.common.kafka_access import KafkaAccess
 from libs.common.sealing import Keyring, Sealed
 from libs.common.tokens import TokenIssuer
 from libs.common.values import PhoneNumber, new_id, utc_now
@@ -81,7 +82,7 @@ async def ours(kind: KeyKind, citizens: int, replicas: int) -> Issued:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
         broker = await running.enter_async_context(Broker(folder))
         store = await running.enter_async_context(Store(folder))
-        await create_topics(broker.address, partitions=PARTITIONS)
+        await create_topics(KafkaAccess(broker.address), partitions=PARTITIONS)
         ports = {"ca": free_port()}
         publication = f"http://127.0.0.1:{ports['ca']}/pki"
         installation = Installation(folder, broker.address, store.uri, ports, profile="bench", publication=publication)
@@ -143,7 +144,9 @@ async def cfssl(kind: KeyKind, certificates: int) -> Issued:
 async def _tell(installation: Installation, journeys: Sequence[str]) -> None:
     """Publish what the other services would have told about each journey."""
     keyring = Keyring.parse((installation.folder / "keys" / "identity" / "sealing").read_text())
-    publisher = KafkaPublisher(KafkaSettings(installation.kafka, "bench", installation.idempotence, fetch_wait_ms=20))
+    publisher = KafkaPublisher(
+        KafkaSettings(KafkaAccess(installation.kafka), "bench", installation.idempotence, fetch_wait_ms=20)
+    )
     await publisher.start()
     try:
         for number, journey in enumerate(journeys):

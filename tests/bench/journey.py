@@ -33,6 +33,7 @@ from libs.citizen.progress import Waiting
 from libs.citizen.services import Services
 from libs.common import logging
 from libs.common.admin import create_topics
+from libs.common.kafka_access import KafkaAccess
 from tests.bench import loops
 from tests.bench.loops import Ground, Stopwatch
 from tests.bench.measure import Spread, cpu_s, rss_mb
@@ -99,7 +100,7 @@ async def many_journeys(number: int) -> Journeys:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
         broker = await running.enter_async_context(Broker(folder))
         store = await running.enter_async_context(Store(folder))
-        await create_topics(broker.address, partitions=loops.PARTITIONS)
+        await create_topics(KafkaAccess(broker.address), partitions=loops.PARTITIONS)
         (folder / "register.json").write_text(register_of(people), encoding="utf-8")
         installation = Installation(
             folder,

@@ -25,6 +25,7 @@ from libs.common.documents import Outgoing
 from libs.common.engine import Engine
 from libs.common.events import Event, Meta, Received, encode
 from libs.common.health import Health
+from libs.common.kafka_access import KafkaAccess
 from libs.common.metrics import Metrics
 from libs.common.recent import RecentDocuments
 from libs.common.sealing import Keyring
@@ -124,7 +125,7 @@ class Ground:
 
     @property
     def kafka(self) -> KafkaSettings:
-        return KafkaSettings(self.broker, "bench", self.idempotence, fetch_wait_ms=20)
+        return KafkaSettings(KafkaAccess(self.broker), "bench", self.idempotence, fetch_wait_ms=20)
 
     def _counted(self, number: int) -> Outgoing:
         key = f"key-{number % (self.events // KEYS_PER_EVENT)}"

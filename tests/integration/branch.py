@@ -27,6 +27,7 @@ from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed
 from libs.common.contracts.otp import OtpVerified
 from libs.common.documents import Outgoing
 from libs.common.events import Event, Meta, encode
+from libs.common.kafka_access import KafkaAccess
 from libs.common.reading import everything
 from libs.common.tokens import TokenIssuer
 from libs.common.values import new_id, utc_now
@@ -97,7 +98,9 @@ class Branch:
 
     async def told(self, topic: str) -> Counter[str]:
         """Which serial numbers a topic tells of, and how often."""
-        return Counter([json.loads(r.value or b"")["serial"] async for r in everything(self.settings.kafka, topic)])
+        return Counter(
+            [json.loads(r.value or b"")["serial"] async for r in everything(self.settings.kafka_access, topic)]
+        )
 
     async def backup(self) -> None:
         """Copy the store's files while it stands still."""
@@ -151,7 +154,7 @@ async def until(true: Callable[[], Awaitable[bool]], seconds: float = 40) -> Non
 
 @asynccontextmanager
 async def _publisher(bootstrap: str, *, idempotence: bool) -> AsyncIterator[KafkaPublisher]:
-    publisher = KafkaPublisher(KafkaSettings(bootstrap, "others", idempotence=idempotence))
+    publisher = KafkaPublisher(KafkaSettings(KafkaAccess(bootstrap), "others", idempotence=idempotence))
     await publisher.start()
     try:
         yield publisher
@@ -162,7 +165,7 @@ async def _publisher(bootstrap: str, *, idempotence: bool) -> AsyncIterator[Kafk
 @asynccontextmanager
 async def opened_branch(broker: Server, store: Store, folder: Path, *, idempotence: bool) -> AsyncIterator[Branch]:
     """Hold the key ceremony and make the topics; the service itself is started by whoever needs it."""
-    await create_topics(broker.address, partitions=1)
+    await create_topics(KafkaAccess(broker.address), partitions=1)
     perform(config(folder / "ca"), keystore(folder / "ca"), utc_now())
     secret = base64.b64encode(bytes(range(32))).decode()
     tokens = TokenIssuer(Ed25519PrivateKey.generate(), "identity", "k1", utc_now)

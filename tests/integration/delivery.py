@@ -19,6 +19,7 @@ from libs.common.documents import Outgoing
 from libs.common.engine import Engine
 from libs.common.events import Event, Meta, Received, encode
 from libs.common.health import Health
+from libs.common.kafka_access import KafkaAccess
 from libs.common.metrics import Metrics
 from libs.common.recent import RecentDocuments
 from libs.common.retry import RetryPolicy
@@ -53,7 +54,7 @@ class Heard(Event):
 class Lane:
     """Two topics of one test, and everything that stands on them."""
 
-    bootstrap: str
+    access: KafkaAccess
     idempotence: bool
     mongo_uri: str
     name: str
@@ -78,11 +79,11 @@ class Lane:
 
     @property
     def kafka(self) -> KafkaSettings:
-        return KafkaSettings(self.bootstrap, "test", self.idempotence)
+        return KafkaSettings(self.access, "test", self.idempotence)
 
     async def create(self) -> None:
         for event, readers in ((self.told, (self.group,)), (self.heard, ())):
-            await create(self.bootstrap, topics_of(Topic(event, "test", readers, partitions=3), 1))
+            await create(self.access, topics_of(Topic(event, "test", readers, partitions=3), 1))
 
     @asynccontextmanager
     async def publisher(self) -> AsyncIterator[KafkaPublisher]:
@@ -105,9 +106,7 @@ class Lane:
 
     async def records(self, topic: str, at_least: int = 0, seconds: float = 10) -> list[Any]:
         """Read a topic from its beginning, waiting until so many records are there."""
-        consumer = AIOKafkaConsumer(
-            topic, bootstrap_servers=self.bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20
-        )
+        consumer = AIOKafkaConsumer(topic, **self.access.options(), auto_offset_reset="earliest", fetch_max_wait_ms=20)
         await consumer.start()
         try:
             partitions = sorted(consumer.assignment())
@@ -127,7 +126,7 @@ class Lane:
 
     async def committed(self) -> int:
         """Tell how many records the group has committed."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.group, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**self.access.options(), group_id=self.group, enable_auto_commit=False)
         await consumer.start()
         try:
             return sum([await consumer.committed(TopicPartition(self.told.topic, n)) or 0 for n in range(3)])
@@ -136,7 +135,7 @@ class Lane:
 
 
 def new_lane(bootstrap: str, broker_kind: str, mongo_uri: str) -> Lane:
-    return Lane(bootstrap, broker_kind == "kafka", mongo_uri, uuid4().hex[:8])
+    return Lane(KafkaAccess(bootstrap), broker_kind == "kafka", mongo_uri, uuid4().hex[:8])
 
 
 class Node:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from libs.common.kafka_access import KafkaAccess
 from tests.integration.delivery import Lane, Node
 
 
@@ -15,7 +16,7 @@ async def slowly(_: int) -> None:
 
 async def main() -> None:
     bootstrap, idempotence, mongo_uri, name = sys.argv[1:]
-    async with Node(Lane(bootstrap, idempotence == "True", mongo_uri, name), slowly):
+    async with Node(Lane(KafkaAccess(bootstrap), idempotence == "True", mongo_uri, name), slowly):
         await asyncio.sleep(60)
 
 

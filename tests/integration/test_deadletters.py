@@ -11,6 +11,7 @@ import pytest
 from libs.common.deadletters import main
 from libs.common.documents import Outgoing
 from libs.common.errors import Permanent
+from libs.common.kafka_access import KafkaAccess
 from libs.common.retry import RawMessage
 from libs.common.topics import dead_letter_topic
 from tests.integration.delivery import Lane, Node, assert_counted_once_and_told, drop, new_lane, until
@@ -32,7 +33,7 @@ async def tool(lane: Lane, *arguments: str, status: int = 0) -> str:
     """Run the command as an operator does, but for the time a new process takes; give what it printed."""
     printed = io.StringIO()
     with redirect_stdout(printed):
-        assert await asyncio.to_thread(main, [*arguments, "--bootstrap", lane.bootstrap]) == status
+        assert await asyncio.to_thread(main, [*arguments, "--bootstrap", lane.access.bootstrap]) == status
     return printed.getvalue()
 
 
@@ -131,7 +132,7 @@ async def test_what_is_not_there_is_said_and_is_no_success(lane: Lane) -> None:
 
 
 async def test_it_is_a_command_that_ends_with_a_status(lane: Lane) -> None:
-    command = (sys.executable, "-m", "libs.common.deadletters", "show", "--bootstrap", lane.bootstrap)
+    command = (sys.executable, "-m", "libs.common.deadletters", "show", "--bootstrap", lane.access.bootstrap)
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     _, said = await process.communicate()
     assert process.returncode == 2
@@ -139,5 +140,5 @@ async def test_it_is_a_command_that_ends_with_a_status(lane: Lane) -> None:
 
 
 async def test_a_broker_that_does_not_answer_is_named(lane: Lane, free_port: int) -> None:
-    gone = Lane(f"127.0.0.1:{free_port}", lane.idempotence, lane.mongo_uri, lane.name)
-    assert f"The broker at {gone.bootstrap} does not answer" in await tool(gone, "list", status=3)
+    gone = Lane(KafkaAccess(f"127.0.0.1:{free_port}"), lane.idempotence, lane.mongo_uri, lane.name)
+    assert f"The broker at {gone.access.bootstrap} does not answer" in await tool(gone, "list", status=3)

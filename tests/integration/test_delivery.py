@@ -151,7 +151,7 @@ async def test_what_fails_for_good_is_given_up_and_the_rest_is_counted(lane: Lan
 async def test_a_process_killed_in_the_middle_of_its_work_loses_nothing(lane: Lane) -> None:
     await lane.tell(range(400), keys=20)
     observer = Node(lane)
-    command = (sys.executable, str(WORKER), lane.bootstrap, str(lane.idempotence), lane.mongo_uri, lane.name)
+    command = (sys.executable, str(WORKER), lane.access.bootstrap, str(lane.idempotence), lane.mongo_uri, lane.name)
     worker = await asyncio.create_subprocess_exec(*command, cwd=WORKER.parents[2])
     try:
         await until(lambda: _counted_at_least(observer, 60))
@@ -219,7 +219,7 @@ async def test_a_broker_that_dies_and_comes_back_finds_its_consumers_and_all_is_
 
 async def write_unreadable(lane: Lane, partition: int) -> None:
     """Have a record written whose header cannot be read."""
-    command = (sys.executable, str(ROGUE), lane.bootstrap, lane.told.topic, str(partition))
+    command = (sys.executable, str(ROGUE), lane.access.bootstrap, lane.told.topic, str(partition))
     process = await asyncio.create_subprocess_exec(*command, env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"})
     assert await process.wait() == 0
 

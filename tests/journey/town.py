@@ -40,6 +40,7 @@ from libs.citizen.services import Services
 from libs.citizen.signing import signer
 from libs.common import logging
 from libs.common.admin import create_topics
+from libs.common.kafka_access import KafkaAccess
 from tests.journey import invariants
 from tests.journey.invariants import Told
 from tests.journey.records import Growing, Record
@@ -171,7 +172,7 @@ async def prepared(
     folder: Path, broker: str, mongo_uri: str, *, idempotence: bool, profile: str = "bench"
 ) -> AsyncIterator[Town]:
     """Make an installation with topics, keys, authority and observer. Starting the services is left to the caller."""
-    await create_topics(broker, partitions=PARTITIONS)
+    await create_topics(KafkaAccess(broker), partitions=PARTITIONS)
     register = folder / "register.json"
     register.write_text(register_of([invent(number) for number in range(PEOPLE)]), encoding="utf-8")
     installation = Installation(

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -47,6 +48,28 @@ group.initial.rebalance.delay.ms=200
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=2000
 """
+
+
+# A second listener for who proves himself over TLS. The first stays open: the broker is asked there whether it is up.
+SECURED = """\
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller},SECURED://{host}:{secured}
+advertised.listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller},SECURED://{host}:{secured}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL
+listener.name.secured.ssl.keystore.type=PEM
+listener.name.secured.ssl.keystore.location={identity}
+listener.name.secured.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.secured.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+"""
+
+
+@dataclass(frozen=True)
+class Door:
+    """The secured listener: its port, a PEM file with the broker's key and certificate, and who may come in."""
+
+    port: int
+    identity: Path
+    username: str
+    password: str
 
 
 class KafkaUnavailableError(StackError):
@@ -114,17 +137,22 @@ def _resolve(folder: Path) -> None:
 class KafkaServer(Server):
     """Apache Kafka as one KRaft node. Topics, records and offsets survive `stop`, `kill` and `start`."""
 
-    def __init__(self, folder: Path, jars: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, jars: Path, port: int | None = None, door: Door | None = None) -> None:
         """Keep settings, data and log in `folder`, formatting its storage at the first start."""
         folder, port = folder.resolve(), port or free_port()
         settings, data = folder / "kafka.properties", folder / "kafka"
-        text = SETTINGS.format(host=LOOPBACK, port=port, controller=free_port(), data=data)
+        places = {"host": LOOPBACK, "port": port, "controller": free_port()}
+        text = SETTINGS.format(**places, data=data)
+        users: list[str] = []
+        if door is not None:
+            text += SECURED.format(**places, secured=door.port, identity=door.identity)
+            users = ["--add-scram", f"SCRAM-SHA-512=[name={door.username},password={door.password}]"]
         java = (shutil.which("java") or "java", *JAVA_OPTIONS, "-cp", f"{jars}{os.sep}*")
 
         def prepare() -> None:
             if not data.exists():
                 settings.write_text(text)
-                _format([*java, "kafka.tools.StorageTool"], settings)
+                _format([*java, "kafka.tools.StorageTool"], settings, users)
 
         program = Program(
             name=f"Apache Kafka {kafka_version()}",
@@ -138,10 +166,10 @@ class KafkaServer(Server):
         super().__init__(program, port)
 
 
-def _format(storage_tool: list[str], settings: Path) -> None:
+def _format(storage_tool: list[str], settings: Path, users: list[str]) -> None:
     cluster = base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
     # `=`: a cluster id may begin with a dash.
-    command = [*storage_tool, "format", "--standalone", f"--cluster-id={cluster}", "--config", str(settings)]
+    command = [*storage_tool, "format", "--standalone", f"--cluster-id={cluster}", "--config", str(settings), *users]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise StackError("storage-format", f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")

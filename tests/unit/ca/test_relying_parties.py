@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from libs.common.admin import create_topics
+from libs.common.kafka_access import KafkaAccess
 from libs.common.tokens import TokenIssuer
 from libs.common.values import utc_now
 from services.ca.app import build
@@ -33,7 +34,7 @@ DER = {"content-type": "application/ocsp-request"}
 
 @pytest_asyncio.fixture
 async def service_settings(broker_address: str, broker_kind: str, mongo_uri: str, tmp_path: Path) -> Settings:
-    await create_topics(broker_address)
+    await create_topics(KafkaAccess(broker_address))
     perform(config(tmp_path), keystore(tmp_path), utc_now())
     secret = base64.b64encode(bytes(range(32))).decode()
     keys = {name: {"1": secret} for name in ("person", "contact", "ca")}

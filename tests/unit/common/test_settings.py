@@ -2,11 +2,18 @@
 
 import base64
 import json
+import ssl
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
@@ -131,3 +138,60 @@ def test_no_secret_shows_in_a_refusal_or_in_a_printed_configuration() -> None:
     for text in (str(caught.value), explain(caught.value), repr(settings())):
         assert KEY not in text
         assert "pa55" not in text
+
+
+def certificate(folder: Path) -> dict[str, Path]:
+    """A certificate and its key, in files as the settings name them."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "otp")])
+    one = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(utc_now())
+        .not_valid_after(utc_now() + timedelta(hours=1))
+        .sign(key, SHA256())
+    )
+    files = {"kafka_tls_certificate": folder / "otp.pem", "kafka_tls_key": folder / "otp.key"}
+    files["kafka_tls_certificate"].write_bytes(one.public_bytes(Encoding.PEM))
+    files["kafka_tls_key"].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+def test_without_more_said_the_broker_is_spoken_to_in_clear() -> None:
+    assert settings().kafka_access.options() == {"bootstrap_servers": "127.0.0.1:9092"}
+
+
+def test_over_tls_the_broker_is_verified_by_name_against_the_named_authority_alone(tmp_path: Path) -> None:
+    files = certificate(tmp_path)
+    given = settings(kafka_tls=True, kafka_tls_ca=files["kafka_tls_certificate"], **files).kafka_access.options()
+    assert given["security_protocol"] == "SSL"
+    assert given["ssl_context"].check_hostname
+    assert given["ssl_context"].verify_mode is ssl.CERT_REQUIRED
+    assert given["ssl_context"].cert_store_stats()["x509"] == 1
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
+def test_a_password_is_used_as_it_was_said(mechanism: str) -> None:
+    named = {"kafka_username": "otp", "kafka_password": "pa55", "kafka_mechanism": mechanism, "kafka_tls": True}
+    given = settings(**named).kafka_access.options()
+    assert (given["security_protocol"], given["sasl_mechanism"]) == ("SASL_SSL", mechanism)
+    assert (given["sasl_plain_username"], given["sasl_plain_password"]) == ("otp", "pa55")
+    assert "pa55" not in repr(settings(**named))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"kafka_tls_ca": "/run/ca.pem"}, "go with kafka_tls=true"),
+        ({"kafka_tls": True, "kafka_tls_key": "/run/key.pem"}, "give both, or neither"),
+        ({"kafka_username": "otp"}, "give both, or neither"),
+        ({"kafka_password": "pa55"}, "give both, or neither"),
+        (
+            {"kafka_username": "otp", "kafka_password": "pa55", "kafka_mechanism": "PLAIN"},
+            "would send the password in clear",
+        ),
+        ({"kafka_tls": True, "kafka_tls_ca": "/absent/ca.pem"}, "cannot be used: No such file"),
+        ({"kafka_tls": True, "kafka_tls_ca": "/dev/null"}, "the files for TLS to Kafka cannot be used"),
+    ],
+)
+def test_a_way_to_the_broker_that_cannot_work_is_refused(changes: dict[str, Any], said: str) -> None:
+    assert said in (told := refusal(**changes))
+    assert "pa55" not in told

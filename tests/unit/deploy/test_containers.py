@@ -4,6 +4,8 @@ The files behind the variables are those that `deploy.keys` and the key ceremony
 misspelt, or names a file that is not there, fails here instead of at the first start.
 """
 
+import shutil
+import ssl
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -28,7 +30,10 @@ WAYS: Mapping[str, Callable[[Path], Mapping[str, Container]]] = {
     "dev": partial(rendered, "dev"),
     "production": partial(rendered, "production"),
 }
-OPERATORS_FILES = ("mongo-uri", "staff-jwks.json", "register-token", "mcb-token", "sms-token", "ministry-token")
+OPERATORS_FILES = {
+    "mongo-uri": "mongodb://store.example",
+    **dict.fromkeys(("register-token", "mcb-token", "sms-token", "ministry-token", "kafka-password"), "t0ken"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +47,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
         given = ["--config", str(DEPLOY / "ceremony.toml"), "--dir", str(folder / "ca"), "--keys"]
         assert ceremony.main([*given, str(folder / "ca-keys")]) == 0
     for service in SETTINGS:
-        for name in OPERATORS_FILES:
-            (folder / "keys" / service / name).write_text("mongodb://store.example" if name == "mongo-uri" else "t0ken")
+        for name, content in OPERATORS_FILES.items():
+            (folder / "keys" / service / name).write_text(content)
+        shutil.copy(folder / "ca" / "root.pem", folder / "keys" / service / "kafka-ca.pem")  # any authority's will do
         jwks = (folder / "keys" / service / "identity-jwks.json").read_text()
         (folder / "keys" / service / "staff-jwks.json").write_text(jwks)
     return folder
@@ -128,6 +134,14 @@ def test_in_production_nothing_of_development_is_left(installation: Path) -> Non
     for service, container in WAYS["production"](installation).items():
         assert container.variables[f"{service.upper()}_PROFILE"] == "production"
         assert not [name for name in container.variables if "DEVELOPMENT" in name]
+
+
+def test_in_production_services_prove_themselves_to_the_broker_over_tls(installation: Path, start: Start) -> None:
+    for service, container in WAYS["production"](installation).items():
+        options = start(service, container).kafka_access.options()
+        assert (options["security_protocol"], options["sasl_mechanism"]) == ("SASL_SSL", "SCRAM-SHA-512")
+        assert options["sasl_plain_username"] == service
+        assert options["ssl_context"].verify_mode is ssl.CERT_REQUIRED
 
 
 def test_what_the_cluster_is_configured_with_is_spelt_as_the_settings_are() -> None:

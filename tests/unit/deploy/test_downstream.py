@@ -15,6 +15,7 @@ from libs.common.broker import KafkaPublisher, KafkaSettings
 from libs.common.contracts.ca import CertRevoked
 from libs.common.documents import Outgoing
 from libs.common.events import MAX_EVENT_BYTES, Event, Meta, encode
+from libs.common.kafka_access import KafkaAccess
 from libs.common.sealing import Keyring
 from libs.common.topics import TOPICS
 from libs.common.values import new_id, utc_now
@@ -55,8 +56,8 @@ def test_the_page_names_the_headers_partitions_and_sizes_that_there_are() -> Non
 async def test_the_example_subscriber_tells_each_fact_once(own_broker: Server, tmp_path: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "subscriber.py").write_text(program)
-    await create_topics(own_broker.address)
-    publisher = KafkaPublisher(KafkaSettings(own_broker.address, "ca", idempotence=False))
+    await create_topics(KafkaAccess(own_broker.address))
+    publisher = KafkaPublisher(KafkaSettings(KafkaAccess(own_broker.address), "ca", idempotence=False))
     await publisher.start()
     first, second = revoked("0a"), revoked("0b")
     await publisher.publish([first, first, second])

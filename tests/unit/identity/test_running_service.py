@@ -18,6 +18,7 @@ from libs.common.admin import create_topics
 from libs.common.broker import KafkaPublisher, KafkaSettings
 from libs.common.documents import Outgoing
 from libs.common.events import Event, Meta, encode
+from libs.common.kafka_access import KafkaAccess
 from libs.common.tokens import TokenIssuer
 from libs.common.values import utc_now
 from services.identity.app import build
@@ -89,8 +90,8 @@ async def test_a_journey_ends_with_both_certificates_in_the_cabinet_and_shows_ev
     broker_address: str, broker_kind: str, mongo_uri: str
 ) -> None:
     settings = make_settings(broker_address, broker_kind, mongo_uri)
-    await create_topics(broker_address, partitions=1)
-    publisher = KafkaPublisher(KafkaSettings(broker_address, "test", idempotence=False))
+    await create_topics(KafkaAccess(broker_address), partitions=1)
+    publisher = KafkaPublisher(KafkaSettings(KafkaAccess(broker_address), "test", idempotence=False))
     await publisher.start()
     others = Others(publisher, settings)
     try:

@@ -28,6 +28,7 @@ from libs.common.contracts.people import Person
 from libs.common.der import serial_text
 from libs.common.documents import Outgoing
 from libs.common.events import Event, Meta, encode
+from libs.common.kafka_access import KafkaAccess
 from libs.common.sealing import Keyring, Sealed
 from libs.common.tokens import TokenIssuer
 from libs.common.values import utc_now
@@ -146,7 +147,7 @@ async def running(folder: Path, authority: Authority) -> AsyncIterator[Running]:
     (folder / "issuing.pem").write_text(pem(authority.issuing))
     (folder / "seal.p12").write_bytes(make_seal())
     async with Broker(folder) as broker, Store(folder) as store:
-        await create_topics(broker.address, partitions=1)
+        await create_topics(KafkaAccess(broker.address), partitions=1)
         settings = Settings(
             profile="development",
             kafka=broker.address,
@@ -164,7 +165,7 @@ async def running(folder: Path, authority: Authority) -> AsyncIterator[Running]:
             seal_passphrase=PASSPHRASE,
         )
         app = build(settings)
-        publisher = KafkaPublisher(KafkaSettings(broker.address, "test", idempotence=False))
+        publisher = KafkaPublisher(KafkaSettings(KafkaAccess(broker.address), "test", idempotence=False))
         await publisher.start()
         transport = httpx.ASGITransport(app.http)
         async with (
