@@ -23,6 +23,8 @@ from libs.common.uses import SIGNING
 
 MAX_OCTETS: Final = 1024 * 1024
 _MAX_NODES: Final = 50_000
+_MAX_NAMES: Final = 256
+"""Attributes of an element, or namespaces in force at one place: the canonical form sorts them in quadratic time."""
 _MAX_SIGNATURES: Final = 8
 _MAX_TRANSFORMS: Final = 2
 """The signature left out, and the canonical form."""
@@ -133,9 +135,23 @@ def _parsed(document: bytes) -> etree._Element:
     around = (*root.itersiblings(preceding=True), *root.itersiblings())
     if around or next(root.iter(etree.Comment, etree.ProcessingInstruction), None) is not None:
         raise XmlRefused("comments")
-    if sum(1 for _ in root.iter()) > _MAX_NODES:
+    if not _is_modest(root):
         raise XmlRefused("too_large")
     return root
+
+
+def _is_modest(root: etree._Element) -> bool:
+    nodes = in_force = 0
+    for event, element in etree.iterwalk(root, events=("start", "start-ns", "end-ns")):
+        if event == "start":
+            nodes += 1
+            if nodes > _MAX_NODES or len(element.attrib) > _MAX_NAMES:
+                return False
+        else:
+            in_force += 1 if event == "start-ns" else -1
+            if in_force > _MAX_NAMES:
+                return False
+    return True
 
 
 def _signatures(root: etree._Element, *, required: bool) -> list[etree._Element]:

@@ -214,6 +214,35 @@ def test_hostile_documents_are_refused_at_once(trust: TrustAnchors, form: str) -
     assert process_time() - began < 1
 
 
+SIXTY_THOUSAND = {
+    "attributes": " ".join(f'a{n}="1"' for n in range(60_000)),
+    "namespaces": " ".join(f'xmlns:n{n}="u"' for n in range(60_000)),
+}
+
+
+@pytest.mark.parametrize("names", SIXTY_THOUSAND)
+@pytest.mark.parametrize("where", ["<өтініш", "<k:сома"])
+def test_names_without_number_in_a_signed_document_are_refused_before_anything_is_computed(
+    trust: TrustAnchors, signed: str, names: str, where: str
+) -> None:
+    """Anybody can add them to a document that somebody signed; its canonical form would take minutes."""
+    began = process_time()
+
+    assert refusal(signed.replace(where, f"{where} {SIXTY_THOUSAND[names]}", 1), trust) == "too_large"
+    assert process_time() - began < 1
+
+
+def test_namespaces_are_counted_where_they_are_in_force(
+    authority: CertificationAuthority, trust: TrustAnchors, signer_of: Make
+) -> None:
+    """Many small elements may each have their own; nested ones add up."""
+    beside = "".join(f'<р xmlns:n{n}="urn:{n}"/>' for n in range(1000))
+    nested = "".join(f'<р xmlns:a{n}="u" xmlns:b{n}="u" xmlns:c{n}="u">' for n in range(100)) + "</р>" * 100
+
+    assert read_xml(signer_of(authority).xml(f"<а>{beside}</а>").encode(), trust, SOON)[1] is not None
+    assert refusal(f"<а>{nested}</а>", trust) == "too_large"
+
+
 def test_the_largest_document_that_is_taken_is_verified_in_reasonable_time(
     authority: CertificationAuthority, trust: TrustAnchors, signer_of: Make
 ) -> None:
