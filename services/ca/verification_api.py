@@ -8,8 +8,6 @@ import base64
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 from pydantic.alias_generators import to_camel
@@ -48,9 +46,7 @@ def _between(given: str) -> list[str]:
 def _certificate(given: object) -> bytes:
     """Read a certificate: DER in base64, PEM, or PEM in base64."""
     octets = _octets(given)
-    if not octets.startswith(_ARMOUR.encode()):
-        return octets
-    return x509.load_pem_x509_certificate(octets).public_bytes(Encoding.DER)
+    return _octets(octets.decode("ascii")) if octets.startswith(_ARMOUR.encode()) else octets
 
 
 Octets = Annotated[bytes, BeforeValidator(_octets, json_schema_input_type=str)]

@@ -131,10 +131,12 @@ class Desk:
         require(answer.status in {413, 422} and answer.json["key"] != "service.failed", answer)
 
     async def certificate(self, octets: bytes) -> None:
-        """None but the citizen's own is valid."""
-        answer = await self._verify("x509/info", certs=[_text(octets)])
-        if answer.status == 200 and answer.json["valid"]:
-            require(octets == self._certificate, answer)
+        """None but the citizen's own is valid, in whichever of the three forms it comes."""
+        pem = f"-----BEGIN CERTIFICATE-----\n{_text(octets)}\n-----END CERTIFICATE-----\n"
+        for form in (_text(octets), pem, _text(pem.encode())):
+            answer = await self._verify("x509/info", certs=[form])
+            if answer.status == 200 and answer.json["valid"]:
+                require(octets == self._certificate, answer)
 
     async def cms(self, octets: bytes) -> None:
         """What is valid was signed by the citizen."""

@@ -138,6 +138,20 @@ async def test_a_certificate_may_come_as_der_or_pem_in_base64(counter: Counter, 
     assert (await asked("x509/info", certs=[given]))["valid"] is True
 
 
+@pytest.mark.parametrize("version", [0, 1, 3, 127])
+async def test_a_certificate_of_another_version_is_none_of_ours_in_whichever_form_it_comes(
+    counter: Counter, asked: Asks, version: int
+) -> None:
+    octets = (await counter.citizen()).public_bytes(Encoding.DER)
+    third = bytes.fromhex("a003020102")
+    changed = octets.replace(third, third[:-1] + bytes((version,)), 1)
+    armoured = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(changed).decode()}\n-----END CERTIFICATE-----\n"
+
+    for form in (base64.b64encode(changed).decode(), armoured, base64.b64encode(armoured.encode()).decode()):
+        answer = await asked("x509/info", certs=[form])
+        assert (answer["valid"], answer["signers"][0]["reason"]) == (False, "look_alike")
+
+
 @pytest.mark.parametrize(
     ("reason", "before_it"), [("superseded", True), ("cessationOfOperation", True), ("keyCompromise", False)]
 )
