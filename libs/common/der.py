@@ -22,6 +22,7 @@ _PRINTABLE: Final = frozenset({NameOID.COUNTRY_NAME, NameOID.SERIAL_NUMBER})
 
 _GENERALIZED_FROM: Final = 2050
 _LONG_FORM_FROM: Final = 0x80
+_CONSTRUCTED, _LONG_TAG = 0x20, 0x1F
 
 
 @asn1.sequence
@@ -180,3 +181,24 @@ def _single(attributes: Iterable[_AttributeTypeAndValue]) -> tuple[ObjectIdentif
     if isinstance(value, str) == (attribute.type in _PRINTABLE):
         raise ValueError("an attribute of the name has a string type that is not its own")
     return attribute.type, value if isinstance(value, str) else value.as_str()
+
+
+def holds_at_most(values: int, octets: bytes) -> bool:
+    """Tell whether DER or BER holds at most so many values, one inside another or side by side.
+
+    Ask it before anything large is read: two octets make a value, and each becomes an object. Nothing is decoded, and
+    no more is looked at than needed. False as well for tags of several octets, which nothing here has. What is no DER
+    or BER at all is left to the reader to refuse.
+    """
+    at = 0
+    while at < len(octets) and values:
+        values -= 1
+        tag, length, content = octets[at], octets[at + 1 : at + 2], at + 2
+        if tag & _LONG_TAG == _LONG_TAG:
+            return False
+        size = length[0] if length else 0
+        if size > _LONG_FORM_FROM:
+            content += size - _LONG_FORM_FROM
+            size = int.from_bytes(octets[at + 2 : content], "big")
+        at = content if tag & _CONSTRUCTED else content + size
+    return at >= len(octets)

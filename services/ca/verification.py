@@ -11,9 +11,10 @@ from typing import Final, Literal
 
 from cryptography import x509
 
-from libs.common.cms import Claim, Message, read
+from libs.common.cms import MAX_OCTETS, Claim, Message, read
 from libs.common.cms_refusals import SignatureRefused
 from libs.common.cms_structures import SignerInfo
+from libs.common.der import holds_at_most
 from libs.common.trust import CertificateRefused, TrustAnchors
 from libs.common.uses import PERSON_AUTH, SIGNING
 from libs.common.values import Clock
@@ -26,6 +27,8 @@ USES: Final = {"SIGN": SIGNING, "AUTH": (PERSON_AUTH,)}
 MAX_SIGNERS: Final = 8
 MAX_MESSAGE: Final = 10 * 1024 * 1024
 """Octets of a CMS with the document inside."""
+MAX_VALUES: Final = MAX_OCTETS // 2
+"""Values in it: as many as could stand in a signature without its document, at two octets each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +117,8 @@ class Verification:
             Refused: ``verify.unavailable``.
         """
         try:
+            if len(signature) > MAX_OCTETS and not holds_at_most(MAX_VALUES, signature):
+                return Report((), "too_large")
             message = read(signature, MAX_MESSAGE)
             document = _document(message, data)
         except SignatureRefused as refusal:

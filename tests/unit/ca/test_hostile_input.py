@@ -6,15 +6,19 @@ import re
 import resource
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
+from asn1crypto import cms  # type: ignore[import-untyped]  # it ships no types
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.common.der import header
 from tests.fuzz.der_tree import CHANGES, mutated
 from tests.fuzz.targets import Desk, Target, desk_and_targets, require
 from tests.unit.ca.authority import CertificationAuthority
+from tests.unit.ca.signing import DATA
 
 NAMES = ("ocsp", "tsa", "csr", "certificate", "cms", "ber")
 """Those that read DER."""
@@ -86,6 +90,58 @@ def test_the_examples_themselves_are_taken_and_what_is_huge_is_refused_in_little
         runner.run(targets[name].send(huge))
 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024  # kilobytes
+
+
+_TEN_MB = 9_500_000
+NOTHING = b"\x05\x00"
+
+
+def crowded(signature: bytes) -> dict[str, bytes]:
+    """A signature that counts, with millions of the smallest values in each place that takes any number of them."""
+    signed_data = cms.ContentInfo.load(signature)["content"]
+    digests, inside, certificates = (
+        signed_data[each].dump() for each in ("digest_algorithms", "encap_content_info", "certificates")
+    )
+    signer = signed_data["signer_infos"][0]
+    parts = ("version", "sid", "digest_algorithm", "signed_attrs", "signature_algorithm", "signature")
+    signed = b"".join(signer[each].dump() for each in parts)
+    stamp = bytes.fromhex("060b2a864886f70d010910020e")
+    attribute = wrapped(0x30, bytes.fromhex("06012a") + wrapped(0x31, NOTHING))
+
+    def message(digests: bytes, certificates: bytes, unsigned: bytes = b"") -> bytes:
+        signers = wrapped(0x31, wrapped(0x30, signed + unsigned))
+        whole = signed_data["version"].dump() + digests + inside + certificates + signers
+        return wrapped(0x30, bytes.fromhex("06092a864886f70d010702") + wrapped(0xA0, wrapped(0x30, whole)))
+
+    return {
+        "digests": message(wrapped(0x31, filled(NOTHING)), certificates),
+        "certificates": message(digests, wrapped(0xA0, filled(NOTHING))),
+        "unsigned attributes": message(digests, certificates, wrapped(0xA1, filled(attribute))),
+        "time-stamps": message(
+            digests, certificates, wrapped(0xA1, wrapped(0x30, stamp + wrapped(0x31, filled(NOTHING))))
+        ),
+    }
+
+
+def wrapped(tag: int, content: bytes) -> bytes:
+    return header(tag, len(content)) + content
+
+
+def filled(value: bytes) -> bytes:
+    return value * (_TEN_MB // len(value))
+
+
+@pytest.mark.parametrize("place", ["digests", "certificates", "unsigned attributes", "time-stamps"])
+def test_millions_of_values_in_a_signature_cost_neither_time_nor_memory(made: Made, place: str) -> None:
+    """Each would become an object, before any limit of a certain place is looked at."""
+    runner, desk, targets = made
+    body = {"cms": b64encode(crowded(targets["cms"].examples[0])[place]).decode(), "data": b64encode(DATA).decode()}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    answer = runner.run(desk.exchange("POST", "/v1/verify/cms/verify", json.dumps(body).encode()))
+
+    assert (answer.status, answer.json["valid"], answer.json["reason"]) == (200, False, "too_large")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150 * 1024  # kilobytes
 
 
 BODIES = {
