@@ -51,9 +51,9 @@ bench-journey: setup ## measure many journeys at once, beside bare loops on the 
 bench-face: setup models packages-bench var/bench/dlib/ready ## what a face check costs, beside face_recognition in the same run
 	@$(RUN) tests.bench.face --dlib var/bench/dlib/bin/python
 
-eval-face: setup models ## error rates on your own labelled pictures: make eval-face DATASET=folder
+eval-face: setup models ## error rates on your own labelled pictures: make eval-face DATASET=folder (ARGS=--help)
 	@test -n "$(DATASET)" || { echo "Say where the pictures are: make eval-face DATASET=folder (see docs/evaluation.md)" >&2; exit 1; }
-	@$(RUN) services.biometrics.evaluation "$(DATASET)"
+	@$(RUN) services.biometrics.evaluation "$(DATASET)" $(ARGS)
 
 fuzz: setup packages-test ## every parser of the authority and of pictures under a fuzzer, a minute each (FUZZ_SECONDS=600 for longer)
 	@$(RUN) tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)

@@ -5,16 +5,15 @@ means that something of ours is broken. `load` runs once in each worker and hold
 be sent between processes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 import cv2
 
 from services.biometrics import decode, pdf, quality, video
-from services.biometrics.challenge import ACTIONS, Action
+from services.biometrics.challenge import actions_of
 from services.biometrics.decode import GuidanceKey, Picture, UndecodableError
 from services.biometrics.document import DOCUMENT, DocumentReader
 from services.biometrics.embedding import OnnxEmbedder, from_bytes, to_bytes
@@ -151,13 +150,12 @@ def analyse_clip(data: bytes, challenge: tuple[str, ...]) -> ClipReport:
 
     Args:
         data: The clip.
-        challenge: Different actions out of left, right, blink and closer, with at least one turn among them:
-            without a turn a flat picture cannot be told from a head.
+        challenge: See `actions_of`.
 
     Raises:
         ValueError: the challenge is no such thing.
     """
-    actions = _actions(challenge)
+    actions = actions_of(challenge)
     tools = _loaded()
     rate = _BLINK_RATE if "blink" in actions else _CLIP_RATE
     try:
@@ -182,13 +180,6 @@ def _clip(verdict: Verdict) -> ClipReport:
         doubts=verdict.doubts,
         pad=verdict.pad,
     )
-
-
-def _actions(challenge: Sequence[str]) -> tuple[Action, ...]:
-    known = set(challenge) <= set(ACTIONS) and len(set(challenge)) == len(challenge)
-    if not known or not {"left", "right"} & set(challenge):
-        raise ValueError(f"A challenge is different actions of {get_args(Action)} with a turn, not {challenge!r}.")
-    return cast("tuple[Action, ...]", tuple(challenge))
 
 
 def analyse_document(pictures: list[bytes]) -> DocumentReport:

@@ -6,7 +6,7 @@ here is arithmetic on what was measured in each frame.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 
@@ -14,6 +14,18 @@ from services.biometrics.decode import GuidanceKey
 
 Action = Literal["left", "right", "blink", "closer"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
+
+
+def actions_of(challenge: Sequence[str]) -> tuple[Action, ...]:
+    """Read a challenge: different actions, a turn among them, without which a flat picture passes for a head.
+
+    Raises:
+        ValueError: it is no such thing.
+    """
+    known = set(challenge) <= set(ACTIONS) and len(set(challenge)) == len(challenge)
+    if not known or not {"left", "right"} & set(challenge):
+        raise ValueError(f"A challenge is different actions of {ACTIONS} with a turn, not {tuple(challenge)!r}.")
+    return cast("tuple[Action, ...]", tuple(challenge))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,24 @@ from services.biometrics.evaluation import dataset, measure, plot, report
 from services.biometrics.evaluation.dataset import Dataset, DatasetError
 from services.biometrics.model_card import ModelCard
 from services.biometrics.models import ModelsError, verify
-from services.biometrics.workers import Workers
+from services.biometrics.pad import PadError, read_card
+from services.biometrics.pad_result import NOT_CONFIGURED
+from services.biometrics.workers import JobFailed, Workers
 
 
-async def evaluate(found: Dataset, models: Path, processes: int, *, any_quality: bool) -> report.Evaluation:
-    """Put all pictures and clips through the analyses."""
+async def evaluate(
+    found: Dataset, models: Path, processes: int, *, any_quality: bool, pad_card: Path | None = None
+) -> report.Evaluation:
+    """Put all pictures and clips through the analyses.
+
+    Raises:
+        ModelsError: the models are not what their manifest says.
+        PadError: the detector's card is none.
+        JobFailed: a worker could not be prepared; says why.
+    """
     card = ModelCard.model_validate_json(verify(models).path("face-embedding-card").read_bytes())
-    workers = Workers(processes, analysis.load, models)
+    detector = NOT_CONFIGURED if pad_card is None else read_card(pad_card).id
+    workers = Workers(processes, analysis.load, models, pad_card)
     await workers.start()
     try:
         acquired = await measure.faces(workers, found, any_quality=any_quality)
@@ -25,7 +36,7 @@ async def evaluate(found: Dataset, models: Path, processes: int, *, any_quality:
     finally:
         await workers.stop()
     comparisons = measure.compare(acquired, card)
-    return report.Evaluation(card, acquired, comparisons, presentations, any_quality=any_quality)
+    return report.Evaluation(card, acquired, comparisons, presentations, any_quality, detector)
 
 
 def write(found: report.Evaluation, out: Path) -> None:
@@ -33,8 +44,10 @@ def write(found: report.Evaluation, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.md").write_text(report.markdown(found), encoding="utf-8")
     (out / "report.json").write_bytes(report.json(found))
+    curve = out / "det.png"
+    curve.unlink(missing_ok=True)  # one of an earlier evaluation
     if found.comparisons is not None and found.comparisons.genuine:
-        (out / "det.png").write_bytes(plot.det_png(found.comparisons, found.points, found.card.id))
+        curve.write_bytes(plot.det_png(found.comparisons, found.points, found.card.id))
 
 
 def main() -> int:
@@ -45,12 +58,16 @@ def main() -> int:
     parser.add_argument("--models", type=Path, default=Path("var/models"), help="the models folder (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/eval-face"), help="where the report goes (%(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--pad-card", type=Path, help="the card of a mounted detector of presentation attacks")
     parser.add_argument("--any-quality", action="store_true", help="also pictures that the service would refuse")
     given = parser.parse_args()
     try:
         read = dataset.read(given.dataset)
-        found = asyncio.run(evaluate(read, given.models, given.processes, any_quality=given.any_quality))
-    except (DatasetError, ModelsError) as error:
+        evaluating = evaluate(
+            read, given.models, given.processes, any_quality=given.any_quality, pad_card=given.pad_card
+        )
+        found = asyncio.run(evaluating)
+    except (DatasetError, ModelsError, PadError, JobFailed) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     write(found, given.out)

@@ -8,14 +8,15 @@ Beside each clip ``clip.webm`` lies ``clip.json`` with what was asked for: ``{"c
 Names of folders and files stay here: no report repeats them, for they may name people.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.biometrics.challenge import Action
+from services.biometrics.challenge import Action, actions_of
 
 BONA_FIDE: Final = "bona-fide"
 PICTURES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
@@ -53,7 +54,7 @@ def read(folder: Path) -> Dataset:
     """Find what is in the folder.
 
     Raises:
-        DatasetError: there is nothing to evaluate, or a clip lacks its challenge.
+        DatasetError: there is nothing to evaluate, a clip lacks its challenge, or a file is there twice.
     """
     people = tuple(_files(person, PICTURES) for person in _folders(folder / "faces"))
     clips = tuple(
@@ -64,7 +65,18 @@ def read(folder: Path) -> Dataset:
             f"{folder} holds nothing to evaluate: pictures are expected in faces/<person>/, "
             f"clips in clips/{BONA_FIDE}/ and clips/<kind of attack>/."
         )
+    _check_copies([*(picture for each in people for picture in each), *(clip.path for clip in clips)])
     return Dataset(tuple(filter(None, people)), clips)
+
+
+def _check_copies(files: Iterable[Path]) -> None:
+    """A picture beside itself is no comparison; under two people, one of its labels is wrong."""
+    seen: dict[bytes, Path] = {}
+    for file in files:
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").digest()
+        if (other := seen.setdefault(content, file)) != file:
+            raise DatasetError(f"{other} and {file} are the same file. Keep it where it belongs, and only there.")
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -72,7 +84,7 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 
 def _files(folder: Path, suffixes: frozenset[str]) -> tuple[Path, ...]:
-    return tuple(sorted(each for each in folder.iterdir() if each.suffix.lower() in suffixes))
+    return tuple(sorted(each for each in folder.iterdir() if each.suffix.lower() in suffixes and each.is_file()))
 
 
 def _challenge(clip: Path) -> tuple[Action, ...]:
@@ -83,6 +95,7 @@ def _challenge(clip: Path) -> tuple[Action, ...]:
         raise DatasetError(f'{clip} needs {beside.name} beside it: {{"challenge": ["left", "blink"]}}.') from None
     except ValidationError as error:
         raise DatasetError(f"{beside} does not say what was asked for: {error.errors()[0]['msg']}.") from None
-    if not {"left", "right"} & set(asked.challenge):
-        raise DatasetError(f"{beside} asks for no turn: a flat picture cannot be told from a head without one.")
-    return asked.challenge
+    try:
+        return actions_of(asked.challenge)
+    except ValueError as error:
+        raise DatasetError(f"{beside}: {error}") from None

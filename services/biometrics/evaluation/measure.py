@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,13 @@ from services.biometrics.embedding import Embedding, from_bytes
 from services.biometrics.evaluation.dataset import BONA_FIDE, Clip, Dataset
 from services.biometrics.evaluation.statistics import Comparisons, Floats
 from services.biometrics.model_card import ModelCard
+from services.biometrics.reports import ClipReport
 from services.biometrics.workers import AnalysisBroken, Workers
 
 T = TypeVar("T")
 _PROGRESS_EVERY = 50
 _AT_ONCE = 64
+_Fate = Literal["passed", "doubted", "refused", "unanswered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,20 @@ class Acquired:
 
 @dataclass(frozen=True, slots=True)
 class Presentations:
-    """How clips of one kind fared: passed, refused (with first reasons), and not analysed at all."""
+    """How clips of one kind fared.
+
+    Attributes:
+        passed: without a doubt.
+        doubted: for a clerk to judge, because the detector of presentation attacks doubted them.
+        refused: by first reason.
+        unanswered: what could not be looked at, by reason: files that are no such clip, and failures of ours.
+    """
 
     kind: str
     passed: int
+    doubted: int
     refused: Counter[str]
-    not_analysed: int
+    unanswered: Counter[str]
 
     @property
     def attack(self) -> bool:
@@ -49,7 +59,12 @@ class Presentations:
     @property
     def total(self) -> int:
         """All that were presented."""
-        return self.passed + self.refused.total() + self.not_analysed
+        return self.answered + self.unanswered.total()
+
+    @property
+    def answered(self) -> int:
+        """Those that were judged."""
+        return self.passed + self.doubted + self.refused.total()
 
 
 async def faces(workers: Workers, dataset: Dataset, *, any_quality: bool = False) -> Acquired:
@@ -76,22 +91,31 @@ async def faces(workers: Workers, dataset: Dataset, *, any_quality: bool = False
 
 async def clips(workers: Workers, dataset: Dataset) -> tuple[Presentations, ...]:
     """Judge every clip by what it was asked for."""
-    outcomes: dict[str, Counter[str]] = {clip.kind: Counter() for clip in dataset.clips}
-    broken: Counter[str] = Counter()
+    found = {clip.kind: Counter[tuple[_Fate, str]]() for clip in dataset.clips}
 
     async def look(clip: Clip) -> None:
         try:
             report = await workers.run(analysis.analyse_clip, clip.path.read_bytes(), clip.challenge)
         except AnalysisBroken:
-            broken[clip.kind] += 1
-            return
-        outcomes[clip.kind][report.guidance[0] if report.guidance else ""] += 1
+            found[clip.kind]["unanswered", "capture.not_readable"] += 1
+        else:
+            found[clip.kind][_fate(report), next(iter(report.guidance), "")] += 1
 
     await _all(look, dataset.clips, "clips")
-    return tuple(
-        Presentations(kind, found[""], Counter({key: n for key, n in found.items() if key}), broken[kind])
-        for kind, found in sorted(outcomes.items())
-    )
+    return tuple(_presentations(kind, each) for kind, each in sorted(found.items()))
+
+
+def _fate(report: ClipReport) -> _Fate:
+    if report.guidance:
+        return "refused" if report.measures else "unanswered"  # nothing was measured of what is no clip
+    return "doubted" if report.doubts else "passed"
+
+
+def _presentations(kind: str, found: Counter[tuple[_Fate, str]]) -> Presentations:
+    def of(fate: _Fate) -> Counter[str]:
+        return Counter({reason: number for (each, reason), number in found.items() if each == fate})
+
+    return Presentations(kind, of("passed").total(), of("doubted").total(), of("refused"), of("unanswered"))
 
 
 def compare(acquired: Acquired, card: ModelCard) -> Comparisons | None:

@@ -17,6 +17,7 @@ from services.biometrics.evaluation.statistics import (
     proportion,
 )
 from services.biometrics.model_card import ModelCard
+from services.biometrics.pad_result import NOT_CONFIGURED
 
 TARGETS = (1e-3, 1e-4)
 FEW = 30
@@ -40,6 +41,8 @@ class Evaluation:
     presentations: tuple[Presentations, ...]
     any_quality: bool = False
     """Whether pictures were taken that the service would have refused."""
+    detector: str = NOT_CONFIGURED
+    """The detector of presentation attacks that looked at the clips."""
 
     @property
     def points(self) -> tuple[OperatingPoint, ...]:
@@ -55,7 +58,7 @@ def markdown(found: Evaluation) -> str:
     if found.acquired.pictures:
         parts.append(_faces(found))
     if found.presentations:
-        parts.append(_clips(found.presentations))
+        parts.append(_clips(found.presentations, found.detector))
     return "\n".join([*parts, _LIMITS])
 
 
@@ -71,9 +74,8 @@ def json(found: Evaluation) -> bytes:
         "pairs_of_people": 0 if faces is None else faces.pairs,
         "bands": {} if faces is None else {name: _rates(faces, limit) for name, limit in _bands(found.card)},
         "operating_points": [asdict(point) for point in found.points],
-        "presentations": [
-            {**asdict(each), "attack": each.attack, "error": asdict(_error(each))} for each in found.presentations
-        ],
+        "detector": found.detector,
+        "presentations": [_told(each) for each in found.presentations],
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
@@ -122,29 +124,57 @@ def _suggestion(point: OperatingPoint) -> str:
     )
 
 
-def _clips(presentations: Sequence[Presentations]) -> str:
+def _clips(presentations: Sequence[Presentations], detector: str) -> str:
     lines = [
         "## Liveness\n",
-        "APCER: share of attacks that passed. BPCER: share of live people who were refused.",
-        "What could not be analysed counts as refused.\n",
-        "| kind | clips | error | rate, 95 % interval | reasons of refusal |",
-        "|---|---|---|---|---|",
+        f"Detector of presentation attacks: `{detector}`. What it doubts goes to a clerk.\n",
+        "APCER: share of attacks that passed without a doubt. BPCER: share of live people who did not.",
+        "What could not be looked at is no answer: it is left out of an APCER, and a failure in a BPCER.\n",
+        "| kind | clips | to a clerk | not looked at | error | rate, 95 % interval | reasons of refusal |",
+        "|---|---|---|---|---|---|---|",
+        *map(_row, presentations),
     ]
-    for each in presentations:
-        name = "APCER" if each.attack else "BPCER"
-        few = " (too few to compare by)" if each.total < FEW else ""
-        lines.append(
-            f"| {each.kind} | {each.total} | {name} | {_shown(_error(each))}{few} | {_reasons(each.refused)[2:-1]} |"
-        )
-    attacks = [_error(each) for each in presentations if each.attack]
+    attacks = [error for each in presentations if each.attack and (error := _error(each))]
     if attacks:
         worst = max(attacks, key=lambda rate: rate.value)
         lines.append(f"\nThe worst kind decides: APCER {_shown(worst)}.\n")
     return "\n".join(lines)
 
 
-def _error(each: Presentations) -> Rate:
-    return proportion(each.passed if each.attack else each.total - each.passed, each.total)
+def _row(each: Presentations) -> str:
+    error, few = _error(each), " (too few to compare by)" if each.total < FEW else ""
+    rate = "**no claim**: none could be looked at" if error is None else f"{_shown(error)}{few}"
+    cells = (
+        each.kind,
+        each.total,
+        each.doubted,
+        each.unanswered.total(),
+        "APCER" if each.attack else "BPCER",
+        rate,
+        _reasons(each.refused + each.unanswered)[2:-1],
+    )
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _error(each: Presentations) -> Rate | None:
+    """Give the share of errors among the attacks that were judged, or among all live people; None without any."""
+    if each.attack:
+        return proportion(each.passed, each.answered) if each.answered else None
+    return proportion(each.total - each.passed, each.total)
+
+
+def _told(each: Presentations) -> dict[str, object]:
+    error = _error(each)
+    return {
+        "kind": each.kind,
+        "attack": each.attack,
+        "total": each.total,
+        "passed": each.passed,
+        "doubted": each.doubted,
+        "refused": each.refused,
+        "unanswered": each.unanswered,
+        "error": None if error is None else asdict(error),
+    }
 
 
 def _bands(card: ModelCard) -> tuple[tuple[str, float], ...]:
