@@ -149,6 +149,11 @@ def _open(state: CheckState | None, now: datetime) -> Open:
             raise over()
 
 
+def holds(state: CheckState | None, part: Part, nonce: str, place: str) -> bool:
+    """Tell whether this very upload was taken in for the present challenge; its sender may have missed the answer."""
+    return isinstance(state, Session) and state.challenge.nonce == nonce and state.captures.get(part) == place
+
+
 def over() -> Refused:
     """Make the refusal for what comes after the end."""
     return Refused("capture.closed", "This face check is over.")

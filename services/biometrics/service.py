@@ -16,7 +16,7 @@ from libs.common.events import Meta
 from libs.common.values import Clock
 from services.biometrics import domain
 from services.biometrics.examination import Examination, LookBroken
-from services.biometrics.states import Analysing, CheckState, Closed, InReview, Open, Rules, Session, Waiting
+from services.biometrics.states import Analysing, CheckState, Closed, InReview, Rules, Session, Waiting
 from services.biometrics.templates import Source
 from services.biometrics.uploads import Sending, Uploads, wrong_offset
 from services.biometrics.verdicts import Part
@@ -122,9 +122,11 @@ class BiometricsService:
         Raises:
             Refused: see `services.biometrics.domain.may_receive`.
         """
-        session = await self._receiving(journey_id, nonce)
-        place = _place(journey_id, part, upload)
-        return await self._uploads.offset(place), session.captures.get(part) == place
+        state, place = await self._checks.get(journey_id), _place(journey_id, part, upload)
+        taken = domain.holds(state, part, nonce, place)
+        if not taken:
+            domain.may_receive(state, nonce, self._clock())
+        return await self._uploads.offset(place), taken
 
     async def receive(self, journey_id: str, chunks: Chunks) -> tuple[int, bool]:
         """Keep what a request brings of a capture, and note a capture that is whole; the last one starts the analysis.
@@ -134,13 +136,14 @@ class BiometricsService:
         Raises:
             Refused: see `domain.receive` and `Uploads.keep`; ``capture.busy``, 503, while too many wait for a look.
         """
-        session = await self._receiving(journey_id, chunks.nonce)
-        await self._require_room()
         folder, place = _folder(journey_id, chunks.part), _place(journey_id, chunks.part, chunks.upload)
-        if session.captures.get(chunks.part) == place:  # its last answer was lost
+        state = await self._checks.get(journey_id)
+        if domain.holds(state, chunks.part, chunks.nonce, place):  # its last answer was lost
             return await self._uploads.offset(place), True
-        if chunks.offset == 0:
-            await self._uploads.drop_others(folder, place, session.captures.get(chunks.part))
+        session = domain.may_receive(state, chunks.nonce, self._clock())
+        await self._require_room()
+        if chunks.offset == 0:  # also what is there of this very upload: it begins anew
+            await self._uploads.drop_others(folder, session.captures.get(chunks.part))
         purge_at = self._clock() + MEDIA_KEPT_AT_MOST
         sending = Sending(chunks.part, place, chunks.offset, chunks.length, purge_at)
         try:
@@ -199,9 +202,6 @@ class BiometricsService:
         until = self._clock() + ANALYSIS_LEASE
         with suppress(Retryable):  # what is shown meanwhile is not worth an analysis
             await self._checks.apply(journey_id, lambda state: domain.looking(state, looked_at.captures, source, until))
-
-    async def _receiving(self, journey_id: str, nonce: str) -> Open:
-        return domain.may_receive(await self._checks.get(journey_id), nonce, self._clock())
 
     async def _require_room(self) -> None:
         """Ask to come back while too many wait; counted once a second at most, so that a surge is cheap to refuse."""

@@ -25,10 +25,12 @@ from libs.common.health import Health
 from libs.common.http import MB, create_app, server
 from libs.common.tokens import Authenticator, TokenIssuer, TokenVerifier
 from services.biometrics.capture_api import capture_routes
+from services.biometrics.model_card import Band
 from services.biometrics.prechecks import PreChecks
 from services.biometrics.service import Chunks
+from services.biometrics.states import Analysing
 from services.biometrics.uploads import MOST_PIECES, PIECE_BYTES
-from tests.unit.biometrics.booth import GOOD, JOURNEY, METRICS, NOON, Booth, World, clip, picture, stream
+from tests.unit.biometrics.booth import GOOD, JOURNEY, METRICS, NOON, WITH_CARD, Booth, World, clip, picture, stream
 
 UPLOAD = "0d9b0c1e-9f6b-4b0a-8d0f-6f2f6a3a7c11"
 CLIP = clip(os.urandom(3 * MB))
@@ -196,6 +198,44 @@ async def test_the_last_request_may_be_repeated_when_its_answer_was_lost() -> No
     for _ in range(2):
         assert await send(booth, CLIP[1000:3000], 1000, 3000) == (3000, True)
     assert await send(booth, b"", 3000, 3000) == (3000, True)
+
+
+@pytest.mark.parametrize("band", ["review", "no_match"])
+async def test_the_last_request_of_the_last_part_may_be_repeated_though_the_look_has_begun(band: Band) -> None:
+    booth = Booth(World())
+    booth.world.eyes.band = band
+    await booth.opened()
+    for part in WITH_CARD:
+        if part != "clip":
+            await booth.receive(part, "n-1", GOOD[part])
+    everything = (len(GOOD["clip"]), True)
+    assert await send(booth, GOOD["clip"], 0, everything[0]) == everything
+    assert isinstance(await booth.state(), Analysing)
+    media = dict(booth.world.media)
+    assert await send(booth, GOOD["clip"], 0, everything[0]) == everything
+    assert await booth.service.offset(JOURNEY, "clip", UPLOAD, "n-1") == everything
+    await booth.wake_due()
+    if band == "review":
+        assert await booth.service.offset(JOURNEY, "clip", UPLOAD, "n-1") == everything
+        assert booth.world.media == media
+    else:  # the try is over, and what was sent for it is not wanted any more
+        assert (await refused(booth, GOOD["clip"], 0, everything[0])).key == "capture.stale"
+
+
+async def test_another_upload_of_a_part_is_refused_while_the_one_that_counts_is_looked_at() -> None:
+    booth = Booth(World())
+    await booth.opened()
+    await booth.send()
+    assert (await refused(booth, GOOD["clip"], 0, len(GOOD["clip"]))).key == "capture.closed"
+
+
+async def test_an_upload_that_begins_anew_is_what_comes_then_and_nothing_of_before() -> None:
+    booth = Booth(World())
+    await booth.opened()
+    await send(booth, CLIP[: 2 * MB], 0, len(CLIP))
+    shorter = clip(bytes(MB - 4))
+    assert await send(booth, shorter, 0, MB) == (MB, True)
+    assert await kept(booth) == shorter
 
 
 async def test_a_beginning_too_short_to_be_looked_at_is_not_kept() -> None:
