@@ -2,7 +2,8 @@
 
 A translation file has two tables: ``[lines]`` for what a timeline shows, ``[problems.<key>]`` with `happened`,
 `means` and `remedy` for what went wrong. ``$name`` stands for a detail of that name. What a language lacks is shown
-in English, and what English lacks by its key, so that nothing is ever left blank.
+in English, and what English lacks by its key, so that nothing is ever left blank. What face checks tell is common to
+the service and its clients, and has its texts in `libs.common.texts`.
 """
 
 import tomllib
@@ -15,6 +16,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from libs.common.texts import Tongue, guidance
+
 _FOLDER: Final = Path(__file__).with_name("translations")
 
 
@@ -26,6 +29,9 @@ class Language(StrEnum):
     KAZAKH_CYRILLIC = "kk-Cyrl"
     KAZAKH_ARABIC = "kk-Arab"
     KAZAKH_LATIN = "kk-Latn"
+
+
+_TONGUES: Final[Mapping[Language, Tongue]] = {Language.RUSSIAN: "ru", Language.KAZAKH_CYRILLIC: "kk"}
 
 
 class Explanation(BaseModel):
@@ -56,6 +62,8 @@ def catalogue(language: Language) -> Catalogue:
 
 def text(key: str, detail: Mapping[str, object] | None = None, language: Language = Language.ENGLISH) -> str:
     """Give the line for `key`, with `detail` filled in."""
+    if (words := guidance().get(key)) is not None:
+        return words.in_tongue(_TONGUES.get(language, "en"))
     for source in (language, Language.ENGLISH):
         if (line := catalogue(source).lines.get(key)) is not None:
             return _filled(line, detail or {})

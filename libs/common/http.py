@@ -11,11 +11,11 @@ run: they start before the first request is taken, and a start that fails ends t
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import structlog
 import uvicorn
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
@@ -28,6 +28,7 @@ from libs.common.errors import Refused
 from libs.common.health import Component, Health, LoopLag
 from libs.common.metrics import Metrics
 from libs.common.middleware import BODY_LIMIT_KEY, RequestMiddleware
+from libs.common.texts import Tongue, preferred
 from libs.common.topics import TOPICS
 
 MB: Final = 1024 * 1024
@@ -126,6 +127,19 @@ def raw_body(limit: int, *media_types: str, too_large: str = "body.too_large") -
             raise Refused(too_large, detail, 413) from None
 
     return read
+
+
+def _tongue(accept_language: Annotated[str, Header()] = "") -> Tongue:
+    return preferred(accept_language)
+
+
+Wanted = Annotated[Tongue, Depends(_tongue)]
+"""A parameter of a route: the language of ours that the caller reads best."""
+
+
+def spoken(tongue: Tongue) -> dict[str, str]:
+    """Give the headers of an answer that has texts in this language because the caller asked for it."""
+    return {"Content-Language": tongue, "Vary": "Accept-Language"}
 
 
 def _lifespan(service: str, components: Sequence[Component]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID, uuid4
@@ -12,8 +13,9 @@ from fastapi import APIRouter, Depends, Header, Request, Response, status
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from libs.common.http import raw_body
+from libs.common.http import Wanted, raw_body, spoken
 from libs.common.middleware import BODY_LIMIT_KEY
+from libs.common.texts import Tongue, guidance
 from libs.common.tokens import Authenticator
 from libs.common.values import JourneyId
 from services.biometrics import prechecks
@@ -39,7 +41,7 @@ class ProgressOut(BaseModel):
 
 
 class CaptureOut(BaseModel):
-    """Where a face check stands, and what is wanted now."""
+    """Where a face check stands, and what is wanted now. ``texts`` says challenge and guidance in words, by key."""
 
     state: Literal["open", "analysing", "review", "matched", "failed", "closed"]
     challenge: list[str] = []
@@ -48,6 +50,7 @@ class CaptureOut(BaseModel):
     tries_left: int | None = None
     received: dict[str, bool] = {}
     guidance: list[str] = []
+    texts: dict[str, str] = {}
     pending: bool = False
     progress: ProgressOut | None = None
 
@@ -63,11 +66,12 @@ class UploadOut(BaseModel):
 class PreCheckOut(BaseModel):
     """What to change before the picture is worth uploading, the most useful first; no guidance: it is good.
 
-    ``advice`` is what would be better still; nothing is refused for it.
+    ``advice`` is what would be better still; nothing is refused for it. ``texts`` says both in words, by key.
     """
 
     guidance: list[str]
     advice: list[str]
+    texts: dict[str, str]
 
 
 def capture_routes(service: BiometricsService, looks: PreChecks, auth: Authenticator) -> APIRouter:
@@ -87,6 +91,7 @@ def _add_view(router: APIRouter, service: BiometricsService) -> None:
     @router.get("", response_model=CaptureOut)
     async def show(
         journey_id: JourneyId,
+        tongue: Wanted,
         if_none_match: Annotated[str | None, Header(max_length=64)] = None,
         prefer: Annotated[str, Header(max_length=100)] = "",
     ) -> Response:
@@ -94,9 +99,9 @@ def _add_view(router: APIRouter, service: BiometricsService) -> None:
         asked = _WAIT.search(prefer)
         deadline = time.monotonic() + min(float(asked[1]) if asked else 0.0, LONGEST_WAIT_S)
         while True:
-            content = (await _view(service, journey_id)).model_dump_json().encode()
+            content = (await _view(service, journey_id, tongue)).model_dump_json().encode()
             tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
-            headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+            headers = {"ETag": tag, "Cache-Control": "private, no-cache", **spoken(tongue)}
             if tag != if_none_match:
                 return Response(content, headers=headers, media_type="application/json")
             left = deadline - time.monotonic()
@@ -152,10 +157,14 @@ def _add_pre_check(router: APIRouter, looks: PreChecks) -> None:
     @router.post("/pre-check", dependencies=[Depends(admitted)])
     async def pre_check(
         journey_id: JourneyId,
+        tongue: Wanted,
+        response: Response,
         content: Annotated[bytes, Depends(raw_body(prechecks.MOST_BYTES, too_large="picture.too_large"))],
     ) -> PreCheckOut:
         report = await looks.look(journey_id, content)
-        return PreCheckOut(guidance=list(report.guidance), advice=list(report.advice))
+        response.headers.update(spoken(tongue))
+        texts = _words((*report.guidance, *report.advice), tongue)
+        return PreCheckOut(guidance=list(report.guidance), advice=list(report.advice), texts=texts)
 
 
 def _limit(request: Request, part: Part) -> None:
@@ -177,9 +186,15 @@ def _headers(offset: int, *, complete: bool) -> dict[str, str]:
     return {"Upload-Offset": str(offset), "Upload-Complete": "?1" if complete else "?0"}
 
 
-async def _view(service: BiometricsService, journey_id: str) -> CaptureOut:
+def _words(keys: Iterable[str], tongue: Tongue) -> dict[str, str]:
+    return {key: guidance()[key].in_tongue(tongue) for key in keys if key in guidance()}
+
+
+async def _view(service: BiometricsService, journey_id: str, tongue: Tongue) -> CaptureOut:
     state = await service.check(journey_id)
     view = _shown(state)
+    movements = (f"challenge.{action}" for action in view.challenge)
+    view = view.model_copy(update={"texts": _words((*movements, *view.guidance), tongue)})
     if not isinstance(state, Analysing):
         return view
     progress: Progress = await service.progress(state)

@@ -14,10 +14,11 @@ import segno
 from fpdf import FPDF
 from fpdf.enums import Align, XPos, YPos
 
+from libs.common.texts import Text
 from services.kandas.people import PersonForm
 from services.kandas.rules import RefusalReason
 from services.kandas.states import Outcome
-from services.kandas.texts import Text, country, region, text
+from services.kandas.texts import country, region, text
 from services.kandas.transliterate import to_arabic
 
 _WIDTH: Final = 210.0

@@ -1,26 +1,15 @@
 """What documents say, in Kazakh, Russian and English: data that translators can edit without touching code."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
+
+from libs.common.texts import Text, read_texts
 
 _DATA: Final = Path(__file__).parent / "data"
-
-
-class Text(BaseModel):
-    """One text in the three languages, the Kazakh one in Cyrillic script."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    kk: str
-    ru: str
-    en: str
-
-    def also(self) -> str:
-        """Give the Russian and the English text on one line."""
-        return f"{self.ru} · {self.en}" if self.ru != self.en else self.ru
 
 
 class _Country(Text):
@@ -51,9 +40,8 @@ def country(code: str) -> Text:
     return _countries().get(code, Text(kk=code, ru=code, en=code))
 
 
-@lru_cache
-def _texts(name: str) -> dict[str, Text]:
-    return TypeAdapter(dict[str, Text]).validate_json((_DATA / name).read_bytes())
+def _texts(name: str) -> Mapping[str, Text]:
+    return read_texts(_DATA / name)
 
 
 @lru_cache

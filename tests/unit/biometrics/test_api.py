@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from libs.common.errors import Refused
 from libs.common.health import Health
 from libs.common.http import MB, create_app
+from libs.common.texts import guidance
 from libs.common.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
 from services.biometrics.audit_api import audit_routes
 from services.biometrics.capture_api import capture_routes
@@ -113,6 +114,11 @@ async def test_a_citizen_is_shown_the_challenge_and_then_each_part_that_came_in(
             "document_page": False,
         },
         "guidance": [],
+        "texts": {
+            "challenge.left": "turn the head to your left",
+            "challenge.blink": "blink",
+            "challenge.right": "turn the head to your right",
+        },
         "pending": False,
         "progress": None,
     }
@@ -428,10 +434,18 @@ async def test_a_pre_check_tells_what_to_change_keeps_nothing_and_costs_no_try(
     assert key_of(await http.post(url, content=picture(b"x"))) == (404, "capture.not_open")
     await booth.opened()
     answer = await http.post(url, content=picture(b"selfie.too_dark"))
-    assert (answer.status_code, answer.json()) == (200, {"guidance": ["selfie.too_dark"], "advice": []})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "guidance": ["selfie.too_dark"],
+            "advice": [],
+            "texts": {"selfie.too_dark": "The selfie is too dark. Turn towards the light."},
+        },
+    )
     assert (await http.post(url, content=picture(b"a good one"))).json() == {
         "guidance": [],
         "advice": ["selfie.come_closer"],
+        "texts": {"selfie.come_closer": "Come closer to the camera."},
     }
     assert key_of(await http.post(url, content=clip(b"x"))) == (415, "picture.not_an_image")
     assert key_of(await http.post(url, content=picture(bytes(300_000)))) == (413, "picture.too_large")
@@ -453,6 +467,28 @@ async def test_pre_checks_are_few_at_once_and_then_one_a_second(
     world.now += timedelta(seconds=1)
     looks = [(await http.post(f"{URL}/pre-check", content=picture(b"x"))).status_code for _ in range(2)]
     assert looks == [200, 429]
+
+
+async def test_guidance_comes_in_words_of_the_language_that_the_browser_asks_for(
+    booth: Booth, http: httpx.AsyncClient
+) -> None:
+    await booth.opened()
+    await booth.tried({"selfie": picture(b"selfie.too_dark")})
+    shown = {}
+    for asked in ("kk-KZ,kk;q=0.9", "ru", "de"):
+        answer = await http.get(URL, headers={"Accept-Language": asked})
+        shown[answer.headers["content-language"]] = answer.json()["texts"]
+        assert (answer.headers["vary"], answer.json()["guidance"]) == ("Accept-Language", ["selfie.too_dark"])
+    assert shown == {
+        tongue: {
+            key: guidance()[key].in_tongue(tongue)
+            for key in ("challenge.left", "challenge.blink", "challenge.right", "selfie.too_dark")
+        }
+        for tongue in ("kk", "ru", "en")
+    }
+    quick = await http.post(f"{URL}/pre-check", content=picture(b"a good one"), headers={"Accept-Language": "ru"})
+    assert quick.json()["texts"] == {"selfie.come_closer": guidance()["selfie.come_closer"].ru}
+    assert (quick.headers["content-language"], quick.headers["vary"]) == ("ru", "Accept-Language")
 
 
 async def test_the_pace_of_pre_checks_holds_whichever_instance_is_asked(

@@ -8,6 +8,7 @@ import pytest
 
 from libs.citizen import texts
 from libs.citizen.texts import Explanation, Language, catalogue, explain, text
+from libs.common.texts import guidance
 
 LIBRARY = Path(texts.__file__).parent
 
@@ -62,7 +63,13 @@ def test_everything_the_services_may_tell_has_a_text() -> None:
     told = {key for source in services for key in re.findall(pattern, source)}
     assert {"selfie.blurred", "refusal.false_data", "journey.face_rejected"} <= told  # the search finds what it should
     english = catalogue(Language.ENGLISH)
-    assert told <= {*english.lines, *english.problems}
+    assert told <= {*english.lines, *english.problems, *guidance()}
+
+
+def test_what_a_face_check_tells_is_shown_in_the_language_that_was_chosen() -> None:
+    shown = [text("selfie.blurred", {}, language) for language in Language]
+    words = guidance()["selfie.blurred"]
+    assert shown == [words.en, words.ru, words.kk, words.en, words.en]
 
 
 def _sources(service: str) -> Iterator[Path]:
