@@ -168,6 +168,9 @@ class _Slot:
             self._answer(_START_SECONDS)
         except AnalysisTimeout as error:
             raise WorkerDied("The worker did not start in time.") from error
+        except JobFailed:
+            self.kill()  # it lives, but is not prepared, and would take jobs all the same
+            raise
 
     @property
     def alive(self) -> bool:

@@ -158,6 +158,31 @@ async def test_workers_whose_models_were_changed_do_not_start(tmp_path: Path) ->
         await workers.start()
 
 
+async def test_a_process_that_cannot_be_prepared_takes_no_job_until_it_can(tmp_path: Path) -> None:
+    needed = tmp_path / "models"
+    needed.mkdir()
+    workers = Workers(1, os.chdir, needed)
+    await workers.start()
+    needed.rmdir()
+    with pytest.raises(WorkerDied):
+        await workers.run(os.kill, await workers.run(os.getpid), signal.SIGKILL)
+    for _ in range(3):
+        with pytest.raises(JobFailed, match="FileNotFoundError"):
+            await workers.run(operator.add, 2, 2)
+    needed.mkdir()
+    async with asyncio.timeout(20):
+        while not await answers(workers):
+            pass
+    await workers.stop()
+
+
+async def answers(workers: Workers) -> bool:
+    try:
+        return bool(await workers.run(operator.add, 2, 2) == 4)
+    except JobFailed:
+        return False
+
+
 async def test_a_worker_killed_in_mid_clip_costs_one_try_of_one_clip(models: Path, media: MediaFiles) -> None:
     workers = Workers(1, analysis.load, models)
     await workers.start()
