@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from services.biometrics.decode import Picture
 from services.biometrics.face import Face, patch, similarity
 from services.biometrics.model_card import ModelCard
-from services.biometrics.models import Models, OnnxNetwork
+from services.biometrics.models import Models, ModelsError, OnnxNetwork
 
 Embedding = NDArray[np.float32]
 
@@ -34,9 +34,18 @@ class OnnxEmbedder:
     """An embedding network in ONNX: input float32 [n, 3, size, size], output float32 [n, dimensions]."""
 
     def __init__(self, models: Models) -> None:
+        """Load the network and try it, so that one which is not its card's stops the start and not the citizens.
+
+        Raises:
+            ModelsError: card and network do not fit.
+        """
         self._card = ModelCard.model_validate_json(models.path("face-embedding-card").read_bytes())
-        self._network = OnnxNetwork(models.path("face-embedding"))
+        network = models.path("face-embedding")
+        self._network = OnnxNetwork(network)
         self._template = np.array([[anchor.x, anchor.y] for anchor in self._card.anchors])
+        blank = np.zeros((self._card.size, self._card.size, 3), np.uint8)
+        if self.embed([blank]).shape != (1, self._card.dimensions):
+            raise ModelsError(network, "does not answer in the form that its card states")
 
     @property
     def card(self) -> ModelCard:

@@ -1,14 +1,18 @@
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from services.biometrics import build_models
+from services.biometrics import analysis, build_models
 from services.biometrics.dlib_onnx import WeightsError, convert
+from services.biometrics.embedding import OnnxEmbedder
 from services.biometrics.model_card import DLIB_RESNET_V1, ModelCard
-from services.biometrics.models import ModelsError, verify
+from services.biometrics.models import ModelsError, sha256, verify
 from services.biometrics.packages import Package, PackageError, obtain
+from services.biometrics.workers import JobFailed, Workers
 from tests.unit.biometrics.conftest import Tools
 
 
@@ -80,6 +84,33 @@ def test_the_converted_network_gives_what_dlib_itself_gives(tools: Tools) -> Non
     by_dlib = [-0.04445, 0.08076, 0.03436, -0.00738, -0.04816, -0.07498, -0.05698, 0.01731, 0.09731, -0.00237]
     assert embedding[:10] == pytest.approx(by_dlib, abs=2e-5)
     assert np.linalg.norm(embedding) == pytest.approx(1.3045467, abs=1e-5)
+
+
+def with_card(folder: Path, **change: object) -> Path:
+    """Mount the network with another card, as an operator does."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (entry,) = (each for each in manifest["files"] if each["name"] == "face-embedding-card")
+    card = json.dumps(json.loads((folder / entry["file"]).read_text()) | change).encode()
+    (folder / entry["file"]).write_bytes(card)
+    entry["sha256"] = sha256(card)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_results_carry_the_id_and_the_thresholds_of_the_mounted_card(copied: Path) -> None:
+    card = OnnxEmbedder(verify(with_card(copied, id="another-1", match=0.3, review=0.4))).card
+    assert (card.id, card.band(0.31), card.band(0.41)) == ("another-1", "review", "no_match")
+
+
+def test_a_network_of_another_form_than_its_card_states_is_refused_at_the_start(copied: Path) -> None:
+    with pytest.raises(ModelsError, match="does not answer in the form that its card states"):
+        OnnxEmbedder(verify(with_card(copied, dimensions=512)))
+
+
+@pytest.mark.parametrize("change", [{"size": 112}, {"match": 0.9}, {"anchors": []}, {"metric": "hamming"}])
+async def test_workers_do_not_start_with_a_card_that_is_not_the_networks(copied: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(JobFailed, match="load raised"):
+        await Workers(1, analysis.load, with_card(copied, **change)).start()
 
 
 def test_bands_follow_the_card() -> None:
