@@ -83,7 +83,8 @@ def _check_size(opened: Image.Image, limits: PictureLimits) -> None:
         raise UndecodableError("picture.too_many_pixels", f"{width} by {height}")
     if min(width, height) < limits.shortest:
         raise UndecodableError("picture.too_small", f"{width} by {height}")
-    if getattr(opened, "is_animated", False):
+    # Phones put maps of depth or brightness behind a photograph (CIPA DC-007, "MPO"): the first picture is it.
+    if opened.format != "MPO" and getattr(opened, "is_animated", False):
         raise UndecodableError("picture.animated", "more than one frame")
 
 

@@ -82,6 +82,19 @@ def test_a_picture_lying_on_its_side_is_put_upright() -> None:
     assert upright[-20].mean() < 5
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_of_a_phones_photograph_with_a_map_of_depth_behind_it_the_photograph_is_taken(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    shown = gradient() if orientation == 1 else gradient().transpose(Image.Transpose.ROTATE_90)
+    data = encoded(shown, "MPO", save_all=True, append_images=[Image.new("RGB", (150, 100), "red")], exif=exif)
+    assert data.startswith(b"\xff\xd8\xff"), "it is a JPEG by its first bytes"
+    decoded = picture(data, 1280)
+    assert decoded.shape == (200, 300, 3)
+    assert decoded[:10].mean() < 30
+    assert decoded[-10:].mean() > 225
+
+
 @pytest.mark.parametrize(("mode", "kind"), [("CMYK", "JPEG"), ("L", "JPEG"), ("RGBA", "PNG"), ("P", "PNG")])
 def test_every_colour_mode_comes_out_as_rgb(mode: str, kind: str) -> None:
     decoded = picture(encoded(gradient(mode), kind), 1280)
