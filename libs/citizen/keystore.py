@@ -111,7 +111,12 @@ def purpose_of(certificate: x509.Certificate) -> Purpose:
     Raises:
         KeystoreError: ``keystore.other_purpose`` where it is for neither.
     """
-    usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    usages = [
+        usage
+        for each in certificate.extensions
+        if isinstance(each.value, x509.ExtendedKeyUsage)
+        for usage in each.value
+    ]
     if ExtendedKeyUsageOID.CLIENT_AUTH in usages:
         return "AUTH"
     if ExtendedKeyUsageOID.EMAIL_PROTECTION in usages:

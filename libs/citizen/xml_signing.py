@@ -1,7 +1,8 @@
 """Signatures in XML documents: enveloped XMLDSig over the whole document, as NCALayer makes them."""
 
+from collections.abc import Sequence
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree  # type: ignore[import-untyped] # lxml ships no types
@@ -11,12 +12,13 @@ from signxml.algorithms import (
     SignatureConstructionMethod,
     SignatureMethod,
 )
-from signxml.signer import XMLSigner
+from signxml.signer import SignatureReference, XMLSigner
 
 from libs.citizen.errors import CitizenError
 from libs.citizen.folder import certificate_of
 from libs.citizen.keystore import Holding
 
+_SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8" standalone="no"?>'
 
 
@@ -30,12 +32,13 @@ def sign_xml(document: str, holding: Holding) -> str:
     The reference is to the whole document (``URI=""``), canonical by C14N 1.0; key info holds the certificate.
 
     Raises:
-        DocumentRefused: ``xml.malformed``, or ``xml.ambiguous`` for a document type, comments or instructions.
+        DocumentRefused: ``xml.malformed``, also for what has no canonical form, or ``xml.ambiguous`` for a document
+            type, comments or instructions.
         KeystoreError: ``keystore.no_certificate``.
     """
     root = parse_xml(document)
     elliptic = isinstance(holding.key, ec.EllipticCurvePrivateKey)
-    signer = XMLSigner(
+    signer = _WholeDocument(
         method=SignatureConstructionMethod.enveloped,
         signature_algorithm=SignatureMethod.ECDSA_SHA256 if elliptic else SignatureMethod.RSA_SHA256,
         digest_algorithm=DigestAlgorithm.SHA256,
@@ -45,16 +48,39 @@ def sign_xml(document: str, holding: Holding) -> str:
     return _DECLARATION + str(etree.tostring(signed, encoding="unicode"))
 
 
+class _WholeDocument(XMLSigner):
+    """Signs the document as it stands, with whatever names and signatures are in it."""
+
+    def _unpack(
+        self, data: "etree._Element", references: Sequence[SignatureReference]
+    ) -> "tuple[etree._Element, etree._Element, list[etree._Element], list[SignatureReference]]":
+        """Put the signature last, over the document without name.
+
+        The library names the root by its Id, if it has one, and looks for a place that the document keeps for the
+        signature: verifiers that insist on the whole document refuse both.
+        """
+        del references
+        root, content = (self._fromstring(self._tostring(data)) for _ in range(2))  # type: ignore[no-untyped-call]  # of an untyped library
+        signature = etree.SubElement(root, _SIGNATURE, nsmap=self.namespaces)
+        return signature, root, [content], [SignatureReference(URI="")]
+
+    def _tostring(self, xml_node: "etree._Element", **kwargs: Any) -> bytes:
+        """Write UTF-8: the library's own writes ASCII, which has no way to spell a Cyrillic name."""
+        octets: bytes = etree.tostring(xml_node, encoding="utf-8", **kwargs)
+        return octets
+
+
 def parse_xml(document: str) -> "etree._Element":
-    """Parse what is to be signed, without entities, network or document types.
+    """Parse what is to be signed, without entities, network or document types; it came as text, whatever it declares.
 
     Raises:
         DocumentRefused: see `sign_xml`.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    parser = etree.XMLParser(encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(document.encode("utf-8"), parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
+        etree.tostring(root, method="c14n")
+    except (etree.LxmlError, ValueError) as error:
         raise DocumentRefused("xml.malformed", "The page sent something that is not an XML document.") from error
     around = chain(root.itersiblings(preceding=True), root.iter(), root.itersiblings())
     if root.getroottree().docinfo.doctype or any(not isinstance(each.tag, str) for each in around):

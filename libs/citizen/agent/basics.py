@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from libs.citizen.agent.asks import Sign, Wanted
-from libs.citizen.agent.decoding import base64_bytes, issuer_certificate, storage_is_file
+from libs.citizen.agent.decoding import MOST_DOCUMENTS, base64_bytes, issuer_certificate, storage_is_file, text_bytes
 from libs.citizen.agent.errors import AskRefused
 from libs.citizen.errors import CitizenError
 
@@ -36,7 +36,7 @@ class _SignerParams(_Part):
 class _Arguments(_Part):
     storages: tuple[str, ...] | None = Field(None, alias="allowedStorages")
     format: Literal["cms", "xml", "raw"]
-    data: str | Annotated[tuple[str, ...], Field(min_length=1, max_length=_MOST)]
+    data: str | Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_DOCUMENTS)]
     signing: _SigningParams = Field(default_factory=_SigningParams, alias="signingParams")
     signer: _SignerParams = Field(default_factory=_SignerParams, alias="signerParams")
 
@@ -62,7 +62,7 @@ def read(message: Mapping[str, Any]) -> Sign:
     decoded = args.format != "xml" and (args.signing.decode or args.signing.digested)
     return Sign(
         form=args.format,
-        documents=tuple(base64_bytes(each) if decoded else each.encode() for each in documents),
+        documents=tuple(base64_bytes(each) if decoded else text_bytes(each) for each in documents),
         wanted=_wanted(args.signer),
         several=not isinstance(args.data, str) or args.format == "xml",  # NCALayer answers XML with a list always
         attached=args.signing.encapsulate,

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from libs.citizen.agent.asks import Ask, ListTokens, SetLocale, ShowKey, Sign, Wanted
-from libs.citizen.agent.decoding import SIGN_USAGES, base64_bytes, storage_is_file
+from libs.citizen.agent.decoding import MOST_DOCUMENTS, SIGN_USAGES, base64_bytes, storage_is_file, text_bytes
 from libs.citizen.agent.errors import AskRefused
 from libs.citizen.errors import CitizenError
 
@@ -17,7 +17,8 @@ _One = TypeAdapter(tuple[str])
 _Data = TypeAdapter(tuple[str, str, str, bool])
 _Hash = TypeAdapter(tuple[str, str, str])
 _Xml = TypeAdapter(tuple[str, str, str, str, str])
-_Xmls = TypeAdapter(tuple[str, str, tuple[str, ...], str, str])
+_Several = Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_DOCUMENTS)]
+_Xmls = TypeAdapter(tuple[str, str, _Several, str, str])
 
 
 def read(message: Mapping[str, Any]) -> Ask:
@@ -80,7 +81,7 @@ def _whole_xml(xmls: tuple[str, ...], storage: str, key_type: str, paths: str, *
     if paths:
         detail = "Only whole XML documents are signed: under a signature of a part, the rest can be exchanged."
         raise AskRefused("ask.unsupported", detail)
-    return Sign("xml", tuple(xml.encode() for xml in xmls), _wanted(storage, key_type), several=several)
+    return Sign("xml", tuple(map(text_bytes, xmls)), _wanted(storage, key_type), several=several)
 
 
 def _wanted(storage: str, key_type: str) -> Wanted:

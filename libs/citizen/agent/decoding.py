@@ -19,6 +19,10 @@ SIGN_USAGES: Final = {
 """What the older dialect calls kinds of keys. Any other word leaves the choice to the person."""
 
 
+MOST_DOCUMENTS: Final = 100
+"""In one go: more than anybody looks through."""
+
+
 def storage_is_file(*storages: str) -> None:
     """Refuse what names tokens alone.
 
@@ -42,6 +46,18 @@ def base64_bytes(text: str) -> bytes:
         raise AskRefused("ask.malformed", "The page sent data that is not base64.") from error
 
 
+def text_bytes(text: str) -> bytes:
+    """Write text as UTF-8.
+
+    Raises:
+        AskRefused: ``ask.malformed``.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:  # JSON may hold half of a surrogate pair
+        raise AskRefused("ask.malformed", "The page sent half of a character.") from error
+
+
 def issuer_certificate(text: str) -> x509.Certificate:
     """Read a certificate in PEM, or its base64 alone.
 
@@ -51,5 +67,5 @@ def issuer_certificate(text: str) -> x509.Certificate:
     body = "".join(line for line in text.splitlines() if not line.startswith("-----"))
     try:
         return x509.load_der_x509_certificate(base64_bytes(body))
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise AskRefused("ask.malformed", "The page named an authority by something that is no certificate.") from error

@@ -35,7 +35,7 @@ def previews(ask: Sign) -> list[Preview]:
 def is_plain_text(data: bytes) -> bool:
     """Tell whether a person can read all of it."""
     text = _text(data)
-    return text is not None and _printable(text) == text
+    return text is not None and _printable(text) == text.replace("\r\n", "\n")
 
 
 def _digest(digest: bytes) -> Preview:

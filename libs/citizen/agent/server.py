@@ -37,11 +37,18 @@ async def listening(
         Browsers state the page's origin and cannot be talked out of it. The host tells that the page asked for this
         machine by its number: a name that points here would be somebody's trick (DNS rebinding).
         """
-        origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
-        if origin not in pages or host.rpartition(":")[0] not in {HOST, "localhost"}:
-            told = f"The page {origin} is not on the list of pages that may ask for signatures.\n"
-            return connection.respond(http.HTTPStatus.FORBIDDEN, told)
-        return None
+        origins, hosts = request.headers.get_all("Origin"), request.headers.get_all("Host")
+        if (
+            len(origins) == len(hosts) == 1
+            and origins[0] in pages
+            and hosts[0].rpartition(":")[0] in {HOST, "localhost"}
+        ):
+            return None
+        told = (
+            f"The page {', '.join(origins)} is not on the list of pages that may ask for signatures.\n"
+            "If you trust it, start the agent with --allow and the page's address.\n"
+        )
+        return connection.respond(http.HTTPStatus.FORBIDDEN, told)
 
     async def converse(connection: ServerConnection) -> None:
         page = str(connection.request.headers["Origin"]) if connection.request else ""

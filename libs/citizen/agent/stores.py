@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from libs.citizen.agent.asks import Wanted
+from libs.citizen.errors import KeystoreError
 from libs.citizen.folder import certificate_of
-from libs.citizen.keystore import Holding, unpack
+from libs.citizen.keystore import Holding, purpose_of, unpack
 
 _MOMENT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -32,14 +33,26 @@ class Store:
         """Look into a key store.
 
         Raises:
-            KeystoreError: the password is wrong, or there is no certificate.
+            KeystoreError: the password is wrong, there is no certificate, or it is for something else.
         """
         holding = unpack(path.read_bytes(), password)
-        return cls(path, certificate_of(holding), holding.chain)
+        certificate = certificate_of(holding)
+        purpose_of(certificate)
+        return cls(path, certificate, holding.chain)
 
     def open(self, password: str) -> Holding:
-        """Take the key out, to sign."""
-        return unpack(self.path.read_bytes(), password)
+        """Take the key out, to sign.
+
+        Raises:
+            KeystoreError: the password is wrong, or the file is no longer the one that was chosen from.
+        """
+        try:
+            holding = unpack(self.path.read_bytes(), password)
+        except OSError as error:
+            raise _replaced(self.path) from error
+        if holding.certificate != self.certificate:
+            raise _replaced(self.path)
+        return holding
 
     def fits(self, wanted: Wanted, now: datetime) -> bool:
         """Tell whether this is a key the page wants, valid now."""
@@ -84,6 +97,11 @@ class Store:
 def that_fit(stores: Iterable[Store], wanted: Wanted, now: datetime) -> list[Store]:
     """Give the stores a page may choose from."""
     return [store for store in stores if store.fits(wanted, now)]
+
+
+def _replaced(path: Path) -> KeystoreError:
+    detail = f"The file {path.name} was moved, or replaced, since the agent started. Start the agent again."
+    return KeystoreError("keystore.replaced", detail)
 
 
 def _values(name: x509.Name, oid: x509.ObjectIdentifier) -> list[str]:

@@ -1,11 +1,13 @@
 """``citizen agent``: sign for pages that were written for NCALayer."""
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.cells import chop_cells
 from rich.console import Console
 from rich.text import Text
 
@@ -18,11 +20,15 @@ from libs.citizen.agent.server import HOST, PORT, listening
 from libs.citizen.agent.stamper import HttpStamper
 from libs.citizen.agent.stores import Store
 from libs.citizen.cli.screen import PasswordFile, explained, run, secret
+from libs.citizen.errors import CitizenError
 from libs.citizen.keystore import Holding, purpose_of
 from libs.citizen.services import Endpoints
 from libs.common.values import utc_now
 
 _PASSWORD_VARIABLE: Final = "CITIZEN_P12_PASSWORD"  # noqa: S105 - a variable's name
+_PORTS: Final = {"https": "443", "http": "80"}
+_ORIGIN: Final = re.compile(r"(https?)://([^/?#@:*\s]+)(?::(\d+))?/?")
+_MARGIN: Final = "     | "
 _FOLDER: Final = Path(typer.get_app_dir("citizen-agent"))
 
 Stores = Annotated[list[Path], typer.Option("--p12", exists=True, dir_okay=False, help="A key store; may be repeated.")]
@@ -42,6 +48,7 @@ def agent(  # noqa: PLR0917 - one parameter for each option of the command
 ) -> None:
     """Sign for pages that were written for NCALayer. Shows what they want signed and asks, until Ctrl-C."""
     person = TerminalAsked(password_file)
+    pages = {_origin(page) for page in allow}
     with explained():
         stores = [Store.read(path, secret(f"Password of {path}", _PASSWORD_VARIABLE, password_file)) for path in p12]
         tls = context(folder, utc_now())
@@ -49,8 +56,8 @@ def agent(  # noqa: PLR0917 - one parameter for each option of the command
     ours = Agent(stores, person, utc_now, stamper, allow_digests=allow_hashes)
 
     async def go() -> None:
-        async with listening(ours, tls, {page.rstrip("/") for page in allow}, port) as server:
-            person.say(f"Waiting for {', '.join(allow)} at wss://{HOST}:{port}. Stop with Ctrl-C.")
+        async with listening(ours, tls, pages, port) as server:
+            person.say(f"Waiting for {', '.join(sorted(pages))} at wss://{HOST}:{port}. Stop with Ctrl-C.")
             person.say(f"The browser must trust {folder / CERTIFICATE} (once; it is for this machine alone).")
             await server.serve_forever()
 
@@ -82,7 +89,7 @@ class TerminalAsked:
             self.say(f"\n{page} asks for your certificate: your name and number are in it.")
         for number, store in enumerate(stores, start=1):
             self.say(f"  [{number}] {_named(store)}")
-        answer = await asyncio.to_thread(typer.prompt, "Number of the key to use (nothing: no)", "", show_default=False)
+        answer = await _typed(typer.prompt, "Number of the key to use (nothing: no)", "", show_default=False)
         if not str(answer).strip().isdecimal() or not 1 <= int(answer) <= len(stores):
             self.say("Not done.")
             raise Cancelled
@@ -91,17 +98,43 @@ class TerminalAsked:
     async def unlock(self, store: Store) -> Holding:
         """Ask for the password, and open the store."""
         asked = f"Password of {store.path.name}"
-        password = await asyncio.to_thread(secret, asked, _PASSWORD_VARIABLE, self._password_file)
+        password = await _typed(secret, asked, _PASSWORD_VARIABLE, self._password_file)
         if not password:
             raise Cancelled
-        return store.open(password)
+        try:
+            return store.open(password)
+        except CitizenError as error:
+            self.say(f"Not done. {error.detail}")
+            raise
 
     def _show(self, number: int, preview: Preview) -> None:
         self.say(f"  {number}. {preview.title}")
         for line in preview.lines:
-            self.say(f"     | {line}")
+            for part in self._broken(line):
+                self.say(f"{_MARGIN}{part}")
         if not preview.whole:
             self.say("     This is not all of it. Sign only if you know the document, or trust the page.")
+
+    def _broken(self, line: str) -> list[str]:
+        """Break a line where the screen does, so that no part of it stands where the agent's own words do."""
+        return chop_cells(line.expandtabs(), max(self._console.width - len(_MARGIN), 2)) or [""]
+
+
+async def _typed(ask: Callable[..., str], *args: object, **kwargs: object) -> str:
+    """Wait for what the person types. Cancelled if the keyboard was closed (Ctrl-D) instead."""
+    try:
+        return await asyncio.to_thread(ask, *args, **kwargs)
+    except typer.Abort as error:
+        raise Cancelled from error
+
+
+def _origin(page: str) -> str:
+    """Give a page's origin as browsers write it (RFC 6454, 6.2)."""
+    found = _ORIGIN.fullmatch(page.lower())
+    if found is None:
+        raise typer.BadParameter(f"--allow takes where a page comes from, such as https://portal.example, not {page}")
+    scheme, host, port = found.groups()
+    return f"{scheme}://{host}" + ("" if port in {None, _PORTS[scheme]} else f":{port}")
 
 
 def _named(store: Store) -> str:

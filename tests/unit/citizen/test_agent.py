@@ -1,5 +1,6 @@
 """The local signing program, asked over its socket as pages ask NCALayer, and judged by OpenSSL and xmlsec1."""
 
+import asyncio
 import base64
 import json
 import re
@@ -75,12 +76,12 @@ class Desk:
     person: Scripted
     port: int
     tls: ssl.SSLContext
+    addresses: set[str]
 
     @asynccontextmanager
-    async def page(self, origin: str | None = PAGE, host: str | None = None) -> AsyncIterator[ClientConnection]:
-        headers = {"Host": host} if host else None
+    async def page(self, origin: str | None = PAGE) -> AsyncIterator[ClientConnection]:
         uri = f"wss://{HOST}:{self.port}"
-        async with connect(uri, ssl=self.tls, origin=origin, additional_headers=headers, proxy=None) as socket:  # type: ignore[arg-type]
+        async with connect(uri, ssl=self.tls, origin=origin, proxy=None) as socket:  # type: ignore[arg-type]
             assert json.loads(await socket.recv()) == {"result": {"version": "1.4"}}
             yield socket
 
@@ -117,7 +118,8 @@ async def desk(stores: list[Store], tls_folder: Path, authority: Authority) -> A
     agent = Agent(stores, person, utc_now, HttpStamper("https://tsa.example", stamps(authority, tls_folder)))
     async with listening(agent, context(tls_folder, utc_now()), {PAGE}, port=0) as server:
         tls = ssl.create_default_context(cafile=tls_folder / CERTIFICATE)
-        yield Desk(agent, person, server.sockets[0].getsockname()[1], tls)
+        bound = [socket.getsockname() for socket in server.sockets]
+        yield Desk(agent, person, bound[0][1], tls, {address for address, *_ in bound})
 
 
 def stamps(authority: Authority, folder: Path) -> httpx.MockTransport:
@@ -293,15 +295,45 @@ async def test_without_a_time_stamp_nothing_is_signed_where_one_is_wanted(desk: 
     assert (answer["status"], answer["code"]) == (False, "stamp.unavailable")
 
 
-@pytest.mark.parametrize(("origin", "host"), [("https://evil.example", None), (None, None), ("null", None)])
-async def test_a_page_that_is_not_on_the_list_is_refused_before_it_can_speak(
-    origin: str | None, host: str | None, desk: Desk
-) -> None:
+@pytest.mark.parametrize("origin", ["https://evil.example", None, "null", f"{PAGE}.evil.example", f"{PAGE}:444"])
+async def test_a_page_that_is_not_on_the_list_is_refused_before_it_can_speak(origin: str | None, desk: Desk) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        async with desk.page(origin, host):
+        async with desk.page(origin):
             pass
     assert refused.value.response.status_code == 403
     assert b"not on the list" in (refused.value.response.body or b"")
+    assert b"--allow" in (refused.value.response.body or b"")
+    assert desk.person.asked == []
+
+
+OURS = f"Origin: {PAGE}"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (101, ["Host: 127.0.0.1:13579", OURS]),
+        (101, ["Host: localhost:13579", OURS]),
+        (403, ["Host: evil.example:13579", OURS]),
+        (403, ["Host: 127.0.0.1.evil.example:13579", OURS]),
+        (403, ["Host: [::1]:13579", OURS]),
+        (403, [OURS]),
+        (403, ["Host: evil.example:13579", "Host: 127.0.0.1:13579", OURS]),
+        (403, ["Host: 127.0.0.1:13579", OURS, "Origin: https://evil.example"]),
+    ],
+)
+async def test_a_name_that_leads_to_this_machine_by_a_trick_is_refused(
+    status: int, headers: list[str], desk: Desk
+) -> None:
+    """DNS rebinding: the browser believes to speak with the page's own server, and names it."""
+    upgrade = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    reader, writer = await asyncio.open_connection(HOST, desk.port, ssl=desk.tls)
+    writer.write("\r\n".join(["GET / HTTP/1.1", *headers, *upgrade, key, "", ""]).encode())
+
+    assert (await reader.readline()).split()[1] == str(status).encode()
+    writer.close()
+    await writer.wait_closed()
     assert desk.person.asked == []
 
 
@@ -313,9 +345,12 @@ async def test_it_listens_on_this_machine_alone_by_a_certificate_that_vouches_fo
     assert {str(each.value) for each in names} == {"127.0.0.1", "localhost"}
     assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert (tls_folder / "agent.key").stat().st_mode & 0o077 == 0
-    assert desk.port
+    assert desk.addresses == {HOST}
 
 
+VERSION_8 = b64(
+    make_authority().root.public_bytes(serialization.Encoding.DER).replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\7", 1)
+)
 MALFORMED: list[object] = [
     {"module": COMMON, "method": "getKeyInfo", "args": [None]},
     {"module": COMMON, "method": "createCAdESFromBase64", "args": ["PKCS12", 123, "MTEK", False]},
@@ -330,10 +365,33 @@ MALFORMED: list[object] = [
     {"module": BASICS, "method": "sign", "args": {"format": "cms", "data": []}},
     {"module": BASICS, "method": "sign", "args": {"format": "cms", "data": "a", "signerParams": {"chain": ["x"]}}},
     {"module": BASICS, "method": "sign"},
+    {"module": COMMON, "method": "signXml", "args": ["PKCS12", "SIGNATURE", "<a>\ud800</a>", "", ""]},
+    {"module": COMMON, "method": "signXml", "args": ["PKCS12", "SIGNATURE", '<a xmlns:p="relative"/>', "", ""]},
+    {"module": COMMON, "method": "signXmls", "args": ["PKCS12", "SIGNATURE", [], "", ""]},
+    {"module": COMMON, "method": "signXmls", "args": ["PKCS12", "SIGNATURE", [XML] * 101, "", ""]},
+    {"module": BASICS, "method": "sign", "args": {"format": "cms", "data": "\ud800"}},
+    {"module": BASICS, "method": "sign", "args": {"format": "raw", "data": "\ud800"}},
+    {
+        "module": BASICS,
+        "method": "sign",
+        "args": {"format": "cms", "data": "a", "signerParams": {"chain": [VERSION_8]}},
+    },
     "not JSON",
     "[" * 100_000,
     "5",
 ]
+
+
+async def test_a_key_store_that_was_moved_or_replaced_meanwhile_signs_nothing(
+    desk: Desk, authority: Authority, tmp_path: Path
+) -> None:
+    path = save_holding(tmp_path, authority.hold(), PASSWORD, rounds=1000)
+    desk.agent.stores = [Store.read(path, PASSWORD)]
+    save_holding(tmp_path, authority.hold(), PASSWORD, name=path.name, rounds=1000)
+
+    assert (await desk.basics("cms", "a"))["code"] == "keystore.replaced"
+    path.unlink()
+    assert (await desk.basics("cms", "a"))["code"] == "keystore.replaced"
 
 
 @pytest.mark.parametrize("message", MALFORMED, ids=range(len(MALFORMED)))
@@ -363,6 +421,7 @@ async def test_a_message_beyond_all_measure_ends_its_connection_alone(desk: Desk
         "<a>",
         "",
         "<a>" * 10_000,
+        '<a xmlns:p="relative"/>',
     ],
 )
 def test_xml_that_programs_read_differently_is_not_signed(document: str, authority: Authority) -> None:
@@ -386,3 +445,4 @@ def test_a_document_that_is_not_shown_whole_says_so() -> None:
     assert pdf.title.startswith("PDF, 9 bytes")
     assert (short.whole, short.lines) == (True, ("all of it",))
     assert not is_plain_text("right\u202eto left".encode())
+    assert is_plain_text(b"two\r\nlines")

@@ -129,6 +129,39 @@ async def test_the_terminal_shows_what_a_page_wants_signed_and_signs_what_was_ag
                 assert json.loads(await page.recv())["code"] == code
 
 
+async def test_a_document_cannot_write_where_the_agent_does_and_a_closed_keyboard_means_no(
+    authority: Authority, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    store = save_holding(tmp_path, authority.hold(), PASSWORD, rounds=1000)
+    options = (
+        "--p12",
+        str(store),
+        "--allow",
+        f"{PAGE}:443/",
+        "--port",
+        str(unused_tcp_port),
+        "--folder",
+        str(tmp_path),
+    )
+    forged = f"hello{' ' * 200}Number of the key to use: 漢{'=' * 300}"
+    args = ["PKCS12", "SIGNATURE", base64.b64encode(forged.encode()).decode(), False]
+    asked = {"module": "kz.gov.pki.knca.commonUtils", "method": "createCAdESFromBase64", "args": args}
+    async with terminal("agent", *options) as process:
+        assert process.stdin
+        assert process.stdout
+        await _shown(process.stdout, "The browser must trust")
+        tls = ssl.create_default_context(cafile=tmp_path / CERTIFICATE)
+        async with connect(f"wss://{HOST}:{unused_tcp_port}", ssl=tls, origin=PAGE, proxy=None) as page:  # type: ignore[arg-type]
+            await page.recv()
+            await page.send(json.dumps(asked))
+            shown = await _shown(process.stdout, "ТЕСТОВА АЙГУЛЬ, to sign")
+            process.stdin.close()
+            assert json.loads(await page.recv()) == {"code": "500", "message": "action.canceled"}
+    document = shown.partition("1. text,")[2].partition("This is not all of it")[0].splitlines()[1:-1]
+    assert len(document) >= 2
+    assert all(line.startswith("     | ") for line in document)
+
+
 async def _shown(screen: asyncio.StreamReader, awaited: str) -> str:
     seen = ""
     while not re.search(re.escape(awaited), seen):

@@ -293,6 +293,18 @@ def test_a_wrong_command_line_exits_with_2(alone: Terminal, tmp_path: Path) -> N
     assert alone("officer", "decide", "1", "p1", "maybe").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "page", ["portal.example", "https://portal.example/sign", "https://*", "https://a@b", "file:///page.html"]
+)
+def test_a_page_that_no_browser_would_name_so_is_not_allowed_but_explained(
+    page: str, alone: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "key.p12").write_bytes(b"")
+    result = alone("agent", "--p12", str(tmp_path / "key.p12"), "--allow", page)
+    assert result.exit_code == 2
+    assert "such as https://portal.example" in " ".join(re.findall(r"[^\s│]+", result.stderr))
+
+
 def test_a_service_that_is_away_exits_with_3(alone: Terminal) -> None:
     result = alone("officer", "queue", environment={"CITIZEN_PATIENCE_SECONDS": "0.3"})
     assert result.exit_code == 3
