@@ -31,6 +31,8 @@ from services.biometrics.workers import Workers
 MEDIA_KEY: Final = "biometrics"
 PURGE_EVERY_S: Final = 600.0
 PAD_ROLE: Final = "presentation-attack-detection"
+REGISTER_ROLE: Final = "register-portrait"
+"""No register gives one: documents are tied to it by numbers and dates, or by a clerk (`Rules.review_documents`)."""
 SEARCHED: Final = (("kind", "since"), ("kind", "due_at"))
 
 
@@ -43,12 +45,14 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     uploads = Uploads(blobs)
     analyser, workers = _analyser(settings)
     detector = NOT_CONFIGURED if settings.pad_card is None else read_card(settings.pad_card).id
-    platform.health.notes[PAD_ROLE] = detector
-    platform.metrics.models.labels(PAD_ROLE, detector).set(1)
+    for role, name in ((PAD_ROLE, detector), (REGISTER_ROLE, NOT_CONFIGURED)):
+        platform.health.notes[role] = name
+        platform.metrics.models.labels(role, name).set(1)
     kept = timedelta(days=settings.same_face_days)
     # The timers run even if nothing is remembered any more: what was remembered before is still to be forgotten.
     remembered = Faces(seen.aggregates, kept, settings.same_face_most, clock)
-    examination = Examination(uploads, analyser, clock, remembered if kept else None)
+    reviewed = settings.rules.review_documents
+    examination = Examination(uploads, analyser, clock, reviewed=reviewed, faces=remembered if kept else None)
     service = BiometricsService(
         checks.aggregates,
         uploads,

@@ -20,7 +20,7 @@ from services.biometrics.reports import ClipReport, DocumentReport, MatchResult,
 from services.biometrics.states import Analysing
 from services.biometrics.templates import SOURCES, Source, Template
 from services.biometrics.uploads import Uploads
-from services.biometrics.verdicts import PARTS, DocumentFacts, Findings, Part, document_of, judge
+from services.biometrics.verdicts import PARTS, DocumentFacts, Findings, Part, Reviewed, document_of, judge, unconfirmed
 from services.biometrics.workers import AnalysisBroken, AnalysisTimeout
 
 Announce = Callable[[Source], Awaitable[None]]
@@ -62,6 +62,7 @@ class Examination:
     """Examines captures.
 
     Args:
+        reviewed: which documents clerks confirm.
         faces: of recent journeys, where they are to be searched.
         today_offset: hours that the country is ahead of UTC, for the expiry of documents.
     """
@@ -71,12 +72,15 @@ class Examination:
         uploads: Uploads,
         analyser: Analyser,
         clock: Clock,
+        *,
+        reviewed: Reviewed,
         faces: Faces | None = None,
         today_offset: timedelta = timedelta(hours=5),
     ) -> None:
         self._uploads = uploads
         self._analyser = analyser
         self._clock = clock
+        self._reviewed = reviewed
         self._faces = faces
         self._today_offset = today_offset
 
@@ -100,7 +104,8 @@ class Examination:
         match: MatchResult | None = None
         if not findings.faults and set(looked.templates) == set(SOURCES):
             match = await self._match(looked)
-            signals = (*findings.signals, *await self._seen_before(journey_id, state, looked, match))
+            seen = await self._seen_before(journey_id, state, looked, match)
+            signals = (*findings.signals, *seen, *unconfirmed(state.person.value, self._reviewed))
             findings = findings.model_copy(update={"band": match.band, "signals": signals})
         today = (self._clock() + self._today_offset).date()
         verdict = judge(findings, state.person.value, today)

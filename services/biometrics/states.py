@@ -11,7 +11,7 @@ from libs.common.sealing import Sealed
 from services.biometrics.challenge import Action
 from services.biometrics.records import Look, Review, Try
 from services.biometrics.templates import Source, Template
-from services.biometrics.verdicts import Part
+from services.biometrics.verdicts import Part, Reviewed
 
 
 class Rules(BaseModel):
@@ -23,6 +23,9 @@ class Rules(BaseModel):
         review: how long a clerk has.
         reviewers: of how many clerks the same answer is needed. With two, a disagreement is decided by a third: what
             two of them say.
+        review_documents: whose matching documents go to a clerk all the same. ``unregistered``: where the register
+            named no number, so that nothing ties the document to it. ``all``: everybody's, to be compared with the
+            register's portrait, which this service is not given. ``none``: nobody's.
         analyses_per_try: how often captures are analysed before a crash of the analysis counts against them.
     """
 
@@ -32,6 +35,7 @@ class Rules(BaseModel):
     session: timedelta = timedelta(minutes=30)
     review: timedelta = timedelta(hours=24)
     reviewers: int = Field(1, ge=1, le=2)
+    review_documents: Reviewed = "unregistered"
     analyses_per_try: int = Field(3, ge=1)
 
 

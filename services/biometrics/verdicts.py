@@ -16,6 +16,8 @@ PAGE: Final[tuple[Part, ...]] = ("document-page",)
 """A passport: one page holds everything."""
 PARTS: Final[tuple[Part, ...]] = (*FACE, *CARD, *PAGE)
 Band = Literal["match", "review", "no_match"]
+Reviewed = Literal["none", "unregistered", "all"]
+"""Which documents clerks confirm: those that the register does not name, or all, for it gives no portrait."""
 
 
 class _Value(BaseModel):
@@ -71,6 +73,18 @@ class Verdict(_Value):
     reasons: tuple[str, ...] = ()
     again: tuple[Part, ...] = ()
     model: str = ""
+
+
+def unconfirmed(person: Person, reviewed: Reviewed) -> tuple[str, ...]:
+    """Give what a clerk is to confirm of a document, though all that could be compared agreed.
+
+    Whoever forges a front with their own portrait and another's numbers is found out by a look into the register alone.
+    """
+    if reviewed == "all":
+        return ("document.portrait_unconfirmed",)
+    if reviewed == "unregistered" and person.document_number is None:
+        return ("document.not_in_register",)
+    return ()
 
 
 def judge(findings: Findings, person: Person, today: date) -> Verdict:

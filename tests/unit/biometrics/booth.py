@@ -257,7 +257,10 @@ class Booth:
         self.uploads = Uploads(blobs or cast("Blobs", MemoryBlobs(world.media, faults)))
         self.faces = Faces(seen.aggregates, faces_kept or timedelta(0), 5000, world.clock)
         self.face_timers = engine.timers(seen, self.faces.wake)
-        examination = Examination(self.uploads, world.eyes, world.clock, self.faces if faces_kept else None)
+        remembered = self.faces if faces_kept else None
+        examination = Examination(
+            self.uploads, world.eyes, world.clock, reviewed=rules.review_documents, faces=remembered
+        )
         self.service = BiometricsService(
             self.checks.aggregates,
             self.uploads,

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from libs.common.blobs import Blobs
 from libs.common.errors import Refused
 from libs.common.events import Event
+from libs.common.sealing import Sealed
 from libs.common.store import Database
 from services.biometrics import domain, states
 from services.biometrics.states import Analysing, InReview, Matched
-from services.biometrics.verdicts import CARD, PAGE, Part
+from services.biometrics.verdicts import CARD, PAGE, Part, Reviewed
 from services.biometrics.workers import AnalysisTimeout, JobFailed, WorkerDied
 from tests.unit.biometrics.booth import (
     CLOSED,
+    DOCUMENT,
     GOOD,
     HOUR,
     IIN,
@@ -499,3 +501,37 @@ async def test_in_a_real_store_nothing_of_the_media_is_left_after_the_end(world:
     finally:
         await database.raw.client.drop_database(database.raw.name)
         await database.stop()
+
+
+@pytest.mark.parametrize(
+    ("which", "number", "signals"),
+    [
+        ("none", None, []),
+        ("unregistered", DOCUMENT, []),
+        ("unregistered", None, ["document.not_in_register"]),
+        ("all", DOCUMENT, ["document.portrait_unconfirmed"]),
+        ("all", None, ["document.portrait_unconfirmed"]),
+    ],
+)
+async def test_a_document_that_nothing_ties_to_the_register_is_confirmed_by_a_clerk_where_that_is_wanted(
+    world: World, which: Reviewed, number: str | None, signals: list[str]
+) -> None:
+    booth = Booth(world, rules=RULES.model_copy(update={"review_documents": which}))
+    person = PERSON.model_copy(update={"document_number": number})
+    await booth.tell(STARTED.model_copy(update={"person": Sealed(person)}))
+    await booth.tell(VERIFIED)
+    await booth.tried()
+    assert world.topics == ["face.review_requested" if signals else "face.matched"]
+    assert world.rows.rows[JOURNEY].state["tries"][0]["signals"] == signals
+    if signals:
+        await booth.reviews.decide(JOURNEY, matched=True, clerk="clerk-7", reason="as in the register")
+        assert world.told()[-1] == ("face.matched", {"model": "model-7", "reviewed": True})
+
+
+async def test_a_document_of_no_match_or_of_another_person_is_not_for_a_clerk_to_confirm(world: World) -> None:
+    booth = Booth(world, rules=RULES.model_copy(update={"review_documents": "all"}))
+    await booth.opened()
+    await booth.tried({"document-back": card(iin="850412399023")})
+    world.eyes.band = "no_match"
+    await booth.tried()
+    assert world.topics == ["face.rejected", "face.rejected"]
