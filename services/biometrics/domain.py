@@ -6,15 +6,14 @@ a loop.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from libs.common.contracts.biometrics import FaceMatched, FaceRejected, FaceReviewRequested
 from libs.common.decisions import Decision
 from libs.common.errors import Refused
-from libs.common.sealing import Sealed
-from services.biometrics.records import TRIES_KEPT, Review, Try, looked
+from libs.common.events import Event
+from services.biometrics.records import TRIES_KEPT, Outcome, Review, Try, looked
 from services.biometrics.states import (
     Analysing,
     Audited,
@@ -29,9 +28,11 @@ from services.biometrics.states import (
     Session,
     Waiting,
 )
-from services.biometrics.templates import Source, Template, source_of
-from services.biometrics.verdicts import PARTS, Part, Verdict, beside, complete
+from services.biometrics.templates import Source, source_of
+from services.biometrics.verdicts import PARTS, Part, beside, complete
 
+MEDIA_KEPT_AT_MOST: Final = timedelta(days=8)
+"""A day more than a journey may last: if nobody says that it ended, media and faces go all the same."""
 LATE_UPLOADS: Final = timedelta(minutes=5)
 """How long after a journey's end an upload that was under way may still have been stored."""
 LOOKS_AT_ONCE: Final = 5
@@ -41,22 +42,6 @@ LOOK_EVERY: Final = timedelta(seconds=1)
 
 Result = Decision[CheckState]
 NewChallenge = Callable[[], Challenge]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of looking at captures.
-
-    Attributes:
-        captures: those that were looked at.
-        record: what is kept of it.
-        templates: of what passed; a next try need not look at that again.
-    """
-
-    captures: Mapping[Part, str]
-    verdict: Verdict
-    record: Try
-    templates: Mapping[Source, Sealed[Template]] = field(default_factory=dict)
 
 
 def note(
@@ -77,8 +62,8 @@ def note(
         phone_proven=known.phone_proven or news.phone_proven,
     )
     if known.person is None or not known.phone_proven:
-        return Decision(known)
-    return Decision(
+        return Decision(known, wake_at=now + MEDIA_KEPT_AT_MOST)
+    return _opened(
         Open(
             person=known.person,
             person_ref=known.person_ref,
@@ -100,7 +85,7 @@ def receive(state: CheckState | None, part: Part, nonce: str, place: str, now: d
     templates = {source: template for source, template in session.templates.items() if source != source_of(part)}
     taken = session.model_copy(update={"captures": captures, "templates": templates})
     if not complete(captures):
-        return Decision(taken)
+        return _opened(taken)
     return Decision(Analysing(**_session(taken), since=now), wake_at=now)
 
 
@@ -125,14 +110,14 @@ def pre_check(state: CheckState | None, now: datetime) -> Result:
     late = due - now - LOOK_EVERY * (LOOKS_AT_ONCE - 1)
     if late > timedelta(0):
         raise Refused("pre_check.too_often", "Please wait a moment between two looks.", 429, retry_at=now + late)
-    return Decision(session.model_copy(update={"next_look": due + LOOK_EVERY}))
+    return _opened(session.model_copy(update={"next_look": due + LOOK_EVERY}))
 
 
 def no_looks(state: CheckState | None, until: datetime) -> Result | None:
     """Give no quick look before then: one of them took a process with it, and costs no try."""
     if not isinstance(state, Open):
         return None
-    return Decision(state.model_copy(update={"next_look": until + LOOK_EVERY * (LOOKS_AT_ONCE - 1)}))
+    return _opened(state.model_copy(update={"next_look": until + LOOK_EVERY * (LOOKS_AT_ONCE - 1)}))
 
 
 def _open(state: CheckState | None, now: datetime) -> Open:
@@ -261,6 +246,12 @@ def close(state: CheckState | None, now: datetime) -> Result | None:
     return Decision(Closed(**_audit(state)), wake_at=now)
 
 
+def left(state: CheckState | None, now: datetime) -> Result | None:
+    """Nobody goes on with it, and nobody said that its journey ended: what is known of the person is to go."""
+    is_over = isinstance(state, Waiting) or (isinstance(state, Open) and now >= _left_at(state))
+    return close(state, now) if is_over else None
+
+
 def deleted(state: CheckState | None, now: datetime) -> Result | None:
     """The media that were there are gone."""
     if not isinstance(state, Closed):
@@ -281,7 +272,15 @@ def _try_failed(
     challenge = new_challenge() if "clip" in again else state.challenge
     templates = {source: each for source, each in state.templates.items() if source not in map(source_of, again)}
     session = _session(state) | {"captures": kept, "templates": templates, "tries_left": left, "challenge": challenge}
-    return Decision(Open(**session, guidance=reasons), (event,))
+    return _opened(Open(**session, guidance=reasons), event)
+
+
+def _opened(state: Open, *events: Event) -> Result:
+    return Decision(state, events, wake_at=_left_at(state))
+
+
+def _left_at(state: Open) -> datetime:
+    return state.expires_at + MEDIA_KEPT_AT_MOST
 
 
 def _noted(state: Analysing, record: Try) -> Analysing:

@@ -13,9 +13,8 @@ from libs.common.sealing import Sealed
 from libs.common.values import Clock
 from services.biometrics.analyser import Analyser
 from services.biometrics.decode import GuidanceKey
-from services.biometrics.domain import Outcome
 from services.biometrics.faces import Faces
-from services.biometrics.records import Examined, Try
+from services.biometrics.records import Examined, Outcome, Try
 from services.biometrics.reports import ClipReport, DocumentReport, MatchResult, Report
 from services.biometrics.states import Analysing
 from services.biometrics.templates import SOURCES, Source, Template

@@ -1,6 +1,7 @@
 """What is kept of face checks for those who must account for them: measures, model ids and hashes, never a picture."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Final
 
@@ -9,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from libs.common.sealing import Personal, Sealed
 from services.biometrics.limits import Limit
 from services.biometrics.pad_result import PadResult
-from services.biometrics.verdicts import Band, Part
+from services.biometrics.templates import Source, Template
+from services.biometrics.verdicts import Band, Part, Verdict
 
 TRIES_KEPT: Final = 20
 """Of one face check: five tries, and those that reviews nobody made gave back."""
@@ -87,6 +89,22 @@ class Try(Record):
     distances: Mapping[str, float] = {}
     bands: Mapping[str, Band] = {}
     signals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of looking at captures.
+
+    Attributes:
+        captures: those that were looked at.
+        record: what is kept of it.
+        templates: of what passed; a next try need not look at that again.
+    """
+
+    captures: Mapping[Part, str]
+    verdict: Verdict
+    record: Try
+    templates: Mapping[Source, Sealed[Template]] = field(default_factory=dict)
 
 
 def looked(looks: tuple[Look, ...], clerk: str, part: Part, at: datetime) -> tuple[Look, ...]:

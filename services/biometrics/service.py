@@ -16,15 +16,13 @@ from libs.common.events import Meta
 from libs.common.values import Clock
 from services.biometrics import domain
 from services.biometrics.examination import Examination, LookBroken
-from services.biometrics.states import Analysing, CheckState, Closed, InReview, Rules, Session, Waiting
+from services.biometrics.states import Analysing, CheckState, Closed, InReview, Open, Rules, Session, Waiting
 from services.biometrics.templates import Source
 from services.biometrics.uploads import Sending, Uploads, wrong_offset
 from services.biometrics.verdicts import Part
 
 log = structlog.get_logger()
 
-MEDIA_KEPT_AT_MOST: Final = timedelta(days=8)
-"""A day more than a journey may last: if nobody says that it ended, media go all the same."""
 ANALYSIS_LEASE: Final = timedelta(minutes=2)
 """How long a look at all captures of a try may take before another process begins it anew."""
 COUNTED_FOR: Final = timedelta(seconds=1)
@@ -144,7 +142,7 @@ class BiometricsService:
         await self._require_room()
         if chunks.offset == 0:  # also what is there of this very upload: it begins anew
             await self._uploads.drop_others(folder, session.captures.get(chunks.part))
-        purge_at = self._clock() + MEDIA_KEPT_AT_MOST
+        purge_at = self._clock() + domain.MEDIA_KEPT_AT_MOST
         sending = Sending(chunks.part, place, chunks.offset, chunks.length, purge_at)
         try:
             kept = await self._uploads.keep(sending, chunks.content)
@@ -171,6 +169,8 @@ class BiometricsService:
         match await self._checks.get(journey_id):
             case Analysing() as state:
                 await self._analyse(journey_id, state)
+            case Waiting() | Open():
+                await self._checks.apply(journey_id, lambda state: domain.left(state, now))
             case InReview():
                 await self._checks.apply(
                     journey_id, lambda state: domain.review_overdue(state, self._new_challenge, self._rules, now)

@@ -14,8 +14,7 @@ from libs.common.errors import Refused
 from libs.common.events import Event
 from libs.common.sealing import Sealed
 from services.biometrics import domain
-from services.biometrics.domain import Outcome
-from services.biometrics.records import LOOKS_KEPT, TRIES_KEPT, Remark, Review, Try
+from services.biometrics.records import LOOKS_KEPT, TRIES_KEPT, Outcome, Remark, Review, Try
 from services.biometrics.states import (
     Analysing,
     Challenge,
@@ -89,9 +88,13 @@ def decided(
 ) -> tuple[CheckState, tuple[Event, ...]]:
     decision = Review(clerk=clerk, matched=matched, at=NOON + hours * HOUR, remark=Sealed(Remark(text="seen")))
     result = domain.review(state, decision, Drawn(), rules)
-    assert result.wake_at == (
-        state.due_at if isinstance(result.state, InReview) and isinstance(state, InReview) else None
-    )
+    match result.state:
+        case InReview(due_at=due_at):
+            assert result.wake_at == due_at
+        case Open(expires_at=expires_at):
+            assert result.wake_at == expires_at + domain.MEDIA_KEPT_AT_MOST
+        case _:
+            assert result.wake_at is None
     return result.state, result.events
 
 

@@ -14,10 +14,10 @@ from deploy.embedded.stack import Store
 from libs.common.blobs import Blobs
 from libs.common.documents import Searched
 from libs.common.store import Database, MongoDocuments
-from services.biometrics.service import MEDIA_KEPT_AT_MOST
-from services.biometrics.states import Matched
+from services.biometrics.domain import MEDIA_KEPT_AT_MOST
+from services.biometrics.states import Closed, Matched
 from services.biometrics.verdicts import Part
-from tests.unit.biometrics.booth import CLOSED, JOURNEY, KEYRING, NUMBERS, Booth, World, clip, picture
+from tests.unit.biometrics.booth import CLOSED, JOURNEY, KEYRING, NUMBERS, STARTED, Booth, World, clip, picture
 
 MARK = b"a face that nobody may find here"  # its length is a multiple of neither 3 nor 4, so three base64 forms exist
 MEDIA: dict[Part, bytes] = {"selfie": picture(MARK * 40_000), "clip": clip(MARK * 40_000)}
@@ -114,6 +114,30 @@ async def test_media_of_a_journey_whose_end_nobody_told_go_by_their_date(own_sto
         world.now += timedelta(seconds=1)
         assert await blobs.purge(world.now) == len(files)
         assert await pieces(database, files) == 0
+
+
+@pytest.mark.parametrize("began", ["phone unproven", "tried", "reviewed"])
+async def test_what_is_known_of_a_person_goes_by_its_date_if_nobody_tells_the_end(own_store: Store, began: str) -> None:
+    world = World()
+    async with on_disk(own_store, world) as (booth, _, database):
+        if began == "phone unproven":
+            await booth.tell(STARTED)
+        else:
+            await booth.opened()
+            world.eyes.band = "review"
+            await booth.tried(MEDIA if began == "reviewed" else MEDIA | {"selfie": picture(b"selfie.blurred")})
+        world.now += MEDIA_KEPT_AT_MOST - timedelta(seconds=1)
+        await booth.wake_due()
+        assert not isinstance(await booth.state(), Closed), "the journey may still go on"
+        (row,) = await _rows(database, "checks")
+        assert row["state"]["person"]["box"]
+        world.now += timedelta(days=2)
+        await booth.wake_due()
+        world.now += timedelta(days=9)
+        await booth.wake_due()
+        (row,) = await _rows(database, "checks")
+        assert set(row["state"]) == {"kind", "deletions_left", "reviews", "looks", "tries"}
+        assert await _rows(database, "blob_records") == []
 
 
 async def test_a_remembered_face_is_gone_from_the_store_when_its_time_is_over(own_store: Store) -> None:
