@@ -90,13 +90,14 @@ def _check_size(opened: Image.Image, limits: PictureLimits) -> None:
 
 def _upright_rgb(opened: Image.Image, longest: int) -> Picture:
     opened.draft("RGB", (longest, longest))  # a large JPEG is decoded at a fraction of its size
-    upright = ImageOps.exif_transpose(opened)
+    ImageOps.exif_transpose(opened, in_place=True)
+    upright: Image.Image = opened
     if upright.mode.startswith("I;16"):
         upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
     if upright.has_transparency_data:
         layers = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
-    return shrunk(np.asarray(upright.convert("RGB")), longest)
+    return shrunk(np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB")), longest)
 
 
 def shrunk(image: Picture, longest: int) -> Picture:

@@ -18,6 +18,7 @@ import numpy as np
 from services.biometrics.decode import GuidanceKey, Picture
 from services.biometrics.embedding import Embedder, Embedding
 from services.biometrics.face import Face, FaceFinder
+from services.biometrics.glyphs import Grey
 from services.biometrics.ink import Side
 from services.biometrics.limits import Measures
 from services.biometrics.mrz import Mrz
@@ -80,10 +81,12 @@ class DocumentReader:
     def read(self, pictures: Sequence[Picture], profile: DocumentProfile = DOCUMENT) -> Reading:
         """Look for a portrait and a machine-readable zone on every side that `pictures` show."""
         sides = [(side, side.turned()) for picture in pictures for side in _sides(picture)]
-        portraits = [portrait for both in sides for portrait in self._portraits(both, profile)]
-        portrait = max(portraits, key=lambda found: found.face.eye_distance, default=None)
-        # The zone most often stands on the side photographed last.
+        # The zone most often stands on the side photographed last, and the portrait of a card on the other.
         zone = self._zone.read(side for both in reversed(sides) for side in both)
+        back = zone and zone[1]
+        portrait = self._portrait([both for both in sides if back not in both], profile) or self._portrait(
+            [both for both in sides if back in both], profile
+        )
         measures = _measures([side for side, _ in sides], portrait)
         guidance = _missing(portrait, zone and zone[0], measures, profile)
         if portrait is None:
@@ -92,6 +95,10 @@ class DocumentReader:
             guidance += self._compared(portrait.side, *zone, measures)
         chip = self._embedder.align(portrait.side.picture, portrait.face)
         return Reading(guidance, measures, self._embedder.embed([chip])[0], _cut(portrait), zone and zone[0])
+
+    def _portrait(self, sides: Sequence[tuple[Side, Side]], profile: DocumentProfile) -> Portrait | None:
+        found = [portrait for both in sides for portrait in self._portraits(both, profile)]
+        return max(found, key=lambda each: each.face.eye_distance, default=None)
 
     def _portraits(self, both: tuple[Side, Side], profile: DocumentProfile) -> Iterator[Portrait]:
         """Look on the left of the side and, if there is no face, on the left of the side turned around."""
@@ -136,10 +143,15 @@ def _cut(portrait: Portrait) -> Picture:
 def _measures(sides: Sequence[Side], portrait: Portrait | None) -> Measures:
     return {
         "Sides": float(len(sides)),
-        "Sharpness": min((float(cv2.Laplacian(side.grey, cv2.CV_16S).var()) for side in sides), default=0.0),
+        "Sharpness": min((_sharpness(side.grey) for side in sides), default=0.0),
         "Glare": max((float((side.grey >= _BURNT_OUT).mean()) for side in sides), default=0.0),
         "PortraitInterEyeDistance": portrait.face.eye_distance if portrait else 0.0,
     }
+
+
+def _sharpness(grey: Grey) -> float:
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
+    return float(deviation[0, 0] ** 2)
 
 
 def _missing(

@@ -5,6 +5,7 @@ The detector is BlazeFace (short range, Bazarevsky et al. 2019), the mesh MediaP
 """
 
 from dataclasses import dataclass
+from math import dist
 
 import cv2
 import numpy as np
@@ -108,9 +109,8 @@ class Face:
         return (self._aspect_ratio(RIGHT_EYE) + self._aspect_ratio(LEFT_EYE)) / 2
 
     def _aspect_ratio(self, eye: tuple[int, ...]) -> float:
-        outer, upper1, upper2, inner, lower2, lower1 = self.points[list(eye), :2]
-        height = np.linalg.norm(upper1 - lower1) + np.linalg.norm(upper2 - lower2)
-        return float(height / (2 * np.linalg.norm(outer - inner)))
+        outer, upper1, upper2, inner, lower2, lower1 = self.points[list(eye), :2].tolist()
+        return (dist(upper1, lower1) + dist(upper2, lower2)) / (2 * dist(outer, inner))
 
 
 class FaceFinder:
@@ -161,9 +161,8 @@ class FaceFinder:
         return [self.mesh(picture, detection) for detection in self.detect(picture)]
 
     def _mesh_in(self, picture: Picture, crop: Matrix) -> Face:
-        size = (MESH_SIDE, MESH_SIDE)
-        patch = cv2.warpAffine(picture, crop, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        outputs = self._mesh(np.multiply(patch, np.float32(1 / 255), dtype=np.float32)[None])
+        seen = _warped(*_part(picture, crop, (MESH_SIDE, MESH_SIDE)), (MESH_SIDE, MESH_SIDE))
+        outputs = self._mesh(np.multiply(seen, np.float32(1 / 255), dtype=np.float32)[None])
         mesh, presence = sorted(outputs, key=lambda output: -output.size)[:2]
         points = mesh.reshape(468, 3).astype(np.float64)
         scale = float(np.hypot(crop[0, 0], crop[1, 0]))
@@ -190,12 +189,31 @@ def patch(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Picture:
     Halves the picture first as long as the patch is more than twice as coarse, so that detail is averaged and
     not skipped (dlib's `extract_image_chips` does the same).
     """
-    matrix = matrix.copy()
+    part, matrix = _part(picture, matrix, size)
     while np.hypot(matrix[0, 0], matrix[1, 0]) >= 2:  # noqa: PLR2004 - an octave
-        picture = np.asarray(cv2.pyrDown(picture), np.uint8)
-        matrix /= 2
-    cut = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return np.asarray(cut, np.uint8)
+        part = np.asarray(cv2.pyrDown(part), np.uint8)
+        matrix = matrix / 2
+    return _warped(part, matrix, size)
+
+
+def _part(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> tuple[Picture, Matrix]:
+    """Return the part of `picture` that a patch shows, with room for filters, and the matrix from patch to part."""
+    corners = np.array([[0, 0], [size[0], 0], [0, size[1]], size]) @ matrix[:, :2].T + matrix[:, 2]
+    limits = picture.shape[1::-1]
+    room = 4 * max(1.0, float(np.hypot(matrix[0, 0], matrix[1, 0])))
+    # On the grid that the filters of `patch` halve again and again, and never empty.
+    left, top = (
+        max(0, min(int(low - room) // 64 * 64, most - 1)) for low, most in zip(corners.min(0), limits, strict=True)
+    )
+    right, bottom = (max(1, int(high + room)) for high in corners.max(0))
+    return picture[top:bottom, left:right], matrix - [[0, 0, left], [0, 0, top]]
+
+
+def _warped(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Picture:
+    """Cut a patch; with four channels OpenCV 5.0 is twice as fast as with three, the detour included."""
+    four = cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA)
+    cut = cv2.warpAffine(four, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    return np.asarray(cv2.cvtColor(cut, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def _unit(vector: Points) -> Points:

@@ -40,7 +40,7 @@ class LivenessProfile:
         embedded: Most frames that are embedded.
     """
 
-    version: str = "clip-2"
+    version: str = "clip-3"
     limits: Limits = field(default_factory=lambda: dict(_LIMITS))
     embedded: int = 4
 

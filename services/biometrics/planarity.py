@@ -28,6 +28,8 @@ _LANDMARKS = [
 # fmt: on
 FEWEST_TRACKED = 12
 _POINTS = 150
+# Least change of a place, pixels, and most rounds of the tracker: the guess is good, finer tells nothing more.
+_FINISHED = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
 _MARGIN = 0.3  # around the face, in eye distances: room for the tracker's windows
 
 
@@ -127,6 +129,13 @@ def _step(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Track points (n, 1, 2) by Lucas and Kanade's pyramids; return where they went and which were found."""
     moved, found, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, points, guess, winSize=(21, 21), maxLevel=1, flags=cv2.OPTFLOW_USE_INITIAL_FLOW
+        before,
+        after,
+        points,
+        guess,
+        winSize=(21, 21),
+        maxLevel=1,
+        criteria=_FINISHED,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
     return np.asarray(moved, np.float32), (found == 1).ravel()

@@ -127,11 +127,15 @@ def _rows(ink: Grey) -> Iterator[_Row]:
 
 def _boxes(ink: Grey) -> list[_Box]:
     """Give the outlines that may be digits, from left to right."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats((ink < _INK).astype(np.uint8), connectivity=8)
-    left, top, wide, tall, _ = stats[1:].T
+    # All components, those within another's hole too: several times faster than labelling them.
+    outlines, nesting = cv2.findContours((ink < _INK).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    if not outlines:
+        return []
+    outer = [outline for outline, (*_, around) in zip(outlines, nesting[0], strict=True) if around < 0]
+    left, top, wide, tall = np.array([cv2.boundingRect(each) for each in outer], np.intp).T
     fit = (tall >= _TALL[0]) & (tall <= _TALL[1]) & (wide >= _WIDE[0] * tall) & (wide <= _WIDE[1] * tall)
     found = np.column_stack([left, top, left + wide, top + tall])[fit]
-    return [_Box(*map(int, box)) for box in found[np.argsort(found[:, 0], kind="stable")]]
+    return [_Box(*map(int, box)) for box in found[np.lexsort((found[:, 1], found[:, 0]))]]
 
 
 def _patch(ink: Grey, box: _Box) -> Patches:

@@ -118,11 +118,11 @@ def _candidates(picture: Picture, longest: int = _SMALL, filled: float = 0.0) ->
 
 
 def _masks(channel: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Yield what is edge, and what is bright: the outlines of dark things are among those of holes in it."""
     edges = cv2.Canny(channel, 30, 90)
     yield np.asarray(cv2.dilate(edges, np.ones((3, 3), np.uint8)), np.uint8)
     _, bright = cv2.threshold(channel, 0, 255, cv2.THRESH_OTSU)
     yield np.asarray(bright, np.uint8)
-    yield np.asarray(cv2.bitwise_not(bright), np.uint8)
 
 
 def _leaves(quad: Quad, size: tuple[int, ...]) -> bool:

@@ -175,4 +175,4 @@ def _retrieved(capture: cv2.VideoCapture) -> Picture:
     decoded, image = capture.retrieve()
     if not decoded:
         raise UndecodableError("clip.damaged", "a frame could not be decoded")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image), np.uint8)
