@@ -39,7 +39,8 @@ from services.ca.tools import opened
 
 _LIST: Final = "backup.json"
 _MEMBER: Final = re.compile(r"(certificates|keys)/[a-z0-9][a-z0-9.-]*")
-_SECRET: Final = (".key", ".p12")
+_KEY: Final = ".key"
+_SECRET: Final = (_KEY, ".p12")
 _MAX_OCTETS: Final = 64 * 1024 * 1024
 
 
@@ -66,7 +67,7 @@ class Contents(BaseModel):
 
     Attributes:
         files: SHA-256 of each, by its name in the archive.
-        keys: SHA-256 of the public halves of the keys that the service needs, by label.
+        keys: SHA-256 of the public halves of the keys that the service needs, and of those in it, by label.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,18 +89,21 @@ def make(
 
     Raises:
         HierarchyError, KeyStoreError: certificates or keys do not hold together.
-        FileExistsError: there is a file of that name.
+        BackupError: there is a file of that name.
     """
-    keys = _digests(load(directory, now), keystore, now)
+    keys = _digests(load(directory, now), keystore, folder, now)
     found = {f"certificates/{path.name}": path.read_bytes() for path in _plain_files(directory)}
-    found |= {f"keys/{path.name}": path.read_bytes() for path in _plain_files(folder) if path.suffix == ".key"}
+    found |= {f"keys/{path.name}": path.read_bytes() for path in _plain_files(folder) if path.suffix == _KEY}
     contents = Contents(
         made_at=now,
         files={name: hashlib.sha256(content).hexdigest() for name, content in found.items()},
         keys=keys,
         ledger=None if ledger is None else LedgerPosition.of(ledger),
     )
-    write_new(file, _packed({_LIST: contents.model_dump_json(indent=1).encode()} | found), mode=PRIVATE)
+    try:
+        write_new(file, _packed({_LIST: contents.model_dump_json(indent=1).encode()} | found), mode=PRIVATE)
+    except FileExistsError:
+        raise BackupError(f"there is a file {file} already, and a backup replaces none: give another name") from None
     return contents
 
 
@@ -129,25 +133,27 @@ def restore(file: Path, directory: Path, folder: Path, secrets: Mapping[str, str
         kind, _, plain = name.partition("/")
         place = directory if kind == "certificates" else folder
         write_new(place / plain, content, mode=PRIVATE if plain.endswith(_SECRET) else PUBLIC)
-    keys = _digests(load(directory, now), environment_keys(folder, secrets), now)
-    wrong = sorted(label for label, digest in keys.items() if contents.keys.get(label) != digest)
+    keys = _digests(load(directory, now), environment_keys(folder, secrets), folder, now)
+    wrong = sorted(label for label, digest in keys.items() if contents.keys.get(label, digest) != digest)
     if wrong:
         raise BackupError(f"these keys are not those of the backup: {', '.join(wrong)}. Restore the token's backup")
     return contents
 
 
-def _digests(hierarchy: Hierarchy, keystore: KeyStore, now: datetime) -> dict[str, str]:
-    """Open every key that the service needs. KeyStoreError if one is missing, or is not its certificate's."""
-    certified = {each.label: each.certificate for each in hierarchy.live(now)} | {TSA: hierarchy.tsa}
+def _digests(hierarchy: Hierarchy, keystore: KeyStore, folder: Path, now: datetime) -> dict[str, str]:
+    """Open every key that the service needs, and every other that lies in the folder: the root's, the seal's.
+
+    KeyStoreError if one is missing, does not open, or is not its certificate's.
+    """
+    live = [each.label for each in hierarchy.live(now)]
+    needed = [*live, TSA, *map(ocsp_label, live)]
+    others = [path.stem for path in _plain_files(folder) if path.suffix == _KEY and path.stem not in needed]
     digests = {}
-    for label, certificate in certified.items():
-        key = keystore.load(label).public_key()
-        if key != certificate.public_key():
+    for label in (*needed, *others):
+        key, certificate = keystore.load(label).public_key(), hierarchy.certificates.get(label)
+        if certificate is not None and key != certificate.public_key():
             raise KeyStoreError(f"the key «{label}» is not the one in {label}.pem: bring both from the same backup")
         digests[label] = public_digest(key)
-    for each in hierarchy.live(now):
-        label = ocsp_label(each.label)
-        digests[label] = public_digest(keystore.load(label).public_key())
     return digests
 
 

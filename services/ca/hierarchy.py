@@ -103,6 +103,11 @@ class Hierarchy:
         return {SEAL: self.seal, TSA: self.tsa}
 
     @property
+    def certificates(self) -> dict[str, x509.Certificate]:
+        """All of them, by label."""
+        return {ROOT: self.root, **{each.label: each.certificate for each in self.generations}, **self.own}
+
+    @property
     def trust(self) -> TrustAnchors:
         """Whose certificates count: ours."""
         return TrustAnchors([self.root], [each.certificate for each in self.generations])

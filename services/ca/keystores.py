@@ -63,12 +63,18 @@ def ceremony_keys(config: CeremonyConfig, folder: Path, secrets: Mapping[str, st
 
 
 def environment_keys(folder: Path, environment: Mapping[str, str]) -> KeyStore:
-    """Open keys as a tool is told by ``CA_…`` variables: a token if it is named, else encrypted files."""
-    module = environment.get("CA_TOKEN_MODULE")
-    if module:
-        pin = _secret(environment, "CA_TOKEN_PIN")
-        return _token(Path(module), environment.get("CA_TOKEN_LABEL", ""), pin, "CA_TOKEN_PIN")
-    return _files(folder, _secret(environment, "CA_KEYSTORE_PASSPHRASE"))
+    """Open keys as a tool is told by ``CA_…`` variables: a token if it is named, else encrypted files.
+
+    Beside a token those that lie in the folder all the same are files: the seal's.
+    """
+    module, passphrase = environment.get("CA_TOKEN_MODULE"), _secret(environment, "CA_KEYSTORE_PASSPHRASE")
+    if not module:
+        return _files(folder, passphrase)
+    token = _token(
+        Path(module), environment.get("CA_TOKEN_LABEL", ""), _secret(environment, "CA_TOKEN_PIN"), "CA_TOKEN_PIN"
+    )
+    labels = [path.stem for path in folder.glob("*.key")]
+    return SplitKeys(token, dict.fromkeys(labels, _files(folder, passphrase)) if labels else {})
 
 
 def _secret(secrets: Mapping[str, str], name: str) -> SecretStr | None:

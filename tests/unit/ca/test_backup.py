@@ -19,7 +19,8 @@ from services.ca import backup
 from services.ca.backup import BackupError
 from services.ca.domain import Certificate
 from services.ca.hierarchy import load, ocsp_label
-from services.ca.keys import KeyKind, KeyMissingError, KeyStoreError
+from services.ca.keys import EncryptedFiles, KeyKind, KeyMissingError, KeyStoreError
+from services.ca.keystores import environment_keys
 from services.ca.orders import serial_number
 from tests.unit.ca.authority import KEYSTORE_PASSPHRASE, NOW, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.counter import Counter
@@ -32,7 +33,10 @@ HEAD = Head(17, "ab" * 32)
 
 
 def backed_up(authority: CertificationAuthority, file: Path) -> Path:
-    home = authority.directory
+    return backed_up_from(authority.directory, file)
+
+
+def backed_up_from(home: Path, file: Path) -> Path:
     backup.make(file, home, home / "keys", keystore(home), now=NOW, ledger=HEAD)
     return file
 
@@ -98,7 +102,7 @@ def test_the_drill_of_any_day_verifies_a_backup_and_writes_nothing(archive: Path
     before = sorted(tmp_path.rglob("*"))
     contents = backup.verify(archive, SECRETS, NOW)
 
-    assert set(contents.keys) == {"issuing", "issuing-ocsp", "issuing-rsa", "issuing-rsa-ocsp", "tsa"}
+    assert set(contents.keys) == {"root", "issuing", "issuing-ocsp", "issuing-rsa", "issuing-rsa-ocsp", "seal", "tsa"}
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -182,6 +186,37 @@ def test_what_does_not_hold_together_is_not_backed_up(tmp_path: Path) -> None:
     assert not (tmp_path / "backup.tar").exists()
 
 
+@pytest.mark.parametrize("label", ["root", "seal"])
+def test_keys_that_the_service_never_uses_are_opened_in_the_drill_too(tmp_path: Path, label: str) -> None:
+    """The day on which they are needed is too late to find them broken."""
+    home = establish(tmp_path / "ca").directory
+    assert {"root", "seal"} <= backup.verify(backed_up_from(home, tmp_path / "whole.tar"), SECRETS, NOW).keys.keys()
+
+    path = home / "keys" / f"{label}.key"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    with pytest.raises(KeyStoreError, match=f"«{label}» does not open"):
+        backed_up_from(home, tmp_path / "cut.tar")
+    shutil.copy(home / "keys" / "tsa.key", path)
+    with pytest.raises(KeyStoreError, match=rf"«{label}» is not the one in {label}\.pem"):
+        backed_up_from(home, tmp_path / "exchanged.tar")
+
+
+def test_beside_a_token_the_seals_key_is_a_file_that_is_opened_too(tmp_path: Path) -> None:
+    token = new_token(tmp_path / "hsm", "ca")
+    told = {"CA_TOKEN_MODULE": str(MODULE), "CA_TOKEN_LABEL": "ca", "CA_TOKEN_PIN": PIN.get_secret_value()}
+    folder = tmp_path / "keys"
+    EncryptedFiles(folder, KEYSTORE_PASSPHRASE).create("seal", KeyKind.P256)
+    token.keys().create("tsa", KeyKind.P256)
+
+    keys = environment_keys(folder, told | SECRETS)
+
+    assert keys.load("seal").public_key() == EncryptedFiles(folder, KEYSTORE_PASSPHRASE).load("seal").public_key()
+    assert keys.load("tsa").public_key() == token.keys().load("tsa").public_key()
+    with pytest.raises(KeyStoreError, match="CA_KEYSTORE_PASSPHRASE"):
+        environment_keys(folder, told)
+
+
 def test_keys_in_a_token_are_known_by_their_digests(authority: CertificationAuthority, tmp_path: Path) -> None:
     """The archive has none of them; a restored token with other keys is noticed."""
     home = authority.directory
@@ -212,4 +247,6 @@ def test_the_command_line_makes_verifies_and_restores(
     assert backup.main(["restore", str(file), "--dir", str(found)]) == 0
     assert "python -m services.ca.restore" in capsys.readouterr().out
     assert load(found, utc_now()) == load(home, utc_now())
+    capsys.readouterr()
     assert backup.main(make) == 1, "a backup is never written over another"
+    assert f"there is a file {file} already" in capsys.readouterr().err
