@@ -40,6 +40,7 @@ class Metrics:
         self._journeys()
         self._http()
         self._models()
+        self._faces()
         self.event_loop_lag_seconds = self._gauge(
             "event_loop_lag_seconds", "How late the event loop came back to a task that asked for a moment's sleep"
         )
@@ -112,6 +113,16 @@ class Metrics:
         self.models = self._gauge(
             "models", "1 for the model that serves a role, `not_configured` where none does", "role", "model"
         )
+
+    def _faces(self) -> None:
+        self.face_looks = self._counter("face_looks", "Looks at a citizen's captures, by what came of them", "outcome")
+        """Labels: outcome (``match``, ``review``, ``no_match``; ``broken``: there was no result)."""
+        self.face_reviews = self._counter("face_reviews", "Face checks that clerks had, by how they left", "outcome")
+        """Labels: outcome (``matched``, ``rejected``; ``overdue``: nobody decided in time)."""
+        self.face_checks_waiting = self._gauge(
+            "face_checks_waiting", "Face checks that wait, in the whole installation", "whom"
+        )
+        """Labels: whom they wait for (``worker``, ``clerk``)."""
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"onboarding_{name}", meaning, labels, registry=self.registry)

@@ -30,6 +30,7 @@ from services.biometrics.workers import Workers
 
 MEDIA_KEY: Final = "biometrics"
 PURGE_EVERY_S: Final = 600.0
+COUNT_EVERY_S: Final = 15.0
 PAD_ROLE: Final = "presentation-attack-detection"
 REGISTER_ROLE: Final = "register-portrait"
 """No register gives one: documents are tied to it by numbers and dates, or by a clerk (`Rules.review_documents`)."""
@@ -60,6 +61,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         rules=settings.rules,
         clock=clock,
         new_challenge=random_challenge,
+        metrics=platform.metrics,
         backlog=settings.backlog,
     )
     reviews = Reviews(
@@ -69,6 +71,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         rules=settings.rules,
         clock=clock,
         new_challenge=random_challenge,
+        metrics=platform.metrics,
     )
 
     async def purge() -> None:
@@ -89,7 +92,11 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
             ),
             platform.engine.timers(seen, remembered.wake),
         ],
-        components=[*workers, Repeating("blobs.purge", PURGE_EVERY_S, purge)],
+        components=[
+            *workers,
+            Repeating("blobs.purge", PURGE_EVERY_S, purge),
+            Repeating("face_checks.count", COUNT_EVERY_S, service.count_waiting),
+        ],
     )
 
 

@@ -11,11 +11,12 @@ import structlog
 
 from libs.common.aggregates import Aggregates
 from libs.common.errors import Refused
+from libs.common.metrics import Metrics
 from libs.common.sealing import Box, Keyring, Sealed, SealError
 from libs.common.values import Clock
 from services.biometrics import domain
 from services.biometrics.records import Remark, Review
-from services.biometrics.states import CheckState, InReview, Rules
+from services.biometrics.states import CheckState, InReview, Matched, Rules
 from services.biometrics.uploads import Uploads
 from services.biometrics.verdicts import Part
 
@@ -102,6 +103,7 @@ class Reviews:
         rules: Rules,
         clock: Clock,
         new_challenge: domain.NewChallenge,
+        metrics: Metrics,
     ) -> None:
         self._checks = checks
         self._uploads = uploads
@@ -109,6 +111,7 @@ class Reviews:
         self._rules = rules
         self._clock = clock
         self._new_challenge = new_challenge
+        self._metrics = metrics
 
     async def queue(self, limit: int, after: tuple[str, str] | None = None) -> Sequence[tuple[str, InReview]]:
         """Give the face checks that wait for a clerk, the most urgent first.
@@ -161,4 +164,6 @@ class Reviews:
         )
         ended = not isinstance(after, InReview)
         log.info("review.decided", subject=journey_id, matched=matched, clerk=clerk, ended=ended)
+        if ended:
+            self._metrics.face_reviews.labels("matched" if isinstance(after, Matched) else "rejected").inc()
         return ended

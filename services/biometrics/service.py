@@ -13,6 +13,7 @@ from libs.common.aggregates import Aggregates
 from libs.common.blobs import BlobMissing
 from libs.common.errors import Refused, Retryable
 from libs.common.events import Meta
+from libs.common.metrics import Metrics
 from libs.common.values import Clock
 from services.biometrics import domain
 from services.biometrics.examination import Examination, LookBroken
@@ -73,6 +74,7 @@ class BiometricsService:
         rules: Rules,
         clock: Clock,
         new_challenge: domain.NewChallenge,
+        metrics: Metrics,
         backlog: int = 500,
     ) -> None:
         self._checks = checks
@@ -81,6 +83,7 @@ class BiometricsService:
         self._rules = rules
         self._clock = clock
         self._new_challenge = new_challenge
+        self._metrics = metrics
         self._backlog = backlog
         self._counted: tuple[datetime, int] | None = None
 
@@ -172,12 +175,15 @@ class BiometricsService:
             case Waiting() | Open():
                 await self._checks.apply(journey_id, lambda state: domain.left(state, now))
             case InReview():
-                await self._checks.apply(
-                    journey_id, lambda state: domain.review_overdue(state, self._new_challenge, self._rules, now)
-                )
+                await self._end_review(journey_id, now)
             case Closed():
                 await self._uploads.drop(f"captures/{journey_id}")
                 await self._checks.apply(journey_id, lambda state: domain.deleted(state, self._clock()))
+
+    async def count_waiting(self) -> None:
+        """Let the metrics show how many face checks wait for a look, and how many for a clerk."""
+        for whom, kind in (("worker", "analysing"), ("clerk", "in_review")):
+            self._metrics.face_checks_waiting.labels(whom).set(await self._checks.count({"kind": kind}))
 
     async def _analyse(self, journey_id: str, state: Analysing) -> None:
         decide: Callable[[CheckState | None], domain.Result | None]
@@ -186,16 +192,26 @@ class BiometricsService:
         except LookBroken as broken:
             failure, again = type(broken.__cause__).__name__, broken.parts
             log.warning("analysis.broke", subject=journey_id, failure=failure, times=state.analyses + 1)
+            self._metrics.face_looks.labels("broken").inc()
 
             def decide(present: CheckState | None) -> domain.Result | None:
                 return domain.analysis_broke(present, again, self._new_challenge, rules=self._rules, now=self._clock())
         else:
             log.info("analysis.done", subject=journey_id, band=outcome.record.band, reasons=outcome.record.reasons)
+            self._metrics.face_looks.labels(outcome.record.band).inc()
 
             def decide(present: CheckState | None) -> domain.Result | None:
                 return domain.conclude(present, outcome, self._new_challenge, rules=self._rules, now=self._clock())
 
         await self._checks.apply(journey_id, decide)
+
+    async def _end_review(self, journey_id: str, now: datetime) -> None:
+        after = await self._checks.apply(
+            journey_id, lambda state: domain.review_overdue(state, self._new_challenge, self._rules, now)
+        )
+        if not isinstance(after, InReview):
+            log.warning("review.overdue", subject=journey_id)
+            self._metrics.face_reviews.labels("overdue").inc()
 
     async def _looking(self, journey_id: str, looked_at: Analysing, source: Source) -> None:
         """Let the citizen see what is being looked at, at whichever instance they ask."""

@@ -268,6 +268,7 @@ class Booth:
             rules=rules,
             clock=world.clock,
             new_challenge=world.new_challenge,
+            metrics=METRICS,
             backlog=backlog,
         )
         self.reviews = Reviews(
@@ -277,6 +278,7 @@ class Booth:
             rules=rules,
             clock=world.clock,
             new_challenge=world.new_challenge,
+            metrics=METRICS,
         )
         self.audit = Audit(self.checks.aggregates)
         self.timers = engine.timers(self.checks, self.service.wake, lease_s=120, parallel=parallel)

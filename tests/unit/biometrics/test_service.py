@@ -28,6 +28,7 @@ from tests.unit.biometrics.booth import (
     JOURNEY,
     KEYRING,
     LEASE,
+    METRICS,
     MINUTE,
     NOON,
     OTHER,
@@ -447,6 +448,43 @@ async def test_an_end_while_captures_are_being_looked_at_tells_no_verdict(world:
     await booth.tell(CLOSED)
     await booth.wake_due()
     assert (world.topics, world.media) == ([], {})
+
+
+def counted(metric: str, **labels: str) -> float:
+    return METRICS.registry.get_sample_value(f"onboarding_{metric}", labels) or 0
+
+
+async def test_the_metrics_tell_what_waits_what_came_of_looks_and_which_reviews_lapsed(world: World) -> None:
+    booth = Booth(world)
+    names = [("face_looks_total", each) for each in ("match", "review", "no_match", "broken")]
+    names += [("face_reviews_total", each) for each in ("matched", "rejected", "overdue")]
+    before = {name: counted(name[0], outcome=name[1]) for name in names}
+    journeys = [f"{JOURNEY[:-1]}{number}" for number in range(5)]
+    for journey in journeys:
+        await booth.opened(journey)
+        await booth.send(subject=journey)
+    await booth.service.count_waiting()
+    assert (counted("face_checks_waiting", whom="worker"), counted("face_checks_waiting", whom="clerk")) == (5, 0)
+    world.eyes.failures.append(WorkerDied("x"))
+    world.eyes.band = "review"
+    await booth.wake_due()
+    await booth.service.count_waiting()
+    assert (counted("face_checks_waiting", whom="worker"), counted("face_checks_waiting", whom="clerk")) == (0, 5)
+    await booth.reviews.decide(journeys[0], matched=True, clerk="clerk-7", reason="the same scar")
+    for journey in journeys[1:3]:
+        await booth.reviews.decide(journey, matched=False, clerk="clerk-7", reason="another person")
+    world.now += RULES.review
+    await booth.wake_due()
+    more = {name[1]: counted(name[0], outcome=name[1]) - before[name] for name in names}
+    assert more == {
+        "match": 0,
+        "review": 5,
+        "no_match": 0,
+        "broken": 1,
+        "matched": 1,
+        "rejected": 2,
+        "overdue": 2,
+    }
 
 
 async def test_hearing_everything_again_tells_nothing_new(world: World, booth: Booth) -> None:
