@@ -33,6 +33,8 @@ from services.biometrics.verdicts import PARTS, Part, beside, complete
 
 MEDIA_KEPT_AT_MOST: Final = timedelta(days=8)
 """A day more than a journey may last: if nobody says that it ended, media and faces go all the same."""
+LOOK_AGAIN: Final = timedelta(seconds=15)
+"""What breaks a look twice in a row, such as want of memory, may pass: it should not cost a try within a second."""
 LATE_UPLOADS: Final = timedelta(minutes=5)
 """How long after a journey's end an upload that was under way may still have been stored."""
 LOOKS_AT_ONCE: Final = 5
@@ -178,12 +180,12 @@ def conclude(
 def analysis_broke(
     state: CheckState | None, again: tuple[Part, ...], new_challenge: NewChallenge, *, rules: Rules, now: datetime
 ) -> Result | None:
-    """The look at these parts crashed: once more, and after some times it counts as a failed try of theirs."""
+    """The look at these parts crashed: at once again, then after a while; and at last it is a failed try of theirs."""
     if not isinstance(state, Analysing):
         return None
     if state.analyses + 1 < rules.analyses_per_try:
         again_from_start = {"analyses": state.analyses + 1, "looking_at": None}
-        return Decision(state.model_copy(update=again_from_start), wake_at=now)
+        return Decision(state.model_copy(update=again_from_start), wake_at=now + state.analyses * LOOK_AGAIN)
     reasons = ("capture.not_readable",)
     return _try_failed(_noted(state, Try(at=now, band="no_match", reasons=reasons)), reasons, again, new_challenge)
 

@@ -347,7 +347,8 @@ def test_broken_analyses_are_repeated_and_then_count_as_a_try_of_what_was_looked
         decision = broke(state)
         assert decision is not None
         assert isinstance(decision.state, Analysing)
-        assert (decision.state.analyses, decision.events, decision.wake_at) == (number, (), NOON)
+        later = NOON + (number - 1) * domain.LOOK_AGAIN
+        assert (decision.state.analyses, decision.events, decision.wake_at) == (number, (), later)
         state = decision.state
     last = broke(state)
     assert last is not None

@@ -301,6 +301,13 @@ async def test_what_a_clerk_writes_is_sealed_and_never_logged(world: World, boot
     assert state.reviews[0].remark.value.text.endswith("as in the file")
 
 
+async def looked_again(booth: Booth) -> None:
+    """Let the time pass after which a look that broke is repeated."""
+    while isinstance(await booth.state(), Analysing):
+        booth.world.now += domain.LOOK_AGAIN
+        await booth.wake_due()
+
+
 @pytest.mark.parametrize("failure", [WorkerDied("x"), JobFailed("x")], ids=lambda e: type(e).__name__)
 async def test_an_analysis_that_breaks_is_repeated_and_costs_nothing(
     world: World, booth: Booth, failure: Exception
@@ -308,6 +315,7 @@ async def test_an_analysis_that_breaks_is_repeated_and_costs_nothing(
     world.eyes.failures = [failure] * (RULES.analyses_per_try - 1)
     await booth.opened()
     await booth.tried()
+    await looked_again(booth)
     assert world.topics == ["face.matched"]
     assert world.eyes.looks == RULES.analyses_per_try
 
@@ -319,6 +327,7 @@ async def test_an_analysis_that_breaks_every_time_counts_as_a_try_and_in_the_end
     await booth.opened()
     for _ in range(RULES.tries):
         await booth.tried()
+        await looked_again(booth)
     assert {each["reasons"][0] for _, each in world.told()} == {"capture.not_readable"}
     assert [each["final"] for _, each in world.told()] == [False] * 4 + [True]
     assert world.eyes.looks == RULES.analyses_per_try * RULES.tries
