@@ -1,6 +1,7 @@
 """The rules of the check: where ledger, store, lists and topics do not agree, and what it means. Pure."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -8,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from libs.common.chain import GENESIS
 from libs.common.contracts.ca import CertIssued
-from services.ca.evidence import Evidence, Slip
+from services.ca.evidence import Evidence
+from services.ca.slips import Slip
 from services.ca.status import OWN
 
 TOLD_WITHIN: Final = timedelta(days=29)
@@ -38,18 +40,38 @@ class Times(BaseModel):
     settled: datetime
 
 
-def findings(evidence: Evidence, times: Times) -> Iterator[Finding]:
-    """Give everything that is not as it must be."""
+@dataclass(slots=True)
+class Tally:
+    """How many numbers were looked at; ``untold``: issued in the last weeks, before the oldest fact on the topic."""
+
+    serial_numbers: int = 0
+    issued: int = 0
+    revoked: int = 0
+    untold: int = 0
+
+
+def findings(evidence: Evidence, times: Times, tally: Tally) -> Iterator[Finding]:
+    """Give everything that is not as it must be, and count what was looked at."""
     yield from _chain(evidence)
     yield from _checkpoints(evidence)
     yield from _lists(evidence, times)
-    yield from _topics(evidence, times)
-    for slip in evidence.slips.values():
+    for slip in (each for part in evidence.slips.parts() for each in part):
+        _count(tally, slip, evidence, times)
         for rule in _BY_ITSELF:
             yield from rule(slip, evidence, times)
         if slip.touched <= times.settled:
             for rule in _COMPARED:
                 yield from rule(slip, evidence, times)
+    yield from _topics(evidence, tally)
+
+
+def _count(tally: Tally, slip: Slip, evidence: Evidence, times: Times) -> None:
+    tally.serial_numbers += 1
+    tally.revoked += slip.stored_revoked is not None
+    if slip.state == "issued":
+        tally.issued += 1
+        since = (evidence.issued_since or times.now).replace(microsecond=0)
+        tally.untold += slip.not_before is not None and times.now - TOLD_WITHIN < slip.not_before < since
 
 
 def _error(key: str, about: str, text: str, advice: str) -> Finding:
@@ -83,29 +105,19 @@ def _chain(evidence: Evidence) -> Iterator[Finding]:
 def _checkpoints(evidence: Evidence) -> Iterator[Finding]:
     for source, why in evidence.unvouched:
         yield _error("checkpoint.invalid", source, f"The checkpoint's time-stamp is not good: {why}.", _TAMPERED)
-    for source, checkpoint in evidence.checkpoints:
-        at = evidence.vouched_at.get(source)
-        if at is None or checkpoint.position < evidence.begins.position:
-            continue
-        about = f"checkpoint {checkpoint.position} ({source})"
-        if _hash_at(evidence, checkpoint.position) == checkpoint.hash:
-            continue
-        if any(at <= each.at and checkpoint.position > each.head for each in evidence.restored):
+    for each in evidence.contradicted:
+        about = f"checkpoint {each.position} ({each.source})"
+        if any(each.at <= restored.at and each.position > restored.head for restored in evidence.restored):
             text = (
                 "The entries it vouched for were lost when an older backup was restored, and put back from the topics."
             )
             yield _warning("ledger.lost_in_restore", about, text, "Keep exports, so that the next restore is whole.")
-        elif checkpoint.position > evidence.head.position:
+        elif each.position > evidence.head.position:
             text = f"The ledger ends at {evidence.head.position}: entries that were vouched for are missing."
             yield _error("ledger.shortened", about, text, _RESTORE)
         else:
             text = "The ledger holds another entry there than the one that was vouched for: it was written anew."
             yield _error("ledger.rewritten", about, text, _TAMPERED)
-
-
-def _hash_at(evidence: Evidence, position: int) -> str | None:
-    begins = evidence.begins
-    return begins.hash if position == begins.position else evidence.hashes.get(position)
 
 
 def _lists(evidence: Evidence, times: Times) -> Iterator[Finding]:
@@ -232,16 +244,13 @@ def _would_stand(at: datetime | None, since: datetime | None, times: Times) -> b
     return at is not None and since is not None and at >= max(since, times.now - TOLD_WITHIN)
 
 
-def _topics(evidence: Evidence, times: Times) -> Iterator[Finding]:
+def _topics(evidence: Evidence, tally: Tally) -> Iterator[Finding]:
     """Tell how far back the topics go, where that is less than they should."""
-    begin = times.now - TOLD_WITHIN
-    issued = [each.not_before for each in evidence.slips.values() if each.state == "issued" and each.not_before]
-    lost = sum(begin < at < (evidence.issued_since or times.now).replace(microsecond=0) for at in issued)
-    if evidence.topics and lost:
+    if evidence.topics and tally.untold:
         since = (
             "holds nothing" if evidence.issued_since is None else f"begins at {evidence.issued_since:%Y-%m-%d %H:%M}"
         )
-        text = f"It {since}: {lost} certificates of the last weeks cannot be compared with it."
+        text = f"It {since}: {tally.untold} certificates of the last weeks cannot be compared with it."
         yield _warning("topic.short", CertIssued.topic, text, "Ask whoever runs the broker how the topic was lost.")
 
 

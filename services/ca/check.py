@@ -21,7 +21,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from services.ca.acts import Checkpointed
-from services.ca.audit import Finding, Times, findings
+from services.ca.audit import Finding, Tally, Times, findings
 from services.ca.evidence import Evidence
 from services.ca.gather import gather, hear, told, witnesses
 from services.ca.settings import Settings
@@ -29,11 +29,13 @@ from services.ca.tools import Opened, opened, run, say
 
 SETTLED_S: Final = 60
 _SHOWN: Final = 50
-"""Findings of one kind that are printed; the report in JSON has all."""
+"""Findings of one kind that are printed."""
+KEPT: Final = 1000
+"""Findings of one kind that the report in JSON has; it counts all."""
 
 
 class Report(BaseModel):
-    """What the check looked at, and what it found."""
+    """What the check looked at, and what it found. ``found``: how many findings of each key, errors and warnings."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,12 +48,10 @@ class Report(BaseModel):
     lists: int
     checkpoints: int
     topics: bool
+    errors: int
+    warnings: int
+    found: dict[str, int]
     findings: tuple[Finding, ...]
-
-    @property
-    def errors(self) -> int:
-        """How many findings are errors."""
-        return sum(each.severity == "error" for each in self.findings)
 
 
 async def check(
@@ -74,18 +74,26 @@ async def check(
 
 def report(evidence: Evidence, times: Times) -> Report:
     """Judge the evidence."""
-    slips = evidence.slips.values()
+    tally, found, severities, kept = Tally(), Counter[str](), Counter[str](), list[Finding]()
+    for each in findings(evidence, times, tally):
+        found[each.key] += 1
+        severities[each.severity] += 1
+        if found[each.key] <= KEPT:
+            kept.append(each)
     return Report(
         at=times.now,
         entries=evidence.entries,
         enrolments=evidence.enrolments,
-        serial_numbers=len(slips),
-        issued=sum(each.state == "issued" for each in slips),
-        revoked=sum(each.stored_revoked is not None for each in slips),
+        serial_numbers=tally.serial_numbers,
+        issued=tally.issued,
+        revoked=tally.revoked,
         lists=len(evidence.lists),
-        checkpoints=len(evidence.checkpoints),
+        checkpoints=evidence.checkpoints,
         topics=evidence.topics,
-        findings=tuple(sorted(findings(evidence, times), key=lambda each: (each.severity, each.key, each.about))),
+        errors=severities["error"],
+        warnings=severities["warning"],
+        found=dict(found),
+        findings=tuple(sorted(kept, key=lambda each: (each.severity, each.key, each.about))),
     )
 
 
@@ -102,9 +110,8 @@ def lines(result: Report) -> list[str]:
         shown[each.key] += 1
         if shown[each.key] <= _SHOWN:
             written += [f"{each.severity}  {each.key}  {each.about}", f"    {each.text} {each.advice}"]
-    written += [f"… and {n - _SHOWN} more of {key}" for key, n in shown.items() if n > _SHOWN]
-    warnings = len(result.findings) - result.errors
-    verdict = "All is well." if not result.findings else f"{result.errors} errors, {warnings} warnings."
+    written += [f"… and {n - _SHOWN} more of {key}" for key, n in result.found.items() if n > _SHOWN]
+    verdict = "All is well." if not result.findings else f"{result.errors} errors, {result.warnings} warnings."
     return [*written, verdict]
 
 

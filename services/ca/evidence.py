@@ -1,10 +1,9 @@
 """What ledger, store, revocation lists and topics say about each serial number, laid side by side. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import datetime
 
 from libs.common.chain import GENESIS, Break, Entry, Head, breaks
 from services.ca.acts import (
@@ -16,77 +15,11 @@ from services.ca.acts import (
     CertificateRevoked,
     Checkpointed,
     ConfigurationChanged,
+    Edition,
     ListSigned,
     Restored,
 )
-
-NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """When (UTC, whole seconds, as lists have it) and why."""
-
-    at: datetime
-    reason: str
-
-    @classmethod
-    def of(cls, at: datetime, reason: str | None) -> "Revocation":
-        """Take it from where it is kept more exactly."""
-        return cls(at.astimezone(UTC).replace(microsecond=0), reason or "unspecified")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What OCSP would say: revoked so, or good."""
-
-    revoked: Revocation | None
-
-
-@dataclass(slots=True)
-class Slip:
-    """Everything known about one serial number. ``touched`` is when it was last on record or told.
-
-    Attributes:
-        about: the journey, or ``authority/…`` for the operator's own.
-        intended, issued: SHA-256 of the bytes to be signed, as the ledger has them before and after the signature.
-        certificates: SHA-256 of the certificate, by the ledger: of each signature that was made of it.
-        stored: the certificate's SHA-256, by the store; ``stored_tbs`` that of its signed part.
-        places: the journeys under which the store has it.
-        state: the kind of enrolment that has it.
-        issuer: the label of the authority that signed it, by the store; empty if the store does not have it.
-        answer: what OCSP would say, if there is a record to say it from.
-        troubles: what is wrong with the stored certificate by itself.
-    """
-
-    serial: str
-    about: str = ""
-    first: datetime = NEVER
-    touched: datetime = NEVER
-    intended: str | None = None
-    issued: str | None = None
-    certificates: set[str] = field(default_factory=set)
-    revoked: Revocation | None = None
-    state: Literal["issued", "void", "retired", "issuing"] | None = None
-    places: tuple[str, ...] = ()
-    stored: str | None = None
-    stored_tbs: str | None = None
-    stored_revoked: Revocation | None = None
-    not_before: datetime | None = None
-    not_after: datetime | None = None
-    shard: str = ""
-    owner: str | None = None
-    listed: Revocation | None = None
-    issuer: str = ""
-    answer: Answer | None = None
-    told: datetime | None = None
-    told_revoked: Revocation | None = None
-    troubles: list[str] = field(default_factory=list)
-
-    def touch(self, at: datetime) -> None:
-        """Note that something was said about it at that time."""
-        self.first = at if self.first == NEVER else min(self.first, at)
-        self.touched = max(self.touched, at)
+from services.ca.slips import Revocation, Slip, Slips
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +33,15 @@ class ListEdition:
     trouble: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Contradicted:
+    """A checkpoint that was vouched for at a time, and is not what the ledger holds at that position."""
+
+    source: str
+    position: int
+    at: datetime
+
+
 @dataclass(slots=True)
 class Evidence:
     """All slips, and what is known beside them.
@@ -107,24 +49,22 @@ class Evidence:
     Attributes:
         begins: where the ledger begins: `GENESIS`, or where it was cut off.
         head: where it ends.
-        wanted: the positions that checkpoints speak of, to be filled in first; ``hashes`` of those entries.
-        checkpoints: what vouches for the ledger, each with where it comes from; ``unvouched`` those whose
-            time-stamp is not good, and why; ``vouched_at`` the time of the others.
+        heard: checkpoints to be held against the ledger, each with where it comes from. ``checkpoints``: how many were;
+            ``unvouched``: those whose time-stamp is not good, and why.
         topics: whether topics were read; else nothing is said about them. ``issued_since``, ``revoked_since``:
             the oldest fact that stood there.
     """
 
-    slips: dict[str, Slip] = field(default_factory=dict)
+    slips: Slips
     begins: Head = GENESIS
     head: Head = GENESIS
     began_at: datetime | None = None
     breaks: list[Break] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
-    wanted: set[int] = field(default_factory=set)
-    hashes: dict[int, str] = field(default_factory=dict)
-    checkpoints: list[tuple[str, Checkpointed]] = field(default_factory=list)
+    heard: list[tuple[str, Checkpointed]] = field(default_factory=list)
+    checkpoints: int = 0
+    contradicted: list[Contradicted] = field(default_factory=list)
     unvouched: list[tuple[str, str]] = field(default_factory=list)
-    vouched_at: dict[str, datetime] = field(default_factory=dict)
     archived: list[Archived] = field(default_factory=list)
     restored: list[Restored] = field(default_factory=list)
     base_urls: set[str] = field(default_factory=set)
@@ -137,13 +77,12 @@ class Evidence:
     enrolments: int = 0
 
     def slip(self, serial: str) -> Slip:
-        """Give the slip of a serial number, a new one if need be."""
-        return self.slips.setdefault(serial, Slip(serial))
+        """Give a slip to note something on; see `Slips.of`."""
+        return self.slips.of(serial)
 
     def follow(self, page: Sequence[Entry]) -> None:
         """Follow the ledger over its next entries, and note where it does not hold."""
         self.breaks += breaks(page, self.head if self.entries else self.begins)
-        self.hashes |= {entry.position: entry.hash for entry in page if entry.position in self.wanted}
         self.began_at = self.began_at or moment(page[0])
         self.entries += len(page)
         self.head = page[-1].head
@@ -153,21 +92,28 @@ class Evidence:
         match act:
             case CertificateIntended() | CertificateIssued() | CertificateRevoked() | CertificatePutBack():
                 slip = self.slip(act.serial)
-                slip.about = entry.fact.about
+                slip.where = entry.fact.about
                 slip.touch(moment(entry))
                 _note(slip, act)
             case ListSigned():
-                self.recorded_lists[act.place][act.after.number] = act.after.sha256
+                self._recorded(act.place, act.after)
             case ConfigurationChanged():
                 self.base_urls.add(act.after.base_url)
             case Checkpointed():
-                self.checkpoints.append((f"entry {entry.position}", act))
+                self.heard.append((f"entry {entry.position}", act))
             case Archived():
                 self.archived.append(act)
             case Restored():
                 self.restored.append(act)
             case _:
                 pass
+
+    def _recorded(self, place: str, edition: Edition) -> None:
+        """Remember the newest edition of a list, and the one that is served."""
+        known = self.recorded_lists[place]
+        known[edition.number] = edition.sha256
+        kept = {max(known), *(each.number for each in self.lists if each.place == place)}
+        self.recorded_lists[place] = {number: known[number] for number in kept & known.keys()}
 
 
 def _note(slip: Slip, act: CertificateIntended | CertificateIssued | CertificateRevoked | CertificatePutBack) -> None:
@@ -186,15 +132,3 @@ def _note(slip: Slip, act: CertificateIntended | CertificateIssued | Certificate
 def moment(entry: Entry) -> datetime:
     """Give when an entry was appended."""
     return datetime.fromisoformat(entry.at)
-
-
-def in_batches(values: Iterable[str], size: int) -> Iterable[list[str]]:
-    """Give values in lists of at most this size."""
-    batch: list[str] = []
-    for value in values:
-        batch.append(value)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

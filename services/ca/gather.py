@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 
 from libs.common.aggregates import Aggregates
-from libs.common.chain import ChainStore
+from libs.common.chain import ChainStore, Head
 from libs.common.contracts.ca import CertIssued, CertRevoked, LedgerCheckpointed
 from libs.common.der import serial_text
 from libs.common.events import Event, MalformedMessage, Meta, decode, read_meta
@@ -24,9 +24,9 @@ from libs.common.kafka_access import KafkaAccess
 from libs.common.reading import everything
 from libs.common.records import Records
 from libs.common.sealing import KeyNotHere, Keyring, SealError
-from services.ca.acts import Checkpointed
+from services.ca.acts import Checkpointed, ConfigurationChanged
 from services.ca.domain import Certificate, Certified, EnrolmentState, IntentRecord, Issued, Issuing, Numbered, Retired
-from services.ca.evidence import Answer, Evidence, ListEdition, Revocation, in_batches
+from services.ca.evidence import Contradicted, Evidence, ListEdition
 from services.ca.hierarchy import Hierarchy
 from services.ca.issuance import Intent
 from services.ca.ledger import ChainLedger
@@ -36,6 +36,7 @@ from services.ca.ports import SerialBook
 from services.ca.recording import certificate
 from services.ca.relint import troubles
 from services.ca.shards import Shard, ShardId
+from services.ca.slips import AT_ONCE, Answer, Revocation, Slip, Slips
 from services.ca.stamps import StampRefused, verify_checkpoint
 from services.ca.statuses import CertificateId, Statuses
 
@@ -58,33 +59,42 @@ class Sources:
     keyring: Keyring
 
 
-async def gather(sources: Sources, witnesses: Iterable[tuple[str, Checkpointed]], base_url: str) -> Evidence:
-    """Collect what store and ledger say. ``witnesses`` are checkpoints kept elsewhere, with where that is."""
-    evidence = Evidence(base_urls={base_url})
-    evidence.checkpoints += witnesses
-    await _prepare(evidence, sources)
+async def gather(
+    sources: Sources, witnesses: Iterable[tuple[str, Checkpointed]], base_url: str, at_once: int = AT_ONCE
+) -> Evidence:
+    """Collect what store and ledger say.
+
+    Args:
+        witnesses: checkpoints kept elsewhere, with where that is.
+        at_once: how many serial numbers are held in memory; see `Slips`.
+    """
+    evidence = Evidence(Slips(at_once), base_urls={base_url}, heard=list(witnesses))
+    evidence.begins = evidence.head = await sources.chain.start()
+    await _addresses(evidence, sources)
     await _stored(evidence, sources)
     async for key, shard in sources.lists.all():
         der = None if shard.issue is None else await assembled(sources.pages, shard.issue)
         _listed(evidence, key, shard, der, sources.hierarchy)
     await _recorded(evidence, sources)
-    await _reserved(evidence, sources.book)
-    await _answered(evidence, sources.statuses)
+    for part in evidence.slips.parts():
+        await _reserved(evidence, part, sources.book)
+        await _answered(evidence, part, sources.statuses)
     return evidence
 
 
-async def _prepare(evidence: Evidence, sources: Sources) -> None:
-    """Learn from the ledger what is needed to judge the rest: addresses of other days, places of checkpoints."""
-    evidence.begins = evidence.head = await sources.chain.start()
-    evidence.wanted |= {checkpoint.position for _, checkpoint in evidence.checkpoints}
-    for entry in await sources.chain.about("authority"):
+async def _addresses(evidence: Evidence, sources: Sources) -> None:
+    """Learn from the ledger where the authority was published before: its terms, from the last change to the first."""
+    entry = await sources.chain.last("configuration.changed")
+    while entry is not None:
         try:
             act = sources.ledger.read(entry)
         except UNREADABLE:
-            continue  # told of when the ledger is followed
-        if isinstance(act, Checkpointed):
-            evidence.wanted.add(act.position)
-        evidence.base_urls |= {act.after.base_url} if act.kind == "configuration.changed" else set()
+            return  # told of when the ledger is followed
+        if not isinstance(act, ConfigurationChanged):
+            return
+        evidence.base_urls |= {each.base_url for each in (act.before, act.after) if each is not None}
+        earlier = await sources.chain.read(act.follows - 1, 1) if 0 < act.follows < entry.position else ()
+        entry = earlier[0] if earlier else None
 
 
 async def _stored(evidence: Evidence, sources: Sources) -> None:
@@ -106,16 +116,15 @@ async def _stored(evidence: Evidence, sources: Sources) -> None:
 def _pending(evidence: Evidence, journey_id: str, record: IntentRecord) -> None:
     intent = Intent.model_validate_json(record.intent)
     slip = evidence.slip(intent.serial_number)
-    slip.state, slip.places, slip.about = "issuing", (*slip.places, journey_id), journey_id
+    slip.state, slip.places, slip.where = "issuing", (*slip.places, journey_id), journey_id
     slip.touch(intent.not_before)
 
 
 def _stored_one(evidence: Evidence, journey_id: str, state: Certified, each: Numbered) -> None:
     slip = evidence.slip(each.serial)
     slip.state = "retired" if isinstance(state, Retired) else "issued" if isinstance(state, Issued) else "void"
-    slip.places, slip.about = (*slip.places, journey_id), journey_id
-    slip.not_before, slip.not_after, slip.shard = each.not_before, each.not_after, str(each.crl_shard)
-    slip.issuer = each.issuer
+    slip.places, slip.where, slip.issuer = (*slip.places, journey_id), journey_id, each.issuer
+    slip.not_before, slip.not_after = each.not_before, each.not_after
     slip.touch(each.not_before)
     if each.revoked_at is not None:
         slip.stored_revoked = Revocation.of(each.revoked_at, each.revoked_for)
@@ -127,18 +136,13 @@ def _looked_at(evidence: Evidence, state: Issued, number: int, stored: Certifica
     try:
         signed = certificate(stored)
     except ValueError:
-        slip.troubles.append("it does not read as a certificate")
+        slip.troubles += ("it does not read as a certificate",)
         return
     slip.stored = hashlib.sha256(signed.public_bytes(Encoding.DER)).hexdigest()
-    slip.stored_tbs = hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()
     if state.facts.person is not None and state.facts.person.readable:
-        slip.troubles += troubles(
-            stored,
-            signed,
-            state.requests[number],
-            state.facts,
-            issuer=hierarchy.generation(stored.issuer).issuer,
-            base_urls=evidence.base_urls,
+        issuer, urls = hierarchy.generation(stored.issuer).issuer, evidence.base_urls
+        slip.troubles += tuple(
+            troubles(stored, signed, state.requests[number], state.facts, issuer=issuer, base_urls=urls)
         )
 
 
@@ -179,28 +183,40 @@ async def _recorded(evidence: Evidence, sources: Sources) -> None:
             except UNREADABLE:
                 evidence.unreadable.append(entry.position)
         after = page[-1].position
-        await asyncio.sleep(0)
-    for source, checkpoint in evidence.checkpoints:
+        await _hold_against(evidence, sources)
+    await _hold_against(evidence, sources)
+
+
+async def _hold_against(evidence: Evidence, sources: Sources) -> None:
+    """Hold checkpoints against what the ledger has at their positions."""
+    for source, checkpoint in evidence.heard:
+        evidence.checkpoints += 1
         try:
-            evidence.vouched_at[source] = verify_checkpoint(checkpoint, sources.hierarchy.trust).time
+            at = verify_checkpoint(checkpoint, sources.hierarchy.trust).time
         except StampRefused as refusal:
             evidence.unvouched.append((source, str(refusal)))
+            continue
+        known = checkpoint.position >= evidence.begins.position
+        if known and (await sources.ledger.at(checkpoint.position)) != Head(checkpoint.position, checkpoint.hash):
+            evidence.contradicted.append(Contradicted(source, checkpoint.position, at))
+    evidence.heard.clear()
+    await asyncio.sleep(0)
 
 
-async def _reserved(evidence: Evidence, book: SerialBook) -> None:
-    for batch in in_batches(evidence.slips, PAGE):
+async def _reserved(evidence: Evidence, part: list[Slip], book: SerialBook) -> None:
+    for start in range(0, len(part), PAGE):
+        batch = [each.serial for each in part[start : start + PAGE]]
         for serial, owner in (await book.owners_of("serial", batch)).items():
-            evidence.slips[serial].owner = owner
+            evidence.slip(serial).owner = owner
 
 
-async def _answered(evidence: Evidence, statuses: Statuses) -> None:
+async def _answered(evidence: Evidence, part: list[Slip], statuses: Statuses) -> None:
     """Learn from which status OCSP would answer. A record that is missing is made good when it is asked for."""
-    stored = {CertificateId(each.issuer, each.serial): each for each in evidence.slips.values() if each.issuer}
+    stored = [CertificateId(each.issuer, each.serial) for each in part if each.issuer]
     for start in range(0, len(stored), PAGE):
-        batch = list(stored)[start : start + PAGE]
-        for certificate_id, status in (await statuses.look(batch)).items():
+        for certificate_id, status in (await statuses.look(stored[start : start + PAGE])).items():
             revoked = Revocation.of(status.at, status.reason) if isinstance(status, Revoked) else None
-            stored[certificate_id].answer = Answer(revoked)
+            evidence.slip(certificate_id.serial).answer = Answer(revoked)
 
 
 async def hear(evidence: Evidence, facts: AsyncIterator[tuple[Event, Meta]]) -> None:
@@ -210,7 +226,7 @@ async def hear(evidence: Evidence, facts: AsyncIterator[tuple[Event, Meta]]) -> 
         if not isinstance(event, CertIssued | CertRevoked):
             continue
         slip = evidence.slip(event.serial)
-        slip.about = slip.about or meta.subject
+        slip.subject = meta.subject
         slip.touch(meta.time)
         if isinstance(event, CertIssued):
             slip.told = meta.time

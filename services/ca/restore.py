@@ -15,7 +15,7 @@ import argparse
 import hashlib
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -24,12 +24,13 @@ from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.events import Event, Meta
 from services.ca.acts import Restored
 from services.ca.domain import Certified
-from services.ca.evidence import Evidence, Slip
+from services.ca.evidence import Evidence
 from services.ca.export import Export, ExportError, read_lines
 from services.ca.gather import Sources, gather, hear, told
 from services.ca.recollection import collect
 from services.ca.recovery import Found, Told, put_back, recover, request_of
 from services.ca.settings import Settings
+from services.ca.slips import Slip
 from services.ca.status import OWN
 from services.ca.tools import Opened, opened, run, say
 
@@ -80,9 +81,9 @@ async def restore(source: Opened, exports: Sequence[Export], *, topics: bool = T
     evidence = await gather(sources, (), settings.base_url)
     if topics:
         await hear(evidence, told(settings.kafka_access, sources.keyring))
-    needy = {slip.about for slip in evidence.slips.values() if _lacks(slip)}
+    needy = {slip.about for part in evidence.slips.parts() for slip in part if _lacks(slip)}
     events = await _events(needy, told(settings.kafka_access, sources.keyring)) if topics else {}
-    outcome = await _recover_all(source, needy, events, _told(evidence), outcome, now=now, dry=dry)
+    outcome = await _recover_all(source, needy, events, _told(evidence, needy), outcome, now=now, dry=dry)
     if not dry and (outcome.entries or needy):
         act = Restored(
             at=now,
@@ -102,10 +103,11 @@ def _lacks(slip: Slip) -> bool:
     return missing or undone or (slip.state is not None and slip.owner is None)
 
 
-def _told(evidence: Evidence) -> Told | None:
+def _told(evidence: Evidence, needy: Collection[str]) -> Told | None:
+    """Give what the topics told of these; None if they were not read."""
     if not evidence.topics:
         return None
-    slips = evidence.slips.values()
+    slips = [slip for part in evidence.slips.parts() for slip in part if slip.about in needy]
     return Told(
         issued=frozenset(each.serial for each in slips if each.told is not None),
         revoked=frozenset(each.serial for each in slips if each.told_revoked is not None),

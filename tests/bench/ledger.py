@@ -1,7 +1,7 @@
 """What the authority's ledger costs: ``python -m tests.bench.ledger``.
 
 Appending on the embedded store, one caller at a time beside many at once; what a certificate leaves behind, in bytes;
-and how many certificates a second the check looks at.
+how many certificates a second the check looks at, and what it remembers of each, in memory and on disk.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import json
 import statistics
 import sys
 import tempfile
+import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
 from itertools import count
@@ -24,6 +25,7 @@ from libs.common.chain import Chain, Fact
 from libs.common.chain_store import MongoChain
 from libs.common.store import Database
 from libs.common.values import utc_now
+from services.ca.slips import AT_ONCE, Answer, Slip, Slips
 from tests.unit.ca.authority import establish
 from tests.unit.ca.office import World
 from tests.unit.ca.test_check import Audited
@@ -33,6 +35,8 @@ ROUNDS: Final = 3
 PAYLOAD: Final = json.dumps({"record": "x" * 2000})
 """About as long as an intent with its sealed bytes."""
 JOURNEYS: Final = 100
+REMEMBERED: Final = 200_000
+"""Certificates: some weeks of them."""
 
 
 async def appended(store: MongoChain, callers: int) -> float:
@@ -82,6 +86,47 @@ async def growing(folder: Path) -> None:
     )
 
 
+def remembering() -> None:
+    """Measure what the check remembers of a certificate: all held in memory, and written away as it does it."""
+    for what, at_once in (("all held", REMEMBERED), ("written away", AT_ONCE)):
+        began = perf_counter()
+        tracemalloc.start()
+        slips = Slips(at_once)
+        for source in ("store", "ledger", "lookup", "topic"):
+            for number in range(REMEMBERED):
+                _note(slips.of(f"{number * 0x9E3779B97F4A7C15 % (1 << 127):032x}"), source)
+        assert sum(len(part) for part in slips.parts()) == REMEMBERED
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        _say(
+            f"check, {what:12} of {REMEMBERED} certificates: {peak / REMEMBERED:5.0f} bytes of memory each, "
+            f"{slips.on_disk / REMEMBERED:5.0f} on disk, {peak / 1e6:4.0f} MB in all, {perf_counter() - began:.0f} s"
+        )
+
+
+def _note(slip: Slip, source: str) -> None:
+    """Say of a certificate what such a source says."""
+    now = utc_now()
+    match source:
+        case "store":
+            slip.where, slip.state, slip.stored, slip.issuer = (
+                str(uuid4()),
+                "issued",
+                f"{uuid4().hex}{uuid4().hex}",
+                "ec",
+            )
+            slip.places, slip.not_before, slip.not_after = (slip.where,), now, now
+        case "ledger":
+            slip.where, slip.intended = str(uuid4()), f"{uuid4().hex}{uuid4().hex}"
+            slip.issued = slip.intended
+            slip.certificates.add(f"{uuid4().hex}{uuid4().hex}")
+        case "lookup":
+            slip.owner, slip.answer = str(uuid4()), Answer(None)
+        case _:
+            slip.subject, slip.told = str(uuid4()), now
+    slip.touch(now)
+
+
 def _entries(world: World) -> Counter[str]:
     sizes: Counter[str] = Counter()
     for entry in world.chain.entries:
@@ -109,6 +154,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         await appending(Path(folder))
         await growing(Path(folder) / "authority")
+    remembering()
 
 
 if __name__ == "__main__":

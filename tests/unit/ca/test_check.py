@@ -23,6 +23,7 @@ from services.ca.check import Report, lines, report
 from services.ca.crl import Edition
 from services.ca.gather import Sources, gather, hear
 from services.ca.shards import Issue, ShardId
+from services.ca.slips import AT_ONCE
 from services.ca.statuses import Statuses
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.office import JOURNEY, KEYRING, NEWER, World, closed, csrs
@@ -35,7 +36,9 @@ ANYBODY = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a77"
 class Audited(Witnessed):
     """An office whose books are looked at."""
 
-    async def report(self, *, topics: bool = True, witnesses: tuple[tuple[str, Checkpointed], ...] = ()) -> Report:
+    async def report(
+        self, *, topics: bool = True, witnesses: tuple[tuple[str, Checkpointed], ...] = (), at_once: int = AT_ONCE
+    ) -> Report:
         sources = Sources(
             enrolments=self.enrolments.aggregates,
             lists=self.list_kind.aggregates,
@@ -47,7 +50,7 @@ class Audited(Witnessed):
             hierarchy=self.authority.hierarchy,
             keyring=KEYRING,
         )
-        evidence = await gather(sources, witnesses, self.authority.publication.base_url)
+        evidence = await gather(sources, witnesses, self.authority.publication.base_url, at_once)
         if topics:
             await hear(evidence, self.told())
         return report(evidence, Times(now=self.world.now, settled=self.world.now - timedelta(minutes=1)))
@@ -252,11 +255,23 @@ async def test_each_harm_is_found_by_its_name(
     office: Audited, harm: Callable[[Audited], None], expected: set[str]
 ) -> None:
     harm(office)
-    found = await office.found()
-    assert expected <= found
     result = await office.report()
+    assert expected <= result.found.keys()
     assert result.errors > 0
     assert lines(result)[-1] != "All is well."
+    assert await office.report(at_once=1) == result, "the same where memory holds a single number"
+
+
+async def test_of_a_disaster_everything_is_counted_and_the_beginning_is_shown(
+    office: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.ca.check.KEPT", 2)
+    unreserved(office)
+
+    result = await office.report()
+
+    assert (result.found["serial.not_reserved"], len(result.findings)) == (result.errors, 2)
+    assert result.errors == result.issued
 
 
 @pytest.mark.parametrize(("harm", "expected"), [(shortened, "ledger.shortened"), (rewritten, "ledger.rewritten")])
