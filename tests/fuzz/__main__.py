@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 AUTHORITY = ("ocsp", "tsa", "csr", "certificate", "cms", "ber", "xml")
-MEDIA = ("picture", "pdf", "mrz")
+MEDIA = ("picture", "pdf", "clip", "mrz", "reader")
 TARGETS = (*AUTHORITY, *MEDIA)
 
 
