@@ -1,8 +1,9 @@
 """Pages of a PDF (ISO 32000) as pictures, within hard limits.
 
 A PDF is a program that draws. It runs in a process of its own, which the kernel ends when it takes too much of the
-processor, of memory or of time: a page that never ends, or that breaks the library which draws it, costs nothing but
-itself. The program that makes these processes (`pdf_drawing`) starts with the first PDF and ends with this process.
+processor or of memory, and with the process that waits for it: a page that never ends, or that breaks the library which
+draws it, costs nothing but itself. The program that makes these processes (`pdf_drawing`) starts with the first PDF and
+ends with this process.
 """
 
 import os
@@ -23,10 +24,9 @@ from services.biometrics.decode import Picture, PictureLimits, UndecodableError
 START: Final = b"%PDF-"
 _DRAWING: Final = Path(__file__).with_name("pdf_drawing.py")
 _CPU_SECONDS: Final = 1
-_SECONDS: Final = 1.5
 _MEMORY: Final = 2**30
 _PATIENCE_S: Final = 10.0
-"""For a drawing program that does not answer: the processes it makes are ended long before."""
+"""For a drawing program that does not answer; a worker that waits for it is ended long before."""
 PICTURE: Final = PictureLimits()
 # As `pdf_drawing` has them, which is not imported: PDFium shall not be in this process.
 _REFUSED: Final = 3
@@ -39,7 +39,7 @@ class _Drawing:
     def __init__(self) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._requests.settimeout(_PATIENCE_S)
-        limits = map(str, (_CPU_SECONDS, _SECONDS, _MEMORY))
+        limits = map(str, (_CPU_SECONDS, _MEMORY))
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - a fixed command without a shell
                 [sys.executable, "-I", str(_DRAWING), str(theirs.fileno()), *limits],

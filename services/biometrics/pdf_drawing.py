@@ -1,8 +1,8 @@
 """Draws the pages of untrusted PDFs: a program by itself, run by `services.biometrics.pdf`.
 
 PDFium neither runs scripts nor opens files here. The program loads it once and waits; for each PDF it forks a process
-that draws this one and ends, and that the kernel ends when it takes too much of the processor, of memory or of time.
-So each PDF meets a library that has seen no other, and costs no start of an interpreter.
+that draws this one and ends, and that the kernel ends when it takes too much of the processor or of memory. So each PDF
+meets a library that has seen no other, and costs no start of an interpreter.
 
 Its socket brings a request: the longer side of a page in pixels, with two open files, the PDF and the one to draw into.
 That gets, for each page, width and height (two little-endian 32-bit numbers) and its pixels (blue, green, red); or the
@@ -40,9 +40,8 @@ def end_with_parent() -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-def limit(cpu_seconds: int, seconds: float, memory: int) -> None:
+def limit(cpu_seconds: int, memory: int) -> None:
     """Have the kernel end this process when it takes more, and write no more than pages of pixels."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     memory = memory if most == resource.RLIM_INFINITY else min(memory, most)
@@ -102,7 +101,7 @@ def _check(objects: Sequence[pypdfium2.PdfObject]) -> None:
 def main() -> None:
     """Draw PDF after PDF, until the other side is gone."""
     end_with_parent()
-    cpu_seconds, seconds, memory = int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+    cpu_seconds, memory = int(sys.argv[2]), int(sys.argv[3])
     with socket.socket(fileno=int(sys.argv[1])) as requests:
         while True:
             request, files, _, _ = socket.recv_fds(requests, REQUEST.size, 2)
@@ -113,7 +112,7 @@ def main() -> None:
             if child == 0:
                 requests.close()
                 end_with_parent()
-                limit(cpu_seconds, seconds, memory)
+                limit(cpu_seconds, memory)
                 os._exit(_serve(given, drawn, longest))
             _, ended = os.waitpid(child, 0)
             for each in files:

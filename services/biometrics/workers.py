@@ -4,8 +4,8 @@ A process that crashes or takes too long costs its one job and is replaced at on
 gives up all jobs when one process dies, and cannot end a slow one.)
 
 What a job takes is counted by the clock from the moment a process has it, so a decoder that sleeps, swaps or turns in
-circles is ended alike. Time in which the process was ready to run and others ran instead is not counted: a busy machine
-is not the picture's fault.
+circles is ended alike. Time in which the process, or one that it waits for, was ready to run and others ran instead is
+not counted: a busy machine is not the picture's fault.
 """
 
 import asyncio
@@ -237,15 +237,18 @@ def _ready(process: SpawnProcess, connection: Connection, timeout: float) -> boo
     return False
 
 
-def _kept_waiting(pid: int | None) -> float:
-    """Give the seconds that a process was ready to run and others ran instead; 0 where the kernel does not count them.
+def _kept_waiting(pid: int | str | None) -> float:
+    """Give the seconds that a process, and those it started, were ready to run and others ran instead.
 
-    Linux, Documentation/scheduler/sched-stats.rst: the second number, nanoseconds.
+    Linux, Documentation/scheduler/sched-stats.rst: the second number, nanoseconds. 0 where the kernel does not count.
     """
+    process = Path(f"/proc/{pid}")
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+        own = int((process / "schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+        started = (process / "task" / str(pid) / "children").read_text(encoding="ascii").split()
     except (OSError, IndexError, ValueError):
         return 0.0
+    return own + sum(map(_kept_waiting, started))
 
 
 def _work(connection: Connection, prepare: Callable[..., None], arguments: tuple[Any, ...], memory: int) -> None:
