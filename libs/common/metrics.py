@@ -41,6 +41,7 @@ class Metrics:
         self._http()
         self._models()
         self._faces()
+        self._ledger()
         self.event_loop_lag_seconds = self._gauge(
             "event_loop_lag_seconds", "How late the event loop came back to a task that asked for a moment's sleep"
         )
@@ -123,6 +124,16 @@ class Metrics:
             "face_checks_waiting", "Face checks that wait, in the whole installation", "whom"
         )
         """Labels: whom they wait for (``worker``, ``clerk``)."""
+
+    def _ledger(self) -> None:
+        self.ledger_check_age_seconds = self._gauge(
+            "ledger_check_age_seconds",
+            "How long ago the newest check of the authority's ledger began that was finished",
+        )
+        self.ledger_check_errors = self._gauge("ledger_check_errors", "Errors that this check found")
+        self.ledger_unvouched_seconds = self._gauge(
+            "ledger_unvouched_seconds", "Age of the oldest act in the ledger that no checkpoint covers; 0 if all are"
+        )
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"onboarding_{name}", meaning, labels, registry=self.registry)

@@ -8,12 +8,13 @@ from time import monotonic
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ObjectIdentifier
 
+from libs.common.background import Repeating
 from libs.common.chain_store import MongoChain
 from libs.common.engine import Kind
 from libs.common.platform import App, Platform, lay_out
 from libs.common.records import MongoRecords
 from libs.common.values import Clock, NewId, new_id, utc_now
-from services.ca import api, domain, holdings, shards
+from services.ca import api, domain, holdings, shards, vigil
 from services.ca.acts import Configuration
 from services.ca.authority import IssuingAuthority
 from services.ca.blocklists import read_blocklist
@@ -86,7 +87,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
             platform.engine.timers(answering.kind, answering.responders.wake, parallel=1),
             platform.engine.timers(recording.kind, recording.checkpoints.wake, parallel=1),
         ],
-        components=[lists.lists, answering.responders, recording.checkpoints],
+        components=[lists.lists, answering.responders, recording.checkpoints, recording.vigil],
         direct=[OcspEndpoint(answering.ocsp, platform.metrics)],
     )
 
@@ -241,6 +242,7 @@ class _Recording:
 
     kind: Kind
     checkpoints: Checkpoints
+    vigil: Repeating
 
 
 def _recording(
@@ -255,7 +257,9 @@ def _recording(
         every=timedelta(minutes=settings.checkpoint_minutes),
         clock=platform.clock,
     )
-    return _Recording(kind, checkpoints)
+    chain, checks = MongoChain(platform.database, "ledger"), MongoRecords(platform.database, "checks", vigil.INDEXED)
+    watch = vigil.Vigil(checks, chain, ground.ledger, metrics=platform.metrics, clock=platform.clock)
+    return _Recording(kind, checkpoints, Repeating("vigil", vigil.EVERY_S, watch.look))
 
 
 def _configuration(settings: Settings, hierarchy: Hierarchy, responders: Responders) -> Configuration:

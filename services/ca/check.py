@@ -4,7 +4,8 @@
 
 Reads the settings of the service (``CA_…``). Every certificate is linted again by today's rules and its signature
 verified; the chain of the ledger and its checkpoints are verified; what ledger, store, lists and topics say is
-compared serial number by serial number. Changes nothing, and may run beside the service.
+compared serial number by serial number. Changes nothing but the note that it ran, which the service shows as metrics
+(not with ``--no-topics``), and may run beside the service.
 
 Exit status: 0 all is well (there may be warnings), 1 something is wrong, 2 a wrong call, 3 store or broker do not
 answer. Uses no private key.
@@ -26,6 +27,7 @@ from services.ca.evidence import Evidence
 from services.ca.gather import gather, hear, told, witnesses
 from services.ca.settings import Settings
 from services.ca.tools import Opened, opened, run, say
+from services.ca.vigil import note_check
 
 SETTLED_S: Final = 60
 _SHOWN: Final = 50
@@ -142,6 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     async def work(settings: Settings) -> int:
         async with opened(settings) as source:
             result = await check(source, kept=kept, topics=not given.no_topics, settled_s=given.settled)
+            if result.topics:
+                await note_check(source.checks, result.at, result.errors, result.warnings)
         if given.json is not None:
             given.json.write_text(result.model_dump_json(indent=1), encoding="utf-8")
         say(*lines(result))

@@ -14,10 +14,10 @@ from libs.common.chain_store import MongoChain
 from libs.common.engine import Kind
 from libs.common.errors import Unavailable
 from libs.common.platform import Platform, lay_out
-from libs.common.records import MongoRecords
+from libs.common.records import MongoRecords, Records
 from libs.common.settings import explain
 from libs.common.values import Clock, new_id, utc_now
-from services.ca import domain, shards
+from services.ca import domain, shards, vigil
 from services.ca.gather import Sources
 from services.ca.hierarchy import HierarchyError, load
 from services.ca.ledger import ChainLedger
@@ -36,6 +36,7 @@ class Opened:
     enrolments: Kind
     lists: Kind
     sources: Sources
+    checks: Records
     clock: Clock
 
 
@@ -61,8 +62,9 @@ async def opened(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator
         hierarchy=load(settings.directory, clock()),
         keyring=platform.keyring,
     )
+    checks = MongoRecords(platform.database, "checks", vigil.INDEXED)
     try:
-        yield Opened(settings, platform, enrolments, lists, sources, clock)
+        yield Opened(settings, platform, enrolments, lists, sources, checks, clock)
     finally:
         await platform.database.stop()
 

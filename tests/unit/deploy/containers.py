@@ -68,6 +68,15 @@ def rendered(overlay: str, installation: Path) -> Mapping[str, Container]:
     return {name: _rendered(pods[name], maps, installation) for name in SETTINGS}
 
 
+def scheduled(overlay: str, installation: Path) -> Mapping[str, Container]:
+    """Read the jobs of an overlay that run by the clock, by name."""
+    resources = _resources(overlay)
+    maps = {each["metadata"]["name"]: each["data"] for each in resources if each["kind"] == "ConfigMap"}
+    jobs = [each for each in resources if each["kind"] == "CronJob"]
+    pods = {each["metadata"]["name"]: each["spec"]["jobTemplate"]["spec"]["template"]["spec"] for each in jobs}
+    return {name: _rendered(pod, maps, installation) for name, pod in pods.items()}
+
+
 @cache
 def _resources(overlay: str) -> Sequence[Any]:
     kubectl = shutil.which("kubectl")

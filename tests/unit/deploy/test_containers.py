@@ -23,7 +23,7 @@ from services.ca.keystores import service_keys
 from services.ca.settings import Settings as CaSettings
 from services.kandas.seal import Seal
 from services.kandas.settings import Settings as KandasSettings
-from tests.unit.deploy.containers import DEPLOY, SETTINGS, Container, composed, rendered
+from tests.unit.deploy.containers import DEPLOY, SETTINGS, Container, composed, rendered, scheduled
 
 WAYS: Mapping[str, Callable[[Path], Mapping[str, Container]]] = {
     "compose": composed,
@@ -112,6 +112,19 @@ def test_secrets_are_files_and_no_variables(service: str, containers: Mapping[st
     told = {name: value for name, value in containers[service].variables.items() if name in secret}
     # The stores of trial installations ask nobody who is there.
     assert told in ({}, {f"{prefix}MONGO_URI": "mongodb://mongo:27017"})
+
+
+@pytest.mark.parametrize("overlay", ["dev", "production"])
+def test_the_daily_check_is_told_what_the_authority_is_told_and_sees_no_keys(
+    overlay: str, installation: Path, start: Start
+) -> None:
+    checking, service = scheduled(overlay, installation)["ca-check"], rendered(overlay, installation)["ca"]
+
+    assert checking.variables == service.variables
+    settings = start("ca", checking)
+    assert isinstance(settings, CaSettings)
+    assert load(settings.directory, utc_now()).generations
+    assert checking.outside(service.variables["CA_KEYSTORE"]) is None
 
 
 def test_the_authority_opens_its_keys_and_kandas_its_seal(containers: Mapping[str, Container], start: Start) -> None:
