@@ -42,6 +42,7 @@ class Metrics:
         self._models()
         self._faces()
         self._ledger()
+        self._authority()
         self.event_loop_lag_seconds = self._gauge(
             "event_loop_lag_seconds", "How late the event loop came back to a task that asked for a moment's sleep"
         )
@@ -134,6 +135,13 @@ class Metrics:
         self.ledger_unvouched_seconds = self._gauge(
             "ledger_unvouched_seconds", "Age of the oldest act in the ledger that no checkpoint covers; 0 if all are"
         )
+
+    def _authority(self) -> None:
+        self.valid_until_seconds = self._gauge(
+            "valid_until_seconds", "When what the authority rests on ends (Unix time); 0 if it is not there", "what"
+        )
+        """Labels: what (root, root_list, issuing_ec, issuing_rsa, seal, tsa, lists, responders)."""
+        self.clock_doubtful = self._gauge("clock_doubtful", "1 while no time is signed, because the clock jumped")
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"onboarding_{name}", meaning, labels, registry=self.registry)

@@ -21,6 +21,7 @@ from services.ca.blocklists import read_blocklist
 from services.ca.checkpoints import Checkpoint, Checkpoints
 from services.ca.clock import WatchedClock
 from services.ca.confirmations import Confirmation
+from services.ca.ends import Ends, of_lists, of_responders
 from services.ca.handlers import Handlers
 from services.ca.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
 from services.ca.intake import Intake
@@ -65,6 +66,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     answering = _answering(platform, ground)
     stamping = _stamping(settings, ground, clock)
     recording = _recording(platform, settings, ground, answering, stamping)
+    ends = _ends(platform, settings, ground, lists=lists, answering=answering, stamping=stamping)
     witness = Witness(answering.ocsp, lists.lists, clock)
     return platform.app(
         "Certification authority",
@@ -87,7 +89,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
             platform.engine.timers(answering.kind, answering.responders.wake, parallel=1),
             platform.engine.timers(recording.kind, recording.checkpoints.wake, parallel=1),
         ],
-        components=[lists.lists, answering.responders, recording.checkpoints, recording.vigil],
+        components=[lists.lists, answering.responders, recording.checkpoints, recording.vigil, ends],
         direct=[OcspEndpoint(answering.ocsp, platform.metrics)],
     )
 
@@ -260,6 +262,28 @@ def _recording(
     chain, checks = MongoChain(platform.database, "ledger"), MongoRecords(platform.database, "checks", vigil.INDEXED)
     watch = vigil.Vigil(checks, chain, ground.ledger, metrics=platform.metrics, clock=platform.clock)
     return _Recording(kind, checkpoints, Repeating("vigil", vigil.EVERY_S, watch.look))
+
+
+def _ends(
+    platform: Platform,
+    settings: Settings,
+    ground: _Ground,
+    *,
+    lists: _Lists,
+    answering: _Answering,
+    stamping: TimeStamping,
+) -> Ends:
+    authority, clock = ground.authority, platform.clock
+    return Ends(
+        ground.hierarchy,
+        settings.directory,
+        renewed={
+            "lists": of_lists(lists.lists, authority, clock),
+            "responders": of_responders(answering.responders, authority, clock),
+        },
+        doubtful=stamping.doubtful,
+        metrics=platform.metrics,
+    )
 
 
 def _configuration(settings: Settings, hierarchy: Hierarchy, responders: Responders) -> Configuration:

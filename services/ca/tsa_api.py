@@ -40,6 +40,10 @@ class TimeStamping:
             log.warning("tsa.waiting", reason=str(error))
             return tsa.refused(Failure.SYSTEM_FAILURE)
 
+    def doubtful(self) -> bool:
+        """Tell whether the clock is in doubt, so that there are no time-stamps now."""
+        return self._clock.now() is None
+
     def over(self, digest: bytes) -> bytes:
         """Stamp a digest (SHA-256) of our own; give the whole response.
 
