@@ -403,6 +403,9 @@ async def test_a_browser_that_waits_is_answered_when_something_changes_and_not_b
     first = await http.get(URL)
     seen = {"If-None-Match": first.headers["etag"]}
     assert (await http.get(URL, headers=seen)).status_code == 304
+    for told in (f"W/{first.headers['etag']}", f'"another", {first.headers["etag"]}'):
+        assert (await http.get(URL, headers={"If-None-Match": told})).status_code == 304
+    assert (await http.get(URL, headers={"If-None-Match": '"another"'})).status_code == 200
     waiting = asyncio.create_task(http.get(URL, headers=seen | {"Prefer": "wait=20"}))
     await asyncio.sleep(0.05)
     assert not waiting.done()
