@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import cv2
+import numpy as np
 
 from services.biometrics import decode, pdf, quality, video
 from services.biometrics.challenge import actions_of
@@ -254,5 +255,7 @@ def alike(face: Embedded, model: str, others: list[bytes]) -> int:
     card = _loaded().embedder.card
     if face.model != card.id or model != card.id or face.embedding is None:
         raise ModelMismatchError(f"Faces of {face.model} and {model} are not compared by {card.id}.")
-    vector = from_bytes(face.embedding)
-    return sum(card.band(card.distance(vector, from_bytes(each))) == "match" for each in others)
+    if not others:
+        return 0
+    distances = card.distances(from_bytes(face.embedding)[None], np.stack([from_bytes(each) for each in others]))
+    return int((distances <= card.match).sum())

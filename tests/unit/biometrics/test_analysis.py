@@ -10,6 +10,7 @@ from deploy.media.make import MediaFiles
 from deploy.media.photos import Who
 from services.biometrics.analysis import (
     ModelMismatchError,
+    alike,
     analyse_clip,
     analyse_document,
     analyse_selfie,
@@ -86,6 +87,21 @@ def test_embeddings_of_another_model_are_never_compared(
         match(selfie, clip, Kept(document.embedding, "another-model"))
     with pytest.raises(ModelMismatchError, match="selfie has no embedding"):
         match(Kept(None), clip, document)
+
+
+def test_a_face_is_found_again_among_others_by_the_loaded_models_card(
+    reports: tuple[SelfieReport, ClipReport, DocumentReport], scenes: dict[Who, Picture], tools: Tools
+) -> None:
+    selfie, clip, document = reports
+    chip = tools.embedder.align(scenes["b"], tools.finder.faces(scenes["b"])[0])
+    stranger = to_bytes(tools.embedder.embed([chip])[0])
+    own = [face for face in (clip.embedding, document.embedding) if face is not None]
+    assert alike(selfie, selfie.model, [stranger, own[0], stranger, own[1]]) == 2
+    assert alike(selfie, selfie.model, [stranger] * 3) == 0
+    assert alike(selfie, selfie.model, []) == 0
+    for face, model in ((Kept(selfie.embedding, "another-model"), selfie.model), (selfie, "another-model")):
+        with pytest.raises(ModelMismatchError, match="another-model"):
+            alike(face, model, own)
 
 
 def test_the_same_clip_under_another_challenge_is_refused(media: MediaFiles) -> None:

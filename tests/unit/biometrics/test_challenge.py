@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.media.puppet import Attitude, script
-from services.biometrics.challenge import ACTIONS, Action, Sample, compare, motion, movements
+from services.biometrics.app import random_challenge
+from services.biometrics.challenge import ACTIONS, Action, Sample, actions_of, compare, motion, movements
 
 orders = st.sampled_from([order for count in (1, 2, 3, 4) for order in permutations(ACTIONS, count)])
 
@@ -26,6 +27,18 @@ def seen(attitudes: Sequence[Attitude]) -> list[Sample]:
 
 def done(order: Sequence[Action]) -> list[Action]:
     return [movement.action for movement in movements(motion(seen(list(script(order)))))]
+
+
+def test_every_challenge_that_is_drawn_proves_a_head_and_all_twelve_of_them_come() -> None:
+    drawn = [random_challenge() for _ in range(1_000)]
+    assert {actions_of(each.actions) for each in drawn} == {
+        order
+        for third in ("blink", "closer")
+        for order in permutations(ACTIONS, 3)
+        if set(order) == {"left", "right", third}
+    }
+    assert len({each.nonce for each in drawn}) == len(drawn)
+    assert min(len(each.nonce) for each in drawn) >= 22, "128 bits"
 
 
 @given(orders)
