@@ -118,6 +118,8 @@ def read_card(card: Path) -> PadCard:
         return PadCard.model_validate_json(card.read_bytes())
     except FileNotFoundError as error:
         raise PadError(card, "is missing") from error
+    except OSError as error:
+        raise PadError(card, f"cannot be read ({error.strerror})") from error
     except ValidationError as error:
         places = ", ".join(sorted({".".join(map(str, each["loc"])) or "the whole" for each in error.errors()}))
         raise PadError(card, f"is not a card (look at: {places})") from error

@@ -2,13 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from libs.common.settings import ServiceSettings
+from services.biometrics.pad import PadError, read_card
 from services.biometrics.states import Rules
+
+MOST_WORKERS: Final = 64
 
 
 class Settings(ServiceSettings):
@@ -16,7 +19,7 @@ class Settings(ServiceSettings):
 
     Attributes:
         models: the folder that `services.biometrics.build_models` made.
-        workers: how many processes look at pictures; one a core.
+        workers: how many processes look at pictures; one a core that this process may use.
         look_s: seconds that looking at one picture, clip or document may take, by the clock but without those in which
             the machine did other things. What takes longer is sent back as such.
         pad_card: the card of a presentation-attack detector (`services.biometrics.pad.PadCard`), with the network
@@ -33,13 +36,23 @@ class Settings(ServiceSettings):
 
     rules: Rules = Rules()
     models: Path = Path("var/models")
-    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64)
+    workers: int = Field(default_factory=lambda: min(len(os.sched_getaffinity(0)), MOST_WORKERS), ge=1, le=MOST_WORKERS)
     look_s: float = Field(2.0, ge=0.5, le=20.0)
     pad_card: Path | None = None
     backlog: int = Field(500, ge=1)
     same_face_days: int = Field(0, ge=0, le=366)
     same_face_most: int = Field(5000, ge=1, le=50_000)
     analyser: Literal["models", "stub"] = "models"
+
+    @field_validator("pad_card")
+    @classmethod
+    def _check_pad_card(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                read_card(value)
+            except PadError as error:
+                raise ValueError(str(error)) from None
+        return value
 
     @model_validator(mode="after")
     def _check_analyser(self) -> Self:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from deploy.media.make import MediaFiles
 from services.biometrics import analysis
@@ -16,6 +17,7 @@ from services.biometrics.liveness import LIVENESS
 from services.biometrics.pad import OnnxPad, PadCard, PadError
 from services.biometrics.pad_result import PadResult
 from services.biometrics.reports import ClipReport
+from services.biometrics.settings import Settings
 from services.biometrics.states import InReview
 from services.biometrics.workers import JobFailed, Workers
 from tests.unit.biometrics.booth import Booth, Eyes, World
@@ -68,6 +70,19 @@ def test_a_card_that_is_none_is_refused_with_what_to_look_at(tmp_path: Path) -> 
     card.write_text(card.read_text().replace('"threshold":0.5', '"threshold":5'))
     with pytest.raises(PadError, match=r"pad\.json is not a card \(look at: threshold\)"):
         OnnxPad(card)
+
+
+@pytest.mark.parametrize(
+    ("card", "told"),
+    [("none.json", "none.json is missing"), (".", "cannot be read"), ("bad.json", "look at: the whole")],
+)
+def test_a_card_that_will_not_do_is_named_among_the_wrong_settings(tmp_path: Path, card: str, told: str) -> None:
+    (tmp_path / "bad.json").write_text("not a card")
+    with pytest.raises(ValidationError) as error:
+        Settings(pad_card=tmp_path / card)
+    (found,) = (each for each in error.value.errors() if each["loc"] == ("pad_card",))
+    assert told in found["msg"]
+    assert "unset BIOMETRICS_PAD_CARD" in found["msg"]
 
 
 async def test_workers_do_not_start_with_another_network_than_the_cards(models: Path, tmp_path: Path) -> None:
