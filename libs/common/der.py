@@ -8,6 +8,7 @@ so that it refuses a Cyrillic name of 33 letters.
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Final
 
 from cryptography.hazmat import asn1
@@ -100,12 +101,19 @@ class _Box:
     value: asn1.TLV
 
 
+@lru_cache(maxsize=4096)
 def header(tag: int, length: int) -> bytes:
     """Encode what stands before the content of a value: its tag, and its length in octets (X.690, 8.1.3)."""
     if length < _LONG_FORM_FROM:
         return bytes((tag, length))
     octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
     return bytes((tag, _LONG_FORM_FROM | len(octets))) + octets
+
+
+def wrapped(tag: int, *parts: bytes | memoryview) -> bytes:
+    """Encode a value whose content is these octets, one after another."""
+    content = b"".join(parts)
+    return header(tag, len(content)) + content
 
 
 def tlv(der: bytes) -> asn1.TLV:

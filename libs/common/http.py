@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 
 from libs.common import problems
 from libs.common.catalogue import asyncapi
-from libs.common.direct import Direct, Endpoint
+from libs.common.direct import Direct, Endpoint, protocol
 from libs.common.errors import Refused
 from libs.common.health import Component, Health, LoopLag
 from libs.common.metrics import Metrics
@@ -67,6 +67,7 @@ def create_app(
         app.include_router(router)
     app.add_middleware(RequestMiddleware, metrics=metrics)
     app.add_middleware(Direct, endpoints=direct)
+    app.state.direct = tuple(direct)
     return app
 
 
@@ -76,6 +77,7 @@ def server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
         app,
         host=host,
         port=port,
+        http=protocol(app.state.direct) if app.state.direct else "auto",
         lifespan="on",
         log_config=None,  # libs.common.logging has set it up
         access_log=False,

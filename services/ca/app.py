@@ -63,7 +63,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     lists = _lists(platform, settings, ground)
     enrolment = _enrolment(platform, settings, ground, lists)
     revocation = _revocation(platform, ground)
-    answering = _answering(platform, ground)
+    answering = _answering(platform, settings, ground)
     stamping = _stamping(settings, ground, clock)
     recording = _recording(platform, settings, ground, answering, stamping)
     ends = _ends(platform, settings, ground, lists=lists, answering=answering, stamping=stamping)
@@ -211,7 +211,7 @@ class _Answering:
     ocsp: OcspService
 
 
-def _answering(platform: Platform, ground: _Ground) -> _Answering:
+def _answering(platform: Platform, settings: Settings, ground: _Ground) -> _Answering:
     kind = platform.engine.kind(ResponderState, "responders")
     responders = Responders(
         kind.aggregates,
@@ -228,7 +228,8 @@ def _answering(platform: Platform, ground: _Ground) -> _Answering:
         clock=platform.clock,
         monotonic=monotonic,
     )
-    return _Answering(kind, responders, OcspService(book, responders, platform.clock))
+    in_token = settings.token_module is not None
+    return _Answering(kind, responders, OcspService(book, responders, platform.clock, in_token=in_token))
 
 
 def _stamping(settings: Settings, ground: _Ground, clock: Clock) -> TimeStamping:

@@ -1,6 +1,7 @@
 """The authority that issues: its name, its key, and the algorithm it signs with."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -114,10 +115,17 @@ def public_digest(public_key: PublicKey) -> str:
 
 def sign_with(key: PrivateKey, data: bytes, *, deterministic: bool = False) -> bytes:
     """Sign by the algorithm that `signature_algorithm` names for this key."""
+    return signer(key, deterministic=deterministic)(data)
+
+
+def signer(key: PrivateKey, *, deterministic: bool = False) -> Callable[[bytes], bytes]:
+    """Give what signs as `sign_with` does, for whoever signs often."""
     digest = _hash(key.public_key())
     if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(data, padding.PKCS1v15(), digest)
-    return key.sign(data, ec.ECDSA(digest, deterministic_signing=deterministic))
+        scheme = padding.PKCS1v15()
+        return lambda data: key.sign(data, scheme, digest)
+    algorithm = ec.ECDSA(digest, deterministic_signing=deterministic)
+    return lambda data: key.sign(data, algorithm)
 
 
 def signature_algorithm(public_key: PublicKey) -> bytes:

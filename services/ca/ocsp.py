@@ -5,7 +5,7 @@ that issuing keys need not stand in the way of the public.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.der import AlgorithmIdentifier, Extension, tlv
 from services.ca import ocsp_structures as structures
-from services.ca.issuers import Issuer, PrivateKey, sign_with, signature_algorithm
-from services.ca.ocsp_structures import NONCE, CertId, OcspRequest
+from services.ca.issuers import Issuer, PrivateKey, signature_algorithm, signer
+from services.ca.ocsp_structures import NONCE, CertId, IssuerForm, OcspRequest
 
 MAX_OCTETS: Final = 8192
 MAX_QUESTIONS: Final = 16
@@ -135,27 +135,33 @@ class Responder:
     """A key that may answer for an authority.
 
     Attributes:
-        certificate: its own, issued for OCSP signing by the authority that it answers for.
-        key: its own.
         issuer: the authority that it answers for.
-        octets: what stands in every answer, in DER: its certificate, the digest of its key (RFC 6960, 4.2.1: SHA-1 of
-            the key bits, which is its key identifier here), the AlgorithmIdentifier of its signatures.
+        sign: signs with its key.
+        octets: what stands in every answer, in DER: its name (RFC 6960, 4.2.1: SHA-1 of the key bits, which is its key
+            identifier here), the AlgorithmIdentifier of its signatures, its certificate.
         begins, ends: between which moments (UTC) its certificate is valid.
     """
 
-    certificate: x509.Certificate
-    key: PrivateKey
     issuer: Issuer
+    sign: Callable[[bytes], bytes]
     octets: tuple[bytes, bytes, bytes]
     begins: datetime
     ends: datetime
 
     @classmethod
     def of(cls, issuer: Issuer, certificate: x509.Certificate, key: PrivateKey) -> Self:
-        """Make the responder of an authority."""
+        """Make the responder of an authority.
+
+        Args:
+            certificate: its own, issued for OCSP signing by the authority that it answers for.
+        """
         digest = x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest
-        octets = (certificate.public_bytes(Encoding.DER), digest, signature_algorithm(key.public_key()))
-        return cls(certificate, key, issuer, octets, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+        octets = (
+            structures.by_key(digest),
+            signature_algorithm(key.public_key()),
+            structures.certificates(certificate.public_bytes(Encoding.DER)),
+        )
+        return cls(issuer, signer(key), octets, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
     def question(self, serial_number: int) -> Questions:
         """Make the question about one certificate of ours, without a nonce.
@@ -181,20 +187,18 @@ class Responder:
         """
         if not self.begins <= now <= self.ends:
             raise OcspRefused(Failure.TRY_LATER)
-        certificate, key_digest, algorithm = self.octets
+        name, algorithm, certificates = self.octets
         moment = now.replace(microsecond=0)
-        pairs = zip(questions.cert_ids, statuses, strict=True)
+        until = moment + LIFETIME
         answers = [
-            structures.single(asn1.encode_der(cert_id), _told(status), moment, moment + LIFETIME)
-            for cert_id, status in pairs
+            structures.single(cert_id.der, _told(status), moment, until)
+            for cert_id, status in zip(questions.cert_ids, statuses, strict=True)
         ]
-        data = structures.response_data(key_digest, moment, answers, questions.nonce)
-        return structures.response(
-            0, structures.basic_response(data, algorithm, sign_with(self.key, data), certificate)
-        )
+        data = structures.response_data(name, moment, answers, questions.nonce)
+        return structures.response(0, structures.basic_response(data, algorithm, self.sign(data), certificates))
 
 
-def cert_id_forms(issuer: Issuer) -> frozenset[tuple[bytes, bytes, bytes]]:
+def cert_id_forms(issuer: Issuer) -> frozenset[IssuerForm]:
     """Give every form in which a question may name this authority: see `CertId.issuer`."""
     return frozenset(
         (algorithm, _digest(name, issuer.name), _digest(name, issuer.key_bits)) for algorithm, name in _DIGESTS.items()

@@ -9,12 +9,12 @@ from binascii import Error as NotBase64
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from http import HTTPStatus
 from time import perf_counter
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
+from libs.common.direct import Headers, Reply
 from libs.common.metrics import Metrics
 from services.ca.ocsp import MAX_OCTETS
 from services.ca.ocsp_service import Answer, OcspService
@@ -22,13 +22,14 @@ from services.ca.ocsp_service import Answer, OcspService
 ROUTE: Final = "/pki/{issuer}/ocsp"
 MEDIA_TYPE: Final = b"application/ocsp-response"
 
+_OK: Final = 200
+_NOT_MODIFIED: Final = 304
+_METHOD_NOT_ALLOWED: Final = 405
 _PATH: Final = re.compile(r"/pki/[a-z0-9-]+/ocsp(?:/(.*))?", re.DOTALL)
 _NOTHING: Final = b""
 """Stands for a request that can't be had: too large, or no base64. It is malformed like any other."""
 _NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
-_UNCACHED: Final = (b"cache-control", b"no-store")
-
-Headers = list[tuple[bytes, bytes]]
+_UNCACHED: Final = [(b"cache-control", b"no-store")]
 
 
 class OcspEndpoint:
@@ -37,42 +38,57 @@ class OcspEndpoint:
     Which responder answers is told by the question, not by the address.
     """
 
+    limit: int = MAX_OCTETS
+
     def __init__(self, service: OcspService, metrics: Metrics) -> None:
         self._service = service
+        methods = ("GET", "POST", "other")
         self._requests = {
             (method, status): metrics.http_requests.labels(method, ROUTE, f"{status // 100}xx")
-            for method in ("GET", "POST", "other")
-            for status in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, HTTPStatus.METHOD_NOT_ALLOWED)
+            for method in methods
+            for status in (_OK, _NOT_MODIFIED, _METHOD_NOT_ALLOWED)
         }
-        self._seconds = {method: metrics.http_seconds.labels(method, ROUTE) for method in ("GET", "POST", "other")}
+        self._seconds = {method: metrics.http_seconds.labels(method, ROUTE) for method in methods}
 
     def takes(self, path: str) -> bool:
         """Tell whether this is the address of a responder, or of a question to it."""
         return _PATH.fullmatch(path) is not None
 
+    def at_once(self, method: str, path: str, headers: Headers, body: bytes) -> Reply | None:
+        """Answer a whole request, if its answer is at hand."""
+        began = perf_counter()
+        question = _question(method, path, body)
+        answer = None if question is None else self._service.at_once(question)
+        if answer is None and question is not None:
+            return None
+        return self._counted(method, began, self._reply(method, answer, headers))
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         began = perf_counter()
-        method = scope["method"] if scope["method"] in {"GET", "POST"} else "other"
-        status, headers, body = await self._exchange(method, scope, receive)
-        await send({"type": "http.response.start", "status": status.value, "headers": headers})
+        method = scope["method"]
+        question = _question(method, scope["path"], await _body(receive) if method == "POST" else b"")
+        answer = None if question is None else await self._service.answer(question)
+        status, headers, body = self._counted(method, began, self._reply(method, answer, scope["headers"]))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-        self._requests[method, status].inc()
-        self._seconds[method].observe(perf_counter() - began)
 
-    async def _exchange(self, method: str, scope: Scope, receive: Receive) -> tuple[HTTPStatus, Headers, bytes]:
-        if method == "POST":
-            answer = await self._service.answer(await _body(receive))
-            return HTTPStatus.OK, _headers(answer, _UNCACHED), answer.der
-        if method != "GET":
-            return HTTPStatus.METHOD_NOT_ALLOWED, [(b"allow", b"GET, POST"), (b"content-length", b"0")], b""
-        answer = await self._service.answer(_question(scope["path"]))
-        if not answer.kept:
-            return HTTPStatus.OK, _headers(answer, _UNCACHED), answer.der
-        caching = _caching(answer, self._service.now())
-        if _known(scope, answer.etag):
-            return HTTPStatus.NOT_MODIFIED, [*caching], b""
-        return HTTPStatus.OK, _headers(answer, *caching), answer.der
+    def _reply(self, method: str, answer: Answer | None, headers: Headers) -> Reply:
+        if answer is None:
+            return _METHOD_NOT_ALLOWED, [(b"allow", b"GET, POST"), (b"content-length", b"0")], b""
+        caching = _UNCACHED
+        if method == "GET" and answer.kept:
+            caching = _caching(answer, self._service.now())
+            if _known(headers, answer.etag):
+                return _NOT_MODIFIED, caching, b""
+        length = (b"content-length", str(len(answer.der)).encode())
+        return _OK, [(b"content-type", MEDIA_TYPE), length, _NO_SNIFFING, *caching], answer.der
+
+    def _counted(self, method: str, began: float, reply: Reply) -> Reply:
+        counted = method if method in self._seconds else "other"
+        self._requests[counted, reply[0]].inc()
+        self._seconds[counted].observe(perf_counter() - began)
+        return reply
 
 
 async def _body(receive: Receive) -> bytes:
@@ -86,17 +102,17 @@ async def _body(receive: Receive) -> bytes:
     return body if len(body) <= MAX_OCTETS else _NOTHING
 
 
-def _question(path: str) -> bytes:
+def _question(method: str, path: str, body: bytes) -> bytes | None:
+    """Give the question in DER, where it is one. None: nothing is asked this way."""
+    if method == "POST":
+        return body
+    if method != "GET":
+        return None
     encoded = _PATH.fullmatch(path)
     try:
         return base64.b64decode((encoded and encoded[1]) or "", validate=True)
     except (NotBase64, ValueError):
         return _NOTHING
-
-
-def _headers(answer: Answer, *caching: tuple[bytes, bytes]) -> Headers:
-    length = str(len(answer.der)).encode()
-    return [(b"content-type", MEDIA_TYPE), (b"content-length", length), _NO_SNIFFING, *caching]
 
 
 def _caching(answer: Answer, now: datetime) -> Headers:
@@ -116,9 +132,9 @@ def _date(second: int) -> bytes:
     return format_datetime(datetime.fromtimestamp(second, UTC), usegmt=True).encode()
 
 
-def _known(scope: Scope, etag: str) -> bool:
+def _known(headers: Headers, etag: str) -> bool:
     """Tell whether whoever asks has this very answer."""
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"if-none-match":
             return f'"{etag}"'.encode() in value
     return False

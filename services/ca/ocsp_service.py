@@ -1,5 +1,6 @@
 """Answers OCSP requests from what the authority knows this moment."""
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -51,9 +52,13 @@ class OcspService:
 
     Questions with a nonce are answered one by one. The answer to one without is prepared for all who ask the same,
     and is dropped as soon as the status is another.
+
+    Args:
+        in_token: the keys sign in a token, one at a time, for which nothing else should wait.
     """
 
-    def __init__(self, statuses: StatusBook, responders: Responders, clock: Clock) -> None:
+    def __init__(self, statuses: StatusBook, responders: Responders, clock: Clock, *, in_token: bool = False) -> None:
+        self._turn = asyncio.Lock() if in_token else None
         self._statuses = statuses
         self._responders = responders
         self._clock = clock
@@ -62,6 +67,27 @@ class OcspService:
     def now(self) -> datetime:
         """Give the present moment, by the clock that answers are produced by."""
         return self._clock()
+
+    def at_once(self, request: bytes) -> Answer | None:
+        """Answer a request in DER from what is at hand. None: something has to be waited for, as `answer` does."""
+        if not self._statuses.fresh:
+            return None
+        now = self._clock()
+        prepared = self._at_hand(request, now)
+        if prepared is not None or self._turn is not None:
+            return prepared
+        try:
+            questions = ocsp.read(request)
+            responder = self._responders.at_hand(questions)
+            if responder is None:
+                return None
+            told = (self._statuses.at_hand(number, responder.issuer) for number in questions.serial_numbers)
+            statuses = [status for status in told if status is not None]
+            if len(statuses) < len(questions.cert_ids):
+                return None
+            return self._signed(request, questions, responder, statuses, now)
+        except OcspRefused as refusal:
+            return Answer(ocsp.failed(refusal.failure), now)
 
     async def answer(self, request: bytes) -> Answer:
         """Answer a request in DER, with a signed response or with the reason why there is none."""
@@ -104,6 +130,14 @@ class OcspService:
         questions = ocsp.read(request)
         responder = await self._responders.asked(questions)
         statuses = [await self._statuses.status(number, responder.issuer) for number in questions.serial_numbers]
+        if self._turn is None:
+            return self._signed(request, questions, responder, statuses, now)
+        async with self._turn:
+            return await asyncio.to_thread(self._signed, request, questions, responder, statuses, now)
+
+    def _signed(
+        self, request: bytes, questions: Questions, responder: Responder, statuses: Sequence[Status], now: datetime
+    ) -> Answer:
         answer = Answer(responder.answer(questions, statuses, now), now, _kept(questions, statuses))
         return self._prepare(request, questions, responder, statuses, answer) if answer.kept else answer
 

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from libs.common.der import Extension, header
+from libs.common.der import Extension, wrapped
 
 BASIC: Final = ObjectIdentifier("1.3.6.1.5.5.7.48.1.1")
 NONCE: Final = ObjectIdentifier("1.3.6.1.5.5.7.48.1.2")
@@ -20,9 +20,14 @@ NONCE: Final = ObjectIdentifier("1.3.6.1.5.5.7.48.1.2")
 GOOD: Final = b"\x80\x00"
 UNKNOWN: Final = b"\x82\x00"
 _BASIC: Final = asn1.encode_der(BASIC)
+_NONCE: Final = asn1.encode_der(NONCE)
 _SEQUENCE: Final = 0x30
 _BIT_STRING: Final = 0x03
 _OCTET_STRING: Final = 0x04
+
+
+IssuerForm = tuple[bytes, bytes, bytes]
+"""What names an issuer: the digest algorithm (AlgorithmIdentifier, DER), the digests of its name and its key."""
 
 
 @asn1.sequence
@@ -35,9 +40,15 @@ class CertId:
     serial_number: int
 
     @property
-    def issuer(self) -> tuple[bytes, bytes, bytes]:
-        """What names the issuer: the digest algorithm (AlgorithmIdentifier, DER), the name's and the key's digest."""
-        return asn1.encode_der(self.hash_algorithm), self.issuer_name_hash, self.issuer_key_hash
+    def issuer(self) -> IssuerForm:
+        """What names the issuer."""
+        algorithm = wrapped(self.hash_algorithm.tag_bytes[0], self.hash_algorithm.data)
+        return algorithm, self.issuer_name_hash, self.issuer_key_hash
+
+    @property
+    def der(self) -> bytes:
+        """All of it, as it came: DER has one form of each value."""
+        return wrapped(_SEQUENCE, _issuer(self.issuer), asn1.encode_der(self.serial_number))
 
 
 @asn1.sequence
@@ -86,43 +97,47 @@ def moment(at: datetime) -> bytes:
 
 def revoked(at: datetime, reason: int | None) -> bytes:
     """Encode the status of a revoked certificate; an unspecified reason is left out (None)."""
-    return _wrapped(0xA1, moment(at), b"" if reason is None else _wrapped(0xA0, enumerated(reason)))
+    return wrapped(0xA1, moment(at), b"" if reason is None else wrapped(0xA0, enumerated(reason)))
 
 
 def single(cert_id: bytes, told: bytes, this_update: datetime, next_update: datetime) -> bytes:
     """Encode one answer: which certificate, in which state, and between which times."""
-    return _wrapped(_SEQUENCE, cert_id, told, moment(this_update), _wrapped(0xA0, moment(next_update)))
+    return wrapped(_SEQUENCE, cert_id, told, moment(this_update), wrapped(0xA0, moment(next_update)))
 
 
-def response_data(key_digest: bytes, produced_at: datetime, answers: Sequence[bytes], nonce: bytes | None) -> bytes:
-    """Encode what the responder signs; it names itself by the digest of its key. ``nonce`` is the extension's value."""
+def by_key(digest: bytes) -> bytes:
+    """Encode the name of a responder: the digest of its key."""
+    return wrapped(0xA2, wrapped(_OCTET_STRING, digest))
+
+
+def response_data(responder: bytes, produced_at: datetime, answers: Sequence[bytes], nonce: bytes | None) -> bytes:
+    """Encode what the responder signs. ``nonce`` is the extension's value."""
     extensions = b""
     if nonce is not None:
-        extension = asn1.encode_der(Extension(oid=NONCE, critical=False, value=nonce))
-        extensions = _wrapped(0xA1, _wrapped(_SEQUENCE, extension))
-    return _wrapped(
-        _SEQUENCE,
-        _wrapped(0xA2, _wrapped(_OCTET_STRING, key_digest)),
-        moment(produced_at),
-        _wrapped(_SEQUENCE, *answers),
-        extensions,
-    )
+        extension = wrapped(_SEQUENCE, _NONCE, wrapped(_OCTET_STRING, nonce))
+        extensions = wrapped(0xA1, wrapped(_SEQUENCE, extension))
+    return wrapped(_SEQUENCE, responder, moment(produced_at), wrapped(_SEQUENCE, *answers), extensions)
 
 
-def basic_response(data: bytes, signature_algorithm: bytes, signature: bytes, certificate: bytes) -> bytes:
-    """Encode the signed answers, with the responder's certificate."""
-    certificates = _wrapped(0xA0, _wrapped(_SEQUENCE, certificate))
-    return _wrapped(_SEQUENCE, data, signature_algorithm, _wrapped(_BIT_STRING, b"\0", signature), certificates)
+def certificates(certificate: bytes) -> bytes:
+    """Encode the certificates that come along: the responder's."""
+    return wrapped(0xA0, wrapped(_SEQUENCE, certificate))
+
+
+def basic_response(data: bytes, signature_algorithm: bytes, signature: bytes, certificates: bytes) -> bytes:
+    """Encode the signed answers."""
+    return wrapped(_SEQUENCE, data, signature_algorithm, wrapped(_BIT_STRING, b"\0", signature), certificates)
 
 
 def response(status: int, basic: bytes | None = None) -> bytes:
     """Encode a response: the status, and, in a successful one, the signed answers."""
     if basic is None:
-        return _wrapped(_SEQUENCE, enumerated(status))
-    content = _wrapped(_SEQUENCE, _BASIC, _wrapped(_OCTET_STRING, basic))
-    return _wrapped(_SEQUENCE, enumerated(status), _wrapped(0xA0, content))
+        return wrapped(_SEQUENCE, enumerated(status))
+    content = wrapped(_SEQUENCE, _BASIC, wrapped(_OCTET_STRING, basic))
+    return wrapped(_SEQUENCE, enumerated(status), wrapped(0xA0, content))
 
 
-def _wrapped(tag: int, *parts: bytes) -> bytes:
-    content = b"".join(parts)
-    return header(tag, len(content)) + content
+@lru_cache(maxsize=64)
+def _issuer(form: IssuerForm) -> bytes:
+    algorithm, name, key = form
+    return b"".join((algorithm, wrapped(_OCTET_STRING, name), wrapped(_OCTET_STRING, key)))

@@ -87,11 +87,18 @@ class Responders:
             OcspRefused: unauthorized: one is about another authority's certificate, or they are about several
                 (RFC 5019, 2.2.3); try later: it has no certificate yet.
         """
+        return await self._of(questions).current()
+
+    def at_hand(self, questions: Questions) -> Responder | None:
+        """Give it if it need not be waited for. OcspRefused as above."""
+        return self._of(questions).at_hand()
+
+    def _of(self, questions: Questions) -> "_Kept":
         kept = {self._by_form.get(cert_id.issuer) for cert_id in questions.cert_ids}
         only = kept.pop() if len(kept) == 1 else None
         if only is None:
             raise OcspRefused(Failure.UNAUTHORIZED)
-        return await only.current()
+        return only
 
     async def for_issuer(self, key_identifier: bytes) -> Responder:
         """Give the responder for the issuing authority with this key. OcspRefused as above."""
@@ -138,15 +145,19 @@ class _Kept:
             await self._sign(state.intent)
 
     async def current(self) -> Responder:
-        now = self._clock()
-        if self._current is None or self._reload_at is None or now >= self._reload_at:
-            state = await self._states.get(self.id)
-            if state is None or state.certificate is None:
-                raise OcspRefused(Failure.TRY_LATER)
-            certificate = x509.load_pem_x509_certificate(state.certificate.encode())
-            self._current = Responder.of(self.issuing.issuer, certificate, self._key)
-            self._reload_at = now + _RELOAD_AFTER
+        known = self.at_hand()
+        if known is not None:
+            return known
+        state = await self._states.get(self.id)
+        if state is None or state.certificate is None:
+            raise OcspRefused(Failure.TRY_LATER)
+        certificate = x509.load_pem_x509_certificate(state.certificate.encode())
+        self._current = Responder.of(self.issuing.issuer, certificate, self._key)
+        self._reload_at = self._clock() + _RELOAD_AFTER
         return self._current
+
+    def at_hand(self) -> Responder | None:
+        return None if self._reload_at is None or self._clock() >= self._reload_at else self._current
 
     async def _intend(self, now: datetime) -> None:
         authority = self._authority

@@ -70,15 +70,20 @@ class StatusBook:
         """Give what memory holds, which counts only while it is `fresh`: the same object until it changes."""
         return self._known.get(certificate)
 
+    def at_hand(self, number: int, issuer: Issuer) -> Status | None:
+        """Give the status if memory may tell it now. None: it is to be looked for, as `status` does."""
+        if not _ours(number):
+            return Unknown()
+        return self._remembered(CertificateId.of(issuer.label, number)) if self.fresh else None
+
     async def status(self, number: int, issuer: Issuer) -> Status:
         """Give the status; Unknown unless this authority issued it. Unavailable if the store does not answer."""
-        if number.bit_length() != 8 * SERIAL_OCTETS - 1 or number < 0:  # no number of ours
+        if not _ours(number):
             return Unknown()
         await self.refresh()
         certificate = CertificateId.of(issuer.label, number)
-        known = self._known.get(certificate)
+        known = self._remembered(certificate)
         if known is not None:
-            self._known.move_to_end(certificate)
             return known
         found = await self._read(certificate) or await self._found_in_enrolment(certificate)
         return Unknown() if found is None else self._remember(certificate, found)
@@ -110,6 +115,12 @@ class StatusBook:
         self._looking = None
         if not looking.cancelled():
             looking.exception()  # whoever waits has it; if nobody does any more, it is not worth a warning
+
+    def _remembered(self, certificate: CertificateId) -> Known | None:
+        known = self._known.get(certificate)
+        if known is not None:
+            self._known.move_to_end(certificate)
+        return known
 
     def _remember(self, certificate: CertificateId, found: Known) -> Known:
         """Keep what was read, unless a revocation was seen while it was being read."""
@@ -146,6 +157,11 @@ class StatusBook:
                 await self._statuses.note(each, self._clock())
                 return (await self._statuses.look([certificate])).get(certificate)
         return None
+
+
+def _ours(number: int) -> bool:
+    """Tell whether it has the form of our serial numbers."""
+    return number >= 0 and number.bit_length() == 8 * SERIAL_OCTETS - 1
 
 
 def _hand_out(

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from libs.common.der import serial_text
 from libs.common.health import Health
@@ -62,11 +62,13 @@ class Counter(Office):
     def routers(self) -> list[APIRouter]:
         return []
 
-    def http(self) -> httpx.AsyncClient:
-        app = create_app(
+    def app(self) -> FastAPI:
+        return create_app(
             "ca", metrics=METRICS, health=Health(), routers=self.routers(), direct=[OcspEndpoint(self.ocsp, METRICS)]
         )
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ca")
+
+    def http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app()), base_url="http://ca")
 
     async def citizen(self) -> x509.Certificate:
         """Issue to a citizen; give the SIGN certificate."""
