@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from deploy.embedded import process
 from deploy.embedded.process import Server
@@ -13,6 +14,9 @@ from deploy.embedded.stack import Broker, Store
 from tests.stack.kafka import CANNOT_RUN, KafkaServer, KafkaUnavailableError, kafka_jars
 
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
+
+settings.register_profile("suite", deadline=None)  # time is told by the machine, which has much else to do
+settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,6 +6,7 @@ draws it, costs nothing but itself. The program that makes these processes (`pdf
 ends with this process.
 """
 
+import atexit
 import os
 import socket
 import struct
@@ -99,6 +100,12 @@ def _drawn(data: bytes, longest: int) -> tuple[int, bytes]:
             _drawing.end()
     _drawing = _Drawing()
     return _drawing.draw(data, longest)
+
+
+@atexit.register
+def _end() -> None:
+    if _drawing is not None:
+        _drawing.end()
 
 
 @contextmanager
