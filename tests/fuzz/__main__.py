@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-AUTHORITY = ("ocsp", "tsa", "csr", "certificate", "cms", "ber", "xml")
+AUTHORITY = ("ocsp", "tsa", "csr", "certificate", "cms", "revocation", "ber", "xml")
 MEDIA = ("picture", "pdf", "clip", "mrz", "reader")
 TARGETS = (*AUTHORITY, *MEDIA)
 

@@ -33,6 +33,7 @@ from services.ca.clock import WatchedClock
 from services.ca.hierarchy import TSA
 from services.ca.keys import require_ec
 from services.ca.ocsp_api import OcspEndpoint
+from services.ca.revocation_api import revocation_routes
 from services.ca.signature_evidence import Witness
 from services.ca.tsa import TimeStampAuthority
 from services.ca.tsa_api import TimeStamping, tsa_routes
@@ -47,6 +48,7 @@ from tests.unit.ca.test_tsa import request as time_stamp_request
 
 DOCUMENT = '<?xml version="1.0" encoding="UTF-8"?><өтініш xmlns="urn:k" b="2" a="1">бар<х/></өтініш>'
 GRANTED, REJECTION = 0, 2
+_NOBODYS = json.dumps({"action": "revoke-certificate", "serial": "7f" * 16}).encode()
 MAX_SECONDS = 2.0
 """Of processor time for one request: far more than any should take, far less than a denial of service needs."""
 
@@ -101,6 +103,7 @@ class Desk:
             Target("certificate", (self._certificate,), self.certificate),
             Target("cms", (signer.cms(), stamped, inside, streamed), self.cms),
             Target("ber", (stamped, in_ber(stamped, Random(7)), streamed), self.ber),  # noqa: S311 - reproducible
+            Target("revocation", (signer.cms(data=_NOBODYS),), self.revocation),
             Target("xml", (signer.xml(DOCUMENT).encode(),), self.xml),
         )
         return {each.name: each for each in made}
@@ -153,6 +156,12 @@ class Desk:
             der = to_der(octets)
             require(to_der(der) == der, Answer(0, der))
         require(process_time() - began < MAX_SECONDS, Answer(0, octets))
+
+    async def revocation(self, octets: bytes) -> None:
+        """Nothing is revoked: the request is about a certificate that does not exist, by whomever it is signed."""
+        form = {"request": _text(_NOBODYS), "cms": _text(octets)}
+        answer = await self.exchange("POST", "/v1/revocations", json.dumps(form).encode())
+        require(answer.status in {404, 413, 422} and answer.json["key"] != "service.failed", answer)
 
     async def xml(self, octets: bytes) -> None:
         """What is valid is the document that was signed."""
@@ -231,6 +240,7 @@ async def open_desk(authority: CertificationAuthority) -> Desk:
         ),
         tsa_routes(TimeStamping(stamps, clock, lambda size: bytes(range(1, size + 1)))),
         verification_routes(Verification(authority.trust, witness, world.clock)),
+        revocation_routes(counter.revocations, Authenticator(verifier)),
     ]
     app = create_app(
         "ca", metrics=METRICS, health=Health(), routers=routers, direct=[OcspEndpoint(counter.ocsp, METRICS)]

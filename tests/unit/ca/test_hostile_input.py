@@ -20,7 +20,7 @@ from tests.fuzz.targets import Desk, Target, desk_and_targets, require
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.signing import DATA
 
-NAMES = ("ocsp", "tsa", "csr", "certificate", "cms", "ber")
+NAMES = ("ocsp", "tsa", "csr", "certificate", "cms", "revocation", "ber")
 """Those that read DER."""
 Made = tuple[asyncio.Runner, Desk, dict[str, Target]]
 
