@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -428,6 +428,50 @@ def test_xml_that_programs_read_differently_is_not_signed(document: str, authori
     with pytest.raises(DocumentRefused) as refused:
         sign_xml(document, authority.hold())
     assert refused.value.key in {"xml.malformed", "xml.ambiguous"}
+
+
+TEXTS = st.text(max_size=30) | st.sampled_from(
+    ["PKCS12", "SIGNATURE", "cms", "xml", "raw", XML, b64(DOCUMENT), "\ud800", "<a", "<a xmlns:p='p'/>", VERSION_8]
+)
+VALUES = st.recursive(
+    TEXTS | st.none() | st.booleans() | st.integers() | st.floats(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+METHODS = st.sampled_from(
+    ["getActiveTokens", "changeLocale", "getKeyInfo", "createCAdESFromBase64", "createCAdESFromBase64Hash", "signXmls"]
+) | st.just("signXml")
+OLDER = st.fixed_dictionaries(
+    {"module": st.just(COMMON), "method": METHODS | VALUES, "args": st.lists(VALUES, max_size=6) | VALUES}
+)
+PARAMS = ("decode", "encapsulate", "digested", "tsaProfile", "extKeyUsageOids", "iin", "bin", "serialNumber", "chain")
+PART = VALUES | st.dictionaries(st.sampled_from(PARAMS), VALUES, max_size=4)
+NEWER = st.fixed_dictionaries(
+    {
+        "module": st.just(BASICS),
+        "method": st.just("sign"),
+        "args": VALUES
+        | st.fixed_dictionaries(
+            {"format": st.sampled_from(["cms", "xml", "raw"]) | VALUES, "data": TEXTS | st.lists(TEXTS) | VALUES},
+            optional={"allowedStorages": VALUES, "signingParams": PART, "signerParams": PART},
+        ),
+    }
+)
+
+
+@given(message=OLDER | NEWER | VALUES, allowed=st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+def test_whatever_a_page_sends_it_gets_an_answer_and_nothing_is_signed_unasked(
+    stores: list[Store], message: object, allowed: bool
+) -> None:
+    person = Scripted(agrees=False)
+    agent = Agent(stores, person, utc_now, allow_digests=allowed)
+
+    answer = json.loads(asyncio.run(agent.answer(PAGE, json.dumps(message))))
+
+    assert {"code", "status", "success"} & answer.keys()
+    assert answer.get("responseObject") in (None, [])
+    assert answer.get("body", {}) == {}
 
 
 @given(st.text())
