@@ -129,6 +129,7 @@ class Reviews:
             Refused: ``review.not_waiting``: nobody may look outside a review.
         """
         state = domain.in_review(await self._checks.get(journey_id))
+        log.info("review.opened", subject=journey_id, clerk=clerk)
         until = self._clock() + LINK_LIFETIME
         return state, {part: Link(journey_id, part, place, clerk, until) for part, place in state.captures.items()}
 

@@ -289,6 +289,7 @@ async def test_what_a_clerk_writes_is_sealed_and_never_logged(world: World, boot
         await booth.looked("selfie", "clerk-7")
         await booth.reviews.decide(JOURNEY, matched=True, clerk="clerk-7", reason=f"{PERSON.surname} as in the file")
     assert [(each["event"], each["clerk"]) for each in logs if "clerk" in each] == [
+        ("review.opened", "clerk-7"),
         ("review.looked", "clerk-7"),
         ("review.decided", "clerk-7"),
     ]
