@@ -120,6 +120,7 @@ def _selfie(guidance: list[GuidanceKey], measures: Measures, embedding: bytes | 
         guidance=tuple(guidance),
         measures=measures,
         profile=SELFIE.version,
+        limits=dict(SELFIE.limits),
         model=_loaded().embedder.card.id,
         embedding=embedding,
         advice=() if guidance else tuple(quality.advise(measures)),
@@ -200,6 +201,7 @@ def analyse_document(pictures: list[bytes]) -> DocumentReport:
         guidance=tuple(reading.guidance),
         measures=reading.measures,
         profile=DOCUMENT.version,
+        limits=dict(DOCUMENT.limits),
         model=tools.embedder.card.id,
         embedding=None if reading.embedding is None else to_bytes(reading.embedding),
         portrait_jpeg=None if reading.portrait is None else _jpeg(reading.portrait),
@@ -218,6 +220,7 @@ def _document(guidance: list[GuidanceKey], measures: Measures) -> DocumentReport
         guidance=tuple(guidance),
         measures=measures,
         profile=DOCUMENT.version,
+        limits=dict(DOCUMENT.limits),
         model=_loaded().embedder.card.id,
     )
 

@@ -20,7 +20,7 @@ from services.biometrics.embedding import Embedder, Embedding
 from services.biometrics.face import Face, FaceFinder
 from services.biometrics.glyphs import Grey
 from services.biometrics.ink import Side
-from services.biometrics.limits import Measures
+from services.biometrics.limits import Limit, Limits, Measures
 from services.biometrics.mrz import Mrz
 from services.biometrics.mrz_reader import MrzReader
 from services.biometrics.print_reader import Print, PrintReader, contradicts
@@ -44,6 +44,15 @@ class DocumentProfile:
     eye_distance: float = 32
     sharpness: float = 25
     glare: float = 0.12
+
+    @property
+    def limits(self) -> Limits:
+        """The limits by their measures' names; blur and glare count where something could not be read."""
+        return {
+            "PortraitInterEyeDistance": Limit(at_least=self.eye_distance),
+            "Sharpness": Limit(at_least=self.sharpness),
+            "Glare": Limit(at_most=self.glare),
+        }
 
 
 DOCUMENT = DocumentProfile()

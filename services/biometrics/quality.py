@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from services.biometrics.decode import GuidanceKey, Picture
 from services.biometrics.face import CHIN, OVAL, Face, patch, similarity
-from services.biometrics.limits import Measures
+from services.biometrics.limits import Limit, Limits, Measures
 
 # The face in a normal place: outer corners of the eyes and chin, in a square of 256 pixels.
 _SIDE = 256
@@ -53,6 +53,26 @@ class QualityProfile:
     uniformity: float = 0.58
     sharpness: tuple[float, float] = (20, 40)
     angle: float = 15
+
+    @property
+    def limits(self) -> Limits:
+        """The limits by their measures' names, to be kept beside what was measured."""
+        turned = Limit(at_least=-self.angle, at_most=self.angle)
+        return {
+            "InterEyeDistance": Limit(at_least=self.eye_distance[0]),
+            "HeadSize": Limit(at_least=self.head_size[0], at_most=self.head_size[1]),
+            "HeadOffCentre": Limit(at_most=self.off_centre),
+            "FaceInPicture": Limit(at_least=self.in_picture),
+            "LuminanceMean": Limit(at_least=self.luminance[0], at_most=self.luminance[1]),
+            "UnderExposurePrevention": Limit(at_most=self.exposure),
+            "OverExposurePrevention": Limit(at_most=self.exposure),
+            "DynamicRange": Limit(at_least=self.dynamic_range),
+            "IlluminationUniformity": Limit(at_least=self.uniformity),
+            "Sharpness": Limit(at_least=self.sharpness[0]),
+            "HeadPoseYaw": turned,
+            "HeadPosePitch": turned,
+            "HeadPoseRoll": turned,
+        }
 
 
 SELFIE = QualityProfile()

@@ -10,7 +10,7 @@ from deploy.media.puppet import Attitude, Puppet
 from services.biometrics.analysis import analyse_selfie, precheck_selfie
 from services.biometrics.decode import Picture
 from services.biometrics.limits import Measures
-from services.biometrics.quality import advise, judge
+from services.biometrics.quality import SELFIE, advise, judge
 from tests.unit.biometrics.conftest import jpeg
 
 pytestmark = pytest.mark.usefixtures("loaded")
@@ -66,6 +66,9 @@ def test_a_good_selfie_passes_with_an_embedding_and_every_measure(media: MediaFi
     report = analyse_selfie(media.selfie.read_bytes())
     assert report.ok
     assert report.profile == "selfie-2"
+    assert report.limits == SELFIE.limits
+    assert set(SELFIE.limits) <= set(report.measures)
+    assert all(limit.holds(report.measures[name]) for name, limit in SELFIE.limits.items())
     assert report.embedding is not None
     assert len(report.embedding) == 4 * 128
     assert set(GOOD) < set(report.measures)
@@ -155,9 +158,15 @@ def test_a_dark_face_is_not_called_blurred() -> None:
         ("DynamicRange", 6.0, 5.9, "selfie.low_contrast"),
         ("IlluminationUniformity", 0.58, 0.57, "selfie.uneven_light"),
         ("Sharpness", 20, 19, "selfie.blurred"),
+        ("UnderExposurePrevention", 0.35, 0.36, "selfie.too_dark"),
+        ("OverExposurePrevention", 0.35, 0.36, "selfie.too_bright"),
+        ("HeadPoseYaw", 15, 15.1, "selfie.look_straight"),
         ("HeadPosePitch", -15, -15.1, "selfie.look_straight"),
+        ("HeadPoseRoll", -15, -15.1, "selfie.look_straight"),
     ],
 )
 def test_every_limit_of_the_profile_is_where_it_says(measure: str, inside: float, outside: float, key: str) -> None:
     assert judge({**GOOD, measure: inside}) == []
     assert judge({**GOOD, measure: outside}) == [key]
+    limit = SELFIE.limits[measure]
+    assert (limit.holds(inside), limit.holds(outside)) == (True, False), "what is kept on record is what is judged by"
