@@ -39,7 +39,7 @@ class DocumentProfile:
         glare: Largest share of a side that is burnt out.
     """
 
-    version: str = "document-2"
+    version: str = "document-3"
     portrait_part: float = 0.45
     eye_distance: float = 32
     sharpness: float = 25

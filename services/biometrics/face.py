@@ -5,7 +5,7 @@ The detector is BlazeFace (short range, Bazarevsky et al. 2019), the mesh MediaP
 """
 
 from dataclasses import dataclass
-from math import dist
+from math import atan2, cos, degrees, dist, hypot, sin
 
 import cv2
 import numpy as np
@@ -93,12 +93,11 @@ class Face:
     @property
     def pose(self) -> Pose:
         """Read off the mesh itself: the line of the eyes, and the line from forehead to chin."""
-        across = _unit(self.points[263] - self.points[33])
-        down = self.points[CHIN] - self.points[FOREHEAD]
-        down = _unit(down - across * (across @ down))
-        yaw, pitch = np.arctan2(across[2], across[0]), np.arctan2(down[2], down[1])
-        roll = np.arctan2(across[1], across[0])
-        return Pose(*(float(np.degrees(angle)) for angle in (yaw, pitch, roll)))
+        x, y, z = (self.points[263] - self.points[33]).tolist()
+        side, down, depth = (self.points[CHIN] - self.points[FOREHEAD]).tolist()
+        lean = (x * side + y * down + z * depth) / (x * x + y * y + z * z)
+        pitch = atan2(depth - lean * z, down - lean * y)
+        return Pose(degrees(atan2(z, x)), degrees(pitch), degrees(atan2(y, x)))
 
     @property
     def eye_openness(self) -> float:
@@ -198,14 +197,15 @@ def patch(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Picture:
 
 def _part(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> tuple[Picture, Matrix]:
     """Return the part of `picture` that a patch shows, with room for filters, and the matrix from patch to part."""
-    corners = np.array([[0, 0], [size[0], 0], [0, size[1]], size]) @ matrix[:, :2].T + matrix[:, 2]
-    limits = picture.shape[1::-1]
-    room = 4 * max(1.0, float(np.hypot(matrix[0, 0], matrix[1, 0])))
-    # On the grid that the filters of `patch` halve again and again, and never empty.
-    left, top = (
-        max(0, min(int(low - room) // 64 * 64, most - 1)) for low, most in zip(corners.min(0), limits, strict=True)
-    )
-    right, bottom = (max(1, int(high + room)) for high in corners.max(0))
+    limits, (width, height) = picture.shape[1::-1], size
+    starts, ends = [], []
+    for (across, down, begin), most in zip(matrix.tolist(), limits, strict=True):
+        room = 4 * max(1.0, hypot(across, down))
+        corners = (begin, begin + across * width, begin + down * height, begin + across * width + down * height)
+        # On the grid that `patch` halves again and again, and never empty.
+        starts.append(max(0, min(int(min(corners) - room) // 64 * 64, most - 1)))
+        ends.append(max(1, int(max(corners) + room)))
+    (left, top), (right, bottom) = starts, ends
     return picture[top:bottom, left:right], matrix - [[0, 0, left], [0, 0, top]]
 
 
@@ -214,11 +214,6 @@ def _warped(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Picture:
     four = cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA)
     cut = cv2.warpAffine(four, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     return np.asarray(cv2.cvtColor(cut, cv2.COLOR_RGBA2RGB), np.uint8)
-
-
-def _unit(vector: Points) -> Points:
-    unit: Points = vector / np.linalg.norm(vector)
-    return unit
 
 
 def _anchors() -> Points:
@@ -265,14 +260,17 @@ def _overlap(box: Points, boxes: Points) -> Points:
 
 
 def _angle(start: Points, end: Points) -> float:
-    return float(np.arctan2(end[1] - start[1], end[0] - start[0]))
+    return atan2(end[1] - start[1], end[0] - start[0])
+
+
+def _turn(angle: float) -> Matrix:
+    return np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
 
 
 def _crop(centre: Points, side: float, angle: float, margin: float = 1.5) -> Matrix:
     """Map the mesh network's input to a turned square of the picture, `margin` times as wide as the face."""
     scale = side * margin / MESH_SIDE
-    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
-    turn = np.array([[cos, -sin], [sin, cos]])
+    turn = _turn(angle) * scale
     return np.column_stack([turn, centre - turn @ [MESH_SIDE / 2, MESH_SIDE / 2]])
 
 
@@ -286,7 +284,7 @@ def _astray(looked: Matrix, centred: Matrix) -> bool:
 
 def _crop_around(face: Face) -> Matrix:
     angle = _angle(face.points[33], face.points[263])
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn = _turn(angle)
     straight = face.points[:, :2] @ turn
     low, high = straight.min(axis=0), straight.max(axis=0)
     return _crop(turn @ ((low + high) / 2), float((high - low).max()), angle)

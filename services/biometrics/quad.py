@@ -92,10 +92,10 @@ def _candidates(picture: Picture, longest: int = _SMALL, filled: float = 0.0) ->
         longest: It is looked at with its longer side scaled down to so many pixels.
         filled: How much of a quadrilateral its outline encloses at least.
     """
-    scale = min(1.0, longest / max(picture.shape[:2]))
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = _small(picture, longest)
+    scale = max(small.shape[:2]) / max(picture.shape[:2])
     area = small.shape[0] * small.shape[1]
-    for channel in cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2LAB)):
+    for channel in cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb)):
         for mask in _masks(np.asarray(cv2.GaussianBlur(channel, (5, 5), 0), np.uint8)):
             contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
             for contour in contours:
@@ -115,6 +115,14 @@ def _candidates(picture: Picture, longest: int = _SMALL, filled: float = 0.0) ->
                 off = min(abs(_aspect(quad) - standard) for standard in _ASPECTS)
                 if off < _WORST_ASPECT:
                     yield cv2.contourArea(quad) / (1 + 5 * off), quad / np.float32(scale)
+
+
+def _small(picture: Picture, longest: int) -> Picture:
+    """Scale down to `longest` a side: halves are averaged, which is quick, and the rest of the way is interpolated."""
+    while max(picture.shape[:2]) >= 2 * longest:
+        picture = np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    scale = min(1.0, longest / max(picture.shape[:2]))
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _masks(channel: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
