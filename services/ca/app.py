@@ -175,7 +175,13 @@ def _enrolment(platform: Platform, settings: Settings, ground: _Ground, lists: _
         kept=timedelta(days=settings.certificates_kept_days),
     )
     mandates = Mandates(
-        enrolments, book=book, intake=intake, ledger=ground.ledger, keyring=platform.keyring, clock=clock
+        enrolments,
+        held.aggregates,
+        book=book,
+        intake=intake,
+        ledger=ground.ledger,
+        keyring=platform.keyring,
+        clock=clock,
     )
     return _Enrolment(held, service, mandates)
 

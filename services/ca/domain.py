@@ -101,11 +101,25 @@ class Certified(_Value):
     settled: bool = False
 
 
+class Ending(_Value):
+    """What else of this person ends, and why; see `services.ca.endings`.
+
+    Attributes:
+        at: what came to be later does not.
+        since: only mandates since then; None: everything.
+    """
+
+    reason: Reason
+    at: datetime
+    since: datetime | None = None
+
+
 class Issued(Certified):
     """The certificates are there."""
 
     kind: Literal["issued"] = "issued"
     certificates: tuple[Certificate, ...]
+    ending: Ending | None = None
     noticed: int | None = None
     """How many days before the end the citizen was last told of it."""
 

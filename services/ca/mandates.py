@@ -14,13 +14,14 @@ from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.sealing import Keyring, Sealed
 from libs.common.values import Clock
-from services.ca import domain
+from services.ca import domain, holdings
 from services.ca.acts import MandateConfirmed, MandateWithdrawn
 from services.ca.authority import holder_of
 from services.ca.domain import Certificate, Closed, EnrolmentState, Issued, Issuing, Open, Result, Void
 from services.ca.entities import LegalEntity, Mandate
 from services.ca.facts import Facts
 from services.ca.holders import UnusableNameError
+from services.ca.holdings import Held, Holding, mandates_of
 from services.ca.intake import Intake
 from services.ca.ports import Ledger, SerialBook
 
@@ -41,11 +42,13 @@ class Mandates:
 
     Args:
         enrolments: of journeys, and of mandates: the one that a mandate opens has the mandate's id.
+        held: where a citizen's mandates are noted.
     """
 
     def __init__(
         self,
         enrolments: Aggregates[EnrolmentState],
+        held: Aggregates[Holding],
         *,
         book: SerialBook,
         intake: Intake,
@@ -54,6 +57,7 @@ class Mandates:
         clock: Clock,
     ) -> None:
         self._enrolments = enrolments
+        self._holdings = held
         self._book = book
         self._intake = intake
         self._ledger = ledger
@@ -81,6 +85,8 @@ class Mandates:
         except UnusableNameError as error:
             raise Refused("mandate.name_unusable", f"The entity's name can't be used: {error}", 422) from None
         await self._ledger.record(mandate_id, MandateConfirmed(mandate_id=mandate_id, mandate=mandate))
+        held = Held(journey=mandate_id, since=mandate.confirmed_at)
+        await self._holdings.apply(mandates_of(person.citizen_id or ""), lambda known: holdings.add(known, held))
         state = await self._enrolments.apply(mandate_id, lambda state: confirm(state, facts))
         known = mandate if state is None or isinstance(state, Closed) else state.facts.mandate or mandate
         return known.lapses_at

@@ -19,7 +19,7 @@ from libs.common.events import Meta
 from libs.common.trust import TrustAnchors
 from libs.common.uses import PERSON_AUTH, SIGNING
 from libs.common.values import Clock
-from services.ca import confirmations, domain
+from services.ca import confirmations, domain, endings
 from services.ca.acts import Means, RevocationAsked
 from services.ca.confirmations import Confirmation, Wish
 from services.ca.domain import EnrolmentState, Issued, Reason
@@ -151,9 +151,11 @@ class Revocations:
         log.info("revocation.asked", subject=journey_id, serial=asked.serial, reason=asked.reason, by=asked.by)
         reason = _reason(asked.reason)
         now = self._clock()
-        after = await self._enrolments.apply(journey_id, lambda state: domain.revoke(state, asked.serial, reason, now))
+        after = await self._enrolments.apply(
+            journey_id, lambda state: endings.revoke(state, asked.serial, reason, asked.role, now)
+        )
         for each in after.certificates if isinstance(after, Issued) else ():
-            if each.serial == asked.serial:
+            if each.revoked_at is not None:
                 await self._statuses.note(each, now)
 
     def _signer(self, request: bytes, signature: bytes) -> Verified:

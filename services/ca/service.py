@@ -9,7 +9,7 @@ from libs.common.aggregates import Aggregates
 from libs.common.events import Meta
 from libs.common.sealing import Sealed
 from libs.common.values import Clock
-from services.ca import aftercare, domain, holdings, mandates, recording
+from services.ca import aftercare, domain, endings, holdings, mandates, recording
 from services.ca.authority import IssuingAuthority
 from services.ca.domain import (
     Certificate,
@@ -21,7 +21,7 @@ from services.ca.domain import (
     Open,
 )
 from services.ca.holders import UnusableNameError
-from services.ca.holdings import Held, Holding
+from services.ca.holdings import Held, Holding, mandates_of
 from services.ca.intake import Intake
 from services.ca.lint import LintError
 from services.ca.lists import RevocationLists
@@ -78,7 +78,7 @@ class CaService:
     async def close(self, meta: Meta, outcome: str, reason: str) -> None:
         """The journey ended."""
         await self._enrolments.apply(
-            meta.subject, lambda state: domain.close(state, outcome, reason, self._clock()), cause=meta
+            meta.subject, lambda state: endings.close(state, outcome, reason, self._clock()), cause=meta
         )
 
     async def request(self, journey_id: str, sign_csr: str, auth_csr: str, signature: bytes | None = None) -> None:
@@ -138,12 +138,13 @@ class CaService:
         await self._enrolments.apply(journey_id, lambda state: domain.issued(state, certificates, self._clock()))
 
     async def _settle(self, journey_id: str, state: Certified) -> None:
-        """Supersede all but the citizen's newest certificates, and bring revocations onto the lists."""
+        """Supersede all but the newest certificates, end what ends with these, and bring revocations onto the lists."""
         if state.facts.holding is not None and any(each.revoked_at is None for each in state.certificates):
             held = Held(journey=journey_id, since=state.certificates[0].not_before)
             holding = await self._holdings.apply(state.facts.holding, lambda known: holdings.add(known, held))
             for older in holding.superseded if holding else ():
                 await self._enrolments.apply(older, lambda each: domain.revoke(each, None, "superseded", self._clock()))
+        await self._end_with(journey_id, state)
         await self._ledger.record(journey_id, *recording.revoked(state.certificates))
         for each in state.certificates:
             await self._statuses.note(each, self._clock())
@@ -154,6 +155,21 @@ class CaService:
         await self._enrolments.apply(
             journey_id, lambda present: aftercare.settle(present, listed, self._clock(), self._kept)
         )
+
+    async def _end_with(self, journey_id: str, state: Certified) -> None:
+        """Note a mandate among those of its citizen; end what of the person ends with these certificates."""
+        citizen = state.facts.citizen_id
+        if citizen is None:
+            return
+        if state.facts.mandate is not None:
+            held = Held(journey=journey_id, since=state.facts.mandate.confirmed_at)
+            await self._holdings.apply(mandates_of(citizen), lambda known: holdings.add(known, held))
+        if not isinstance(state, Issued) or (ending := state.ending) is None:
+            return
+        for key in (citizen, mandates_of(citizen)):
+            known = await self._holdings.get(key)
+            for each in known.journeys if known is not None else ():
+                await self._enrolments.apply(each.journey, lambda other: endings.end(other, ending, self._clock()))
 
 
 def _refusal(journey_id: str, error: LintError | UnusableNameError) -> str:

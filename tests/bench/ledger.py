@@ -35,7 +35,7 @@ ROUNDS: Final = 3
 PAYLOAD: Final = json.dumps({"record": "x" * 2000})
 """About as long as an intent with its sealed bytes."""
 JOURNEYS: Final = 100
-REMEMBERED: Final = 500_000
+REMEMBERED: Final = 300_000
 """Certificates: some weeks of them."""
 
 

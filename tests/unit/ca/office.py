@@ -256,6 +256,7 @@ class Office:
         )
         self.mandates = Mandates(
             self.enrolments.aggregates,
+            self.holdings.aggregates,
             book=book,
             intake=intake,
             ledger=self.ledger,

@@ -244,7 +244,7 @@ async def test_one_certificate_is_revoked_and_the_other_stays(world: World, offi
 async def test_a_clerk_revokes_anybodys_certificate_and_is_named_in_the_log(world: World, office: Office) -> None:
     _, auth = await office.issued()
     with structlog.testing.capture_logs() as logs:
-        await office.revocations.by_clerk(auth.serial, "privilegeWithdrawn", "clerk-7")
+        await office.revocations.by_clerk(auth.serial, "keyCompromise", "clerk-7")
     assert await live(office) == [True, False]
     assert [(each["serial"], each["reason"]) for each in world.told("cert.revoked")] == [
         (auth.serial, "privilegeWithdrawn")
