@@ -252,6 +252,7 @@ class CertificatePutBack(_Value):
     holder: Sealed[Person] | None
     citizen_id: str
     person_ref: str | None
+    mandate: Mandate | None = None
 
     @property
     def id(self) -> str:

@@ -17,6 +17,7 @@ from services.ca.acts import (
     ConfigurationChanged,
     Edition,
     ListSigned,
+    MandateWithdrawn,
     Restored,
 )
 from services.ca.slips import Revocation, Slip, Slips
@@ -67,6 +68,7 @@ class Evidence:
     unvouched: list[tuple[str, str]] = field(default_factory=list)
     archived: list[Archived] = field(default_factory=list)
     restored: list[Restored] = field(default_factory=list)
+    withdrawn: set[str] = field(default_factory=set)
     base_urls: set[str] = field(default_factory=set)
     recorded_lists: dict[str, dict[int, str | None]] = field(default_factory=lambda: defaultdict(dict))
     lists: list[ListEdition] = field(default_factory=list)
@@ -105,6 +107,8 @@ class Evidence:
                 self.archived.append(act)
             case Restored():
                 self.restored.append(act)
+            case MandateWithdrawn():
+                self.withdrawn.add(act.mandate_id)
             case _:
                 pass
 

@@ -8,31 +8,36 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from libs.common.chain import Entry
-from libs.common.contracts.ca import CertIssued, CertRevoked
+from libs.common.contracts.ca import CertIssued, CertRevoked, EntityRole
 from libs.common.der import serial_text
 from libs.common.events import Event
+from libs.common.sealing import Keyring, Sealed
 from services.ca.acts import Act, CertificateIntended, CertificateIssued, CertificatePutBack, CertificateRevoked
+from services.ca.entities import LegalEntity, Mandate
 from services.ca.gather import UNREADABLE
 from services.ca.hierarchy import Hierarchy, HierarchyError
 from services.ca.issuance import Intent
 from services.ca.ledger import ChainLedger
 from services.ca.recovery import Found, profile_of, reason_of, unsigned, with_signature
 
+_PUT_BACK: Final = "put back from cert.issued"
+"""The basis of a mandate whose confirmation was lost with the ledger."""
 _SHARD: Final = re.compile(r"/(\d+)\.crl$")
 
 
 def collect(
-    ledger: ChainLedger, hierarchy: Hierarchy, entries: Iterable[Entry], events: Iterable[Event]
+    ledger: ChainLedger, hierarchy: Hierarchy, keyring: Keyring, entries: Iterable[Entry], events: Iterable[Event]
 ) -> dict[str, Found]:
-    """Put together what ledger and topics have of the serial numbers of one journey."""
+    """Put together what ledger and topics have of the serial numbers of one journey, or of one mandate."""
     found: dict[str, Found] = {}
     for entry in entries:
         with suppress(*UNREADABLE):  # the check tells of it
-            _take(found, ledger.read(entry), hierarchy)
+            _take(found, ledger.read(entry), hierarchy, keyring)
     for event in events:
-        if isinstance(event, CertIssued) and (read := _issued(event, hierarchy)) is not None:
+        if isinstance(event, CertIssued) and (read := _issued(event, hierarchy, keyring)) is not None:
             found.setdefault(event.serial, read)
     for event in events:
         if isinstance(event, CertRevoked) and event.serial in found and found[event.serial].revoked is None:
@@ -41,7 +46,7 @@ def collect(
     return found
 
 
-def _take(found: dict[str, Found], act: Act, hierarchy: Hierarchy) -> None:
+def _take(found: dict[str, Found], act: Act, hierarchy: Hierarchy, keyring: Keyring) -> None:
     match act:
         case CertificateIntended() if (intended := _intended(act)) is not None:
             found[act.serial] = intended
@@ -50,7 +55,7 @@ def _take(found: dict[str, Found], act: Act, hierarchy: Hierarchy) -> None:
             tbs = x509.load_der_x509_certificate(half.der).tbs_certificate_bytes
             der = with_signature(tbs, bytes.fromhex(act.signature))
             found[act.serial] = replace(half, der=der, signed=True)
-        case CertificatePutBack() if (read := _issued(act, hierarchy)) is not None:
+        case CertificatePutBack() if (read := _issued(act, hierarchy, keyring)) is not None:
             found.setdefault(act.serial, read)
         case CertificateRevoked() if act.serial in found:
             revoked = (act.after.at, reason_of(act.after.reason))
@@ -78,20 +83,16 @@ def _intended(act: CertificateIntended) -> Found | None:
     )
 
 
-def _issued(told: CertIssued | CertificatePutBack, hierarchy: Hierarchy) -> Found | None:
-    """Read what a topic has, or had; events of before certificates travelled along cannot bring one back.
-
-    Neither can those of certificates for a legal entity: only the ledger knows their mandate.
-    """
-    text = (
-        told.text if isinstance(told, CertificatePutBack) else None if told.acts_for is not None else told.certificate
-    )
+def _issued(told: CertIssued | CertificatePutBack, hierarchy: Hierarchy, keyring: Keyring) -> Found | None:
+    """Read what a topic has, or had; events of before certificates travelled along cannot bring one back."""
+    text = told.text if isinstance(told, CertificatePutBack) else told.certificate
     profile = profile_of(told.profile)
     if text is None or not text.readable or profile is None:
         return None
     try:
         signed = x509.load_pem_x509_certificate(text.value.pem.encode())
         issuer = hierarchy.above(signed).label
+        mandate = told.mandate if isinstance(told, CertificatePutBack) else _mandate(signed, told.acts_for, keyring)
     except (ValueError, HierarchyError):
         return None  # whoever can write to a topic must not bring in certificates of others
     if serial_text(signed.serial_number) != told.serial:
@@ -106,6 +107,24 @@ def _issued(told: CertIssued | CertificatePutBack, hierarchy: Hierarchy) -> Foun
         person=told.holder.value if told.holder is not None and told.holder.readable else None,
         citizen_id=told.citizen_id,
         person_ref=told.person_ref,
+        mandate=mandate,
+    )
+
+
+def _mandate(signed: x509.Certificate, role: EntityRole | None, keyring: Keyring) -> Mandate | None:
+    """Read for which entity a certificate was issued; by whose word, only the ledger knew. ValueError: for none."""
+    if role is None:
+        return None
+    (name,) = signed.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    (unit,) = signed.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    entity = LegalEntity(name=str(name.value), bin=str(unit.value).removeprefix("BIN"))
+    return Mandate(
+        entity=Sealed(entity),
+        entity_ref=keyring.blind("entity", entity.bin),
+        role=role,
+        basis=_PUT_BACK,
+        confirmed_by="",
+        confirmed_at=signed.not_valid_before_utc,
     )
 
 

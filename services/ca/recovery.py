@@ -180,6 +180,7 @@ def put_back(found: Found) -> CertificatePutBack:
         holder=None if found.person is None else Sealed(found.person),
         citizen_id=found.citizen_id,
         person_ref=found.person_ref,
+        mandate=found.mandate,
     )
 
 

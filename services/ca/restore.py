@@ -22,6 +22,7 @@ from pathlib import Path
 
 from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.events import Event, Meta
+from services.ca import mandates
 from services.ca.acts import Restored
 from services.ca.domain import Certified
 from services.ca.evidence import Evidence
@@ -84,6 +85,8 @@ async def restore(source: Opened, exports: Sequence[Export], *, topics: bool = T
     needy = {slip.about for part in evidence.slips.parts() for slip in part if _lacks(slip)}
     events = await _events(needy, told(settings.kafka_access, sources.keyring)) if topics else {}
     outcome = await _recover_all(source, needy, events, _told(evidence, needy), outcome, now=now, dry=dry)
+    if not dry:
+        await _withdraw(sources, evidence.withdrawn, now)
     if not dry and (outcome.entries or needy):
         act = Restored(
             at=now,
@@ -94,6 +97,13 @@ async def restore(source: Opened, exports: Sequence[Export], *, topics: bool = T
         )
         await sources.ledger.record("authority", act)
     return outcome
+
+
+async def _withdraw(sources: Sources, mandate_ids: Collection[str], now: datetime) -> None:
+    """Withdraw again what clerks withdrew: a mandate that was not used yet has no certificate to be found by."""
+    for each in sorted(mandate_ids):
+        if await sources.enrolments.get(each) is not None:
+            await sources.enrolments.apply(each, lambda state: mandates.withdraw(state, now))
 
 
 def _lacks(slip: Slip) -> bool:
@@ -138,7 +148,8 @@ async def _recover_all(
             await _reserve_own(sources, journey_id, dry=dry)
             continue
         entries = await sources.chain.about(journey_id)
-        found = tuple(collect(sources.ledger, sources.hierarchy, entries, events.get(journey_id, ())).values())
+        told_of = events.get(journey_id, ())
+        found = tuple(collect(sources.ledger, sources.hierarchy, sources.keyring, entries, told_of).values())
         before = await sources.enrolments.get(journey_id)
         decision = recover(before, found, told, now)
         if not dry:
