@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Final
+from unicodedata import normalize
 
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
@@ -23,6 +24,8 @@ _PRINTABLE: Final = frozenset({NameOID.COUNTRY_NAME, NameOID.SERIAL_NUMBER})
 
 _GENERALIZED_FROM: Final = 2050
 _LONG_FORM_FROM: Final = 0x80
+_WIDE_STRINGS: Final = {b"\x1c": "utf-32-be", b"\x1e": "utf-16-be"}
+"""UniversalString and BMPString; the octets of the others read as UTF-8, or are not worth reading."""
 _CONSTRUCTED, _LONG_TAG = 0x20, 0x1F
 
 
@@ -139,13 +142,19 @@ def name_attributes(name: asn1.TLV) -> Attributes:
 
 
 def visible_name(name: asn1.TLV) -> frozenset[str]:
-    """Give the texts of anybody's name as people see them: order, case, spaces and string types do not show.
+    """Give the texts of anybody's name as people see them: order, case, width, spaces and string types do not show.
 
     ValueError if it is no name.
     """
     rdns = asn1.decode_der(_AnyName, asn1.encode_der(_Box(value=name))).rdns
-    texts = (bytes(each.value.data).decode(errors="replace") for rdn in rdns for each in rdn.as_list())
+    texts = (_text(each.value) for rdn in rdns for each in rdn.as_list())
     return frozenset(" ".join(text.casefold().split()) for text in texts)
+
+
+def _text(value: asn1.TLV) -> str:
+    """Read a string of any type, octets that are none replaced."""
+    encoding = _WIDE_STRINGS.get(value.tag_bytes, "utf-8")
+    return normalize("NFKC", bytes(value.data).decode(encoding, errors="replace"))
 
 
 def time(moment: datetime) -> asn1.UTCTime | asn1.GeneralizedTime:

@@ -14,6 +14,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.name import _ASN1Type
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pyhanko.sign.signers import SimpleSigner
@@ -273,6 +274,11 @@ def test_an_expired_look_alike_is_a_stranger_not_an_expired_certificate_of_ours(
     assert refusal(signature, trust, at=NOW + timedelta(days=400)) == "look_alike"
 
 
+def as_written(name: x509.Name, kind: _ASN1Type) -> x509.Name:
+    """The same name in another string type."""
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, str(each.value), kind) for each in name])
+
+
 def as_printed(name: x509.Name) -> x509.Name:
     """The same name to the eye: other string types, other case, other order."""
     return x509.Name(
@@ -283,7 +289,14 @@ def as_printed(name: x509.Name) -> x509.Name:
 
 @pytest.mark.parametrize(
     "pretence",
-    ["the issuing authority's name", "the root's name", "a name that reads the same", "the key's identifier"],
+    [
+        "the issuing authority's name",
+        "the root's name",
+        "a name that reads the same",
+        "a name in two octets a letter",
+        "a name in four octets a letter",
+        "the key's identifier",
+    ],
 )
 def test_a_stranger_who_pretends_to_be_ours_is_called_a_look_alike(
     authority: CertificationAuthority, trust: TrustAnchors, signer: Signer, tmp_path: Path, pretence: str
@@ -294,6 +307,8 @@ def test_a_stranger_who_pretends_to_be_ours_is_called_a_look_alike(
         "the issuing authority's name": authority.issuing.subject,
         "the root's name": hierarchy.root.subject,
         "a name that reads the same": as_printed(authority.issuing.subject),
+        "a name in two octets a letter": as_written(authority.issuing.subject, _ASN1Type.BMPString),
+        "a name in four octets a letter": as_written(authority.issuing.subject, _ASN1Type.UniversalString),
         "the key's identifier": x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Бөтен")]),
     }[pretence]
     kept = pretence == "the key's identifier"
