@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_publ
 from libs.common.contracts.ca import CertificateText
 from libs.common.sealing import Sealed
 from services.ca import crl, holders
-from services.ca.crl import Edition, Frame
+from services.ca.crl import Edition, Entries, Frame
 from services.ca.domain import Certificate, IntentRecord, Numbered
 from services.ca.facts import Facts, Request
 from services.ca.hierarchy import Hierarchy
@@ -83,7 +83,7 @@ class IssuingAuthority:
         labels = [each.label for each in self.hierarchy.live(now)]
         return tuple(ShardId(label, number) for label in labels for number in range(self.shards))
 
-    def sign_list(self, issuer: str, edition: Edition, entries: Sequence[bytes]) -> Frame:
+    def sign_list(self, issuer: str, edition: Edition, entries: Sequence[Entries]) -> Frame:
         """Sign an edition of a revocation list of the authority of that label; see `services.ca.crl.sign_list`."""
         return crl.sign_list(entries, edition, self.hierarchy.generation(issuer).issuer, self.keys[issuer])
 

@@ -3,20 +3,21 @@
 The shard of a certificate is fixed when it is issued and written into it; the list says, critically, which address it
 answers for (issuing distribution point), so that one shard can't stand in for another.
 
-A list is written around its entries: they come as octets, whoever kept them, and a million of them are never taken
-apart again. What surrounds them, and what is signed, is made here.
+A list is written around its entries. They are read once, by a parser of others, when they come into memory
+(`Entries.read`), and only such entries can be signed. What surrounds them is made here, and read back around none of
+them: so a list of a million is checked whole without being taken apart again for each of its editions.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, Self
 
 from cryptography import x509
 from cryptography.hazmat import asn1
-from cryptography.x509.oid import CRLEntryExtensionOID
+from cryptography.x509.oid import CRLEntryExtensionOID, SignatureAlgorithmOID
 
-from libs.common.der import Extension, header, time
+from libs.common.der import AlgorithmIdentifier, Extension, header, time, wrapped
 from services.ca.issuers import Issuer, PrivateKey
 
 LIFETIME: Final = timedelta(days=1)
@@ -35,6 +36,20 @@ _REASONS: Final = {
     "cessationOfOperation": 5,
     "privilegeWithdrawn": 9,
 }
+
+
+_ANY_ALGORITHM: Final = asn1.encode_der(
+    AlgorithmIdentifier(algorithm=SignatureAlgorithmOID.ECDSA_WITH_SHA256, parameters=None)
+)
+_ANY_OPENING: Final = b"".join(
+    (
+        asn1.encode_der(_VERSION_2),
+        _ANY_ALGORITHM,
+        wrapped(_SEQUENCE),
+        asn1.encode_der(time(datetime(2026, 1, 1, tzinfo=UTC))),
+    )
+)
+_NO_SIGNATURE: Final = asn1.encode_der(asn1.BitString(b"", 0))
 
 
 @asn1.sequence
@@ -78,6 +93,22 @@ class Frame:
     after: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Revoked certificates as octets (DER), one after another, that read as such. Made by `read` alone."""
+
+    octets: bytes
+    count: int
+
+    @classmethod
+    def read(cls, octets: bytes) -> Self:
+        """Read them by another parser than wrote them. ValueError if they are no entries and nothing else."""
+        if not octets:
+            return cls(b"", 0)
+        tbs = wrapped(_SEQUENCE, _ANY_OPENING, wrapped(_SEQUENCE, octets))
+        return cls(octets, len(x509.load_der_x509_crl(wrapped(_SEQUENCE, tbs, _ANY_ALGORITHM, _NO_SIGNATURE))))
+
+
 def entry(serial_number: int, at: datetime, reason: str) -> bytes:
     """Encode one revoked certificate: its number, when (UTC; its whole second counts), and why.
 
@@ -96,26 +127,26 @@ def serial_octets(serial_number: int) -> bytes:
     return asn1.encode_der(serial_number)
 
 
-def sign_list(entries: Sequence[bytes], edition: Edition, issuer: Issuer, key: PrivateKey) -> Frame:
+def sign_list(entries: Sequence[Entries], edition: Edition, issuer: Issuer, key: PrivateKey) -> Frame:
     """Sign a list, and look at the result before handing it out.
 
     Args:
-        entries: in order, each one or more entries in DER, one after another.
+        entries: in order.
 
     Raises:
         ValueError: the key is not the issuer's, or the result does not read as the list that was meant.
         InvalidSignature: the signature does not verify: something is wrong with the key.
     """
-    size = sum(map(len, entries))
-    opening, closing = _opening(edition, issuer, size), _closing(edition, issuer)
-    start = header(_SEQUENCE, len(opening) + size + len(closing)) + opening
-    tbs = b"".join((start, *entries, closing))
+    size = sum(len(each.octets) for each in entries)
+    opening, closing = _opening(edition, issuer), _closing(edition, issuer)
+    announced = header(_SEQUENCE, size) if size else b""  # no entries, no list of them (5.1.2.6)
+    start = header(_SEQUENCE, len(opening) + len(announced) + size + len(closing)) + opening + announced
+    tbs = b"".join((start, *(each.octets for each in entries), closing))
     signature = issuer.sign(key, tbs)
-    after = issuer.signature_algorithm + asn1.encode_der(asn1.BitString(signature, 0))
-    before = header(_SEQUENCE, len(tbs) + len(after)) + start
     issuer.verify(signature, tbs)
-    _check(b"".join((header(_SEQUENCE, len(tbs) + len(after)), tbs, after)), edition)
-    return Frame(before, closing + after)
+    after = issuer.signature_algorithm + asn1.encode_der(asn1.BitString(signature, 0))
+    _check(wrapped(_SEQUENCE, wrapped(_SEQUENCE, opening, closing), after), edition, issuer, signature)
+    return Frame(header(_SEQUENCE, len(tbs) + len(after)) + start, closing + after)
 
 
 def sign_empty(edition: Edition, issuer: Issuer, key: PrivateKey) -> bytes:
@@ -124,15 +155,14 @@ def sign_empty(edition: Edition, issuer: Issuer, key: PrivateKey) -> bytes:
     return frame.before + frame.after
 
 
-def _opening(edition: Edition, issuer: Issuer, size: int) -> bytes:
-    """Write the fields before the entries (5.1.2), and what announces the entries, if there are any (5.1.2.6)."""
+def _opening(edition: Edition, issuer: Issuer) -> bytes:
+    """Write the fields before the entries (5.1.2)."""
     fields = (
         asn1.encode_der(_VERSION_2),
         issuer.signature_algorithm,
         issuer.name,
         asn1.encode_der(time(edition.this_update)),
         asn1.encode_der(time(edition.next_update)),
-        header(_SEQUENCE, size) if size else b"",
     )
     return b"".join(fields)
 
@@ -142,8 +172,7 @@ def _closing(edition: Edition, issuer: Issuer) -> bytes:
         asn1.encode_der(Extension(oid=value.oid, critical=critical, value=value.public_bytes()))
         for value, critical in _extensions(edition, issuer)
     )
-    listed = header(_SEQUENCE, len(extensions)) + extensions
-    return header(_EXTENSIONS, len(listed)) + listed
+    return wrapped(_EXTENSIONS, wrapped(_SEQUENCE, extensions))
 
 
 def _extensions(edition: Edition, issuer: Issuer) -> Iterable[tuple[x509.ExtensionType, bool]]:
@@ -171,12 +200,15 @@ def _distribution_point(url: str) -> x509.IssuingDistributionPoint:
     )
 
 
-def _check(der: bytes, edition: Edition) -> None:
-    """Read the list back. ValueError if others would not read what was meant.
+def _check(frame: bytes, edition: Edition, issuer: Issuer, signature: bytes) -> None:
+    """Read what surrounds the entries, without them. ValueError if others would not read what was meant.
 
-    Its signature was verified before: the parser's own check takes the million entries apart and together again.
+    With them it is the same octets, but for two lengths and the header that announces them.
     """
-    crl = x509.load_der_x509_crl(der)
-    number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    if (number, crl.next_update_utc) != (edition.number, edition.next_update):
-        raise ValueError("the signed revocation list is not what was asked for: it must not be published")
+    crl = x509.load_der_x509_crl(frame)
+    read = (crl.issuer, crl.last_update_utc, crl.next_update_utc, crl.signature, len(crl))
+    if read != (issuer.x509_name, edition.this_update, edition.next_update, signature, 0):
+        raise ValueError("the revocation list's fields are not what was asked for: it must not be published")
+    extensions = [(each.value, each.critical) for each in crl.extensions]
+    if extensions != list(_extensions(edition, issuer)):
+        raise ValueError("the revocation list's extensions are not what was asked for: it must not be published")

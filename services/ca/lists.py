@@ -13,7 +13,7 @@ from libs.common.records import Records
 from libs.common.values import Clock
 from services.ca import crl, recording, shards
 from services.ca.authority import IssuingAuthority
-from services.ca.crl import DELTA_LIFETIME, LIFETIME
+from services.ca.crl import DELTA_LIFETIME, LIFETIME, Entries
 from services.ca.ports import Ledger
 from services.ca.shards import PAGE_OCTETS, Issue, Page, Published, Shard, ShardId
 from services.ca.statuses import Listing, Statuses
@@ -26,6 +26,10 @@ _LOADED_AT_ONCE: Final = 16
 
 class PageMissing(Exception):
     """A page of a list is gone: the store lost it, or another replica published meanwhile. The timer tries again."""
+
+
+class PageDamaged(Exception):
+    """The store gives another page than was stored: nothing is published with it. Restore it from the backup."""
 
 
 log = structlog.get_logger()
@@ -58,7 +62,7 @@ class RevocationLists:
         self._ledger = ledger
         self._deltas = deltas
         self._clock = clock
-        self._loaded: dict[str, dict[str, bytes]] = {}
+        self._loaded: dict[str, dict[str, Entries]] = {}
 
     async def start(self) -> None:
         """Make sure that every list is published, be it empty."""
@@ -84,7 +88,7 @@ class RevocationLists:
         contents = await self._contents(f"{place}/delta" if delta else str(place), issue.pages)
         if contents is None:
             return None
-        return [bytes.fromhex(issue.before), *contents, bytes.fromhex(issue.after)]
+        return [bytes.fromhex(issue.before), *(each.octets for each in contents), bytes.fromhex(issue.after)]
 
     async def revocation_list(self, place: ShardId) -> bytes | None:
         """Give the present complete list of a shard in DER, or None."""
@@ -165,7 +169,7 @@ class RevocationLists:
             next_update=edition.next_update,
             before=frame.before.hex(),
             after=frame.after.hex(),
-            sha256=await asyncio.to_thread(_digest, (frame.before, *contents, frame.after)),
+            sha256=await asyncio.to_thread(_digest, (frame.before, *(each.octets for each in contents), frame.after)),
             pages=pages,
         )
         await self._ledger.record(about, recording.list_signed(intended, issue))
@@ -179,34 +183,34 @@ class RevocationLists:
             contents = await self._contents(key, here, keep=False)
             if contents is None:
                 raise PageMissing(f"a page of the revocation list {key} is not in the store")
-            missing = [entry for entry in entries if not any(entry in content for content in contents)]
+            missing = [entry for entry in entries if not any(entry in content.octets for content in contents)]
             room = [(page, content) for page, content in zip(here, contents, strict=True) if page.octets < PAGE_OCTETS]
-            page, content = room[0] if room else (None, b"")
+            page, content = room[0] if room else (None, Entries.read(b""))
             if page is not None:
                 pages.remove(page)
             count = len(missing) + (0 if page is None else page.entries)
-            pages.append(await self._page(f"{key}/{day}", day, b"".join((content, *missing)), count))
+            pages.append(await self._page(f"{key}/{day}", day, b"".join((content.octets, *missing)), count))
         return pages
 
     async def _page(self, prefix: str, day: date, content: bytes, entries: int) -> Page:
         """Store a page under the digest of what it holds: one that is there already is the same."""
-        page = Page(
-            id=f"{prefix}/{hashlib.sha256(content).hexdigest()[:32]}", day=day, octets=len(content), entries=entries
-        )
+        page = Page(id=f"{prefix}/{_page_digest(content)}", day=day, octets=len(content), entries=entries)
         await self._pages.add({page.id: {"der": content}})
         return page
 
-    async def _contents(self, key: str, pages: Sequence[Page], *, keep: bool = True) -> list[bytes] | None:
-        """Give pages, from memory or from the store. None: one of them is gone.
+    async def _contents(self, key: str, pages: Sequence[Page], *, keep: bool = True) -> list[Entries] | None:
+        """Give pages, from memory or from the store. None: one of them is gone. PageDamaged: one is another.
 
         Remembered are those of the last edition of each list, whether it was signed or served: they never change.
         """
         known = self._loaded.get(key, {})
         found = {page.id: known[page.id] for page in pages if page.id in known}
-        missing = [page.id for page in pages if page.id not in found]
+        missing = [page for page in pages if page.id not in found]
         for start in range(0, len(missing), _LOADED_AT_ONCE):
-            loaded = await self._pages.get(missing[start : start + _LOADED_AT_ONCE])
-            found |= {page_id: fields["der"] for page_id, fields in loaded.items()}
+            wanted = {page.id: page for page in missing[start : start + _LOADED_AT_ONCE]}
+            loaded = await self._pages.get(list(wanted))
+            given = [(wanted[page_id], fields["der"]) for page_id, fields in loaded.items()]
+            found |= await asyncio.to_thread(_read, given)
         if len(found) < len({page.id for page in pages}):
             return None
         if keep:
@@ -225,6 +229,24 @@ async def assembled(pages: Records, issue: Issue) -> bytes | None:
 
 def _entry(listing: Listing) -> bytes:
     return crl.entry(int(listing.certificate.serial, 16), listing.status.at, listing.status.reason)
+
+
+def _page_digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _read(loaded: Sequence[tuple[Page, bytes]]) -> dict[str, Entries]:
+    """Take in pages from the store, once each: what is signed later is what was stored, and reads as entries."""
+    found = {}
+    for page, content in loaded:
+        try:
+            entries = Entries.read(content)
+        except ValueError as error:
+            raise PageDamaged(f"the page {page.id} does not read as entries") from error
+        if page.id.rpartition("/")[2] != _page_digest(content) or entries.count != page.entries:
+            raise PageDamaged(f"the page {page.id} is not what was stored under this name")
+        found[page.id] = entries
+    return found
 
 
 def _digest(pieces: Sequence[bytes]) -> str:

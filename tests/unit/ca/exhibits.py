@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.citizen.keystore import Holding, pack
 from libs.common.values import utc_now
-from services.ca.crl import Edition, entry, sign_list
+from services.ca.crl import Edition, Entries, entry, sign_list
 from services.ca.holders import Authority, Organisation, Person, Representative
 from services.ca.issuers import Issuer, PrivateKey
 from services.ca.ocsp import Good, Responder, Revoked, Status
@@ -153,7 +153,7 @@ class Exhibits:
             delta_url=place.delta(issuer.label, SHARD) if base is None else None,
             base=base,
         )
-        frame = sign_list(revoked, edition, issuer, self.authority.keys[issuer.label])
+        frame = sign_list([Entries.read(b"".join(revoked))], edition, issuer, self.authority.keys[issuer.label])
         return x509.load_der_x509_crl(b"".join((frame.before, *revoked, frame.after)))
 
     def _write_answers(self) -> None:

@@ -1,13 +1,20 @@
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from libs.common.der import serial_text
-from services.ca.crl import Edition, entry, sign_list
+from services.ca import crl as crl_module
+from services.ca.crl import Edition, Entries, entry, sign_list
 from services.ca.domain import REASONS
 from tests.unit.ca.authority import NOW, CertificationAuthority, pem
 from tests.unit.ca.judges import AT, lint_crl, run
@@ -21,7 +28,7 @@ def make(
     authority: CertificationAuthority, *entries: tuple[int, str], edition: Edition = EDITION
 ) -> x509.CertificateRevocationList:
     listed = [entry(number, NOW, reason) for number, reason in entries]
-    frame = sign_list(listed, edition, authority.issuer, authority.key)
+    frame = sign_list([Entries.read(each) for each in listed], edition, authority.issuer, authority.key)
     return x509.load_der_x509_crl(b"".join((frame.before, *listed, frame.after)))
 
 
@@ -99,9 +106,76 @@ def test_a_stranger_signs_no_list(authority: CertificationAuthority) -> None:
         sign_list([], EDITION, authority.issuer, ec.generate_private_key(ec.SECP256R1()))
 
 
-def test_octets_that_are_no_entries_make_no_list(authority: CertificationAuthority) -> None:
+NO_ENTRIES: dict[str, Callable[[bytes], bytes]] = {
+    "cut off": lambda whole: whole[:-1],
+    "a length too many": lambda whole: whole + whole[:-1],
+    "something behind": lambda whole: whole + b"\x05\x00",
+    "no time": lambda _: b"\x30\x03\x02\x01\x05",
+    "a serial number in BER": lambda whole: whole.replace(b"\x02\x01\x05", b"\x02\x02\x00\x05").replace(
+        b"\x30\x12", b"\x30\x13"
+    ),
+    "no DER": lambda _: b"\x30\x80\x00\x00",
+}
+
+
+@pytest.mark.parametrize("wrong", NO_ENTRIES)
+def test_octets_that_are_no_entries_make_no_list(wrong: str) -> None:
+    whole = entry(5, NOW, "unspecified")
+    assert Entries.read(whole).count == 1
     with pytest.raises(ValueError, match="parsing"):
-        sign_list([b"\x30\x03\x02\x01"], EDITION, authority.issuer, authority.key)
+        Entries.read(NO_ENTRIES[wrong](whole))
+
+
+MOMENTS = st.integers(631_152_000, 3_155_760_000).map(lambda second: datetime.fromtimestamp(second, UTC))
+"""From 1990 to 2070: both forms of a time (RFC 5280, 5.1.2.4)."""
+REVOKED = st.tuples(st.integers(1, (1 << 159) - 1), MOMENTS, st.sampled_from(REASONS))
+
+
+@given(lists=st.lists(st.lists(REVOKED, max_size=12), max_size=6), delta=st.booleans())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_list_of_entries_read_apart_is_what_the_full_parser_reads(
+    authority: CertificationAuthority, lists: list[list[tuple[int, datetime, str]]], *, delta: bool
+) -> None:
+    """Whatever its length: no octet of the signed list is left to belief."""
+    edition = replace(EDITION, base=40 if delta else None)
+    pages = [Entries.read(b"".join(entry(*revoked) for revoked in each)) for each in lists]
+
+    frame = sign_list(pages, edition, authority.issuer, authority.key)
+
+    crl = x509.load_der_x509_crl(b"".join((frame.before, *(each.octets for each in pages), frame.after)))
+    assert crl.is_signature_valid(authority.issuer.public_key)
+    assert [(each.serial_number, each.revocation_date_utc, reason(each)) for each in crl] == list(chain(*lists))
+    assert sum(each.count for each in pages) == len(crl)
+    assert (crl.issuer, crl.last_update_utc, crl.next_update_utc) == (
+        authority.issuing.subject, NOW, edition.next_update,
+    )  # fmt: skip
+    assert len(crl.extensions) == (4 if delta else 3)
+
+
+def reason(each: x509.RevokedCertificate) -> str:
+    known = [extension.value.reason for extension in each.extensions if isinstance(extension.value, x509.CRLReason)]
+    return known[0].value if known else "unspecified"
+
+
+@pytest.mark.parametrize("wrong", ["this_update", "url", "number", "base", "delta_url"])
+def test_a_frame_that_does_not_read_as_what_was_meant_is_not_handed_out(
+    authority: CertificationAuthority, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    """As if the encoder went wrong."""
+    changed: dict[str, Any] = {
+        "this_update": NOW + timedelta(seconds=1),
+        "url": SHARD.replace("/7.", "/8."),
+        "number": 42,
+        "base": 40,
+        "delta_url": "http://pki.test.kz/issuing/crl/7-delta.crl",
+    }
+    other = replace(EDITION, **{wrong: changed[wrong]})
+    opening, closing = crl_module._opening, crl_module._closing
+    monkeypatch.setattr(crl_module, "_opening", lambda _, issuer: opening(other, issuer))
+    monkeypatch.setattr(crl_module, "_closing", lambda _, issuer: closing(other, issuer))
+
+    with pytest.raises(ValueError, match="must not be published"):
+        sign_list([], EDITION, authority.issuer, authority.key)
 
 
 def test_what_cannot_happen_to_a_holders_certificate_is_no_reason() -> None:
