@@ -31,7 +31,14 @@ SHORTLY = timedelta(seconds=30)
 class Counter(Office):
     """One replica of the service, as relying parties see it."""
 
-    def __init__(self, world: World, authority: CertificationAuthority, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        authority: CertificationAuthority,
+        faults: Faults | None = None,
+        *,
+        in_token: bool = False,
+    ) -> None:
         super().__init__(world, authority, faults)
         self.authority = authority
         self.responder_kind = self.engine.kind(ResponderState, "responders")
@@ -51,7 +58,7 @@ class Counter(Office):
             clock=world.clock,
             monotonic=world.steady,
         )
-        self.ocsp = OcspService(self.status_book, self.responders, world.clock)
+        self.ocsp = OcspService(self.status_book, self.responders, world.clock, in_token=in_token)
 
     async def open(self) -> "Counter":
         """Start, and do what is due."""

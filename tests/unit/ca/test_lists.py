@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.health import Health
 from libs.common.http import create_app
-from services.ca import shards
+from services.ca import crl, shards
 from services.ca.crl import LIFETIME
+from services.ca.lists import PageDamaged
 from services.ca.lists_api import list_routes
 from services.ca.shards import DELTA_RENEW_AFTER, RENEW_AFTER, Issue, Shard, ShardId
 from tests.unit.ca.authority import NOW, CertificationAuthority
@@ -79,6 +80,27 @@ async def test_a_revocation_rewrites_the_page_of_its_day_and_no_other(world: Wor
     assert await listed(office) == {*range(1, 20), 77}
     assert len({page.id for page in after.pages} - {page.id for page in before.pages}) == 1
     assert len(after.pages) == 19
+
+
+@pytest.mark.parametrize("damage", ["an entry less", "another entry", "no entries"])
+async def test_nothing_is_signed_or_served_with_a_page_that_the_store_gives_otherwise_than_it_was_stored(
+    world: World, office: Office, authority: CertificationAuthority, damage: str
+) -> None:
+    await revoked(office, certificate(1), certificate(2))
+    (page,) = (await issue(office)).pages
+    first, second, other = (crl.entry((1 << 126) + number, NOW, "superseded") for number in (1, 2, 3))
+    octets = {"an entry less": first, "another entry": first + other, "no entries": (first + second)[:-1]}[damage]
+    row = world.records["pages"].rows[page.id]
+    assert row["der"] == first + second
+    world.records["pages"].rows[page.id] = {**row, "der": octets}
+
+    restarted = Office(world, authority)
+    with pytest.raises(PageDamaged):
+        await restarted.lists.revocation_list(PLACE)
+    await restarted.lists.told(PLACE)
+    with pytest.raises(PageDamaged):
+        await restarted.lists.wake(str(PLACE), world.now)
+    assert await listed(office) == {1, 2}, "who has the page in memory serves it on"
 
 
 async def test_a_certificate_stays_listed_until_a_list_of_after_its_end_and_then_goes_with_its_page(

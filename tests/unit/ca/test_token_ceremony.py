@@ -2,24 +2,34 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from secrets import token_bytes
+from time import monotonic
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import ocsp
 
+from libs.common.health import Health
+from libs.common.http import create_app
 from libs.common.values import utc_now
+from services.ca import tsa
 from services.ca.ceremony import hold
-from services.ca.hierarchy import Hierarchy, ocsp_label
-from services.ca.keys import KeyStoreError
+from services.ca.clock import WatchedClock
+from services.ca.hierarchy import TSA, Hierarchy, ocsp_label
+from services.ca.keys import KeyStoreError, require_ec
 from services.ca.keystores import service_keys
 from services.ca.profiles import Publication
 from services.ca.settings import Settings
 from services.ca.token_session import TokenUnavailableError
+from services.ca.tsa import TimeStampAuthority
+from services.ca.tsa_api import TimeStamping, tsa_routes
 from tests.unit.ca.authority import SEAL_PASSPHRASE, CertificationAuthority
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.judges import run
-from tests.unit.ca.office import JOURNEY, World, csr, key
+from tests.unit.ca.office import JOURNEY, METRICS, World, csr, key
+from tests.unit.ca.signing import TSA_POLICY
 from tests.unit.ca.token import MODULE, PIN, SoftToken, new_token, restart
 
 BASE_URL = "http://pki.test.kz/pki"
@@ -148,7 +158,7 @@ def test_without_its_pin_the_service_says_so(installed: Installed) -> None:
 
 async def opened(installed: Installed, now: datetime) -> Counter:
     world = World(now=now)
-    counter = await Counter(world, installed.authority()).open()
+    counter = await Counter(world, installed.authority(), in_token=True).open()
     await counter.lists.start()
     await counter.opened()
     requests = (csr(rsa.generate_private_key(65537, 2048)), csr(key(1)))
@@ -188,3 +198,32 @@ async def test_issuing_waits_while_the_token_is_away_and_goes_on_when_it_is_back
 
     assert len(await counter.certificates()) == 2
     assert len(counter.world.told("cert.issued")) == 2
+
+
+async def test_the_time_stamp_authority_stamps_with_its_key_in_the_token(installed: Installed, tmp_path: Path) -> None:
+    """End to end: over HTTP, judged by OpenSSL, with the token taken out between two stamps."""
+    key = require_ec(service_keys(installed.settings()).load(TSA), TSA)
+    authority = TimeStampAuthority(installed.hierarchy.tsa, key, TSA_POLICY, timedelta(milliseconds=500))
+    watched = WatchedClock(utc_now, monotonic, timedelta(seconds=5))
+    app = create_app(
+        "ca", metrics=METRICS, health=Health(), routers=[tsa_routes(TimeStamping(authority, watched, token_bytes))]
+    )
+    (tmp_path / "data").write_bytes(b"what is stamped")
+    run("openssl", "ts", "-query", "-data", tmp_path / "data", "-sha384", "-cert", "-out", tmp_path / "query")
+    query = (tmp_path / "query").read_bytes()
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ca") as http:
+        first = (await http.post("/pki/tsa", content=query)).content
+        installed.online.take_out()
+        try:
+            refused = (await http.post("/pki/tsa", content=query)).content
+        finally:
+            installed.online.put_back()
+        second = (await http.post("/pki/tsa", content=query)).content
+
+    for answer in (first, second):
+        (tmp_path / "reply").write_bytes(answer)
+        said = run("openssl", "ts", "-verify", "-queryfile", tmp_path / "query", "-in", tmp_path / "reply", "-CAfile",
+                   installed.home / "root.pem", "-untrusted", installed.home / "issuers.pem")  # fmt: skip
+        assert "Verification: OK" in said
+    assert refused == tsa.refused(tsa.Failure.SYSTEM_FAILURE)
