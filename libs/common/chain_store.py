@@ -8,9 +8,8 @@ from pymongo.errors import BulkWriteError
 from typing_extensions import override
 
 from libs.common.chain import GENESIS, ChainStore, Entry, Fact, Head
-from libs.common.store import Database, answering
+from libs.common.store import Database, answering, refused_as_duplicates
 
-_DUPLICATE_KEY: Final = 11000
 _DIGITS: Final = 15
 
 
@@ -42,9 +41,7 @@ class MongoChain(ChainStore):
             try:
                 await self._entries.insert_many([_raw(entry) for entry in entries], ordered=True)
             except BulkWriteError as error:
-                if any(each["code"] != _DUPLICATE_KEY for each in error.details["writeErrors"]):
-                    raise
-                return int(error.details["nInserted"])
+                return min(refused_as_duplicates(error))  # in order: what comes behind it was not tried
         return len(entries)
 
     @override

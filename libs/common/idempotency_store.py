@@ -1,14 +1,13 @@
 """Where the answers to repeated requests are kept: one small collection a service."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
 from libs.common.idempotency import Entry
 from libs.common.sealing import Box
-from libs.common.store import Database, answering
+from libs.common.store import Database, Rows, answering
 from libs.common.values import Clock, from_millis, to_millis
 
 FORGET_EVERY_S = 600.0
@@ -19,24 +18,20 @@ class MongoIdempotency:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._collection = database.collection("idempotency", [IndexModel([("expires_at", ASCENDING)])])
+        self._rows = Rows(self._collection)
         self._clock = clock
 
     async def insert(self, key: str, entry: Entry) -> Entry | None:
         """Store the entry if there is none; otherwise give the one that is there."""
-        async with answering():
-            try:
-                await self._collection.insert_one({"_id": key, **_raw(entry)})
-            except DuplicateKeyError:
-                found = await self._collection.find_one({"_id": key})
-                # Purged between the two calls: rare, and the caller's next try inserts.
-                return entry if found is None else _entry(found)
-        return None
+        if await self._rows.insert({"_id": key, **_raw(entry)}):
+            return None
+        found = await self._rows.get(key)
+        # Purged between the two calls: rare, and the caller's next try inserts.
+        return entry if found is None else _entry(found)
 
     async def replace(self, key: str, claim: str, entry: Entry) -> bool:
         """Store the entry if the one that is there has this claim."""
-        async with answering():
-            result = await self._collection.update_one({"_id": key, "claim": claim}, {"$set": _raw(entry)})
-        return result.matched_count == 1
+        return await self._rows.replace({"_id": key, **_raw(entry)}, {"claim": claim})
 
     async def remove(self, key: str, claim: str) -> None:
         """Forget the entry if it has this claim."""
@@ -50,13 +45,17 @@ class MongoIdempotency:
 
 
 def _raw(entry: Entry) -> dict[str, Any]:
-    raw = asdict(entry)
-    raw["claimed_at"] = to_millis(entry.claimed_at)
-    raw["expires_at"] = to_millis(entry.expires_at)
-    return raw
+    return {
+        "request": entry.request,
+        "claim": entry.claim,
+        "claimed_at": to_millis(entry.claimed_at),
+        "expires_at": to_millis(entry.expires_at),
+        "status": entry.status,
+        "body": None if entry.body is None else {"kid": entry.body.kid, "box": entry.body.box},
+    }
 
 
-def _entry(raw: dict[str, Any]) -> Entry:
+def _entry(raw: Mapping[str, Any]) -> Entry:
     return Entry(
         request=raw["request"],
         claim=raw["claim"],

@@ -9,6 +9,7 @@ from libs.common.background import Repeating
 from libs.common.broker import KafkaPublisher, KafkaSettings, Subscription
 from libs.common.consumption import Consumption, Route
 from libs.common.direct import Endpoint
+from libs.common.document_store import MongoDocuments
 from libs.common.engine import Engine, Kind
 from libs.common.health import Component, Health
 from libs.common.http import create_app
@@ -18,7 +19,7 @@ from libs.common.metrics import Metrics
 from libs.common.recent import RecentDocuments
 from libs.common.sealing import Keyring
 from libs.common.settings import ServiceSettings
-from libs.common.store import Database, MongoDocuments, Reservations
+from libs.common.store import Database, Reservations
 from libs.common.timers import Timers
 from libs.common.tokens import STAFF_ALGORITHMS, STAFF_ROLES, Authenticator, TokenVerifier
 from libs.common.values import Clock, NewId

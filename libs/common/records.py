@@ -4,19 +4,17 @@ Where an aggregate tells what follows from it, a record only stands there: the s
 list. What it holds is derived from aggregates, so writing it again after a crash has to be harmless.
 """
 
+from asyncio import gather
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import BulkWriteError
 from typing_extensions import override
 
-from libs.common.store import Database, answering
+from libs.common.store import Database, Rows, answering
 
 Fields = Mapping[str, Any]
 """Text, whole numbers and octets, by name."""
-
-_DUPLICATE_KEY: Final = 11000
 
 
 class Records(Protocol):
@@ -62,19 +60,11 @@ class MongoRecords(Records):
         self._collection = database.collection(
             name, [IndexModel([(field, ASCENDING)], sparse=True) for field in indexed]
         )
+        self._rows = Rows(self._collection)
 
     @override
     async def add(self, records: Mapping[str, Fields]) -> None:
-        if not records:
-            return
-        async with answering():
-            try:
-                await self._collection.insert_many(
-                    [{"_id": record_id, **fields} for record_id, fields in records.items()], ordered=False
-                )
-            except BulkWriteError as error:
-                if any(each["code"] != _DUPLICATE_KEY for each in (error.details or {}).get("writeErrors", ())):
-                    raise
+        await gather(*(self._rows.insert({"_id": record_id, **fields}) for record_id, fields in records.items()))
 
     @override
     async def amend(self, record_id: str, fields: Fields, *, unless: str) -> bool:

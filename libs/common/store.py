@@ -1,27 +1,36 @@
 """The store of a service, on the MongoDB protocol through motor.
 
 Only this module and `blobs.py` know motor (`docs/adr`). It keeps to what every store at hand does alike: single
-documents, `update_one` with `matched_count`, sparse instead of partial indexes, string ids, no transactions.
+documents, conditional replacements, sparse instead of partial indexes, string ids, no transactions.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any, Final
 
+from bson import encode
+from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo import ASCENDING, IndexModel
-from pymongo.errors import AutoReconnect, ConnectionFailure, DuplicateKeyError, ServerSelectionTimeoutError
+from pymongo import IndexModel, ReplaceOne
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    ServerSelectionTimeoutError,
+)
 from pymongo.write_concern import WriteConcern
-from typing_extensions import override
 
-from libs.common.documents import Document, Documents, Outgoing, Searched
 from libs.common.errors import Unavailable
-from libs.common.events import Meta
+from libs.common.together import Together
 
 SELECTION_TIMEOUT_MS: Final = 3000
 SOCKET_TIMEOUT_MS: Final = 10000
 POOL_SIZE: Final = 32
+MAX_OCTETS: Final = 16 * 1024 * 1024
+"""What a document may take (MongoDB's limit)."""
+_DUPLICATE_KEY: Final = 11000
 
 
 class Database:
@@ -85,160 +94,98 @@ async def answering() -> AsyncIterator[None]:
         raise Unavailable("the store does not answer") from error
 
 
-class MongoDocuments(Documents):
-    """Aggregates of one kind in one collection. Fulfils `libs.common.documents.Documents`.
+def refused_as_duplicates(error: BulkWriteError) -> frozenset[int]:
+    """Give which of the writes of one command failed because their key is there already, by their place in it.
 
-    Args:
-        indexed: what `find` and `count` are asked for.
+    Raises:
+        Unavailable: the writes were done, but not as safely as was asked for: an election may still undo them.
+        BulkWriteError: one failed for another reason.
+    """
+    details = error.details or {}
+    if details.get("writeConcernErrors"):
+        raise Unavailable("the store did not confirm the writes") from error
+    refused = details.get("writeErrors", ())
+    if any(each["code"] != _DUPLICATE_KEY for each in refused):
+        raise error
+    return frozenset(int(each["index"]) for each in refused)
+
+
+@dataclass(frozen=True, slots=True)
+class _Replacement:
+    held: Mapping[str, Any]
+    raw: RawBSONDocument
+
+
+class Rows:
+    """The documents of one collection, read and written by id.
+
+    Calls that wait at the same moment travel in one command (`docs/adr/0012`), and what became of each is known
+    exactly: a number of replacements is sent as upserts, so that one whose condition does not hold shows, by its place,
+    as a duplicate of the id. The collection has no other unique index.
     """
 
-    def __init__(self, database: Database, name: str, indexed: Searched = ()) -> None:
-        timers = [IndexModel([(field, ASCENDING)], sparse=True) for field in ("wake_at", "outbox_at")]
-        together = [(paths,) if isinstance(paths, str) else paths for paths in indexed]
-        queries = [IndexModel([(f"state.{path}", ASCENDING) for path in paths]) for paths in together]
-        self._collection = database.collection(name, timers + queries)
+    def __init__(self, collection: AsyncIOMotorCollection[dict[str, Any]]) -> None:
+        self._collection = collection
+        self._gets = Together(self._get_all)
+        self._inserts = Together(self._insert_all)
+        self._replacements = Together(self._replace_all)
 
-    @override
-    async def load(self, key: str, *, fresh: bool = True) -> Document | None:
+    async def get(self, id_: str) -> Mapping[str, Any] | None:
+        """Give the document with this id, or None."""
+        return await self._gets(id_)
+
+    async def insert(self, raw: Mapping[str, Any]) -> bool:
+        """Store a document under its ``_id``. False: there is one already."""
+        return await self._inserts(_encoded(raw))
+
+    async def replace(self, raw: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
+        """Replace the document that has this ``_id`` and still holds these values. False: there is none such."""
+        return await self._replacements(_Replacement({"_id": raw["_id"], **held}, _encoded(raw)))
+
+    async def _get_all(self, ids: Sequence[str]) -> Sequence[Mapping[str, Any] | None]:
         async with answering():
-            raw = await self._collection.find_one({"_id": key})
-        return None if raw is None else _document(raw)
+            if len(ids) == 1:  # what stores answer fastest
+                return [await self._collection.find_one({"_id": ids[0]})]
+            found = {raw["_id"]: raw async for raw in self._collection.find({"_id": {"$in": list(ids)}})}
+        return [found.get(id_) for id_ in ids]
 
-    @override
-    async def store(self, document: Document) -> bool:
-        present, absent = _fields(document)
+    async def _insert_all(self, raws: Sequence[RawBSONDocument]) -> Sequence[bool]:
+        taken: frozenset[int] = frozenset()
         async with answering():
-            if document.version == 1:
-                return await self._insert({"_id": document.key, **present})
-            change: dict[str, Any] = {"$set": present}
-            if absent:
-                change["$unset"] = dict.fromkeys(absent, "")
-            result = await self._collection.update_one({"_id": document.key, "version": document.version - 1}, change)
-        return result.matched_count == 1
+            try:
+                await self._collection.insert_many(raws, ordered=False)
+            except BulkWriteError as error:
+                taken = refused_as_duplicates(error)
+        return [place not in taken for place in range(len(raws))]
 
-    async def _insert(self, raw: dict[str, Any]) -> bool:
+    async def _replace_all(self, asked: Sequence[_Replacement]) -> Sequence[bool]:
+        async with answering():
+            if len(asked) == 1:
+                result = await self._collection.replace_one(asked[0].held, asked[0].raw)
+                return [result.matched_count == 1]
+            refused, made = await self._upsert_all(asked)
+            for place in made:  # there was nothing to replace
+                raw = asked[place].raw
+                await self._collection.delete_one({name: raw[name] for name in asked[place].held})
+        return [place not in refused | made for place in range(len(asked))]
+
+    async def _upsert_all(self, asked: Sequence[_Replacement]) -> tuple[frozenset[int], frozenset[int]]:
+        """Give the places of those whose id holds something else, and of those whose id was not there."""
+        operations: list[ReplaceOne[Any]] = [ReplaceOne(each.held, each.raw, upsert=True) for each in asked]
         try:
-            await self._collection.insert_one(raw)
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @override
-    async def trim(self, key: str, version: int) -> bool:
-        async with answering():
-            result = await self._collection.update_one(
-                {"_id": key, "version": version}, {"$set": {"outbox": []}, "$unset": {"outbox_at": ""}}
-            )
-        return result.matched_count == 1
-
-    @override
-    async def unpublished(self, before: int, limit: int) -> Sequence[Document]:
-        async with answering():
-            found = self._collection.find({"outbox_at": {"$lte": before}}).sort("outbox_at", ASCENDING).limit(limit)
-            return [_document(raw) async for raw in found]
-
-    @override
-    async def due(self, now: int, limit: int) -> Sequence[tuple[str, int]]:
-        async with answering():
-            found = self._collection.find({"wake_at": {"$lte": now}}, {"wake_at": 1}).sort("wake_at", ASCENDING)
-            return [(raw["_id"], raw["wake_at"]) async for raw in found.limit(limit)]
-
-    @override
-    async def claim(self, key: str, wake_at: int, until: int) -> bool:
-        async with answering():
-            result = await self._collection.update_one({"_id": key, "wake_at": wake_at}, {"$set": {"wake_at": until}})
-        return result.matched_count == 1
-
-    @override
-    async def find(
-        self, where: Mapping[str, Any], limit: int, *, order: str | None = None, after: tuple[Any, str] | None = None
-    ) -> Sequence[Document]:
-        query = _query(where)
-        if order is None or after is None:
-            return await self._sorted(query, order, limit)
-        # In two questions, since embedded stores bind $or more loosely than what stands beside it.
-        value, key = after
-        ties = await self._sorted(query | {f"state.{order}": value, "_id": {"$gt": key}}, order, limit)
-        if len(ties) == limit:
-            return ties
-        return [*ties, *await self._sorted(query | {f"state.{order}": {"$gt": value}}, order, limit - len(ties))]
-
-    async def _sorted(self, query: dict[str, Any], order: str | None, limit: int) -> list[Document]:
-        async with answering():
-            found = self._collection.find(query).limit(limit)
-            if order is not None:
-                found = found.sort([(f"state.{order}", ASCENDING), ("_id", ASCENDING)])
-            return [_document(raw) async for raw in found]
-
-    @override
-    async def page(self, after: str, limit: int) -> Sequence[Document]:
-        async with answering():
-            found = self._collection.find({"_id": {"$gt": after}}).sort("_id", ASCENDING).limit(limit)
-            return [_document(raw) async for raw in found]
-
-    @override
-    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
-        query = _query(where) | ({f"state.{below[0]}": {"$lt": below[1]}} if below else {})
-        async with answering():
-            return await self._collection.count_documents(query)
+            result = await self._collection.bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            refused = refused_as_duplicates(error)
+            return refused, frozenset(int(each["index"]) for each in (error.details or {})["upserted"])
+        return frozenset(), frozenset(result.upserted_ids or ())
 
 
-def _query(where: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"state.{path}": value for path, value in where.items()}
-
-
-def _fields(document: Document) -> tuple[dict[str, Any], list[str]]:
-    present: dict[str, Any] = {
-        "version": document.version,
-        "state": dict(document.state),
-        "outbox": [_raw_entry(entry) for entry in document.outbox],
-        "handled": list(document.handled),
-    }
-    optional = {"wake_at": document.wake_at, "outbox_at": document.outbox_at}
-    present |= {name: value for name, value in optional.items() if value is not None}
-    return present, [name for name, value in optional.items() if value is None]
-
-
-def _document(raw: Mapping[str, Any]) -> Document:
-    return Document(
-        key=raw["_id"],
-        version=raw["version"],
-        state=raw["state"],
-        outbox=tuple(_entry(entry) for entry in raw["outbox"]),
-        handled=tuple(raw["handled"]),
-        wake_at=raw.get("wake_at"),
-        outbox_at=raw.get("outbox_at"),
-    )
-
-
-def _raw_entry(entry: Outgoing) -> dict[str, Any]:
-    meta = entry.meta
-    return {
-        "topic": entry.topic,
-        "value": entry.value,
-        "id": meta.id,
-        "type": meta.type,
-        "source": meta.source,
-        "time": meta.time.isoformat(),
-        "subject": meta.subject,
-        "correlation_id": meta.correlation_id,
-        "causation_id": meta.causation_id,
-        "traceparent": meta.traceparent,
-    }
-
-
-def _entry(raw: Mapping[str, Any]) -> Outgoing:
-    meta = Meta(
-        id=raw["id"],
-        type=raw["type"],
-        source=raw["source"],
-        time=datetime.fromisoformat(raw["time"]).astimezone(UTC),
-        subject=raw["subject"],
-        correlation_id=raw["correlation_id"],
-        causation_id=raw["causation_id"],
-        traceparent=raw["traceparent"],
-    )
-    return Outgoing(raw["topic"], meta, raw["value"])
+def _encoded(raw: Mapping[str, Any]) -> RawBSONDocument:
+    """Encode by itself, so that what cannot be written fails alone, and not those it would travel with."""
+    encoded = encode(raw)
+    if len(encoded) > MAX_OCTETS:
+        raise DocumentTooLarge(f"a document has at most {MAX_OCTETS} octets")
+    return RawBSONDocument(encoded)
 
 
 class Taken(Exception):
@@ -254,6 +201,7 @@ class Reservations:
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection("reservations")
+        self._rows = Rows(self._collection)
 
     async def take(self, kind: str, value: str, owner: str) -> None:
         """Reserve a value for an owner; doing it twice is doing it once. ``value`` holds no personal data in clear.
@@ -261,14 +209,8 @@ class Reservations:
         Raises:
             Taken: it is reserved for another owner.
         """
-        while True:
-            async with answering():
-                try:
-                    await self._collection.insert_one({"_id": f"{kind}/{value}", "owner": owner})
-                except DuplicateKeyError:
-                    holder = await self.owner(kind, value)
-                else:
-                    return
+        while not await self._rows.insert({"_id": f"{kind}/{value}", "owner": owner}):
+            holder = await self.owner(kind, value)
             if holder == owner:
                 return
             # None: given back between the two calls, so it may be had after all.
@@ -277,8 +219,7 @@ class Reservations:
 
     async def owner(self, kind: str, value: str) -> str | None:
         """Give the owner of a reserved value, or None."""
-        async with answering():
-            held = await self._collection.find_one({"_id": f"{kind}/{value}"})
+        held = await self._rows.get(f"{kind}/{value}")
         return None if held is None else str(held["owner"])
 
     async def owners_of(self, kind: str, values: Sequence[str]) -> Mapping[str, str]:

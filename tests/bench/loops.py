@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from libs.common.broker import KafkaPublisher, KafkaSettings, Subscription
 from libs.common.consumption import Consumption, Route
 from libs.common.decisions import Decision
+from libs.common.document_store import MongoDocuments
 from libs.common.documents import Outgoing
 from libs.common.engine import Engine
 from libs.common.events import Event, Meta, Received, encode
@@ -29,7 +30,7 @@ from libs.common.kafka_access import KafkaAccess
 from libs.common.metrics import Metrics
 from libs.common.recent import RecentDocuments
 from libs.common.sealing import Keyring
-from libs.common.store import Database, MongoDocuments
+from libs.common.store import Database
 from libs.common.topics import retry_topic
 from libs.common.values import new_id, utc_now
 from tests.bench.measure import own_cpu_s

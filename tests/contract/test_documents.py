@@ -11,13 +11,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pymongo.errors import DocumentTooLarge
 
 from deploy.embedded.stack import Store
+from libs.common.document_store import MongoDocuments
 from libs.common.documents import Document, Documents, Outgoing
 from libs.common.errors import Unavailable
 from libs.common.events import Meta
 from libs.common.recent import RecentDocuments
-from libs.common.store import Database, MongoDocuments, Reservations, Taken
+from libs.common.store import Database, Reservations, Taken
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123000, tzinfo=UTC)
@@ -294,6 +296,76 @@ async def test_values_taken_and_given_back_at_once_never_have_an_unknown_owner(
     await asyncio.gather(*(use(owner) for owner in owners))
     assert seen <= owners
     assert await reservations.owner("iin", "x") is None
+
+
+async def test_of_writes_that_travel_together_each_learns_its_own_outcome(documents: Documents) -> None:
+    for n in range(12):
+        await documents.store(document(f"key-{n}"))
+    for n in (3, 7):
+        await documents.store(document(f"key-{n}", 2, state={"by": "somebody else"}))
+    writes = [document(f"key-{n}", 2, state={"by": n}) for n in range(12)]
+    unheard_of = [document(f"never-{n}", 5) for n in range(3)]
+    first = [document("key-0"), document("new")]
+
+    outcomes = await asyncio.gather(*(documents.store(each) for each in (*writes, *unheard_of, *first)))
+
+    assert outcomes == [n not in {3, 7} for n in range(12)] + [False] * 3 + [False, True]
+    for n in range(12):
+        found = await documents.load(f"key-{n}")
+        assert found is not None
+        assert found.state == {"by": "somebody else" if n in {3, 7} else n}
+    for each in unheard_of:
+        assert await documents.load(each.key) is None
+
+
+async def test_what_cannot_be_written_fails_alone(real: Real) -> None:
+    await asyncio.gather(*(real.documents.store(document(f"key-{n}")) for n in range(3)))
+    writes = (
+        document("key-0", 2),
+        document("key-1", 2, state={"n": 2**70}),
+        document("key-2", 2, state={"text": "x" * (17 * 1024 * 1024)}),
+        document("key-3"),
+    )
+
+    outcomes = await asyncio.gather(*(real.documents.store(each) for each in writes), return_exceptions=True)
+
+    assert outcomes[0] is outcomes[3] is True
+    assert [type(each) for each in outcomes[1:3]] == [OverflowError, DocumentTooLarge]
+
+
+async def test_reads_that_travel_together_each_get_their_own(documents: Documents) -> None:
+    for n in range(5):
+        await documents.store(document(f"key-{n}", state={"n": n}))
+    found = await asyncio.gather(*(documents.load(f"key-{n % 7}") for n in range(14)))
+    assert [each and each.state for each in found] == [{"n": n % 7} if n % 7 < 5 else None for n in range(14)]
+
+
+async def test_what_was_acknowledged_is_there_after_the_store_was_killed_amid_writes(own_store: Store) -> None:
+    database = Database(own_store.uri, "killed")
+    documents = MongoDocuments(database, "things")
+    acknowledged: dict[str, int] = {}
+
+    async def write(key: str) -> None:
+        for version in range(1, 10_000):
+            if not await documents.store(document(key, version)):
+                raise AssertionError(f"{key} lost a race that nobody ran")
+            acknowledged[key] = version
+
+    try:
+        await database.start()
+        writing = [asyncio.create_task(write(f"key-{n}")) for n in range(20)]
+        while len(acknowledged) < 20:  # noqa: ASYNC110 - writes set no event
+            await asyncio.sleep(0.05)
+        await own_store.kill()
+        ended = await asyncio.gather(*writing, return_exceptions=True)
+        assert {type(each) for each in ended} == {Unavailable}
+        await own_store.start()
+        for key, version in acknowledged.items():
+            found = await documents.load(key)
+            assert found is not None
+            assert found.version in {version, version + 1}, "the last write may have been done, unanswered"
+    finally:
+        await database.stop()
 
 
 async def test_a_store_that_is_gone_is_told_from_one_that_refuses_and_comes_back(own_store: Store) -> None:

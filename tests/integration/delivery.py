@@ -15,6 +15,7 @@ from libs.common.admin import create, topics_of
 from libs.common.broker import KafkaPublisher, KafkaSettings, Subscription
 from libs.common.consumption import Consumption, Route
 from libs.common.decisions import Decision
+from libs.common.document_store import MongoDocuments
 from libs.common.documents import Outgoing
 from libs.common.engine import Engine
 from libs.common.events import Event, Meta, Received, encode
@@ -24,7 +25,7 @@ from libs.common.metrics import Metrics
 from libs.common.recent import RecentDocuments
 from libs.common.retry import RetryPolicy
 from libs.common.sealing import Keyring
-from libs.common.store import Database, MongoDocuments
+from libs.common.store import Database
 from libs.common.topics import Topic
 from libs.common.values import new_id, utc_now
 
