@@ -7,6 +7,7 @@ commit point. Everything before it may be repeated, everything after it is made 
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
@@ -20,7 +21,7 @@ from libs.common.events import Event, Meta, encode
 from libs.common.metrics import Metrics
 from libs.common.outbox import Outbox
 from libs.common.sealing import Keyring, Sealing
-from libs.common.timers import Nudges
+from libs.common.timers import Nudge, Nudges
 from libs.common.tracing import current_traceparent
 from libs.common.values import Clock, NewId, to_millis, to_millis_up
 
@@ -70,9 +71,12 @@ class Aggregates(Generic[S]):
         self._clock = clock
         self._new_id = new_id
 
-    async def get(self, key: str) -> S | None:
-        """Give the present state, or None where there is no such aggregate."""
-        document = await self._documents.load(key)
+    async def get(self, key: str, *, fresh: bool = True) -> S | None:
+        """Give the present state, or None where there is no such aggregate.
+
+        Not ``fresh``: one this process knows will do, even if others wrote since. `apply` tells when it counts.
+        """
+        document = await self._documents.load(key, fresh=fresh)
         return None if document is None else self._state(document)
 
     async def find(
@@ -130,20 +134,29 @@ class Aggregates(Generic[S]):
             if decision is None and fresh:
                 return state
             if decision is not None:
-                after = self._after(key, before, decision, cause)
-                if await self._documents.store(after):
-                    return await self._tell(after, decision)
+                if await self._written(key, before, decision, cause):
+                    return decision.state
                 self._metrics.lost_races.labels(self._name).inc()
         raise LostRaces(f"{self._name}: lost {MAX_RACES} races for one aggregate")
 
-    async def _tell(self, after: Document, decision: Decision[S]) -> S:
-        await self._outbox.publish(after)
-        if after.wake_at is not None and decision.wake_at is not None and decision.wake_at <= self._clock():
-            self._nudges.add(after.key, after.wake_at)
-        return decision.state
-
-    def _after(self, key: str, before: Document | None, decision: Decision[S], cause: Meta | None) -> Document:
+    async def _written(self, key: str, before: Document | None, decision: Decision[S], cause: Meta | None) -> bool:
+        """Store what was decided unless somebody else stored meanwhile, tell it, and see to what is due at once."""
         now = self._clock()
+        due = decision.wake_at is not None and decision.wake_at <= now
+        held_until = self._nudges.hold(to_millis(now)) if due else None
+        after = self._after(key, before, decision, cause, now)
+        if held_until is not None:
+            after = replace(after, wake_at=held_until)
+        if not await self._documents.store(after):
+            return False
+        await self._outbox.publish(after)
+        if due and after.wake_at is not None:
+            self._nudges.add(Nudge(key, after.wake_at, held=held_until is not None))
+        return True
+
+    def _after(
+        self, key: str, before: Document | None, decision: Decision[S], cause: Meta | None, now: datetime
+    ) -> Document:
         waiting = () if before is None else self._outbox.remaining(before)
         outbox = waiting + tuple(self._outgoing(key, event, now, cause) for event in decision.events)
         handled = () if before is None else before.handled

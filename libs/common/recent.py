@@ -58,7 +58,13 @@ class RecentDocuments(Documents):
 
     @override
     async def claim(self, key: str, wake_at: int, until: int) -> bool:
-        return await self._documents.claim(key, wake_at, until)
+        claimed = await self._documents.claim(key, wake_at, until)
+        present = self._recent.get(key)
+        if claimed and present is not None and present.wake_at == wake_at:
+            self._recent[key] = replace(present, wake_at=until)
+        elif claimed:
+            self._recent.pop(key, None)  # what was claimed is not what is remembered
+        return claimed
 
     @override
     async def find(

@@ -8,6 +8,7 @@ effect is done again under the same idempotency key.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -27,26 +28,61 @@ SWEEP_LIMIT: Final = 500
 Wake = Callable[[str, datetime], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """An aggregate that wants to be woken now.
+
+    Args:
+        wake_at: what its document says. Where the wake is ``held`` for this process, that is when the hold ends.
+    """
+
+    key: str
+    wake_at: int
+    held: bool = False
+
+
 class Nudges:
     """Work that is due at once, told within the process so that it need not wait for the next sweep."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._told: dict[str, Nudge] = {}
+        self._idle = 0
+        self.lease_ms = 0
+        """For how long a wake is held; whoever does the wakes says so."""
 
-    def add(self, key: str, wake_at: int) -> None:
-        """Announce an aggregate that wants to be woken now."""
-        self._queue.put_nowait((key, wake_at))
+    def add(self, nudge: Nudge) -> None:
+        """Announce an aggregate. What was announced of it before, and nobody has begun, this replaces."""
+        if nudge.key not in self._told:
+            self._queue.put_nowait(nudge.key)
+        self._told[nudge.key] = nudge
 
-    async def next(self) -> tuple[str, int]:
-        """Wait for the next announcement."""
-        return await self._queue.get()
+    def __contains__(self, key: str) -> bool:
+        """Tell whether an aggregate was announced, and nobody has begun."""
+        return key in self._told
+
+    def hold(self, now: int) -> int | None:
+        """Give until when this process may hold a wake that falls due with a write: None if no worker is idle here.
+
+        The write then is the claim. What nobody here has time for is left for all replicas.
+        """
+        return now + self.lease_ms if self._idle > self._queue.qsize() else None
+
+    async def next(self) -> Nudge:
+        """Wait for the next announcement, idly."""
+        self._idle += 1
+        try:
+            return self._told.pop(await self._queue.get())
+        finally:
+            self._idle -= 1
 
 
 class Timers:
     """Wakes the aggregates of one collection when their time has come.
 
-    A wake is claimed first, by moving `wake_at` one lease ahead, so that of several replicas one gets it. A wake that
-    fails or dies is due again when its lease ends; the decision that follows a successful one states the next time.
+    A wake is claimed first, by moving `wake_at` one lease ahead, so that of several replicas one gets it; where the
+    write that asked for it was made here, and a worker was idle, it did so already. A wake that fails or dies is due
+    again when its lease ends; the decision that follows a successful one states the next time.
 
     Args:
         name: of the collection, for the metrics.
@@ -73,9 +109,8 @@ class Timers:
         self._name = name
         self._clock = clock
         self._metrics = metrics
-        self._lease_ms = int(lease_s * 1000)
+        self._lease_ms = nudges.lease_ms = int(lease_s * 1000)
         self._parallel = parallel
-        self._pending: set[str] = set()
         self._workers: list[asyncio.Task[None]] = []
         self._sweeping = Repeating("timers.sweep", SWEEP_EVERY_S, self.sweep)
 
@@ -99,9 +134,8 @@ class Timers:
         due = await self._documents.due(now, SWEEP_LIMIT)
         self._metrics.timers_overdue_seconds.labels(self._name).set((now - due[0][1]) / 1000 if due else 0)
         for key, wake_at in due:
-            if key not in self._pending:
-                self._pending.add(key)
-                self._nudges.add(key, wake_at)
+            if key not in self._nudges:
+                self._nudges.add(Nudge(key, wake_at))
 
     async def run_once(self, key: str, wake_at: int) -> bool:
         """Claim one wake and do it. False: somebody else has it, or it was put off.
@@ -110,24 +144,35 @@ class Timers:
             TimeoutError: the wake took longer than the lease.
             Exception: whatever the wake raised; it is due again when the lease ends.
         """
-        if not await self._documents.claim(key, wake_at, self._now() + self._lease_ms):
+        until = self._now() + self._lease_ms
+        if not await self._documents.claim(key, wake_at, until):
             return False
-        self._metrics.timers_fired.labels(self._name).inc()
-        async with asyncio.timeout(self._lease_ms / 1000):
-            await self._wake(key, self._clock())
+        await self._fire(key, until)
         return True
+
+    async def _fire(self, key: str, until: int) -> None:
+        """Do a wake that is this process's until then; too late, it is left to whoever claims it next."""
+        if (left := until - self._now()) <= 0:
+            return
+        self._metrics.timers_fired.labels(self._name).inc()
+        async with asyncio.timeout(left / 1000):
+            await self._wake(key, self._clock())
 
     async def _work(self) -> None:
         while True:
-            key, wake_at = await self._nudges.next()
+            nudge = await self._nudges.next()
             try:
-                await uninterrupted(self.run_once(key, wake_at))
+                await uninterrupted(self._take(nudge))
             except Unavailable as error:
-                log.warning("timer.waiting", subject=key, reason=str(error))
+                log.warning("timer.waiting", subject=nudge.key, reason=str(error))
             except Exception:
-                log.exception("timer.failed", subject=key)
-            finally:
-                self._pending.discard(key)
+                log.exception("timer.failed", subject=nudge.key)
+
+    async def _take(self, nudge: Nudge) -> None:
+        if nudge.held:
+            await self._fire(nudge.key, nudge.wake_at)
+        else:
+            await self.run_once(nudge.key, nudge.wake_at)
 
     def _now(self) -> int:
         return to_millis(self._clock())

@@ -243,6 +243,103 @@ async def test_a_claim_whose_answer_was_lost_comes_back_with_its_lease() -> None
     assert clockwork.number() == 1
 
 
+class CountingDocuments(MemoryDocuments):
+    """Counts the claims."""
+
+    claims = 0
+
+    async def claim(self, key: str, wake_at: int, until: int) -> bool:
+        self.claims += 1
+        return await super().claim(key, wake_at, until)
+
+
+async def test_the_write_that_asks_for_a_wake_now_is_its_claim_where_a_worker_is_idle() -> None:
+    clockwork = Clockwork()
+    clockwork.rows = rows = CountingDocuments()
+    leased: list[int | None] = []
+
+    async def look(key: str, _: datetime) -> None:
+        leased.append(rows.rows[key].wake_at)
+        await kind.aggregates.apply(key, lambda _state: Decision(Counter(number=1)))
+
+    kind, timers = clockwork.replica(look)
+    async with running(timers):
+        await asyncio.sleep(0)
+        await clockwork.ask(kind, 0)
+        await until(lambda: clockwork.number() == 1)
+        await timers.sweep()
+    assert leased == [int(clockwork.now.timestamp() * 1000 + LEASE_S * 1000)]
+    assert rows.claims == 0
+    assert rows.rows["a"].wake_at is None
+
+
+async def test_no_replica_takes_a_wake_that_its_writer_holds_until_the_lease_ends() -> None:
+    clockwork = Clockwork()
+    hang = asyncio.Event()
+
+    async def dies(_key: str, _: datetime) -> None:
+        await hang.wait()
+
+    kind, timers = clockwork.replica(dies)
+    _, other = clockwork.replica()
+    async with running(timers):
+        await asyncio.sleep(0)
+        await clockwork.ask(kind, 0)
+        await fire(other, clockwork.rows, clockwork.now)
+        assert clockwork.woken == []
+    clockwork.pass_time(LEASE_S)
+    kind, other = clockwork.replica()
+    await fire(other, clockwork.rows, clockwork.now)
+    assert clockwork.woken == ["a"], "its process died over it"
+
+
+async def test_what_nobody_here_has_time_for_is_left_for_all_replicas() -> None:
+    clockwork = Clockwork()
+    busy = asyncio.Event()
+
+    async def slow(_key: str, _: datetime) -> None:
+        await busy.wait()
+
+    kind, timers = clockwork.replica(slow)
+    timers._parallel = 1
+    _, other = clockwork.replica()
+    async with running(timers):
+        await asyncio.sleep(0)
+        await clockwork.ask(kind, 0, "held")
+        await clockwork.ask(kind, 0, "free")
+        await fire(other, clockwork.rows, clockwork.now)
+        assert clockwork.woken == ["free"]
+        busy.set()
+
+
+async def test_a_wake_begun_after_its_hold_has_ended_is_left_to_the_next_claim() -> None:
+    clockwork = Clockwork()
+    kind, timers = clockwork.replica()
+    idle = asyncio.create_task(kind.nudges.next())
+    await asyncio.sleep(0)
+    await clockwork.ask(kind, 0)
+    nudge = await idle
+    assert nudge.held
+    clockwork.pass_time(LEASE_S)
+    await timers._take(nudge)
+    assert clockwork.woken == []
+    await fire(timers, clockwork.rows, clockwork.now)
+    assert clockwork.woken == ["a"]
+
+
+async def test_a_sweep_does_not_announce_again_what_waits_for_a_worker() -> None:
+    clockwork = Clockwork()
+    clockwork.rows = rows = CountingDocuments()
+    kind, timers = clockwork.replica()
+    await clockwork.ask(kind, 0)
+    for _ in range(3):
+        await timers.sweep()
+    async with running(timers):
+        await until(lambda: clockwork.number() == 1)
+        await asyncio.sleep(0.02)
+    assert rows.claims == 1
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["ask", "fire", "pass", "fail"]), st.integers(0, 2), st.integers(0, 40))))
 async def test_whatever_happens_every_timer_asked_for_fires_in_the_end(steps: list[tuple[str, int, int]]) -> None:
