@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_bytes
 from time import monotonic
+from typing import Final
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ObjectIdentifier
@@ -51,6 +52,9 @@ from services.ca.verification import Verification
 from services.ca.verification_api import verification_routes
 from services.ca.vouching import Vouching
 
+ENROLMENTS_AT_ONCE: Final = 256
+"""They wait for the store more than they work, and what waits together travels together."""
+
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
     """Make the application, capability by capability, with every collaborator in sight.
@@ -83,7 +87,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         routes=Handlers(enrolment.service, revocation.revocations).routes(),
         kinds=[ground.enrolments, enrolment.held, lists.kind, revocation.kind, answering.kind, recording.kind],
         timers=[
-            platform.engine.timers(ground.enrolments, enrolment.service.wake),
+            platform.engine.timers(ground.enrolments, enrolment.service.wake, parallel=ENROLMENTS_AT_ONCE),
             platform.engine.timers(lists.kind, lists.lists.wake, lease_s=LEASE_S, parallel=1),
             platform.engine.timers(revocation.kind, revocation.revocations.wake),
             platform.engine.timers(answering.kind, answering.responders.wake, parallel=1),

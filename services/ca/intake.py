@@ -1,10 +1,12 @@
 """Taking certificate requests: the first two of the steps of issuance (`services.ca.service` does the others)."""
 
 import hashlib
-from collections.abc import Mapping
+from asyncio import gather
+from collections.abc import Mapping, Sequence
 
 from libs.common.aggregates import Aggregates
 from libs.common.contracts.ca import Profile
+from libs.common.errors import Refused
 from libs.common.store import Taken
 from libs.common.values import Clock
 from libs.common.vouching import vouching_document
@@ -53,7 +55,7 @@ class Intake:
         """
         try:
             # 1. Facts complete.
-            state = domain.require_open(await self._enrolments.get(key))
+            state = await self._open(key)
             # 2. Requests parsed, possession of all keys proven.
             requests = _parsed(csrs)
             # Looked at before keys are reserved, which makes them useless to other enrolments.
@@ -61,21 +63,27 @@ class Intake:
                 return
             if state.facts.vouched:
                 await self._vouching.require(signature, vouching_document(key, csrs), state.facts.citizen_id)
-            for each in requests:
-                await self._reserve_key(each, key)
+            await self._reserve_keys(requests, key)
         except RequestRefused as refusal:
             reason = refusal.key
             await self._enrolments.apply(key, lambda state: domain.refuse(state, reason))
             raise
         await self._enrolments.apply(key, lambda state: domain.accept(state, requests, self._clock()))
 
-    async def _reserve_key(self, request: Request, owner: str) -> None:
-        spki = bytes.fromhex(request.spki)
-        if self._blocked_keys.holds(spki):
+    async def _open(self, key: str) -> domain.Open | domain.Issuing | domain.Issued:
+        """Give an enrolment that takes requests. What this process remembers may say so, but not that it does not."""
+        try:
+            return domain.require_open(await self._enrolments.get(key, fresh=False))
+        except Refused:
+            return domain.require_open(await self._enrolments.get(key))
+
+    async def _reserve_keys(self, requests: Sequence[Request], owner: str) -> None:
+        keys = [bytes.fromhex(each.spki) for each in requests]
+        if any(self._blocked_keys.holds(spki) for spki in keys):
             detail = "This key is known to be compromised: others have it too. Please make a new key."
             raise RequestRefused("csr.key_compromised", detail)
         try:
-            await self._book.take("key", hashlib.sha256(spki).hexdigest(), owner)
+            await gather(*(self._book.take("key", hashlib.sha256(spki).hexdigest(), owner) for spki in keys))
         except Taken:
             detail = "A certificate for this key exists or was asked for in another journey. Please make a new key."
             raise RequestRefused("csr.key_in_use", detail) from None

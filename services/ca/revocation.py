@@ -154,9 +154,8 @@ class Revocations:
         after = await self._enrolments.apply(
             journey_id, lambda state: endings.revoke(state, asked.serial, reason, asked.role, now)
         )
-        for each in after.certificates if isinstance(after, Issued) else ():
-            if each.revoked_at is not None:
-                await self._statuses.note(each, now)
+        if isinstance(after, Issued):
+            await self._statuses.note([each for each in after.certificates if each.revoked_at is not None], now)
 
     def _signer(self, request: bytes, signature: bytes) -> Verified:
         """Verify the signature, for whichever use the certificate is. SignatureRefused if for none."""

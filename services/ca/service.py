@@ -1,5 +1,6 @@
 """What the authority does: load, decide, save with what follows."""
 
+from asyncio import gather
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -94,7 +95,8 @@ class CaService:
 
     async def wake(self, journey_id: str, now: datetime) -> None:
         """Do the next step of an enrolment that has one."""
-        state = await self._enrolments.get(journey_id)
+        # What this process knows will do: every step ends in a decision on the present state.
+        state = await self._enrolments.get(journey_id, fresh=False)
         if isinstance(state, Issuing) and not state.intents:
             await self._intend(journey_id, state, now)
         elif isinstance(state, Issuing):
@@ -113,8 +115,7 @@ class CaService:
             reason = _refusal(journey_id, error)
             await self._enrolments.apply(journey_id, lambda state: domain.give_up(state, reason))
             return
-        for intent in intents:
-            await self._book.take("serial", intent.serial_number, journey_id)
+        await gather(*(self._book.take("serial", each.serial_number, journey_id) for each in intents))
         records = tuple(Sealed(IntentRecord(intent=intent.model_dump_json())) for intent in intents)
         # 5. Intents recorded, by the first to come; whoever comes later signs these.
         await self._enrolments.apply(journey_id, lambda state: domain.intend(state, records, now))
@@ -146,8 +147,7 @@ class CaService:
                 await self._enrolments.apply(older, lambda each: domain.revoke(each, None, "superseded", self._clock()))
         await self._end_with(journey_id, state)
         await self._ledger.record(journey_id, *recording.revoked(state.certificates))
-        for each in state.certificates:
-            await self._statuses.note(each, self._clock())
+        await self._statuses.note(state.certificates, self._clock())
         revoked = [each for each in state.certificates if each.revoked_at is not None]
         for place in {ShardId(each.issuer, each.crl_shard) for each in revoked if not each.listed}:
             await self._lists.told(place)

@@ -154,7 +154,7 @@ class StatusBook:
         state = await self._enrolments.get(owner)
         for each in state.certificates if isinstance(state, Certified) else ():
             if (each.serial, each.issuer) == (certificate.serial, certificate.issuer):
-                await self._statuses.note(each, self._clock())
+                await self._statuses.note([each], self._clock())
                 return (await self._statuses.look([certificate])).get(certificate)
         return None
 

@@ -102,13 +102,16 @@ class Statuses:
         """Note that certificates exist. What is known of one already stays."""
         await self._records.add({str(CertificateId(each.issuer, each.serial)): _fields(each) for each in certificates})
 
-    async def note(self, certificate: Issuance, now: datetime) -> None:
-        """Note that a certificate exists, and its revocation if it is revoked, whose first time and reason stay."""
-        await self.issued([certificate])
-        if certificate.revoked_at is None:
-            return
+    async def note(self, certificates: Sequence[Issuance], now: datetime) -> None:
+        """Note that certificates exist, and which are revoked: the first time and reason stay."""
+        await self.issued(certificates)
+        for each in certificates:
+            if each.revoked_at is not None:
+                await self._revoked(each, each.revoked_at, now)
+
+    async def _revoked(self, certificate: Issuance, at: datetime, now: datetime) -> None:
         change = {
-            "at": to_millis(certificate.revoked_at),
+            "at": to_millis(at),
             "reason": certificate.revoked_for or "unspecified",
             "changed": to_millis(now),
             "unlisted": str(_list_of(certificate)),

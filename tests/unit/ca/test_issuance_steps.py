@@ -1,5 +1,6 @@
 """Each step of issuance broken in turn: whatever the process had done when it died, every request ends in one place."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -110,18 +111,45 @@ class Scene:
     world: World
     broken: Break
     signed: list[x509.Certificate]
+    at_once: bool = False
 
     async def way(self, office: Office) -> None:
         """Everything from the facts to the certificates, as brokers and clients repeat it after a crash."""
         for fact in FACTS:
             await office.tell(fact, meta=replace(self.world.meta(fact, JOURNEY), id=fact.topic))
-        await office.service.request(JOURNEY, *csrs())
-        await office.wake_due()
+        if self.at_once:
+            try:
+                await self.work_off(office)
+            except BaseExceptionGroup as ended:
+                raise ended.exceptions[0] from None
+        else:
+            await office.service.request(JOURNEY, *csrs())
+            await office.wake_due()
+
+    async def work_off(self, office: Office) -> None:
+        """Request, with workers idle: each write is then the claim of the wake that follows from it."""
+        kind, timers = office.timers[0]
+
+        async def work() -> None:
+            while True:
+                nudge = await kind.nudges.next()
+                assert nudge.held
+                await timers._take(nudge)
+
+        async with asyncio.timeout(10), asyncio.TaskGroup() as workers:
+            working = [workers.create_task(work()) for _ in range(2)]
+            await asyncio.sleep(0)
+            await office.service.request(JOURNEY, *csrs())
+            while not settled(await office.enrolments.aggregates.get(JOURNEY)):  # noqa: ASYNC110 - sets no event
+                await asyncio.sleep(0)
+            for each in working:
+                each.cancel()
 
     async def break_there(self, authority: CertificationAuthority) -> None:
         with pytest.raises(Crash):
             await self.way(Office(self.world, authority))
         self.world.now += LEASE
+        self.at_once = False  # what the dead process held is left to the timer
 
     async def recover(self, office: Office) -> domain.EnrolmentState:
         await office.wake_due()
@@ -139,13 +167,21 @@ class Scene:
         return [each["serial"] for each in self.world.told(topic)]
 
 
-@pytest.fixture(params=STEPS)
+def settled(state: object) -> bool:
+    return isinstance(state, domain.Certified) and state.settled
+
+
+@pytest.fixture(
+    params=[(step, at_once) for at_once in (False, True) for step in STEPS],
+    ids=[f"{step}, {when}" for when in ("by the timer", "at once") for step in STEPS],
+)
 def scene(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    broken = Break(request.param)
+    step, at_once = request.param
+    broken = Break(step)
     world = World(log=BreakingLog())
     world.log.break_ = broken  # type: ignore[attr-defined]  # it is the log made above
     world.rows["enrolments"] = BreakingDocuments(broken)
-    scene = Scene(world, broken, [])
+    scene = Scene(world, broken, [], at_once)
 
     def signing(*arguments: Any) -> x509.Certificate:
         certificate = sign(*arguments)

@@ -51,7 +51,7 @@ def certificate(number: int, ends: datetime = NOW + YEAR) -> Any:
 
 async def revoked(office: Office, *certificates: Any) -> None:
     for each in certificates:
-        await office.statuses.note(each, office.world.now)
+        await office.statuses.note([each], office.world.now)
     await office.lists.told(PLACE)
     await office.wake_due()
 
