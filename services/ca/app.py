@@ -15,7 +15,7 @@ from libs.common.engine import Kind
 from libs.common.platform import App, Platform, lay_out
 from libs.common.records import MongoRecords
 from libs.common.values import Clock, NewId, new_id, utc_now
-from services.ca import api, domain, holdings, shards, vigil
+from services.ca import api, domain, holdings, shards
 from services.ca.acts import Configuration
 from services.ca.authority import IssuingAuthority
 from services.ca.blocklists import read_blocklist
@@ -50,6 +50,7 @@ from services.ca.tsa import TimeStampAuthority
 from services.ca.tsa_api import TimeStamping, tsa_routes
 from services.ca.verification import Verification
 from services.ca.verification_api import verification_routes
+from services.ca.vigil import watching
 from services.ca.vouching import Vouching
 
 ENROLMENTS_AT_ONCE: Final = 256
@@ -178,14 +179,9 @@ def _enrolment(platform: Platform, settings: Settings, ground: _Ground, lists: _
         clock=clock,
         kept=timedelta(days=settings.certificates_kept_days),
     )
+    ledger, keyring = ground.ledger, platform.keyring
     mandates = Mandates(
-        enrolments,
-        held.aggregates,
-        book=book,
-        intake=intake,
-        ledger=ground.ledger,
-        keyring=platform.keyring,
-        clock=clock,
+        enrolments, held.aggregates, book=book, intake=intake, ledger=ledger, keyring=keyring, clock=clock
     )
     return _Enrolment(held, service, mandates)
 
@@ -270,9 +266,7 @@ def _recording(
         every=timedelta(minutes=settings.checkpoint_minutes),
         clock=platform.clock,
     )
-    chain, checks = MongoChain(platform.database, "ledger"), MongoRecords(platform.database, "checks", vigil.INDEXED)
-    watch = vigil.Vigil(checks, chain, ground.ledger, metrics=platform.metrics, clock=platform.clock)
-    return _Recording(kind, checkpoints, Repeating("vigil", vigil.EVERY_S, watch.look))
+    return _Recording(kind, checkpoints, watching(platform, ground.ledger))
 
 
 def _ends(

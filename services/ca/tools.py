@@ -17,12 +17,13 @@ from libs.common.platform import Platform, lay_out
 from libs.common.records import MongoRecords, Records
 from libs.common.settings import explain
 from libs.common.values import Clock, new_id, utc_now
-from services.ca import domain, shards, vigil
+from services.ca import domain, shards
 from services.ca.gather import Sources
 from services.ca.hierarchy import HierarchyError, load
 from services.ca.ledger import ChainLedger
 from services.ca.settings import Settings
 from services.ca.statuses import INDEXED, Statuses
+from services.ca.vigil import notes
 
 UNAVAILABLE: Final = 3
 
@@ -62,7 +63,7 @@ async def opened(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator
         hierarchy=load(settings.directory, clock()),
         keyring=platform.keyring,
     )
-    checks = MongoRecords(platform.database, "checks", vigil.INDEXED)
+    checks = notes(platform.database)
     try:
         yield Opened(settings, platform, enrolments, lists, sources, checks, clock)
     finally:

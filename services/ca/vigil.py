@@ -7,16 +7,19 @@ shows the newest one, once a minute, as long as it runs.
 from datetime import datetime, timedelta
 from typing import Final
 
+from libs.common.background import Repeating
 from libs.common.chain import ChainStore
+from libs.common.chain_store import MongoChain
 from libs.common.metrics import Metrics
-from libs.common.records import Records
+from libs.common.platform import Platform
+from libs.common.records import MongoRecords, Records
+from libs.common.store import Database
 from libs.common.values import Clock, from_millis, to_millis
 from services.ca.acts import Checkpointed
 from services.ca.evidence import moment
 from services.ca.ledger import ChainLedger
 
 EVERY_S: Final = 60.0
-INDEXED: Final = ("at",)
 _REMEMBERED: Final = timedelta(days=60)
 _PAGE: Final = 20
 
@@ -25,6 +28,18 @@ async def note_check(checks: Records, at: datetime, errors: int, warnings: int) 
     """Note that a check came to its end: when it began, and how much it found."""
     millis = to_millis(at)
     await checks.add({str(millis): {"at": millis, "errors": errors, "warnings": warnings}})
+
+
+def notes(database: Database) -> Records:
+    """Open what `note_check` writes."""
+    return MongoRecords(database, "checks", ("at",))
+
+
+def watching(platform: Platform, ledger: ChainLedger) -> Repeating:
+    """Make what looks once a minute."""
+    chain, metrics = MongoChain(platform.database, "ledger"), platform.metrics
+    vigil = Vigil(notes(platform.database), chain, ledger, metrics=metrics, clock=platform.clock)
+    return Repeating("vigil", EVERY_S, vigil.look)
 
 
 class Vigil:
