@@ -1,7 +1,7 @@
 """HTTP: requests in, certificates out; and what relying parties fetch."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Depends, Response, status
@@ -53,6 +53,8 @@ class EnrolmentOut(BaseModel):
     certificates: list[CertificateOut]
 
 
+_KEPT: Final = "public, max-age=3600, no-transform"
+"""Every verifier fetches these, and only a ceremony changes them."""
 _WAITS_FOR = {"collecting": "journey.steps", "open": "citizen.requests", "issuing": "ca.issuance"}
 
 
@@ -117,6 +119,6 @@ def _served(hierarchy: Hierarchy) -> dict[str, tuple[bytes, str]]:
 
 def _constant(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
     async def serve() -> Response:
-        return Response(content, media_type=media_type)
+        return Response(content, media_type=media_type, headers={"cache-control": _KEPT})
 
     return serve

@@ -283,7 +283,9 @@ async def test_relying_parties_fetch_chain_and_lists_in_the_forms_that_certifica
     await office.wake_due()
     for path, certificate in (("root", authority.hierarchy.root), ("issuing", authority.issuing)):
         assert x509.load_pem_x509_certificate((await http.get(f"/v1/ca/{path}.pem")).content) == certificate
-        assert x509.load_der_x509_certificate((await http.get(f"/pki/{path}.cer")).content) == certificate
+        served = await http.get(f"/pki/{path}.cer")
+        assert x509.load_der_x509_certificate(served.content) == certificate
+        assert served.headers["cache-control"] == "public, max-age=3600, no-transform"
     chain = x509.load_pem_x509_certificates((await http.get("/v1/ca/chain.pem")).content)
     assert chain == [*(each.certificate for each in authority.hierarchy.generations), authority.hierarchy.root]
     der = await http.get("/v1/crl/issuing/1.crl")
