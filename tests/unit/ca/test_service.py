@@ -246,9 +246,7 @@ async def test_a_clerk_revokes_anybodys_certificate_and_is_named_in_the_log(worl
     with structlog.testing.capture_logs() as logs:
         await office.revocations.by_clerk(auth.serial, "keyCompromise", "clerk-7")
     assert await live(office) == [True, False]
-    assert [(each["serial"], each["reason"]) for each in world.told("cert.revoked")] == [
-        (auth.serial, "privilegeWithdrawn")
-    ]
+    assert [(each["serial"], each["reason"]) for each in world.told("cert.revoked")] == [(auth.serial, "keyCompromise")]
     assert [each["by"] for each in logs if each["event"] == "revocation.asked"] == ["clerk-7"]
 
 
