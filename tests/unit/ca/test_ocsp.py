@@ -157,7 +157,7 @@ async def test_openssl_believes_each_answer_of_a_request_about_several_certifica
     counter: Counter, tmp_path: Path
 ) -> None:
     good, revoked = [x509.load_pem_x509_certificate(each.text.value.pem.encode()) for each in await counter.issued()]
-    await counter.revoke(revoked, "cessationOfOperation")
+    await counter.revoke(revoked, "keyCompromise")
     (tmp_path / "good.pem").write_bytes(pem(good))
     (tmp_path / "revoked.pem").write_bytes(pem(revoked))
     home = counter.authority.directory
@@ -174,7 +174,7 @@ async def test_openssl_believes_each_answer_of_a_request_about_several_certifica
     assert echoed.strip() == "Response verify OK"  # it says so when the nonce is missing or another
     assert f"{tmp_path}/good.pem: good" in said
     assert f"{tmp_path}/revoked.pem: revoked" in said
-    assert "Reason: cessationOfOperation" in said
+    assert "Reason: keyCompromise" in said
 
 
 @pytest.mark.parametrize("nonce", [None, NONCE], ids=["bare", "nonce"])
