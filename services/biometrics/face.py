@@ -95,7 +95,7 @@ class Face:
         """Read off the mesh itself: the line of the eyes, and the line from forehead to chin."""
         x, y, z = (self.points[263] - self.points[33]).tolist()
         side, down, depth = (self.points[CHIN] - self.points[FOREHEAD]).tolist()
-        lean = (x * side + y * down + z * depth) / (x * x + y * y + z * z)
+        lean = (x * side + y * down + z * depth) / ((x * x + y * y + z * z) or 1.0)
         pitch = atan2(depth - lean * z, down - lean * y)
         return Pose(degrees(atan2(z, x)), degrees(pitch), degrees(atan2(y, x)))
 
@@ -109,7 +109,8 @@ class Face:
 
     def _aspect_ratio(self, eye: tuple[int, ...]) -> float:
         outer, upper1, upper2, inner, lower2, lower1 = self.points[list(eye), :2].tolist()
-        return (dist(upper1, lower1) + dist(upper2, lower2)) / (2 * dist(outer, inner))
+        width = dist(outer, inner)
+        return (dist(upper1, lower1) + dist(upper2, lower2)) / (2 * width) if width else 0.0
 
 
 class FaceFinder:

@@ -24,6 +24,8 @@ GOOD_KEPT: Final = timedelta(minutes=1)
 PREPARED_FOR: Final = timedelta(minutes=10)
 """How long an answer is given again to the same question, while the status it tells is still so."""
 _PREPARED: Final = 20_000
+_PREPARED_OCTETS: Final = 256
+"""Of a request that is kept with its answer. One question has about 80; padded ones would be kept each for itself."""
 
 log = structlog.get_logger()
 
@@ -146,7 +148,7 @@ class OcspService:
     ) -> Answer:
         """Keep an answer that is for everybody; of several certificates too many combinations could be asked."""
         answer = replace(answer, etag=hashlib.sha256(answer.der).hexdigest())
-        if len(statuses) == 1:
+        if len(statuses) == 1 and len(request) <= _PREPARED_OCTETS:
             certificate = CertificateId.of(responder.issuer.label, questions.serial_numbers[0])
             self._prepared[request] = _Prepared(answer, certificate, statuses[0])
             if len(self._prepared) > _PREPARED:

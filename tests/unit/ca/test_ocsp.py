@@ -137,6 +137,23 @@ async def test_a_look_alike_authoritys_certificate_is_none_of_ours(counter: Coun
     assert answer.response_status is UNAUTHORIZED
 
 
+@pytest.mark.parametrize(("octets", "kept"), [(0, True), (200, False)])
+async def test_a_question_padded_to_be_one_of_many_is_answered_but_its_answer_is_not_kept(
+    counter: Counter, *, octets: int, kept: bool
+) -> None:
+    certificate, above = counter.authority.hierarchy.seal, counter.authority.issuing
+    padding = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.55738.1"), bytes(octets))
+    builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, above, hashes.SHA256())
+    question = builder.add_extension(padding, critical=False).build().public_bytes(Encoding.DER)
+
+    first = await counter.asked(question)
+    counter.world.now += timedelta(seconds=1)
+    second = await counter.asked(question)
+
+    assert first.certificate_status is second.certificate_status is OCSPCertStatus.GOOD
+    assert (first.produced_at_utc == second.produced_at_utc) is kept
+
+
 @pytest.mark.parametrize("octets", [1, 16, 32, 128])
 async def test_the_nonce_comes_back_as_it_was_sent(counter: Counter, octets: int) -> None:
     nonce = bytes(range(octets))
