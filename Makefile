@@ -96,7 +96,7 @@ var/environment: uv.lock pyproject.toml $(wildcard libs/*/pyproject.toml service
 packages-run packages-test packages-bench: packages-%:
 	@$(if $(filter present,$(SYSTEM_PACKAGES)),true,deploy/install-packages $*)
 
-var/models/manifest.json: var/environment services/biometrics/build_models.py services/biometrics/dlib_onnx.py
+var/models/manifest.json: var/environment services/biometrics/build_models.py services/biometrics/models/dlib_onnx.py
 	@$(RUN) services.biometrics.build_models --out var/models
 	@touch $@
 

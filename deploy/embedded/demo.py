@@ -49,7 +49,7 @@ from libs.citizen.signing import signer
 from libs.common import logging
 from libs.common.admin import create_topics
 from libs.common.kafka_access import KafkaAccess
-from services.biometrics.challenge import Action
+from services.biometrics.liveness.challenge import Action
 
 OUT: Final = Path("out/demo")
 PARTITIONS: Final = 2

@@ -12,7 +12,7 @@ from deploy.embedded.process import LOOPBACK
 from deploy.embedded.staff import ISSUER, StaffProvider
 from deploy.keys import make_keys
 from libs.citizen.services import Endpoints
-from services.ca.ceremony import hold
+from services.ca.ceremony.steps import hold
 
 SERVICES: Final = ("identity", "otp", "biometrics", "ca", "kandas")
 FIRST_PORT: Final = 8001

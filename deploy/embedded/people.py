@@ -19,8 +19,8 @@ from libs.citizen.journey import Applicant, CaptureTask
 from libs.citizen.progress import DEFAULT_WAITING, Waiting, wait_until
 from libs.citizen.services import Services
 from libs.common.values import iin_check_digit
-from services.biometrics.analyser import stub_picture
-from services.biometrics.mrz import Mrz
+from services.biometrics.analysis.analyser import stub_picture
+from services.biometrics.document.mrz import Mrz
 
 REGION: Final = "KZ-75"
 PIN: Final = "481592"

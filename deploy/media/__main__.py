@@ -9,7 +9,7 @@ from typing import get_args
 
 from deploy.embedded.people import invent
 from deploy.media.make import MODELS, make_media
-from services.biometrics.challenge import Action
+from services.biometrics.liveness.challenge import Action
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from services.biometrics.decode import Picture
-from services.biometrics.mrz import check_digit
+from services.biometrics.document.mrz import check_digit
+from services.biometrics.media.decode import Picture
 
 # ID-1 is 85.60 by 53.98 mm; here at 12 pixels a millimetre.
 _WIDTH, _HEIGHT = 1027, 648

@@ -10,11 +10,11 @@ import cv2
 from deploy.media.card import Holder, back, front, page, photographed
 from deploy.media.photos import PEOPLE, PHOTOGRAPHS, Who, photograph
 from deploy.media.puppet import portrait, write_clip
-from services.biometrics import decode
-from services.biometrics.challenge import Action
-from services.biometrics.decode import Picture
-from services.biometrics.face import FaceFinder
-from services.biometrics.models import verify
+from services.biometrics.face.face import FaceFinder
+from services.biometrics.liveness.challenge import Action
+from services.biometrics.media import decode
+from services.biometrics.media.decode import Picture
+from services.biometrics.models.files import verify
 
 MODELS = Path("var/models")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from services.biometrics.models import sha256
-from services.biometrics.packages import Package, PackageError, member, obtain
+from services.biometrics.models.files import sha256
+from services.biometrics.models.packages import Package, PackageError, member, obtain
 
 Who = Literal["a", "b"]
 

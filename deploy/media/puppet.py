@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.media.webm import webm
-from services.biometrics.challenge import Action
-from services.biometrics.decode import Picture
-from services.biometrics.face import OVAL, Face, FaceFinder
+from services.biometrics.face.face import OVAL, Face, FaceFinder
+from services.biometrics.liveness.challenge import Action
+from services.biometrics.media.decode import Picture
 
 Field = NDArray[np.float32]
 

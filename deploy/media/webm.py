@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from PIL import Image
 
-from services.biometrics.decode import Picture
+from services.biometrics.media.decode import Picture
 
 _QUALITY, _EFFORT = 80, 0  # of WebP's 100 and 6: good, and fast
 _UNKNOWN_SIZE = b"\x01" + 7 * b"\xff"

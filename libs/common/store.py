@@ -119,7 +119,7 @@ class _Replacement:
 class Rows:
     """The documents of one collection, read and written by id.
 
-    Calls that wait at the same moment travel in one command (`docs/adr/0012`), and what became of each is known
+    Calls that wait at the same moment travel in one command (`docs/adr/0013`), and what became of each is known
     exactly: a number of replacements is sent as upserts, so that one whose condition does not hold shows, by its place,
     as a duplicate of the id. The collection has no other unique index.
     """

@@ -8,25 +8,27 @@ from libs.common.background import Repeating
 from libs.common.blobs import Blobs
 from libs.common.platform import App, lay_out
 from libs.common.values import Clock, NewId, new_id, utc_now
-from services.biometrics import analysis, faces, states
-from services.biometrics.analyser import Analyser, StubAnalyser, WorkerAnalyser
-from services.biometrics.audit import Audit
-from services.biometrics.audit_api import audit_routes
-from services.biometrics.capture_api import capture_routes
-from services.biometrics.challenge import Action
+from services.biometrics import states
+from services.biometrics.analysis import analyses
+from services.biometrics.analysis.analyser import Analyser, StubAnalyser, WorkerAnalyser
+from services.biometrics.analysis.workers import Workers
+from services.biometrics.audit.api import audit_routes
+from services.biometrics.audit.service import Audit
+from services.biometrics.capture.api import capture_routes
+from services.biometrics.capture.prechecks import PreChecks
+from services.biometrics.capture.uploads import Uploads
 from services.biometrics.examination import Examination
-from services.biometrics.faces import Faces
+from services.biometrics.face import faces
+from services.biometrics.face.faces import Faces
 from services.biometrics.handlers import Handlers
-from services.biometrics.pad import read_card
-from services.biometrics.pad_result import NOT_CONFIGURED
-from services.biometrics.prechecks import PreChecks
-from services.biometrics.review_api import review_routes
-from services.biometrics.reviews import Links, Reviews
+from services.biometrics.liveness.challenge import Action
+from services.biometrics.liveness.pad import read_card
+from services.biometrics.liveness.pad_result import NOT_CONFIGURED
+from services.biometrics.review.api import review_routes
+from services.biometrics.review.service import Links, Reviews
 from services.biometrics.service import ANALYSIS_LEASE, BiometricsService
 from services.biometrics.settings import Settings
 from services.biometrics.states import Challenge
-from services.biometrics.uploads import Uploads
-from services.biometrics.workers import Workers
 
 MEDIA_KEY: Final = "biometrics"
 PURGE_EVERY_S: Final = 600.0
@@ -103,7 +105,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
 def _analyser(settings: Settings) -> tuple[Analyser, list[Workers]]:
     if settings.analyser == "stub":
         return StubAnalyser(settings.profile), []
-    workers = Workers(settings.workers, analysis.load, settings.models, settings.pad_card, timeout=settings.look_s)
+    workers = Workers(settings.workers, analyses.load, settings.models, settings.pad_card, timeout=settings.look_s)
     return WorkerAnalyser(workers), [workers]
 
 

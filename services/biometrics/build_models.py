@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.biometrics.model_card import DLIB_RESNET_V1
-from services.biometrics.models import MANIFEST, Manifest, ModelFile, ModelsError, Role, sha256, verify
-from services.biometrics.packages import Package, PackageError, member, obtain
+from services.biometrics.models.files import MANIFEST, Manifest, ModelFile, ModelsError, Role, sha256, verify
+from services.biometrics.models.model_card import DLIB_RESNET_V1
+from services.biometrics.models.packages import Package, PackageError, member, obtain
 
 MEDIAPIPE = Package(
     "mediapipe", "0.10.21", "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3", wheel=True
@@ -33,7 +33,7 @@ def _unchanged(data: bytes) -> bytes:
 
 def _dlib_to_onnx(data: bytes) -> bytes:
     # Needed for building only: the service's image has no `onnx`.
-    from services.biometrics.dlib_onnx import convert  # noqa: PLC0415
+    from services.biometrics.models.dlib_onnx import convert  # noqa: PLC0415
 
     return convert(data)
 

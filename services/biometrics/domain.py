@@ -13,6 +13,7 @@ from libs.common.contracts.biometrics import FaceMatched, FaceRejected, FaceRevi
 from libs.common.decisions import Decision
 from libs.common.errors import Refused
 from libs.common.events import Event
+from services.biometrics.face.templates import Source, source_of
 from services.biometrics.records import TRIES_KEPT, Outcome, Review, Try, looked
 from services.biometrics.states import (
     Analysing,
@@ -28,7 +29,6 @@ from services.biometrics.states import (
     Session,
     Waiting,
 )
-from services.biometrics.templates import Source, source_of
 from services.biometrics.verdicts import PARTS, Part, beside, complete
 
 MEDIA_KEPT_AT_MOST: Final = timedelta(days=8)

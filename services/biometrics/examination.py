@@ -11,16 +11,16 @@ from typing import Final
 from libs.common.blobs import BlobMissing
 from libs.common.sealing import Sealed
 from libs.common.values import Clock
-from services.biometrics.analyser import Analyser
-from services.biometrics.decode import GuidanceKey
-from services.biometrics.faces import Faces
+from services.biometrics.analysis.analyser import Analyser
+from services.biometrics.analysis.reports import ClipReport, DocumentReport, MatchResult, Report
+from services.biometrics.analysis.workers import AnalysisBroken, AnalysisTimeout
+from services.biometrics.capture.uploads import Uploads
+from services.biometrics.face.faces import Faces
+from services.biometrics.face.templates import SOURCES, Source, Template
+from services.biometrics.media.decode import GuidanceKey
 from services.biometrics.records import Examined, Outcome, Try
-from services.biometrics.reports import ClipReport, DocumentReport, MatchResult, Report
 from services.biometrics.states import Analysing
-from services.biometrics.templates import SOURCES, Source, Template
-from services.biometrics.uploads import Uploads
 from services.biometrics.verdicts import PARTS, DocumentFacts, Findings, Part, Reviewed, document_of, judge, unconfirmed
-from services.biometrics.workers import AnalysisBroken, AnalysisTimeout
 
 Announce = Callable[[Source], Awaitable[None]]
 """Told what is looked at next."""

@@ -8,9 +8,9 @@ from typing import ClassVar, Final
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.sealing import Personal, Sealed
+from services.biometrics.face.templates import Source, Template
 from services.biometrics.limits import Limit
-from services.biometrics.pad_result import PadResult
-from services.biometrics.templates import Source, Template
+from services.biometrics.liveness.pad_result import PadResult
 from services.biometrics.verdicts import Band, Part, Verdict
 
 TRIES_KEPT: Final = 20

@@ -16,10 +16,10 @@ from libs.common.events import Meta
 from libs.common.metrics import Metrics
 from libs.common.values import Clock
 from services.biometrics import domain
+from services.biometrics.capture.uploads import Sending, Uploads, wrong_offset
 from services.biometrics.examination import Examination, LookBroken
+from services.biometrics.face.templates import Source
 from services.biometrics.states import Analysing, CheckState, Closed, InReview, Open, Rules, Session, Waiting
-from services.biometrics.templates import Source
-from services.biometrics.uploads import Sending, Uploads, wrong_offset
 from services.biometrics.verdicts import Part
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from libs.common.settings import ServiceSettings
-from services.biometrics.pad import PadError, read_card
+from services.biometrics.liveness.pad import PadError, read_card
 from services.biometrics.states import Rules
 
 MOST_WORKERS: Final = 64
@@ -22,8 +22,8 @@ class Settings(ServiceSettings):
         workers: how many processes look at pictures; one a core that this process may use.
         look_s: seconds that looking at one picture, clip or document may take, by the clock but without those in which
             the machine did other things. What takes longer is sent back as such.
-        pad_card: the card of a presentation-attack detector (`services.biometrics.pad.PadCard`), with the network
-            beside it. None comes with the service; without one every result says ``not_configured``.
+        pad_card: the card of a presentation-attack detector (`services.biometrics.liveness.pad.PadCard`), with the
+            network beside it. None comes with the service; without one every result says ``not_configured``.
         backlog: how many face checks may wait to be looked at before uploads are asked to come back later; a worker
             does two or three a second.
         same_face_days: for how many days faces are remembered, sealed, so that one face under several persons is

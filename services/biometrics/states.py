@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.common.contracts.people import Person
 from libs.common.sealing import Sealed
-from services.biometrics.challenge import Action
+from services.biometrics.face.templates import Source, Template
+from services.biometrics.liveness.challenge import Action
 from services.biometrics.records import Look, Review, Try
-from services.biometrics.templates import Source, Template
 from services.biometrics.verdicts import Part, Reviewed
 
 

@@ -12,7 +12,7 @@ from libs.common.idempotency import Idempotency, Once
 from libs.common.tokens import Authenticator
 from libs.common.values import JourneyId
 from services.ca.domain import Certificate
-from services.ca.hierarchy import Hierarchy
+from services.ca.issuance.hierarchy import Hierarchy
 from services.ca.service import CaService
 
 

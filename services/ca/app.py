@@ -15,43 +15,45 @@ from libs.common.engine import Kind
 from libs.common.platform import App, Platform, lay_out
 from libs.common.records import MongoRecords
 from libs.common.values import Clock, NewId, new_id, utc_now
-from services.ca import api, domain, holdings, shards
-from services.ca.acts import Configuration
-from services.ca.authority import IssuingAuthority
-from services.ca.blocklists import read_blocklist
-from services.ca.checkpoints import Checkpoint, Checkpoints
-from services.ca.clock import WatchedClock
-from services.ca.confirmations import Confirmation
-from services.ca.ends import Ends, of_lists, of_responders
+from services.ca import api, domain
+from services.ca.enrolment import holdings
+from services.ca.enrolment.intake import Intake
+from services.ca.enrolment.vouching import Vouching
 from services.ca.handlers import Handlers
-from services.ca.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
-from services.ca.intake import Intake
-from services.ca.keys import KeyStore, require_ec
-from services.ca.keystores import service_keys
-from services.ca.ledger import ChainLedger
-from services.ca.ledger_api import ledger_routes
-from services.ca.lists import LEASE_S, RevocationLists
-from services.ca.lists_api import list_routes
-from services.ca.mandates import Mandates
-from services.ca.mandates_api import mandate_routes
-from services.ca.ocsp_api import OcspEndpoint
-from services.ca.ocsp_service import OcspService
-from services.ca.profiles import Publication
-from services.ca.responder import ResponderState
-from services.ca.responders import Responders
-from services.ca.revocation import Revocations
-from services.ca.revocation_api import revocation_routes
+from services.ca.issuance import shards
+from services.ca.issuance.authority import IssuingAuthority
+from services.ca.issuance.blocklists import read_blocklist
+from services.ca.issuance.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
+from services.ca.issuance.profiles import Publication
+from services.ca.keys.configured import service_keys
+from services.ca.keys.store import KeyStore, require_ec
+from services.ca.ledger.acts import Configuration
+from services.ca.ledger.api import ledger_routes
+from services.ca.ledger.chain import ChainLedger
+from services.ca.ledger.checkpoints import Checkpoint, Checkpoints
+from services.ca.lists.api import list_routes
+from services.ca.lists.publishing import LEASE_S, RevocationLists
+from services.ca.mandates.api import mandate_routes
+from services.ca.mandates.service import Mandates
+from services.ca.ocsp.api import OcspEndpoint
+from services.ca.ocsp.responder import ResponderState
+from services.ca.ocsp.responders import Responders
+from services.ca.ocsp.service import OcspService
+from services.ca.ocsp.status import StatusBook
+from services.ca.ocsp.statuses import INDEXED, Statuses
+from services.ca.revocation.api import revocation_routes
+from services.ca.revocation.confirmations import Confirmation
+from services.ca.revocation.service import Revocations
 from services.ca.service import CaService
 from services.ca.settings import Settings
-from services.ca.signature_evidence import Witness
-from services.ca.status import StatusBook
-from services.ca.statuses import INDEXED, Statuses
-from services.ca.tsa import TimeStampAuthority
-from services.ca.tsa_api import TimeStamping, tsa_routes
-from services.ca.verification import Verification
-from services.ca.verification_api import verification_routes
-from services.ca.vigil import watching
-from services.ca.vouching import Vouching
+from services.ca.tsa.api import TimeStamping, tsa_routes
+from services.ca.tsa.clock import WatchedClock
+from services.ca.tsa.stamping import TimeStampAuthority
+from services.ca.verification.api import verification_routes
+from services.ca.verification.service import Verification
+from services.ca.verification.signature_evidence import Witness
+from services.ca.watch.ends import Ends, of_lists, of_responders
+from services.ca.watch.vigil import watching
 
 ENROLMENTS_AT_ONCE: Final = 256
 """They wait for the store more than they work, and what waits together travels together."""

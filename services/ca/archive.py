@@ -21,12 +21,12 @@ from typing import Final
 
 from libs.common.chain import ChainStore, Entry, Head
 from libs.common.trust import TrustAnchors
-from services.ca.acts import Archived, Checkpointed
-from services.ca.evidence import moment
+from services.ca.audit.evidence import moment
 from services.ca.export import ExportError, read_lines, write_file
-from services.ca.ledger import ChainLedger
+from services.ca.ledger.acts import Archived, Checkpointed
+from services.ca.ledger.chain import ChainLedger
+from services.ca.ledger.stamps import verify_checkpoint
 from services.ca.settings import Settings
-from services.ca.stamps import verify_checkpoint
 from services.ca.tools import opened, run, say
 
 KEPT: Final = timedelta(days=400)

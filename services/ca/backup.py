@@ -30,10 +30,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from libs.common.chain import Head
 from services.ca.files import PRIVATE, PUBLIC, write_new
-from services.ca.hierarchy import TSA, Hierarchy, HierarchyError, load, ocsp_label
-from services.ca.issuers import public_digest
-from services.ca.keys import KeyStore, KeyStoreError
-from services.ca.keystores import environment_keys
+from services.ca.issuance.hierarchy import TSA, Hierarchy, HierarchyError, load, ocsp_label
+from services.ca.issuance.issuers import public_digest
+from services.ca.keys.configured import environment_keys
+from services.ca.keys.store import KeyStore, KeyStoreError
 from services.ca.settings import Settings
 from services.ca.tools import opened
 

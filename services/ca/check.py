@@ -21,13 +21,13 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from services.ca.acts import Checkpointed
-from services.ca.audit import Finding, Tally, Times, findings
-from services.ca.evidence import Evidence
-from services.ca.gather import gather, hear, told, witnesses
+from services.ca.audit.evidence import Evidence
+from services.ca.audit.gather import gather, hear, told, witnesses
+from services.ca.audit.rules import Finding, Tally, Times, findings
+from services.ca.ledger.acts import Checkpointed
 from services.ca.settings import Settings
 from services.ca.tools import Opened, opened, run, say
-from services.ca.vigil import note_check
+from services.ca.watch.vigil import note_check
 
 SETTLED_S: Final = 60
 _SHOWN: Final = 50

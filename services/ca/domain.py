@@ -32,7 +32,7 @@ class _Value(BaseModel):
 
 
 class IntentRecord(Personal):
-    """What is about to be signed, as JSON of `services.ca.issuance.Intent`. It names the holder."""
+    """What is about to be signed, as JSON of `services.ca.issuance.steps.Intent`. It names the holder."""
 
     audience: ClassVar[str] = "person"
 
@@ -102,7 +102,7 @@ class Certified(_Value):
 
 
 class Ending(_Value):
-    """What else of this person ends, and why; see `services.ca.endings`.
+    """What else of this person ends, and why; see `services.ca.mandates.endings`.
 
     Attributes:
         at: what came to be later does not.

@@ -7,7 +7,7 @@ from libs.common.contracts.biometrics import FaceMatched
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, RevocationRequested
 from libs.common.contracts.otp import OtpConfirmed, OtpVerified
 from libs.common.events import Received
-from services.ca.revocation import Revocations
+from services.ca.revocation.service import Revocations
 from services.ca.service import CaService
 
 

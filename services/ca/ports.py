@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from services.ca.acts import Act
+from services.ca.ledger.acts import Act
 
 
 class SerialBook(Protocol):

@@ -22,17 +22,17 @@ from pathlib import Path
 
 from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.events import Event, Meta
-from services.ca import mandates
-from services.ca.acts import Restored
+from services.ca.audit.evidence import Evidence
+from services.ca.audit.gather import Sources, gather, hear, told
+from services.ca.audit.recollection import collect
+from services.ca.audit.recovery import Found, Told, put_back, recover, request_of
+from services.ca.audit.slips import Slip
 from services.ca.domain import Certified
-from services.ca.evidence import Evidence
 from services.ca.export import Export, ExportError, read_lines
-from services.ca.gather import Sources, gather, hear, told
-from services.ca.recollection import collect
-from services.ca.recovery import Found, Told, put_back, recover, request_of
+from services.ca.ledger.acts import Restored
+from services.ca.mandates.service import withdraw
+from services.ca.ocsp.status import OWN
 from services.ca.settings import Settings
-from services.ca.slips import Slip
-from services.ca.status import OWN
 from services.ca.tools import Opened, opened, run, say
 
 
@@ -103,7 +103,7 @@ async def _withdraw(sources: Sources, mandate_ids: Collection[str], now: datetim
     """Withdraw again what clerks withdrew: a mandate that was not used yet has no certificate to be found by."""
     for each in sorted(mandate_ids):
         if await sources.enrolments.get(each) is not None:
-            await sources.enrolments.apply(each, lambda state: mandates.withdraw(state, now))
+            await sources.enrolments.apply(each, lambda state: withdraw(state, now))
 
 
 def _lacks(slip: Slip) -> bool:

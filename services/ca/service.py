@@ -10,8 +10,7 @@ from libs.common.aggregates import Aggregates
 from libs.common.events import Meta
 from libs.common.sealing import Sealed
 from libs.common.values import Clock
-from services.ca import aftercare, domain, endings, holdings, mandates, recording
-from services.ca.authority import IssuingAuthority
+from services.ca import domain
 from services.ca.domain import (
     Certificate,
     Certified,
@@ -21,14 +20,19 @@ from services.ca.domain import (
     Issuing,
     Open,
 )
-from services.ca.holders import UnusableNameError
-from services.ca.holdings import Held, Holding, mandates_of
-from services.ca.intake import Intake
-from services.ca.lint import LintError
-from services.ca.lists import RevocationLists
+from services.ca.enrolment import aftercare, holdings
+from services.ca.enrolment.holdings import Held, Holding, mandates_of
+from services.ca.enrolment.intake import Intake
+from services.ca.issuance.authority import IssuingAuthority
+from services.ca.issuance.holders import UnusableNameError
+from services.ca.issuance.lint import LintError
+from services.ca.issuance.shards import ShardId
+from services.ca.ledger import recording
+from services.ca.lists.publishing import RevocationLists
+from services.ca.mandates import endings
+from services.ca.mandates.service import lapse
+from services.ca.ocsp.statuses import Statuses
 from services.ca.ports import Ledger, SerialBook
-from services.ca.shards import ShardId
-from services.ca.statuses import Statuses
 
 log = structlog.get_logger()
 
@@ -102,7 +106,7 @@ class CaService:
         elif isinstance(state, Issuing):
             await self._sign(journey_id, state)
         elif isinstance(state, Open):
-            await self._enrolments.apply(journey_id, lambda state: mandates.lapse(state, now))
+            await self._enrolments.apply(journey_id, lambda state: lapse(state, now))
         elif isinstance(state, Certified):
             await self._settle(journey_id, state)
 

@@ -17,13 +17,14 @@ from libs.common.platform import Platform, lay_out
 from libs.common.records import MongoRecords, Records
 from libs.common.settings import explain
 from libs.common.values import Clock, new_id, utc_now
-from services.ca import domain, shards
-from services.ca.gather import Sources
-from services.ca.hierarchy import HierarchyError, load
-from services.ca.ledger import ChainLedger
+from services.ca import domain
+from services.ca.audit.gather import Sources
+from services.ca.issuance import shards
+from services.ca.issuance.hierarchy import HierarchyError, load
+from services.ca.ledger.chain import ChainLedger
+from services.ca.ocsp.statuses import INDEXED, Statuses
 from services.ca.settings import Settings
-from services.ca.statuses import INDEXED, Statuses
-from services.ca.vigil import notes
+from services.ca.watch.vigil import notes
 
 UNAVAILABLE: Final = 3
 

@@ -220,16 +220,20 @@ def test_the_repository_keeps_the_rule(rule: Rule, repository: Modules) -> None:
 
 
 PLANTED = [
-    (services_know_themselves_and_common_only, "services/otp/service.py", "from services.ca.keys import KeyStore"),
-    (services_know_themselves_and_common_only, "services/otp/service.py", "import services.ca.keys as keys"),
+    (
+        services_know_themselves_and_common_only,
+        "services/otp/service.py",
+        "from services.ca.keys.store import KeyStore",
+    ),
+    (services_know_themselves_and_common_only, "services/otp/service.py", "import services.ca.keys.store as keys"),
     (services_know_themselves_and_common_only, "services/otp/service.py", "from services import ca"),
     (services_know_themselves_and_common_only, "services/otp/service.py", "from ..ca import keys"),
     (services_know_themselves_and_common_only, "services/otp/service.py", "def f():\n    import services.ca"),
     (services_know_themselves_and_common_only, "services/otp/service.py", "from libs.citizen.keys import make"),
     (services_know_themselves_and_common_only, "services/otp/service.py", "from deploy.embedded import stack"),
-    (common_stands_on_nothing_of_ours, "libs/common/http.py", "from services.ca.keys import KeyStore"),
+    (common_stands_on_nothing_of_ours, "libs/common/http.py", "from services.ca.keys.store import KeyStore"),
     (common_stands_on_nothing_of_ours, "libs/common/http.py", "from libs import citizen"),
-    (the_citizens_side_knows_no_service, "libs/citizen/api/ca.py", "from services.ca.keys import KeyStore"),
+    (the_citizens_side_knows_no_service, "libs/citizen/api/ca.py", "from services.ca.keys.store import KeyStore"),
     (only_tests_and_the_demo_act_for_citizens, "libs/common/http.py", "import libs.citizen.api.ca"),
     (motor_stays_behind_two_modules, "libs/common/outbox.py", "from motor.motor_asyncio import AsyncIOMotorClient"),
     (motor_stays_behind_two_modules, "tests/unit/test_x.py", "import motor.motor_asyncio as m"),

@@ -1,6 +1,6 @@
 """A revocation list of a million: encoding, signing, and what judges say. ``python -m tests.bench.ca_crl``.
 
-Entries lie in a page for each day of a year, as the service keeps them (`services.ca.shards`).
+Entries lie in a page for each day of a year, as the service keeps them (`services.ca.issuance.shards`).
 """
 
 import argparse
@@ -19,11 +19,11 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from services.ca import crl
-from services.ca.crl import Edition, Entries, entry, sign_list
-from services.ca.holders import Authority
-from services.ca.issuers import Issuer
-from services.ca.orders import SERIAL_OCTETS, serial_number
+from services.ca.issuance import crl
+from services.ca.issuance.crl import Edition, Entries, entry, sign_list
+from services.ca.issuance.holders import Authority
+from services.ca.issuance.issuers import Issuer
+from services.ca.issuance.orders import SERIAL_OCTETS, serial_number
 
 NOW: Final = datetime.now(UTC).replace(microsecond=0)
 DAYS: Final = 365

@@ -33,13 +33,13 @@ from libs.common.metrics import Metrics
 from libs.common.records import MongoRecords
 from libs.common.store import Database, Reservations
 from libs.common.values import utc_now
-from services.ca.issuers import Issuer
-from services.ca.ocsp import Good, Questions, Responder
-from services.ca.ocsp_api import OcspEndpoint
-from services.ca.ocsp_service import OcspService
-from services.ca.responders import Responders
-from services.ca.status import StatusBook
-from services.ca.statuses import INDEXED, Statuses
+from services.ca.issuance.issuers import Issuer
+from services.ca.ocsp.answers import Good, Questions, Responder
+from services.ca.ocsp.api import OcspEndpoint
+from services.ca.ocsp.responders import Responders
+from services.ca.ocsp.service import OcspService
+from services.ca.ocsp.status import StatusBook
+from services.ca.ocsp.statuses import INDEXED, Statuses
 
 CERTIFICATES: Final = 500
 SECONDS: Final = 5

@@ -21,8 +21,9 @@ import cv2
 
 from deploy.media.make import MODELS, MediaFiles, make_media
 from deploy.media.puppet import HEIGHT, RATE, WIDTH
-from services.biometrics import analysis, decode, video
-from services.biometrics.workers import Workers
+from services.biometrics.analysis import analyses
+from services.biometrics.analysis.workers import Workers
+from services.biometrics.media import decode, video
 from tests.bench import vision
 from tests.bench.measure import pss_mb, rss_mb
 
@@ -88,7 +89,7 @@ class Throughput:
 
 async def throughput(processes: int, seen: Captures, citizens: int) -> Throughput:
     """Check so many citizens at once."""
-    workers = Workers(processes, analysis.load, MODELS)
+    workers = Workers(processes, analyses.load, MODELS)
     await workers.start()
     try:
         citizen = seen.citizen(f"{ADVISED} kbit/s")
@@ -169,7 +170,7 @@ async def measured(python: Path, rounds: int, citizens: int) -> str:
         names = ("SPECIMENOV", "ASKAR TESTOVICH")
         files = make_media(folder, iin="900201300123", document_number="012345678", names=names, challenge=CHALLENGE)
         seen = captures(files, folder)
-        workers = Workers(1, analysis.load, MODELS)
+        workers = Workers(1, analyses.load, MODELS)
         await workers.start()
         try:
             dlib = [by_dlib(python, seen, folder)]

@@ -25,7 +25,7 @@ from libs.common.chain import Chain, Fact
 from libs.common.chain_store import MongoChain
 from libs.common.store import Database
 from libs.common.values import utc_now
-from services.ca.slips import AT_ONCE, Answer, Slip, Slips
+from services.ca.audit.slips import AT_ONCE, Answer, Slip, Slips
 from tests.unit.ca.authority import establish
 from tests.unit.ca.office import World
 from tests.unit.ca.test_check import Audited

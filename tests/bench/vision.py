@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from services.biometrics import analysis, decode, video
+from services.biometrics.analysis import analyses
+from services.biometrics.media import decode, video
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ def decoded(clip: bytes, rate: float) -> int:
 
 def embedded(picture: bytes, times: int) -> list[float]:
     """Embed the face of a picture again and again, from its landmarks on; CPU milliseconds of each time."""
-    tools = analysis._loaded()
+    tools = analyses._loaded()
     shown = decode.picture(picture, 1280)
     face = tools.finder.faces(shown)[0]
     return [timed(lambda: tools.embedder.embed([tools.embedder.align(shown, face)]))[1] for _ in range(times)]
@@ -35,12 +36,12 @@ def checked(selfie: bytes, clip: bytes, challenge: tuple[str, ...], pages: Seque
     Raises:
         RuntimeError: the citizen did not pass, so that less was done than is to be measured.
     """
-    one, selfie_ms = timed(analysis.analyse_selfie, selfie)
-    two, clip_ms = timed(analysis.analyse_clip, clip, challenge)
-    three, document_ms = timed(analysis.analyse_document, list(pages))
+    one, selfie_ms = timed(analyses.analyse_selfie, selfie)
+    two, clip_ms = timed(analyses.analyse_clip, clip, challenge)
+    three, document_ms = timed(analyses.analyse_document, list(pages))
     if not (one.ok and two.ok and three.ok):
         raise RuntimeError(f"not passed: {one.guidance} {two.guidance} {three.guidance}")
-    outcome, match_ms = timed(analysis.match, one, two, three)
+    outcome, match_ms = timed(analyses.match, one, two, three)
     if outcome.band != "match":
         raise RuntimeError(f"no match: {outcome.distances}")
     return {"selfie": selfie_ms, "clip": clip_ms, "document": document_ms, "match": match_ms}

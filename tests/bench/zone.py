@@ -24,14 +24,14 @@ import numpy as np
 from PIL import Image
 
 from deploy.media import card
-from services.biometrics.decode import Picture
-from services.biometrics.glyphs import Grey
-from services.biometrics.ink import Side
-from services.biometrics.models import single_thread
-from services.biometrics.mrz import ALPHABET, Mrz, MrzError, parse
-from services.biometrics.mrz_reader import BAND, MrzReader, lines_of
-from services.biometrics.print_reader import PrintReader
-from services.biometrics.quad import find_cards, rectified
+from services.biometrics.document.glyphs import Grey
+from services.biometrics.document.ink import Side
+from services.biometrics.document.mrz import ALPHABET, Mrz, MrzError, parse
+from services.biometrics.document.mrz_reader import BAND, MrzReader, lines_of
+from services.biometrics.document.print_reader import PrintReader
+from services.biometrics.document.quad import find_cards, rectified
+from services.biometrics.media.decode import Picture
+from services.biometrics.models.files import single_thread
 
 HOLDER: Final = card.Holder(
     "900201300123", "012345678", "SPECIMENOV", "ASKAR TESTOVICH", date(1990, 2, 1), date(2034, 5, 6)

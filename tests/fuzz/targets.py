@@ -29,16 +29,16 @@ from libs.common.idempotency import Idempotency
 from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.tokens import Authenticator, TokenIssuer, TokenVerifier
 from services.ca import api
-from services.ca.clock import WatchedClock
-from services.ca.hierarchy import TSA
-from services.ca.keys import require_ec
-from services.ca.ocsp_api import OcspEndpoint
-from services.ca.revocation_api import revocation_routes
-from services.ca.signature_evidence import Witness
-from services.ca.tsa import TimeStampAuthority
-from services.ca.tsa_api import TimeStamping, tsa_routes
-from services.ca.verification import Verification
-from services.ca.verification_api import verification_routes
+from services.ca.issuance.hierarchy import TSA
+from services.ca.keys.store import require_ec
+from services.ca.ocsp.api import OcspEndpoint
+from services.ca.revocation.api import revocation_routes
+from services.ca.tsa.api import TimeStamping, tsa_routes
+from services.ca.tsa.clock import WatchedClock
+from services.ca.tsa.stamping import TimeStampAuthority
+from services.ca.verification.api import verification_routes
+from services.ca.verification.service import Verification
+from services.ca.verification.signature_evidence import Witness
 from tests.fuzz.ber_forms import in_ber
 from tests.unit.ca.authority import CertificationAuthority, keystore
 from tests.unit.ca.counter import Counter

@@ -34,7 +34,7 @@ from libs.common.reading import everything
 from libs.common.tokens import TokenIssuer
 from libs.common.values import new_id, utc_now
 from libs.common.vouching import vouching_document
-from services.ca.ceremony import perform
+from services.ca.ceremony.steps import perform
 from services.ca.check import Report, check
 from services.ca.export import Export, read_lines, write_file
 from services.ca.restore import Outcome, restore

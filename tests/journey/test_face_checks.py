@@ -30,8 +30,8 @@ from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.errors import JourneyEnded
 from libs.citizen.progress import wait_until
 from libs.citizen.texts import explain
-from services.biometrics.challenge import Action
-from services.biometrics.models import sha256, verify
+from services.biometrics.liveness.challenge import Action
+from services.biometrics.models.files import sha256, verify
 from tests.journey.steps import refused, serial_of
 from tests.journey.town import WAITING, OwnTown, Town, log_lines, own_town
 

@@ -11,7 +11,7 @@ from cryptography import x509
 from rich.console import Console
 
 from deploy.embedded.demo import Demo
-from services.biometrics.models import verify
+from services.biometrics.models.files import verify
 from tests.journey import invariants
 from tests.journey.invariants import DECISIONS, Told
 from tests.journey.records import read

@@ -6,14 +6,14 @@ import os
 import sys
 from pathlib import Path
 
-from services.biometrics import analysis
+from services.biometrics.analysis import analyses
+from services.biometrics.analysis.workers import JobFailed, Workers
 from services.biometrics.evaluation import dataset, measure, plot, report
 from services.biometrics.evaluation.dataset import Dataset, DatasetError
-from services.biometrics.model_card import ModelCard
-from services.biometrics.models import ModelsError, verify
-from services.biometrics.pad import PadError, read_card
-from services.biometrics.pad_result import NOT_CONFIGURED
-from services.biometrics.workers import JobFailed, Workers
+from services.biometrics.liveness.pad import PadError, read_card
+from services.biometrics.liveness.pad_result import NOT_CONFIGURED
+from services.biometrics.models.files import ModelsError, verify
+from services.biometrics.models.model_card import ModelCard
 
 
 async def evaluate(
@@ -28,7 +28,7 @@ async def evaluate(
     """
     card = ModelCard.model_validate_json(verify(models).path("face-embedding-card").read_bytes())
     detector = NOT_CONFIGURED if pad_card is None else read_card(pad_card).id
-    workers = Workers(processes, analysis.load, models, pad_card)
+    workers = Workers(processes, analyses.load, models, pad_card)
     await workers.start()
     try:
         acquired = await measure.faces(workers, found, any_quality=any_quality)

@@ -16,7 +16,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.biometrics.challenge import Action, actions_of
+from services.biometrics.liveness.challenge import Action, actions_of
 
 BONA_FIDE: Final = "bona-fide"
 PICTURES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})

@@ -11,13 +11,13 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from services.biometrics import analysis
-from services.biometrics.embedding import Embedding, from_bytes
+from services.biometrics.analysis import analyses
+from services.biometrics.analysis.reports import ClipReport
+from services.biometrics.analysis.workers import AnalysisBroken, Workers
 from services.biometrics.evaluation.dataset import BONA_FIDE, Clip, Dataset
 from services.biometrics.evaluation.statistics import Comparisons, Floats
-from services.biometrics.model_card import ModelCard
-from services.biometrics.reports import ClipReport
-from services.biometrics.workers import AnalysisBroken, Workers
+from services.biometrics.face.embedding import Embedding, from_bytes
+from services.biometrics.models.model_card import ModelCard
 
 T = TypeVar("T")
 _PROGRESS_EVERY = 50
@@ -76,7 +76,7 @@ async def faces(workers: Workers, dataset: Dataset, *, any_quality: bool = False
     async def look(job: tuple[int, Path]) -> None:
         number, path = job
         try:
-            report = await workers.run(analysis.analyse_selfie, path.read_bytes(), any_quality)
+            report = await workers.run(analyses.analyse_selfie, path.read_bytes(), any_quality)
         except AnalysisBroken:
             refused["capture.not_readable"] += 1
             return
@@ -95,7 +95,7 @@ async def clips(workers: Workers, dataset: Dataset) -> tuple[Presentations, ...]
 
     async def look(clip: Clip) -> None:
         try:
-            report = await workers.run(analysis.analyse_clip, clip.path.read_bytes(), clip.challenge)
+            report = await workers.run(analyses.analyse_clip, clip.path.read_bytes(), clip.challenge)
         except AnalysisBroken:
             found[clip.kind]["unanswered", "capture.not_readable"] += 1
         else:

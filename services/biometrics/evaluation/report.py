@@ -16,8 +16,8 @@ from services.biometrics.evaluation.statistics import (
     operating_point,
     proportion,
 )
-from services.biometrics.model_card import ModelCard
-from services.biometrics.pad_result import NOT_CONFIGURED
+from services.biometrics.liveness.pad_result import NOT_CONFIGURED
+from services.biometrics.models.model_card import ModelCard
 
 TARGETS = (1e-3, 1e-4)
 FEW = 30

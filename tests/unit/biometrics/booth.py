@@ -18,20 +18,20 @@ from libs.common.metrics import Metrics
 from libs.common.sealing import Keyring, Sealed
 from libs.common.testing.memory import MemoryDocuments
 from services.biometrics import states
-from services.biometrics.analyser import stub_picture
+from services.biometrics.analysis.analyser import stub_picture
+from services.biometrics.analysis.reports import ClipReport, DocumentReport, Embedded, MatchResult, SelfieReport
 from services.biometrics.app import SEARCHED
-from services.biometrics.audit import Audit
-from services.biometrics.decode import GuidanceKey
+from services.biometrics.audit.service import Audit
+from services.biometrics.capture.uploads import Uploads
+from services.biometrics.document.mrz import Mrz
 from services.biometrics.examination import Examination
-from services.biometrics.faces import Face, Faces
+from services.biometrics.face.faces import Face, Faces
 from services.biometrics.handlers import Handlers
-from services.biometrics.model_card import Band
-from services.biometrics.mrz import Mrz
-from services.biometrics.reports import ClipReport, DocumentReport, Embedded, MatchResult, SelfieReport
-from services.biometrics.reviews import Links, Reviews
+from services.biometrics.media.decode import GuidanceKey
+from services.biometrics.models.model_card import Band
+from services.biometrics.review.service import Links, Reviews
 from services.biometrics.service import BiometricsService, Chunks
 from services.biometrics.states import Challenge
-from services.biometrics.uploads import Uploads
 from services.biometrics.verdicts import CARD, FACE, PAGE, Part
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
 

@@ -15,12 +15,14 @@ from deploy.media import card
 from deploy.media.make import MediaFiles, make_media
 from deploy.media.photos import Who, photograph
 from deploy.media.puppet import Puppet, portrait
-from services.biometrics import analysis, build_models, decode
-from services.biometrics.challenge import Action
-from services.biometrics.decode import Picture
-from services.biometrics.embedding import OnnxEmbedder
-from services.biometrics.face import FaceFinder
-from services.biometrics.models import verify
+from services.biometrics import build_models
+from services.biometrics.analysis import analyses
+from services.biometrics.face.embedding import OnnxEmbedder
+from services.biometrics.face.face import FaceFinder
+from services.biometrics.liveness.challenge import Action
+from services.biometrics.media import decode
+from services.biometrics.media.decode import Picture
+from services.biometrics.models.files import verify
 
 VAR = Path(__file__).parents[3] / "var"
 CHALLENGE: tuple[Action, ...] = ("left", "blink", "right")
@@ -56,7 +58,7 @@ def tools(models: Path) -> Tools:
 
 @pytest.fixture(scope="session")
 def loaded(models: Path) -> None:
-    analysis.load(models)
+    analyses.load(models)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from services.biometrics.models import sha256
-from services.biometrics.pad import PadCard
+from services.biometrics.liveness.pad import PadCard
+from services.biometrics.models.files import sha256
 
 SIZE = 16
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import PngImagePlugin
 
-from services.biometrics import analysis, pdf
+from services.biometrics.analysis import analyses
+from services.biometrics.media import pdf
 
 
 class _Sleeping(PngImagePlugin.PngStream):
@@ -20,13 +21,13 @@ class _Sleeping(PngImagePlugin.PngStream):
 
 def load_with_sleeping_png(models: Path) -> None:
     """Make this process ready to analyse; but PNG pictures put it to sleep."""
-    analysis.load(models)
+    analyses.load(models)
     PngImagePlugin.PngStream = _Sleeping  # type: ignore[misc]  # on purpose, in a process that is made for it
 
 
 def load_with_stopped_drawing(models: Path) -> None:
     """Make this process ready to analyse; but the program that draws PDFs stands still."""
-    analysis.load(models)
+    analyses.load(models)
     pdf._drawing = pdf._Drawing()
     assert pdf._drawing.draw(b"no PDF", 400) == (3, b"document.pdf_damaged"), "it is ready and works"
     os.kill(pdf._drawing._process.pid, signal.SIGSTOP)

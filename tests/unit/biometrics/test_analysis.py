@@ -8,7 +8,7 @@ import pytest
 from deploy.media import card
 from deploy.media.make import MediaFiles
 from deploy.media.photos import Who
-from services.biometrics.analysis import (
+from services.biometrics.analysis.analyses import (
     ModelMismatchError,
     alike,
     analyse_clip,
@@ -16,9 +16,9 @@ from services.biometrics.analysis import (
     analyse_selfie,
     match,
 )
-from services.biometrics.decode import Picture
-from services.biometrics.embedding import to_bytes
-from services.biometrics.reports import ClipReport, DocumentReport, SelfieReport
+from services.biometrics.analysis.reports import ClipReport, DocumentReport, SelfieReport
+from services.biometrics.face.embedding import to_bytes
+from services.biometrics.media.decode import Picture
 from tests.unit.biometrics.conftest import CHALLENGE, HOLDER, Tools, jpeg
 
 pytestmark = pytest.mark.usefixtures("loaded")

@@ -18,13 +18,13 @@ from libs.common.health import Health
 from libs.common.http import MB, create_app
 from libs.common.texts import guidance
 from libs.common.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
-from services.biometrics.audit_api import audit_routes
-from services.biometrics.capture_api import capture_routes
-from services.biometrics.content import MOST_BYTES
-from services.biometrics.prechecks import PreChecks
-from services.biometrics.reports import SelfieReport
-from services.biometrics.review_api import review_routes
-from services.biometrics.workers import AnalysisTimeout, WorkerDied
+from services.biometrics.analysis.reports import SelfieReport
+from services.biometrics.analysis.workers import AnalysisTimeout, WorkerDied
+from services.biometrics.audit.api import audit_routes
+from services.biometrics.capture.api import capture_routes
+from services.biometrics.capture.content import MOST_BYTES
+from services.biometrics.capture.prechecks import PreChecks
+from services.biometrics.review.api import review_routes
 from tests.unit.biometrics.booth import (
     CLOSED,
     DOCUMENT,

@@ -23,12 +23,13 @@ from deploy.media import card
 from deploy.media.make import MediaFiles
 from deploy.media.photos import Who
 from libs.common.sealing import Sealed
-from services.biometrics import analysis, pdf
-from services.biometrics.analyser import WorkerAnalyser
-from services.biometrics.decode import Picture, UndecodableError
+from services.biometrics.analysis import analyses
+from services.biometrics.analysis.analyser import WorkerAnalyser
+from services.biometrics.analysis.workers import AnalysisTimeout, Workers
+from services.biometrics.media import pdf
+from services.biometrics.media.decode import Picture, UndecodableError
 from services.biometrics.states import Challenge
 from services.biometrics.verdicts import Part
-from services.biometrics.workers import AnalysisTimeout, Workers
 from tests.unit.biometrics import sleepers
 from tests.unit.biometrics.booth import PERSON, RULES, STARTED, VERIFIED, Booth, World
 from tests.unit.biometrics.conftest import CHALLENGE, HOLDER, jpeg
@@ -44,7 +45,7 @@ def scene(scenes: dict[Who, Picture]) -> Picture:
 
 @pytest.fixture
 async def workers(models: Path) -> AsyncIterator[Workers]:
-    pool = Workers(1, analysis.load, models, timeout=SECONDS)
+    pool = Workers(1, analyses.load, models, timeout=SECONDS)
     await pool.start()
     yield pool
     await pool.stop()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from deploy.media.puppet import Attitude, script
 from services.biometrics.app import random_challenge
-from services.biometrics.challenge import ACTIONS, Action, Sample, actions_of, compare, motion, movements
+from services.biometrics.liveness.challenge import ACTIONS, Action, Sample, actions_of, compare, motion, movements
 
 orders = st.sampled_from([order for count in (1, 2, 3, 4) for order in permutations(ACTIONS, count)])
 

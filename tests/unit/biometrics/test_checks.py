@@ -14,6 +14,7 @@ from libs.common.errors import Refused
 from libs.common.events import Event
 from libs.common.sealing import Sealed
 from services.biometrics import domain
+from services.biometrics.face.templates import Template
 from services.biometrics.records import LOOKS_KEPT, TRIES_KEPT, Outcome, Remark, Review, Try
 from services.biometrics.states import (
     Analysing,
@@ -27,7 +28,6 @@ from services.biometrics.states import (
     Rules,
     Waiting,
 )
-from services.biometrics.templates import Template
 from services.biometrics.verdicts import CARD, PAGE, Band, DocumentFacts, Findings, Part, Verdict, judge
 from tests.unit.biometrics.booth import DOCUMENT, HOUR, IIN, MINUTE, NOON, PERSON, RULES, WITH_CARD, WITH_PASSPORT
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.biometrics.decode import UndecodableError, picture
+from services.biometrics.media.decode import UndecodableError, picture
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

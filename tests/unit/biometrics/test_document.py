@@ -9,9 +9,9 @@ import pytest
 from deploy.media import card
 from deploy.media.make import MediaFiles
 from deploy.media.photos import Who
-from services.biometrics.analysis import analyse_document
-from services.biometrics.decode import Picture
-from services.biometrics.quad import find_cards
+from services.biometrics.analysis.analyses import analyse_document
+from services.biometrics.document.quad import find_cards
+from services.biometrics.media.decode import Picture
 from tests.unit.biometrics.conftest import HOLDER, jpeg
 
 pytestmark = pytest.mark.usefixtures("loaded")

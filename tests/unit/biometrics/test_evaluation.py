@@ -25,7 +25,7 @@ from services.biometrics.evaluation.statistics import (
     operating_point,
     proportion,
 )
-from services.biometrics.model_card import DLIB_RESNET_V1
+from services.biometrics.models.model_card import DLIB_RESNET_V1
 from tests.unit.biometrics.conftest import CHALLENGE
 from tests.unit.biometrics.detector import mounted
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from services.biometrics.examination import SEEN_BEFORE
-from services.biometrics.faces import Faces
+from services.biometrics.face.faces import Faces
+from services.biometrics.face.templates import Template
 from services.biometrics.states import InReview, Matched
-from services.biometrics.templates import Template
 from tests.unit.biometrics.booth import (
     CLOSED,
     IIN,

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.biometrics import analysis, build_models
-from services.biometrics.dlib_onnx import WeightsError, convert
-from services.biometrics.embedding import OnnxEmbedder
-from services.biometrics.model_card import DLIB_RESNET_V1, ModelCard
-from services.biometrics.models import ModelsError, sha256, verify
-from services.biometrics.packages import Package, PackageError, obtain
-from services.biometrics.workers import JobFailed, Workers
+from services.biometrics import build_models
+from services.biometrics.analysis import analyses
+from services.biometrics.analysis.workers import JobFailed, Workers
+from services.biometrics.face.embedding import OnnxEmbedder
+from services.biometrics.models.dlib_onnx import WeightsError, convert
+from services.biometrics.models.files import ModelsError, sha256, verify
+from services.biometrics.models.model_card import DLIB_RESNET_V1, ModelCard
+from services.biometrics.models.packages import Package, PackageError, obtain
 from tests.unit.biometrics.conftest import Tools
 
 
@@ -110,7 +111,7 @@ def test_a_network_of_another_form_than_its_card_states_is_refused_at_the_start(
 @pytest.mark.parametrize("change", [{"size": 112}, {"match": 0.9}, {"anchors": []}, {"metric": "hamming"}])
 async def test_workers_do_not_start_with_a_card_that_is_not_the_networks(copied: Path, change: dict[str, Any]) -> None:
     with pytest.raises(JobFailed, match="load raised"):
-        await Workers(1, analysis.load, with_card(copied, **change)).start()
+        await Workers(1, analyses.load, with_card(copied, **change)).start()
 
 
 def test_bands_follow_the_card() -> None:

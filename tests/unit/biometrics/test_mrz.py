@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.media.card import Holder, zone
-from services.biometrics.mrz import ALPHABET, MrzError, check_digit, parse
+from services.biometrics.document.mrz import ALPHABET, MrzError, check_digit, parse
 
 # The specimens of ICAO Doc 9303, part 5 (TD1) and part 4 (TD3).
 TD1 = ["I<UTOD231458907<<<<<<<<<<<<<<<", "7408122F1204159UTO<<<<<<<<<<<6", "ERIKSSON<<ANNA<MARIA<<<<<<<<<<"]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LOADED = "import services.biometrics.models, onnxruntime; onnxruntime.SessionOptions()"
+LOADED = "import services.biometrics.models.files, onnxruntime; onnxruntime.SessionOptions()"
 
 
 def test_loading_the_models_begins_no_telemetry_session(tmp_path: Path) -> None:

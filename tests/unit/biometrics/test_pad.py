@@ -11,15 +11,15 @@ import pytest
 from pydantic import ValidationError
 
 from deploy.media.make import MediaFiles
-from services.biometrics import analysis
+from services.biometrics.analysis import analyses
+from services.biometrics.analysis.reports import ClipReport
+from services.biometrics.analysis.workers import JobFailed, Workers
 from services.biometrics.limits import Limit
-from services.biometrics.liveness import LIVENESS
-from services.biometrics.pad import OnnxPad, PadCard, PadError
-from services.biometrics.pad_result import PadResult
-from services.biometrics.reports import ClipReport
+from services.biometrics.liveness.clip import LIVENESS
+from services.biometrics.liveness.pad import OnnxPad, PadCard, PadError
+from services.biometrics.liveness.pad_result import PadResult
 from services.biometrics.settings import Settings
 from services.biometrics.states import InReview
-from services.biometrics.workers import JobFailed, Workers
 from tests.unit.biometrics.booth import Booth, Eyes, World
 from tests.unit.biometrics.conftest import CHALLENGE
 from tests.unit.biometrics.detector import SIZE, mounted
@@ -89,7 +89,7 @@ async def test_workers_do_not_start_with_another_network_than_the_cards(models: 
     card = mounted(tmp_path)
     with (tmp_path / "brightness.onnx").open("ab") as file:
         file.write(b"\0")
-    workers = Workers(1, analysis.load, models, card)
+    workers = Workers(1, analyses.load, models, card)
     with pytest.raises(JobFailed, match=r"brightness\.onnx has not the SHA-256"):
         await workers.start()
 
@@ -99,10 +99,10 @@ async def test_a_clip_is_shown_to_the_detector_and_its_doubt_refuses_nobody(
     models: Path, media: MediaFiles, tmp_path: Path, threshold: float, state: str
 ) -> None:
     card = mounted(tmp_path, threshold=threshold)
-    workers = Workers(1, analysis.load, models, card)
+    workers = Workers(1, analyses.load, models, card)
     await workers.start()
     try:
-        report = await workers.run(analysis.analyse_clip, media.clip.read_bytes(), CHALLENGE)
+        report = await workers.run(analyses.analyse_clip, media.clip.read_bytes(), CHALLENGE)
     finally:
         await workers.stop()
     assert report.ok
@@ -115,7 +115,7 @@ async def test_a_clip_is_shown_to_the_detector_and_its_doubt_refuses_nobody(
 
 @pytest.mark.usefixtures("loaded")
 def test_without_a_detector_the_result_says_so(media: MediaFiles) -> None:
-    report = analysis.analyse_clip(media.clip.read_bytes(), CHALLENGE)
+    report = analyses.analyse_clip(media.clip.read_bytes(), CHALLENGE)
     assert report.pad == PadResult(state="not_configured")
     assert report.doubts == ()
 

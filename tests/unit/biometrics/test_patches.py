@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from deploy.media import card
-from services.biometrics.decode import Picture
-from services.biometrics.face import patch
-from services.biometrics.ink import Side
-from services.biometrics.print_reader import PrintReader
+from services.biometrics.document.ink import Side
+from services.biometrics.document.print_reader import PrintReader
+from services.biometrics.face.face import patch
+from services.biometrics.media.decode import Picture
 from tests.unit.biometrics.conftest import HOLDER
 
 SIZE = (96, 80)

@@ -8,10 +8,10 @@ import pytest
 
 from deploy.media.photos import Who
 from deploy.media.puppet import Attitude, Puppet, script, write_frames
-from services.biometrics.analysis import analyse_clip
-from services.biometrics.challenge import Action
-from services.biometrics.decode import Picture
-from services.biometrics.reports import ClipReport
+from services.biometrics.analysis.analyses import analyse_clip
+from services.biometrics.analysis.reports import ClipReport
+from services.biometrics.liveness.challenge import Action
+from services.biometrics.media.decode import Picture
 
 pytestmark = pytest.mark.usefixtures("loaded")
 

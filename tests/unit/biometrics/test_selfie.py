@@ -7,10 +7,10 @@ import pytest
 from deploy.media.make import MediaFiles
 from deploy.media.photos import Who
 from deploy.media.puppet import Attitude, Puppet
-from services.biometrics.analysis import analyse_selfie, precheck_selfie
-from services.biometrics.decode import Picture
+from services.biometrics.analysis.analyses import analyse_selfie, precheck_selfie
+from services.biometrics.face.quality import SELFIE, advise, judge
 from services.biometrics.limits import Measures
-from services.biometrics.quality import SELFIE, advise, judge
+from services.biometrics.media.decode import Picture
 from tests.unit.biometrics.conftest import jpeg
 
 pytestmark = pytest.mark.usefixtures("loaded")

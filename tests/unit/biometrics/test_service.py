@@ -16,9 +16,9 @@ from libs.common.events import Event
 from libs.common.sealing import Sealed
 from libs.common.store import Database
 from services.biometrics import domain, states
+from services.biometrics.analysis.workers import AnalysisTimeout, JobFailed, WorkerDied
 from services.biometrics.states import Analysing, InReview, Matched
 from services.biometrics.verdicts import CARD, PAGE, Part, Reviewed
-from services.biometrics.workers import AnalysisTimeout, JobFailed, WorkerDied
 from tests.unit.biometrics.booth import (
     CLOSED,
     DOCUMENT,

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 from libs.common.errors import Refused
 from libs.common.http import MB
-from services.biometrics.analyser import StubAnalyser
-from services.biometrics.content import MOST_BYTES
-from services.biometrics.reports import SelfieReport
+from services.biometrics.analysis.analyser import StubAnalyser
+from services.biometrics.analysis.reports import SelfieReport
+from services.biometrics.capture.content import MOST_BYTES
+from services.biometrics.capture.uploads import Sending, Uploads
 from services.biometrics.states import Analysing, Matched
-from services.biometrics.uploads import Sending, Uploads
 from tests.unit.biometrics.booth import NOON, Booth, World, clip
 
 CITIZENS = 200

@@ -24,12 +24,12 @@ from libs.common.errors import Refused
 from libs.common.health import Health
 from libs.common.http import MB, create_app, server
 from libs.common.tokens import Authenticator, TokenIssuer, TokenVerifier
-from services.biometrics.capture_api import capture_routes
-from services.biometrics.model_card import Band
-from services.biometrics.prechecks import PreChecks
+from services.biometrics.capture.api import capture_routes
+from services.biometrics.capture.prechecks import PreChecks
+from services.biometrics.capture.uploads import MOST_PIECES, PIECE_BYTES
+from services.biometrics.models.model_card import Band
 from services.biometrics.service import Chunks
 from services.biometrics.states import Analysing
-from services.biometrics.uploads import MOST_PIECES, PIECE_BYTES
 from tests.unit.biometrics.booth import GOOD, JOURNEY, METRICS, NOON, WITH_CARD, Booth, World, clip, picture, stream
 
 UPLOAD = "0d9b0c1e-9f6b-4b0a-8d0f-6f2f6a3a7c11"

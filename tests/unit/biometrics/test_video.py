@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from deploy.media.make import MediaFiles
 from deploy.media.puppet import HEIGHT, RATE, WIDTH, write_frames
 from deploy.media.webm import cluster, head, vp8
-from services.biometrics import analysis, video
-from services.biometrics.decode import Picture, UndecodableError
-from services.biometrics.video import ClipLimits, frames
-from services.biometrics.workers import Workers
+from services.biometrics.analysis import analyses
+from services.biometrics.analysis.workers import Workers
+from services.biometrics.media import video
+from services.biometrics.media.decode import Picture, UndecodableError
+from services.biometrics.media.video import ClipLimits, frames
 from tests.bench.measure import cpu_s
 from tests.unit.biometrics.conftest import CHALLENGE
 
@@ -117,7 +118,7 @@ HOSTILE: Final[Mapping[str, tuple[Callable[[bytes], bytes], set[str]]]] = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool(models: Path) -> AsyncIterator[Workers]:
-    workers = Workers(1, analysis.load, models, timeout=AT_MOST_S)
+    workers = Workers(1, analyses.load, models, timeout=AT_MOST_S)
     await workers.start()
     yield workers
     await workers.stop()
@@ -132,7 +133,7 @@ async def test_each_hostile_clip_has_its_answer_in_time_and_leaves_the_worker_wh
     clip = make(media.clip.read_bytes())
     before = await pool.run(os.getpid)
     began = cpu_s(before)
-    report = await pool.run(analysis.analyse_clip, clip, CHALLENGE)
+    report = await pool.run(analyses.analyse_clip, clip, CHALLENGE)
     assert cpu_s(before) - began < AT_MOST_S
     assert set(report.guidance) <= answers
     assert bool(report.guidance) == bool(answers)
@@ -143,7 +144,7 @@ async def test_each_hostile_clip_has_its_answer_in_time_and_leaves_the_worker_wh
 @pytest.mark.asyncio(loop_scope="module")
 async def test_an_mp4_clip_is_as_good_as_any(pool: Workers, media: MediaFiles, tmp_path: Path) -> None:
     pictures = (frame.picture for frame in frames(media.clip.read_bytes(), 100, 640))
-    report = await pool.run(analysis.analyse_clip, mp4(pictures, tmp_path / "clip.mp4"), CHALLENGE)
+    report = await pool.run(analyses.analyse_clip, mp4(pictures, tmp_path / "clip.mp4"), CHALLENGE)
     assert report.guidance == ()
     assert report.embedding is not None
 

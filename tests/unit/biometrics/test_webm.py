@@ -8,8 +8,8 @@ import pytest
 
 from deploy.media.puppet import HEIGHT, RATE, WIDTH, write_frames
 from deploy.media.webm import webm
-from services.biometrics.decode import Picture
-from services.biometrics.video import frames
+from services.biometrics.media.decode import Picture
+from services.biometrics.media.video import frames
 
 
 def ramp(brightness: int) -> Picture:

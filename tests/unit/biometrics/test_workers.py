@@ -17,10 +17,10 @@ import pytest
 import pytest_asyncio
 
 from deploy.media.make import MediaFiles
-from services.biometrics import analysis
-from services.biometrics.analyser import StubAnalyser, WorkerAnalyser, stub_picture
-from services.biometrics.mrz import Mrz
-from services.biometrics.workers import AnalysisTimeout, JobFailed, WorkerDied, Workers
+from services.biometrics.analysis import analyses
+from services.biometrics.analysis.analyser import StubAnalyser, WorkerAnalyser, stub_picture
+from services.biometrics.analysis.workers import AnalysisTimeout, JobFailed, WorkerDied, Workers
+from services.biometrics.document.mrz import Mrz
 from tests.unit.biometrics.conftest import HOLDER
 
 
@@ -81,7 +81,7 @@ async def test_a_job_that_turns_in_circles_in_native_code_is_ended_and_its_place
 
 
 async def test_a_process_that_stands_still_before_it_takes_its_job_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.biometrics.workers._PATIENCE_SECONDS", 1)
+    monkeypatch.setattr("services.biometrics.analysis.workers._PATIENCE_SECONDS", 1)
     workers = Workers(1, time.sleep, 0)
     await workers.start()
     os.kill(await workers.run(os.getpid), signal.SIGSTOP)
@@ -161,7 +161,7 @@ async def test_stopping_ends_every_process(pair: Workers) -> None:
 
 
 async def test_workers_whose_models_were_changed_do_not_start(tmp_path: Path) -> None:
-    workers = Workers(1, analysis.load, tmp_path)
+    workers = Workers(1, analyses.load, tmp_path)
     with pytest.raises(JobFailed, match=r"manifest\.json is missing"):
         await workers.start()
 
@@ -192,7 +192,7 @@ async def answers(workers: Workers) -> bool:
 
 
 async def test_a_worker_killed_in_mid_clip_costs_one_try_of_one_clip(models: Path, media: MediaFiles) -> None:
-    workers = Workers(1, analysis.load, models)
+    workers = Workers(1, analyses.load, models)
     await workers.start()
     analyser = WorkerAnalyser(workers)
     pid = await workers.run(os.getpid)

@@ -13,16 +13,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import SecretStr
 
 from libs.common.trust import TrustAnchors
-from services.ca.ceremony import perform
-from services.ca.ceremony_config import CeremonyConfig, IssuingConfig, NamedConfig, RootConfig
-from services.ca.hierarchy import Hierarchy, ocsp_label
-from services.ca.holders import Authority, Organisation, Person, Representative
-from services.ca.issuance import prepare, sign
-from services.ca.issuers import Issuer, PrivateKey, PublicKey
-from services.ca.keys import EncryptedFiles, KeyKind
-from services.ca.lint import lint
-from services.ca.orders import SERIAL_OCTETS, Order, serial_number
-from services.ca.profiles import SIGN, Profile, Publication
+from services.ca.ceremony.config import CeremonyConfig, IssuingConfig, NamedConfig, RootConfig
+from services.ca.ceremony.steps import perform
+from services.ca.issuance.hierarchy import Hierarchy, ocsp_label
+from services.ca.issuance.holders import Authority, Organisation, Person, Representative
+from services.ca.issuance.issuers import Issuer, PrivateKey, PublicKey
+from services.ca.issuance.lint import lint
+from services.ca.issuance.orders import SERIAL_OCTETS, Order, serial_number
+from services.ca.issuance.profiles import SIGN, Profile, Publication
+from services.ca.issuance.steps import prepare, sign
+from services.ca.keys.store import EncryptedFiles, KeyKind
 
 NOW: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KEYSTORE_PASSPHRASE: Final = SecretStr("a passphrase for tests alone")

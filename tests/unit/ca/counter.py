@@ -15,11 +15,11 @@ from libs.common.der import serial_text
 from libs.common.health import Health
 from libs.common.http import create_app
 from services.ca import domain
-from services.ca.ocsp_api import OcspEndpoint
-from services.ca.ocsp_service import OcspService
-from services.ca.responder import ResponderState
-from services.ca.responders import Responders
-from services.ca.status import StatusBook
+from services.ca.ocsp.api import OcspEndpoint
+from services.ca.ocsp.responder import ResponderState
+from services.ca.ocsp.responders import Responders
+from services.ca.ocsp.service import OcspService
+from services.ca.ocsp.status import StatusBook
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.office import METRICS, FaultyBook, Office, World
 from tests.unit.common.faults import Faults

@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.citizen.keystore import Holding, pack
 from libs.common.values import utc_now
-from services.ca.crl import Edition, Entries, entry, sign_list
-from services.ca.holders import Authority, Organisation, Person, Representative
-from services.ca.issuers import Issuer, PrivateKey
-from services.ca.ocsp import Good, Responder, Revoked, Status
-from services.ca.profiles import AUTH, ENTITIES, OCSP_RESPONDER, ORGANISATION_SEAL, SIGN, TSA, Profile
+from services.ca.issuance.crl import Edition, Entries, entry, sign_list
+from services.ca.issuance.holders import Authority, Organisation, Person, Representative
+from services.ca.issuance.issuers import Issuer, PrivateKey
+from services.ca.issuance.profiles import AUTH, ENTITIES, OCSP_RESPONDER, ORGANISATION_SEAL, SIGN, TSA, Profile
+from services.ca.ocsp.answers import Good, Responder, Revoked, Status
 from tests.unit.ca.authority import AUTHORITY, ORGANISATION, PERSON, establish, pem
 
 REPRESENTATIVE = Representative(person=PERSON, organisation="«Жұлдыз» ЖШС", bin="000740000728")

@@ -16,7 +16,7 @@ from pkilint.validation import (  # type: ignore[import-untyped]  # it ships no 
 )
 
 from services.ca.domain import Certificate
-from services.ca.shards import ShardId
+from services.ca.issuance.shards import ShardId
 from tests.unit.ca.authority import NOW
 from tests.unit.ca.counter import Counter
 

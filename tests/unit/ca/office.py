@@ -30,20 +30,22 @@ from libs.common.testing.chain import MemoryChain
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from libs.common.testing.records import MemoryRecords
 from libs.common.timers import Timers
-from services.ca import domain, holdings, shards
-from services.ca.authority import IssuingAuthority
-from services.ca.blocklists import Blocklist, Digests
-from services.ca.confirmations import Confirmation
+from services.ca import domain
+from services.ca.enrolment import holdings
+from services.ca.enrolment.intake import Intake
+from services.ca.enrolment.vouching import Vouching
 from services.ca.handlers import Handlers
-from services.ca.intake import Intake
-from services.ca.issuers import PrivateKey
-from services.ca.ledger import ChainLedger
-from services.ca.lists import RevocationLists
-from services.ca.mandates import Mandates
-from services.ca.revocation import Revocations
+from services.ca.issuance import shards
+from services.ca.issuance.authority import IssuingAuthority
+from services.ca.issuance.blocklists import Blocklist, Digests
+from services.ca.issuance.issuers import PrivateKey
+from services.ca.ledger.chain import ChainLedger
+from services.ca.lists.publishing import RevocationLists
+from services.ca.mandates.service import Mandates
+from services.ca.ocsp.statuses import Statuses
+from services.ca.revocation.confirmations import Confirmation
+from services.ca.revocation.service import Revocations
 from services.ca.service import CaService
-from services.ca.statuses import Statuses
-from services.ca.vouching import Vouching
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
 

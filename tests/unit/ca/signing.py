@@ -15,9 +15,9 @@ from pyhanko.sign.signers import SimpleSigner
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from services.ca.hierarchy import TSA
-from services.ca.keys import require_ec
-from services.ca.tsa import TimeStampAuthority, read
+from services.ca.issuance.hierarchy import TSA
+from services.ca.keys.store import require_ec
+from services.ca.tsa.stamping import TimeStampAuthority, read
 from tests.unit.ca.authority import CertificationAuthority, keystore, pem
 from tests.unit.ca.judges import run
 

@@ -25,9 +25,9 @@ from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
 from libs.common.vouching import vouching_document
 from services.ca import api
-from services.ca.lists_api import list_routes
-from services.ca.mandates_api import mandate_routes
-from services.ca.revocation_api import revocation_routes
+from services.ca.lists.api import list_routes
+from services.ca.mandates.api import mandate_routes
+from services.ca.revocation.api import revocation_routes
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.judges import run
 from tests.unit.ca.office import (

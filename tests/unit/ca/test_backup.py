@@ -18,10 +18,10 @@ from libs.common.values import utc_now
 from services.ca import backup
 from services.ca.backup import BackupError
 from services.ca.domain import Certificate
-from services.ca.hierarchy import load, ocsp_label
-from services.ca.keys import EncryptedFiles, KeyKind, KeyMissingError, KeyStoreError
-from services.ca.keystores import environment_keys
-from services.ca.orders import serial_number
+from services.ca.issuance.hierarchy import load, ocsp_label
+from services.ca.issuance.orders import serial_number
+from services.ca.keys.configured import environment_keys
+from services.ca.keys.store import EncryptedFiles, KeyKind, KeyMissingError, KeyStoreError
 from tests.unit.ca.authority import KEYSTORE_PASSPHRASE, NOW, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.judges import judged_by_openssl
@@ -70,7 +70,9 @@ async def test_after_the_loss_of_the_machine_the_authority_goes_on_and_gives_no_
     contents = backup.restore(file, home, home / "keys", SECRETS, NOW)
     after = await Counter(world, reopened(home)).open()
     repeated = iter([int(sign.serial, 16), int(auth.serial, 16)])
-    monkeypatch.setattr("services.ca.authority.serial_number", lambda chance: next(repeated, serial_number(chance)))
+    monkeypatch.setattr(
+        "services.ca.issuance.authority.serial_number", lambda chance: next(repeated, serial_number(chance))
+    )
     await after.opened(NEWER)
     fresh = await issued_at_last(after)
 

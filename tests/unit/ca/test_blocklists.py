@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ca.blocklists import BadkeysList, read_blocklist
+from services.ca.issuance.blocklists import BadkeysList, read_blocklist
 from tests.unit.ca.blocklists import PublicKey, badkeys_of, digests_of, spki
 
 KEYS: list[PublicKey] = [

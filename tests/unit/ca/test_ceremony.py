@@ -10,14 +10,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 from pydantic import SecretStr, ValidationError
 
-from services.ca import ceremony
-from services.ca.ceremony import perform
-from services.ca.ceremony_config import CeremonyConfig, NamedConfig
+from services.ca.ceremony import steps as ceremony
+from services.ca.ceremony.config import CeremonyConfig, NamedConfig
+from services.ca.ceremony.steps import perform
 from services.ca.files import write_new
-from services.ca.hierarchy import Hierarchy, HierarchyError, load
-from services.ca.issuers import PrivateKey
-from services.ca.keys import EncryptedFiles, KeyKind, KeyMissingError, KeyStoreError
-from services.ca.lint import LintError
+from services.ca.issuance.hierarchy import Hierarchy, HierarchyError, load
+from services.ca.issuance.issuers import PrivateKey
+from services.ca.issuance.lint import LintError
+from services.ca.keys.store import EncryptedFiles, KeyKind, KeyMissingError, KeyStoreError
 from tests.unit.ca.authority import NOW, SEAL_PASSPHRASE, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.judges import AT, run
 
@@ -124,7 +124,7 @@ def test_a_ceremony_cut_short_between_intent_and_signature_signs_that_very_inten
         write_new(path, content, mode=mode)
 
     with monkeypatch.context() as patch:
-        patch.setattr("services.ca.ceremony.write_new", cut)
+        patch.setattr("services.ca.ceremony.steps.write_new", cut)
         with pytest.raises(PowerCutError):
             perform(config(tmp_path), keystore(tmp_path), NOW)
     finished(tmp_path)

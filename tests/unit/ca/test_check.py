@@ -15,16 +15,17 @@ from libs.common.chain import Entry, Head
 from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.decisions import Decision
 from libs.common.events import Event, Meta, decode
-from services.ca import domain, recording
-from services.ca.acts import Archived, CertificateIntended, Checkpointed
-from services.ca.audit import Times
-from services.ca.authority import IssuingAuthority
+from services.ca import domain
+from services.ca.audit.gather import Sources, gather, hear
+from services.ca.audit.rules import Times
+from services.ca.audit.slips import AT_ONCE
 from services.ca.check import Report, lines, report
-from services.ca.crl import Edition
-from services.ca.gather import Sources, gather, hear
-from services.ca.shards import Issue, ShardId
-from services.ca.slips import AT_ONCE
-from services.ca.statuses import Statuses
+from services.ca.issuance.authority import IssuingAuthority
+from services.ca.issuance.crl import Edition
+from services.ca.issuance.shards import Issue, ShardId
+from services.ca.ledger import recording
+from services.ca.ledger.acts import Archived, CertificateIntended, Checkpointed
+from services.ca.ocsp.statuses import Statuses
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.office import JOURNEY, KEYRING, NEWER, World, closed, csrs
 from tests.unit.ca.test_checkpoints import Witnessed

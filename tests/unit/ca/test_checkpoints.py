@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from cryptography.x509 import ObjectIdentifier
 
-from services.ca.acts import Checkpointed, ConfigurationChanged
-from services.ca.checkpoints import Checkpoint, Checkpoints
-from services.ca.clock import WatchedClock
-from services.ca.hierarchy import TSA
-from services.ca.keys import require_ec
-from services.ca.stamps import StampRefused, verify
-from services.ca.tsa import TimeStampAuthority
-from services.ca.tsa_api import TimeStamping
+from services.ca.issuance.hierarchy import TSA
+from services.ca.keys.store import require_ec
+from services.ca.ledger.acts import Checkpointed, ConfigurationChanged
+from services.ca.ledger.checkpoints import Checkpoint, Checkpoints
+from services.ca.ledger.stamps import StampRefused, verify
+from services.ca.tsa.api import TimeStamping
+from services.ca.tsa.clock import WatchedClock
+from services.ca.tsa.stamping import TimeStampAuthority
 from tests.unit.ca.authority import CertificationAuthority, establish, keystore, pem
 from tests.unit.ca.judges import run
 from tests.unit.ca.office import Office, World

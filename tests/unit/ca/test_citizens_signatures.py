@@ -9,7 +9,7 @@ from lxml import etree  # type: ignore[import-untyped]  # it ships no types
 
 from libs.citizen.keystore import Holding
 from libs.citizen.xml_signing import sign_xml
-from services.ca.xml_signatures import read_xml
+from services.ca.verification.xml_signatures import read_xml
 from tests.unit.ca.authority import NOW, CertificationAuthority
 
 KEYS: dict[str, Callable[[], ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey]] = {

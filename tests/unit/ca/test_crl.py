@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.common.der import serial_text
-from services.ca import crl as crl_module
-from services.ca.crl import Edition, Entries, entry, sign_list
 from services.ca.domain import REASONS
+from services.ca.issuance import crl as crl_module
+from services.ca.issuance.crl import Edition, Entries, entry, sign_list
 from tests.unit.ca.authority import NOW, CertificationAuthority, pem
 from tests.unit.ca.judges import AT, lint_crl, run
 

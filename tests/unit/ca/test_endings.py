@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from libs.common.contracts.ca import CertificateText
 from libs.common.sealing import Sealed
-from services.ca import domain, endings
+from services.ca import domain
 from services.ca.domain import REASONS, Closed, Ending, Issued, Open, Reason
-from services.ca.endings import OF_THE_PERSON
 from services.ca.entities import Mandate
 from services.ca.facts import Facts
+from services.ca.mandates import endings
+from services.ca.mandates.endings import OF_THE_PERSON
 from tests.unit.ca.authority import NOW, CertificationAuthority
 from tests.unit.ca.office import CITIZEN, JOURNEY, LEASE, NEWER, Office, World, closed
 from tests.unit.ca.test_mandates import (

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest_asyncio
 
 from libs.common.metrics import Metrics
-from services.ca.clock import QUARANTINE, WatchedClock
-from services.ca.crl import LIFETIME, ROOT_LIFETIME
-from services.ca.ends import Ends, of_lists, of_responders
-from services.ca.hierarchy import ROOT_LIST
+from services.ca.issuance.crl import LIFETIME, ROOT_LIFETIME
+from services.ca.issuance.hierarchy import ROOT_LIST
+from services.ca.tsa.clock import QUARANTINE, WatchedClock
+from services.ca.watch.ends import Ends, of_lists, of_responders
 from tests.unit.ca.authority import EC, NOW, RSA, CertificationAuthority, establish
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.office import World

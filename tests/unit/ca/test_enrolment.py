@@ -14,11 +14,12 @@ from libs.common.contracts.ca import CertificateText, CertIssued
 from libs.common.errors import Refused
 from libs.common.events import Event
 from libs.common.sealing import Sealed
-from services.ca import aftercare, domain
-from services.ca.aftercare import KEPT
-from services.ca.blocklists import read_blocklist
+from services.ca import domain
 from services.ca.domain import EnrolmentState, IntentRecord
+from services.ca.enrolment import aftercare
+from services.ca.enrolment.aftercare import KEPT
 from services.ca.facts import Facts, Request
+from services.ca.issuance.blocklists import read_blocklist
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.blocklists import PublicKey, badkeys_of, digests_of
 from tests.unit.ca.judges import run

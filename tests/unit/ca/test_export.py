@@ -10,10 +10,10 @@ from typing_extensions import override
 
 from libs.common.chain import GENESIS, Head, breaks
 from libs.common.testing.chain import MemoryChain
-from services.ca.acts import Checkpointed
 from services.ca.archive import NothingToArchive, archive
 from services.ca.export import ExportError, read_lines, write_file
-from services.ca.stamps import StampRefused
+from services.ca.ledger.acts import Checkpointed
+from services.ca.ledger.stamps import StampRefused
 from tests.unit.ca.authority import PERSON, CertificationAuthority
 from tests.unit.ca.office import JOURNEY, NEWER, World
 from tests.unit.ca.test_check import Audited

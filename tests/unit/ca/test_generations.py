@@ -15,14 +15,14 @@ from cryptography.x509.ocsp import OCSPCertStatus, OCSPResponseStatus
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from libs.common.uses import PERSON_SIGN
-from services.ca.ceremony_config import CeremonyConfig
+from services.ca.ceremony.config import CeremonyConfig
 from services.ca.domain import Certificate
-from services.ca.hierarchy import HierarchyError, load
-from services.ca.issuers import PublicKey
-from services.ca.ocsp import read as ocsp_questions
-from services.ca.shards import ShardId
-from services.ca.signature_evidence import Witness
-from services.ca.verification import Question, Verification
+from services.ca.issuance.hierarchy import HierarchyError, load
+from services.ca.issuance.issuers import PublicKey
+from services.ca.issuance.shards import ShardId
+from services.ca.ocsp.answers import read as ocsp_questions
+from services.ca.verification.service import Question, Verification
+from services.ca.verification.signature_evidence import Witness
 from tests.unit.ca.authority import EC, NOW, RSA, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.counter import Counter, openssl
 from tests.unit.ca.judges import EXPLAINED, lint_certificate, lint_crl, lint_ocsp, run

@@ -3,7 +3,14 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ca.holders import COMMON_NAME_LENGTH, Authority, Organisation, Person, UnusableNameError, is_printing
+from services.ca.issuance.holders import (
+    COMMON_NAME_LENGTH,
+    Authority,
+    Organisation,
+    Person,
+    UnusableNameError,
+    is_printing,
+)
 
 words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=80)
 

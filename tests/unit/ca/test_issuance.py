@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.common.der import Extension, TbsCertificate, Validity, name_tlv, time, tlv
-from services.ca.holders import Authority, Person
-from services.ca.issuance import Intent, prepare, resume, sign
-from services.ca.issuers import Issuer
-from services.ca.lint import LintError, TokenSpentError, lint
-from services.ca.orders import Order, serial_number
-from services.ca.profiles import AUTH, ISSUING, ROOT, SIGN, Publication
+from services.ca.issuance.holders import Authority, Person
+from services.ca.issuance.issuers import Issuer
+from services.ca.issuance.lint import LintError, TokenSpentError, lint
+from services.ca.issuance.orders import Order, serial_number
+from services.ca.issuance.profiles import AUTH, ISSUING, ROOT, SIGN, Publication
+from services.ca.issuance.steps import Intent, prepare, resume, sign
 from tests.unit.ca.authority import NOW, ORGANISATION, PERSON, CertificationAuthority
 
 KEY = ec.generate_private_key(ec.SECP256R1()).public_key()

@@ -11,11 +11,12 @@ from cryptography import x509
 from libs.common.der import serial_text
 from libs.common.documents import Document, Outgoing
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
-from services.ca import authority as authority_module
-from services.ca import domain, issuance
-from services.ca import intake as intake_module
-from services.ca import lint as lint_module
-from services.ca.profiles import Publication
+from services.ca import domain
+from services.ca.enrolment import intake as intake_module
+from services.ca.issuance import authority as authority_module
+from services.ca.issuance import lint as lint_module
+from services.ca.issuance import steps as issuance
+from services.ca.issuance.profiles import Publication
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.office import FACTS, JOURNEY, LEASE, Office, World, closed, csrs
 from tests.unit.common.faults import Crash, Log

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.ca.profiles import AUTH, OCSP_RESPONDER, ORGANISATION_SEAL, SIGN, TSA
+from services.ca.issuance.profiles import AUTH, OCSP_RESPONDER, ORGANISATION_SEAL, SIGN, TSA
 from tests.unit.ca.authority import SEAL_PASSPHRASE, establish
 from tests.unit.ca.exhibits import CERTIFICATES, KINDS, PASSWORD, REVOKED, Exhibit, Exhibits
 from tests.unit.ca.judges import EXPLAINED, lint_certificate, lint_crl, lint_ocsp, run

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from pydantic import SecretStr
 
-from services.ca.keys import EncryptedFiles, KeyKind, KeyMissingError, KeyStoreError
+from services.ca.keys.store import EncryptedFiles, KeyKind, KeyMissingError, KeyStoreError
 from tests.unit.ca.judges import run
 
 PASSPHRASE = SecretStr("sixteen characters")

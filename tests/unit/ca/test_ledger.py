@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from libs.common.chain import breaks
-from services.ca import acts, recording
-from services.ca.acts import (
+from services.ca.issuance.crl import Edition, Entries, sign_list
+from services.ca.issuance.issuers import Issuer, PrivateKey
+from services.ca.ledger import acts, recording
+from services.ca.ledger.acts import (
     ACTS,
     CertificateIntended,
     CertificateIssued,
@@ -20,8 +22,6 @@ from services.ca.acts import (
     ListSigned,
     RevocationAsked,
 )
-from services.ca.crl import Edition, Entries, sign_list
-from services.ca.issuers import Issuer, PrivateKey
 from tests.unit.ca.authority import PERSON, CertificationAuthority
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.office import CITIZEN, JOURNEY, LEASE, Office, World, closed, csrs
@@ -77,7 +77,7 @@ def watch_keys(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             monkeypatch.setattr(Issuer, "sign", watched)
 
     monkeypatch.setattr(Issuer, "sign", watched)
-    monkeypatch.setattr("services.ca.crl.sign_list", watched_crl)
+    monkeypatch.setattr("services.ca.issuance.crl.sign_list", watched_crl)
     return signed
 
 

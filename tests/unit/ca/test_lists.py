@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.health import Health
 from libs.common.http import create_app
-from services.ca import crl, shards
-from services.ca.crl import LIFETIME
-from services.ca.lists import PageDamaged
-from services.ca.lists_api import list_routes
-from services.ca.shards import DELTA_RENEW_AFTER, RENEW_AFTER, Issue, Shard, ShardId
+from services.ca.issuance import crl, shards
+from services.ca.issuance.crl import LIFETIME
+from services.ca.issuance.shards import DELTA_RENEW_AFTER, RENEW_AFTER, Issue, Shard, ShardId
+from services.ca.lists.api import list_routes
+from services.ca.lists.publishing import PageDamaged
 from tests.unit.ca.authority import NOW, CertificationAuthority
 from tests.unit.ca.judges import lint_crl
 from tests.unit.ca.office import LEASE, METRICS, Office, World

@@ -13,9 +13,9 @@ from libs.common.trust import CertificateRefused
 from libs.common.uses import PERSON_SIGN
 from libs.common.vouching import vouching_document
 from services.ca import domain
-from services.ca.acts import MandateConfirmed, MandateWithdrawn
 from services.ca.entities import LAPSES_AFTER, LegalEntity
-from services.ca.mandates import Confirmation
+from services.ca.ledger.acts import MandateConfirmed, MandateWithdrawn
+from services.ca.mandates.service import Confirmation
 from tests.unit.ca.authority import PERSON, CertificationAuthority
 from tests.unit.ca.office import CITIZEN, JOURNEY, LEASE, STRANGER, Office, World, closed, csr, holding_of, key
 

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.common.errors import Unavailable
-from services.ca.ocsp import MAX_OCTETS, MAX_QUESTIONS, OcspRefused, read
-from services.ca.ocsp_service import PREPARED_FOR
+from services.ca.ocsp.answers import MAX_OCTETS, MAX_QUESTIONS, OcspRefused, read
+from services.ca.ocsp.service import PREPARED_FOR
 from tests.fuzz.ber_forms import opened
 from tests.unit.ca.authority import CertificationAuthority, establish, pem
 from tests.unit.ca.counter import URL, Counter, openssl

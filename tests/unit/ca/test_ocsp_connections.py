@@ -17,8 +17,8 @@ from cryptography.x509.ocsp import OCSPCertStatus
 
 from libs.common.errors import Unavailable
 from libs.common.http import server
-from services.ca.ocsp import MAX_OCTETS
-from services.ca.ocsp_service import Answer
+from services.ca.ocsp.answers import MAX_OCTETS
+from services.ca.ocsp.service import Answer
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.counter import URL, Counter
 from tests.unit.ca.office import World

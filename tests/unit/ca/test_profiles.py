@@ -7,9 +7,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common import oids
 from libs.common.contracts.ca import EntityRole
-from services.ca.holders import Person
-from services.ca.issuers import PublicKey
-from services.ca.profiles import AUTH, ENTITIES, OCSP_RESPONDER, ORGANISATION_SEAL, PROFILES, SIGN, TSA, Profile
+from services.ca.issuance.holders import Person
+from services.ca.issuance.issuers import PublicKey
+from services.ca.issuance.profiles import (
+    AUTH,
+    ENTITIES,
+    OCSP_RESPONDER,
+    ORGANISATION_SEAL,
+    PROFILES,
+    SIGN,
+    TSA,
+    Profile,
+)
 from tests.unit.ca.authority import CertificationAuthority, pem
 from tests.unit.ca.exhibits import REPRESENTATIVE, holder_of
 from tests.unit.ca.judges import AT, EXPLAINED, lint_certificate, lint_etsi, run

@@ -22,7 +22,7 @@ from libs.common.kafka_access import KafkaAccess
 from libs.common.tokens import TokenIssuer
 from libs.common.values import utc_now
 from services.ca.app import build
-from services.ca.ceremony import perform
+from services.ca.ceremony.steps import perform
 from services.ca.settings import Settings
 from tests.unit.ca.authority import KEYSTORE_PASSPHRASE, config, keystore
 from tests.unit.ca.test_tsa import REFUSED, request

@@ -10,8 +10,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ca.key_rules import Weakness, key_weakness
-from services.ca.requests import MAX_OCTETS, RequestRefused, parse, require_distinct
+from services.ca.issuance.key_rules import Weakness, key_weakness
+from services.ca.issuance.requests import MAX_OCTETS, RequestRefused, parse, require_distinct
 from tests.fuzz.ber_forms import opened
 from tests.unit.ca.judges import run
 

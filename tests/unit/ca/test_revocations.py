@@ -14,8 +14,9 @@ from libs.common.contracts.otp import OtpConfirmed
 from libs.common.contracts.people import Contact
 from libs.common.errors import Refused
 from libs.common.sealing import Sealed
-from services.ca import confirmations, domain
-from services.ca.confirmations import Confirmation
+from services.ca import domain
+from services.ca.revocation import confirmations
+from services.ca.revocation.confirmations import Confirmation
 from tests.unit.ca.authority import NOW, CertificationAuthority, establish
 from tests.unit.ca.office import CITIZEN, NEWER, PHONE, STRANGER, Office, World, key
 from tests.unit.ca.signing import Signer

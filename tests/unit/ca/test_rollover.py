@@ -10,9 +10,9 @@ from cryptography.x509.ocsp import OCSPCertStatus
 
 from libs.common.uses import PERSON_SIGN
 from services.ca.domain import Certificate
-from services.ca.hierarchy import HierarchyError, load
-from services.ca.keys import KeyKind
-from services.ca.shards import ShardId
+from services.ca.issuance.hierarchy import HierarchyError, load
+from services.ca.issuance.shards import ShardId
+from services.ca.keys.store import KeyKind
 from tests.unit.ca.authority import EC, NOW, RSA, CertificationAuthority, establish
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.judges import AT, judged_by_openssl, lint_certificate, run

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from services.ca import domain
-from services.ca.authority import IssuingAuthority
+from services.ca.issuance.authority import IssuingAuthority
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.office import (
     CITIZEN,

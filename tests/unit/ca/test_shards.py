@@ -8,9 +8,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.values import to_millis
-from services.ca import shards
-from services.ca.crl import LIFETIME
-from services.ca.shards import RENEW_AFTER, ShardId
+from services.ca.issuance import shards
+from services.ca.issuance.crl import LIFETIME
+from services.ca.issuance.shards import RENEW_AFTER, ShardId
 from tests.unit.ca.authority import EC, NOW, CertificationAuthority
 from tests.unit.ca.judges import lint_crl, run
 from tests.unit.ca.office import CITIZEN, LEASE, Office, World

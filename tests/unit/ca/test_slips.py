@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ca.slips import NEVER, Answer, Revocation, Slip, Slips
+from services.ca.audit.slips import NEVER, Answer, Revocation, Slip, Slips
 
 BEGAN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 moments = st.integers(0, 100).map(lambda hours: BEGAN + timedelta(hours=hours))

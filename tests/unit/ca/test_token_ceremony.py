@@ -14,17 +14,17 @@ from cryptography.x509 import ocsp
 from libs.common.health import Health
 from libs.common.http import create_app
 from libs.common.values import utc_now
-from services.ca import tsa
-from services.ca.ceremony import hold
-from services.ca.clock import WatchedClock
-from services.ca.hierarchy import TSA, Hierarchy, ocsp_label
-from services.ca.keys import KeyStoreError, require_ec
-from services.ca.keystores import service_keys
-from services.ca.profiles import Publication
+from services.ca.ceremony.steps import hold
+from services.ca.issuance.hierarchy import TSA, Hierarchy, ocsp_label
+from services.ca.issuance.profiles import Publication
+from services.ca.keys.configured import service_keys
+from services.ca.keys.store import KeyStoreError, require_ec
+from services.ca.keys.token_session import TokenUnavailableError
 from services.ca.settings import Settings
-from services.ca.token_session import TokenUnavailableError
-from services.ca.tsa import TimeStampAuthority
-from services.ca.tsa_api import TimeStamping, tsa_routes
+from services.ca.tsa import stamping
+from services.ca.tsa.api import TimeStamping, tsa_routes
+from services.ca.tsa.clock import WatchedClock
+from services.ca.tsa.stamping import TimeStampAuthority
 from tests.unit.ca.authority import SEAL_PASSPHRASE, CertificationAuthority
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.judges import run
@@ -226,4 +226,4 @@ async def test_the_time_stamp_authority_stamps_with_its_key_in_the_token(install
         said = run("openssl", "ts", "-verify", "-queryfile", tmp_path / "query", "-in", tmp_path / "reply", "-CAfile",
                    installed.home / "root.pem", "-untrusted", installed.home / "issuers.pem")  # fmt: skip
         assert "Verification: OK" in said
-    assert refused == tsa.refused(tsa.Failure.SYSTEM_FAILURE)
+    assert refused == stamping.refused(stamping.Failure.SYSTEM_FAILURE)

@@ -17,10 +17,10 @@ from pkcs11 import Attribute, KeyType, ObjectClass
 from pydantic import SecretStr
 
 from libs.common.errors import Unavailable
-from services.ca.issuers import PrivateKey, sign_with
-from services.ca.keys import KeyKind, KeyMissingError, KeyStoreError
-from services.ca.token_keys import TokenKeys
-from services.ca.token_session import TokenSession, TokenUnavailableError
+from services.ca.issuance.issuers import PrivateKey, sign_with
+from services.ca.keys.store import KeyKind, KeyMissingError, KeyStoreError
+from services.ca.keys.token_keys import TokenKeys
+from services.ca.keys.token_session import TokenSession, TokenUnavailableError
 from tests.unit.ca.authority import NOW
 from tests.unit.ca.judges import run
 from tests.unit.ca.token import MODULE, PIN, SoftToken, new_token, restart
@@ -156,7 +156,7 @@ def test_a_wrong_pin_is_told_and_not_tried_again(token: SoftToken, monkeypatch: 
         opened.append(module)
         return look(module)
 
-    monkeypatch.setattr("services.ca.token_session.pkcs11.lib", counted)
+    monkeypatch.setattr("services.ca.keys.token_session.pkcs11.lib", counted)
     with pytest.raises(KeyStoreError, match="refuses the PIN") as caught:
         token.keys(SecretStr("0815")).load("p-256")
     assert len(opened) == 1

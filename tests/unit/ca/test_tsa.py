@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from libs.common.der import AlgorithmIdentifier, Extension, tlv
 from libs.common.health import Health
 from libs.common.http import create_app
-from services.ca.clock import QUARANTINE, WatchedClock
-from services.ca.hierarchy import TSA
-from services.ca.keys import require_ec
-from services.ca.tsa import MAX_OCTETS, Failure, TimeStampAuthority
-from services.ca.tsa_api import TimeStamping, tsa_routes
-from services.ca.tsa_structures import MessageImprint, TimeStampRequest
+from services.ca.issuance.hierarchy import TSA
+from services.ca.keys.store import require_ec
+from services.ca.tsa.api import TimeStamping, tsa_routes
+from services.ca.tsa.clock import QUARANTINE, WatchedClock
+from services.ca.tsa.stamping import MAX_OCTETS, Failure, TimeStampAuthority
+from services.ca.tsa.structures import MessageImprint, TimeStampRequest
 from tests.fuzz.ber_forms import opened
 from tests.unit.ca.authority import NOW, CertificationAuthority, establish, keystore
 from tests.unit.ca.counter import openssl

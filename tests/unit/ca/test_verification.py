@@ -19,11 +19,11 @@ from libs.common.cms_structures import Attribute, ContentInfo, SignerInfo
 from libs.common.der import tlv
 from libs.common.health import Health
 from libs.common.http import create_app
-from services.ca.profiles import AUTH
-from services.ca.signature_evidence import Witness
-from services.ca.timestamps import SIGNATURE_TIME_STAMP
-from services.ca.verification import Verification
-from services.ca.verification_api import verification_routes
+from services.ca.issuance.profiles import AUTH
+from services.ca.tsa.tokens import SIGNATURE_TIME_STAMP
+from services.ca.verification.api import verification_routes
+from services.ca.verification.service import Verification
+from services.ca.verification.signature_evidence import Witness
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority, establish, pem
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.office import METRICS, World, key

@@ -7,7 +7,7 @@ import pytest
 
 from libs.common.metrics import Metrics
 from libs.common.testing.records import MemoryRecords
-from services.ca.vigil import Vigil, note_check
+from services.ca.watch.vigil import Vigil, note_check
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.office import World
 from tests.unit.ca.test_checkpoints import Witnessed

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree  # type: ignore[import-untyped]  # it ships no types
 
 from libs.common.trust import TrustAnchors
-from services.ca.profiles import AUTH, SIGN, Profile
-from services.ca.xml_signatures import MAX_OCTETS, XmlRefused, read_xml
+from services.ca.issuance.profiles import AUTH, SIGN, Profile
+from services.ca.verification.xml_signatures import MAX_OCTETS, XmlRefused, read_xml
 from tests.unit.ca.authority import NOW, CertificationAuthority, establish
 from tests.unit.ca.signing import CANONICAL, Signer
 

@@ -9,8 +9,8 @@ from typing import Final
 import pkcs11
 from pydantic import SecretStr
 
-from services.ca.token_keys import TokenKeys
-from services.ca.token_session import TokenSession
+from services.ca.keys.token_keys import TokenKeys
+from services.ca.keys.token_session import TokenSession
 
 MODULE: Final = Path("/usr/lib/softhsm/libsofthsm2.so")
 PIN: Final = SecretStr("4711")

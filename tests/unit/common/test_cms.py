@@ -26,8 +26,8 @@ from libs.common.cms_structures import ContentInfo, SignedData
 from libs.common.der import serial_text, tlv
 from libs.common.trust import CertificateRefused, Doubt, TrustAnchors
 from libs.common.uses import PERSON_AUTH, PERSON_SIGN
-from services.ca.issuers import PrivateKey
-from services.ca.profiles import AUTH, ORGANISATION_SEAL, SIGN, Profile
+from services.ca.issuance.issuers import PrivateKey
+from services.ca.issuance.profiles import AUTH, ORGANISATION_SEAL, SIGN, Profile
 from tests.fuzz.ber_forms import in_ber
 from tests.unit.ca.authority import NOW, ORGANISATION, PERSON, CertificationAuthority, establish, pem
 from tests.unit.ca.judges import run

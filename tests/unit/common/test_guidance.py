@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.texts import guidance, preferred
-from services.biometrics.challenge import ACTIONS
-from services.biometrics.templates import SOURCES
+from services.biometrics.face.templates import SOURCES
+from services.biometrics.liveness.challenge import ACTIONS
 
 BIOMETRICS = Path(__file__).parents[3] / "services" / "biometrics"
 LATIN_WORDS = {"PDF"}

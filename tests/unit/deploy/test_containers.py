@@ -17,9 +17,9 @@ from pydantic import BaseModel, ValidationError
 from deploy.keys import make_keys
 from libs.common.settings import ServiceSettings
 from libs.common.values import utc_now
-from services.ca import ceremony
-from services.ca.hierarchy import load
-from services.ca.keystores import service_keys
+from services.ca.ceremony import steps as ceremony
+from services.ca.issuance.hierarchy import load
+from services.ca.keys.configured import service_keys
 from services.ca.settings import Settings as CaSettings
 from services.kandas.seal import Seal
 from services.kandas.settings import Settings as KandasSettings

@@ -1,0 +1,1 @@
+"""The records of face checks, for auditors."""

@@ -1,0 +1,1 @@
+"""Captures on their way in: what may come, in sealed pieces, with a quick look beforehand."""

@@ -1,0 +1,60 @@
+"""A quick look at a picture before it is uploaded: what to change, and nothing is kept."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from libs.common.aggregates import Aggregates
+from libs.common.errors import Refused
+from libs.common.values import Clock
+from services.biometrics import domain
+from services.biometrics.analysis.analyser import Analyser
+from services.biometrics.analysis.reports import SelfieReport
+from services.biometrics.analysis.workers import AnalysisBroken, AnalysisTimeout
+from services.biometrics.capture.content import PICTURES, require
+from services.biometrics.states import CheckState
+
+MOST_BYTES: Final = 300_000
+PATIENCE_S: Final = 5.0
+PAUSE: Final = timedelta(minutes=1)
+"""After a picture whose look had to be ended."""
+
+
+class PreChecks:
+    """Looks at pictures that are not uploaded yet. How often is counted in the face check, whichever instance is asked.
+
+    Args:
+        checks: per journey.
+    """
+
+    def __init__(self, checks: Aggregates[CheckState], analyser: Analyser, clock: Clock) -> None:
+        self._checks = checks
+        self._analyser = analyser
+        self._clock = clock
+
+    async def step(self, journey_id: str) -> None:
+        """Count one look; see `domain.pre_check`."""
+        await self._checks.apply(journey_id, lambda state: domain.pre_check(state, self._clock()))
+
+    async def look(self, journey_id: str, content: bytes) -> SelfieReport:
+        """Tell what a selfie would be sent back for (no guidance: it is good), and what would be better still.
+
+        Raises:
+            Refused: ``picture.not_an_image``, 415; ``pre_check.unavailable``, 503, while others are looked at, and
+                where the look broke.
+        """
+        require(content, PICTURES)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._analyser.precheck(content)
+        except AnalysisTimeout:
+            until = self._clock() + PAUSE
+            await self._checks.apply(journey_id, lambda state: domain.no_looks(state, until))
+            raise _unavailable() from None
+        except (AnalysisBroken, TimeoutError):
+            raise _unavailable() from None
+
+
+def _unavailable() -> Refused:
+    detail = "A quick look is not possible just now. You can send the picture all the same."
+    return Refused("pre_check.unavailable", detail, 503)

@@ -1,0 +1,155 @@
+"""Uploads as they arrive: in sealed pieces, so that memory stays bounded and a lost connection costs one piece.
+
+An upload lies at a place, ``captures/<journey>/<part>/<upload>``. Each of its pieces is a blob named by the offset of
+its first byte, and bound to that name: pieces cannot be swapped, reordered or carried elsewhere. How much has arrived
+is read off the names and lengths of the pieces, so nothing else has to be kept in step with them.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from libs.common.blobs import BlobMissing, Blobs
+from libs.common.errors import Refused
+from services.biometrics.capture.content import ACCEPTED, MOST_BYTES, require, too_large
+from services.biometrics.media.kinds import HEAD_BYTES
+from services.biometrics.verdicts import Part
+
+PIECE_BYTES: Final = 1024 * 1024
+MOST_PIECES: Final = 100
+"""Of one upload: many tiny requests must not become many tiny blobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One request of an upload.
+
+    Args:
+        part: what it is a capture of.
+        place: where the upload lies.
+        offset: of the request's first byte.
+        length: of the whole upload, where it was announced; the upload is whole when so many bytes are there.
+        purge_at: when the pieces go at the latest.
+    """
+
+    part: Part
+    place: str
+    offset: int
+    length: int | None
+    purge_at: datetime
+
+
+class Uploads:
+    """Keeps uploads, piece by piece."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    async def offset(self, place: str) -> int:
+        """Give how many bytes are there, from the first one without a gap."""
+        return sum(size for _, size in await self._pieces(place))
+
+    async def keep(self, sending: Sending, chunks: AsyncIterator[bytes]) -> int:
+        """Keep what arrives, and give how many bytes are there then.
+
+        What arrived before a connection broke is kept; what ``chunks`` raised then passes through.
+
+        Raises:
+            Refused: 413 `too_large` and 415 `content.require`: nothing of the upload is kept. 409
+                ``upload.wrong_offset``: the extra ``offset`` says where to go on. 409 ``upload.too_many_pieces``.
+            BlobMissing: the upload was deleted meanwhile.
+        """
+        _check_length(sending)
+        if sending.offset:
+            await self._check_offset(sending)
+        try:
+            return await self._keep(sending, chunks)
+        except Refused:
+            await self.drop(sending.place)
+            raise
+
+    async def whole(self, place: str) -> bytes:
+        """Give an upload's content.
+
+        Raises:
+            BlobMissing: there is none.
+        """
+        pieces = await self._pieces(place)
+        if not pieces:
+            raise BlobMissing(f"there is no upload {place!r}")
+        return b"".join([await self._blobs.get(name) for name, _ in pieces])
+
+    async def drop(self, place: str) -> None:
+        """Delete an upload."""
+        await self._blobs.delete_prefix(f"{place}/")
+
+    async def drop_others(self, folder: str, *kept: str | None) -> None:
+        """Delete the uploads in a folder but those at the places to be kept."""
+        found = {name.rpartition("/")[0] for name in await self._blobs.sizes(f"{folder}/")}
+        for place in found - set(kept):
+            await self.drop(place)
+
+    async def _pieces(self, place: str) -> list[tuple[str, int]]:
+        """Give names and sizes of the pieces that follow each other from the first byte on."""
+        sizes = await self._blobs.sizes(f"{place}/")
+        pieces, offset = [], 0
+        while (name := _piece(place, offset)) in sizes and sizes[name]:
+            pieces.append((name, sizes[name]))
+            offset += sizes[name]
+        return pieces
+
+    async def _check_offset(self, sending: Sending) -> None:
+        pieces = await self._pieces(sending.place)
+        offset = sum(size for _, size in pieces)
+        if offset != sending.offset:
+            raise wrong_offset(offset)
+        if len(pieces) >= MOST_PIECES:
+            detail = "This upload came in too many pieces. Please begin it anew, with larger ones."
+            raise Refused("upload.too_many_pieces", detail)
+
+    async def _keep(self, sending: Sending, chunks: AsyncIterator[bytes]) -> int:
+        most = MOST_BYTES[sending.part] if sending.length is None else sending.length
+        kept, waiting = sending.offset, bytearray()
+        try:
+            async for chunk in chunks:
+                waiting += chunk
+                if kept + len(waiting) > most:
+                    raise too_large(sending.part, MOST_BYTES[sending.part])
+                if kept == 0 and len(waiting) >= HEAD_BYTES:
+                    require(bytes(waiting[:HEAD_BYTES]), ACCEPTED[sending.part])
+                while len(waiting) >= PIECE_BYTES:
+                    kept += await self._put(sending, kept, waiting, PIECE_BYTES)
+        except Refused:
+            waiting.clear()
+            raise
+        finally:
+            # Also when the connection broke: what has come need not come again.
+            if waiting and (kept or len(waiting) >= HEAD_BYTES):
+                kept += await self._put(sending, kept, waiting, len(waiting))
+        if kept == 0 and sending.length in (None, len(waiting)):  # all of it, and too short to have been looked at
+            require(bytes(waiting), ACCEPTED[sending.part])
+            kept = await self._put(sending, 0, waiting, len(waiting))
+        return kept
+
+    async def _put(self, sending: Sending, offset: int, waiting: bytearray, size: int) -> int:
+        piece = bytes(waiting[:size])
+        del waiting[:size]
+        await self._blobs.put(_piece(sending.place, offset), piece, purge_at=sending.purge_at)
+        return len(piece)
+
+
+def wrong_offset(offset: int) -> Refused:
+    """Make the refusal of a request that does not go on where the upload stands."""
+    detail = "The upload does not stand where this request goes on. Please go on at the offset given here."
+    return Refused("upload.wrong_offset", detail, offset=offset)
+
+
+def _check_length(sending: Sending) -> None:
+    most = MOST_BYTES[sending.part]
+    if sending.length is not None and sending.length > most:
+        raise too_large(sending.part, most)
+
+
+def _piece(place: str, offset: int) -> str:
+    return f"{place}/{offset:08d}"

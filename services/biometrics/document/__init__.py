@@ -1,0 +1,1 @@
+"""Identity documents: found in a picture, and read."""

@@ -1,0 +1,1 @@
+"""Faces: found, judged for quality, and as vectors that can be compared."""

@@ -1,0 +1,1 @@
+"""Is the clip of a live person who does, now, what was asked?"""

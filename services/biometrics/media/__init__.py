@@ -1,0 +1,1 @@
+"""Pictures, clips and pages from untrusted bytes, within hard limits."""

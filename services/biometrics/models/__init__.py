@@ -1,0 +1,1 @@
+"""The model files: fetched, converted, pinned, described."""

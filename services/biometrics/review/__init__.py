@@ -1,0 +1,1 @@
+"""Face checks that the numbers do not decide, before clerks."""

@@ -1,0 +1,1 @@
+"""The check of everything that was issued, and what puts a restored store right."""

@@ -1,0 +1,266 @@
+"""Collecting the evidence for the check: from the store first, then the ledger, then the topics.
+
+In this order because the service writes the other way round: what is stored was on record before, and what is told
+was stored before. So nothing that happens meanwhile looks missing.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import ConsumerRecord
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import ValidationError
+
+from libs.common.aggregates import Aggregates
+from libs.common.chain import ChainStore, Head
+from libs.common.contracts.ca import CertIssued, CertRevoked, LedgerCheckpointed
+from libs.common.der import serial_text
+from libs.common.events import Event, MalformedMessage, Meta, decode, read_meta
+from libs.common.kafka_access import KafkaAccess
+from libs.common.reading import everything
+from libs.common.records import Records
+from libs.common.sealing import KeyNotHere, Keyring, SealError
+from services.ca.audit.evidence import Contradicted, Evidence, ListEdition
+from services.ca.audit.relint import troubles
+from services.ca.audit.slips import AT_ONCE, Answer, Revocation, Slip, Slips
+from services.ca.domain import Certificate, Certified, EnrolmentState, IntentRecord, Issued, Issuing, Numbered, Retired
+from services.ca.issuance.hierarchy import Hierarchy
+from services.ca.issuance.shards import Shard, ShardId
+from services.ca.issuance.steps import Intent
+from services.ca.ledger.acts import Checkpointed, ConfigurationChanged
+from services.ca.ledger.chain import ChainLedger
+from services.ca.ledger.recording import certificate
+from services.ca.ledger.stamps import StampRefused, verify_checkpoint
+from services.ca.lists.publishing import assembled
+from services.ca.ocsp.answers import Revoked
+from services.ca.ocsp.statuses import CertificateId, Statuses
+from services.ca.ports import SerialBook
+
+PAGE: Final = 500
+UNREADABLE: Final = (ValidationError, SealError, KeyNotHere)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the evidence comes from."""
+
+    enrolments: Aggregates[EnrolmentState]
+    lists: Aggregates[Shard]
+    pages: Records
+    statuses: Statuses
+    book: SerialBook
+    chain: ChainStore
+    ledger: ChainLedger
+    hierarchy: Hierarchy
+    keyring: Keyring
+
+
+async def gather(
+    sources: Sources, witnesses: Iterable[tuple[str, Checkpointed]], base_url: str, at_once: int = AT_ONCE
+) -> Evidence:
+    """Collect what store and ledger say.
+
+    Args:
+        witnesses: checkpoints kept elsewhere, with where that is.
+        at_once: how many serial numbers are held in memory; see `Slips`.
+    """
+    evidence = Evidence(Slips(at_once), base_urls={base_url}, heard=list(witnesses))
+    evidence.begins = evidence.head = await sources.chain.start()
+    await _addresses(evidence, sources)
+    await _stored(evidence, sources)
+    async for key, shard in sources.lists.all():
+        der = None if shard.issue is None else await assembled(sources.pages, shard.issue)
+        _listed(evidence, key, shard, der, sources.hierarchy)
+    await _recorded(evidence, sources)
+    for part in evidence.slips.parts():
+        await _reserved(evidence, part, sources.book)
+        await _answered(evidence, part, sources.statuses)
+    return evidence
+
+
+async def _addresses(evidence: Evidence, sources: Sources) -> None:
+    """Learn from the ledger where the authority was published before: its terms, from the last change to the first."""
+    entry = await sources.chain.last("configuration.changed")
+    while entry is not None:
+        try:
+            act = sources.ledger.read(entry)
+        except UNREADABLE:
+            return  # told of when the ledger is followed
+        if not isinstance(act, ConfigurationChanged):
+            return
+        evidence.base_urls |= {each.base_url for each in (act.before, act.after) if each is not None}
+        earlier = await sources.chain.read(act.follows - 1, 1) if 0 < act.follows < entry.position else ()
+        entry = earlier[0] if earlier else None
+
+
+async def _stored(evidence: Evidence, sources: Sources) -> None:
+    async for journey_id, state in sources.enrolments.all():
+        evidence.enrolments += 1
+        match state:
+            case Certified():
+                for number, each in enumerate(state.certificates):
+                    _stored_one(evidence, journey_id, state, each)
+                    if isinstance(state, Issued) and isinstance(each, Certificate):
+                        _looked_at(evidence, state, number, each, sources.hierarchy)
+            case Issuing():
+                for intent in state.intents:
+                    _pending(evidence, journey_id, intent.value)
+            case _:
+                pass
+
+
+def _pending(evidence: Evidence, journey_id: str, record: IntentRecord) -> None:
+    intent = Intent.model_validate_json(record.intent)
+    slip = evidence.slip(intent.serial_number)
+    slip.state, slip.places, slip.where = "issuing", (*slip.places, journey_id), journey_id
+    slip.touch(intent.not_before)
+
+
+def _stored_one(evidence: Evidence, journey_id: str, state: Certified, each: Numbered) -> None:
+    slip = evidence.slip(each.serial)
+    slip.state = "retired" if isinstance(state, Retired) else "issued" if isinstance(state, Issued) else "void"
+    slip.places, slip.where, slip.issuer = (*slip.places, journey_id), journey_id, each.issuer
+    slip.not_before, slip.not_after = each.not_before, each.not_after
+    slip.touch(each.not_before)
+    if each.revoked_at is not None:
+        slip.stored_revoked = Revocation.of(each.revoked_at, each.revoked_for)
+        slip.touch(each.revoked_at)
+
+
+def _looked_at(evidence: Evidence, state: Issued, number: int, stored: Certificate, hierarchy: Hierarchy) -> None:
+    slip = evidence.slip(stored.serial)
+    try:
+        signed = certificate(stored)
+    except ValueError:
+        slip.troubles += ("it does not read as a certificate",)
+        return
+    slip.stored = hashlib.sha256(signed.public_bytes(Encoding.DER)).hexdigest()
+    if state.facts.person is not None and state.facts.person.readable:
+        issuer, urls = hierarchy.generation(stored.issuer).issuer, evidence.base_urls
+        slip.troubles += tuple(
+            troubles(stored, signed, state.requests[number], state.facts, issuer=issuer, base_urls=urls)
+        )
+
+
+def _listed(evidence: Evidence, key: str, shard: Shard, der: bytes | None, hierarchy: Hierarchy) -> None:
+    place = f"list/{key}"
+    if der is None:
+        missing = "is missing: none was ever signed" if shard.issue is None else "lacks some of its pages"
+        evidence.lists.append(ListEdition(place, trouble=missing))
+        return
+    try:
+        crl = x509.load_der_x509_crl(der)
+        number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except (ValueError, x509.ExtensionNotFound):
+        evidence.lists.append(ListEdition(place, trouble="does not read as a revocation list"))
+        return
+    sound = crl.is_signature_valid(hierarchy.generation(ShardId.parse(key).issuer).issuer.public_key)
+    trouble = None if sound else "does not bear the authority's signature"
+    sha256 = hashlib.sha256(der).hexdigest()
+    evidence.lists.append(ListEdition(place, number, sha256, crl.next_update_utc, trouble))
+    for each in crl:
+        evidence.slip(serial_text(each.serial_number)).listed = Revocation(each.revocation_date_utc, _reason(each))
+
+
+def _reason(revoked: x509.RevokedCertificate) -> str:
+    try:
+        return str(revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason.value)
+    except x509.ExtensionNotFound:
+        return "unspecified"
+
+
+async def _recorded(evidence: Evidence, sources: Sources) -> None:
+    after = evidence.begins.position
+    while page := await sources.chain.read(after, PAGE):
+        evidence.follow(page)
+        for entry in page:
+            try:
+                evidence.take(entry, sources.ledger.read(entry))
+            except UNREADABLE:
+                evidence.unreadable.append(entry.position)
+        after = page[-1].position
+        await _hold_against(evidence, sources)
+    await _hold_against(evidence, sources)
+
+
+async def _hold_against(evidence: Evidence, sources: Sources) -> None:
+    """Hold checkpoints against what the ledger has at their positions."""
+    for source, checkpoint in evidence.heard:
+        evidence.checkpoints += 1
+        try:
+            at = verify_checkpoint(checkpoint, sources.hierarchy.trust).time
+        except StampRefused as refusal:
+            evidence.unvouched.append((source, str(refusal)))
+            continue
+        known = checkpoint.position >= evidence.begins.position
+        if known and (await sources.ledger.at(checkpoint.position)) != Head(checkpoint.position, checkpoint.hash):
+            evidence.contradicted.append(Contradicted(source, checkpoint.position, at))
+    evidence.heard.clear()
+    await asyncio.sleep(0)
+
+
+async def _reserved(evidence: Evidence, part: list[Slip], book: SerialBook) -> None:
+    for start in range(0, len(part), PAGE):
+        batch = [each.serial for each in part[start : start + PAGE]]
+        for serial, owner in (await book.owners_of("serial", batch)).items():
+            evidence.slip(serial).owner = owner
+
+
+async def _answered(evidence: Evidence, part: list[Slip], statuses: Statuses) -> None:
+    """Learn from which status OCSP would answer. A record that is missing is made good when it is asked for."""
+    stored = [CertificateId(each.issuer, each.serial) for each in part if each.issuer]
+    for start in range(0, len(stored), PAGE):
+        for certificate_id, status in (await statuses.look(stored[start : start + PAGE])).items():
+            revoked = Revocation.of(status.at, status.reason) if isinstance(status, Revoked) else None
+            evidence.slip(certificate_id.serial).answer = Answer(revoked)
+
+
+async def hear(evidence: Evidence, facts: AsyncIterator[tuple[Event, Meta]]) -> None:
+    """Collect what the topics tell, as `told` gives it."""
+    evidence.topics = True
+    async for event, meta in facts:
+        if not isinstance(event, CertIssued | CertRevoked):
+            continue
+        slip = evidence.slip(event.serial)
+        slip.subject = meta.subject
+        slip.touch(meta.time)
+        if isinstance(event, CertIssued):
+            slip.told = meta.time
+            evidence.issued_since = min(evidence.issued_since or meta.time, meta.time)
+        else:
+            evidence.revoked_since = min(evidence.revoked_since or meta.time, meta.time)
+            slip.told_revoked = Revocation.of(event.revoked_at, event.reason)
+
+
+async def told(access: KafkaAccess, keyring: Keyring) -> AsyncIterator[tuple[Event, Meta]]:
+    """Give what the topics tell of certificates; records that are malformed are passed over, as subscribers do."""
+    kinds: dict[str, type[Event]] = {CertIssued.topic: CertIssued, CertRevoked.topic: CertRevoked}
+    async for record in everything(access, *kinds):
+        read = _event(kinds[record.topic], record, keyring)
+        if read is not None:
+            yield read
+
+
+async def witnesses(access: KafkaAccess, keyring: Keyring) -> list[tuple[str, Checkpointed]]:
+    """Give the checkpoints that were told."""
+    found: list[tuple[str, Checkpointed]] = []
+    async for record in everything(access, LedgerCheckpointed.topic):
+        read = _event(LedgerCheckpointed, record, keyring)
+        if read is not None and isinstance(read[0], LedgerCheckpointed):
+            checkpoint = Checkpointed.model_validate(read[0].model_dump())
+            found.append((f"{record.topic}/{record.partition}/{record.offset}", checkpoint))
+    return found
+
+
+def _event(kind: type[Event], record: ConsumerRecord[bytes, bytes], keyring: Keyring) -> tuple[Event, Meta] | None:
+    try:
+        meta = read_meta(record.headers, record.key)
+        if meta.type != kind.type() or meta.source != "ca":
+            return None
+        return decode(kind, meta, record.value or b"", keyring), meta
+    except (MalformedMessage, KeyNotHere):
+        return None

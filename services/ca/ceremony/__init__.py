@@ -1,0 +1,1 @@
+"""The key ceremony: from one file to every key and certificate, with a transcript."""

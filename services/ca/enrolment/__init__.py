@@ -1,0 +1,1 @@
+"""A citizen's way to certificates, before the authority signs and after: requests, vouching, aftercare."""

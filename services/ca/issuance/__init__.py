@@ -1,0 +1,1 @@
+"""What the issuing authority signs, certificates and revocation lists: ordered, written, linted, signed."""

@@ -1,0 +1,145 @@
+"""The issuing authority at work: orders made from facts, intents signed, lists signed.
+
+The only place where the issuing keys are used while the service runs.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
+
+from libs.common.contracts.ca import CertificateText
+from libs.common.sealing import Sealed
+from services.ca.domain import Certificate, IntentRecord, Numbered
+from services.ca.facts import Facts, Request
+from services.ca.issuance import crl, holders
+from services.ca.issuance.crl import Edition, Entries, Frame
+from services.ca.issuance.hierarchy import Hierarchy
+from services.ca.issuance.issuers import Issuer, PrivateKey, PublicKey, usable_key
+from services.ca.issuance.lint import lint
+from services.ca.issuance.orders import SERIAL_OCTETS, Order, serial_number
+from services.ca.issuance.profiles import ENTITIES, PROFILES, Profile, Publication
+from services.ca.issuance.shards import ShardId
+from services.ca.issuance.steps import Intent, prepare, resume
+
+Entropy = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuingAuthority:
+    """Signs what was looked at and recorded, and nothing else.
+
+    Attributes:
+        keys: by the label of the issuing authority, of all that have not ended.
+        shards: into how many revocation lists each spreads its certificates.
+    """
+
+    hierarchy: Hierarchy
+    publication: Publication
+    keys: Mapping[str, PrivateKey]
+    shards: int
+    entropy: Entropy = secrets.token_bytes
+
+    def intend(self, request: Request, facts: Facts, now: datetime) -> Intent:
+        """Make the order for one request, write and lint what will be signed. No key is used.
+
+        Raises:
+            HierarchyError: no issuing authority for such keys lives long enough.
+            UnusableNameError: the name cannot stand in a certificate.
+            LintError: what would be signed breaks the profile.
+        """
+        order = Order(
+            profile=_profile(facts, request.profile),
+            holder=holder_of(facts),
+            public_key=_public_key(request),
+            serial_number=serial_number(self.entropy(SERIAL_OCTETS)),
+            not_before=now.replace(microsecond=0),
+            crl_shard=self.entropy(1)[0] % self.shards,
+        )
+        issuer = self.hierarchy.issuing_for(order.public_key, order.not_before, order.not_after).issuer
+        tbs = prepare(order, issuer, self.publication)
+        return Intent.of(order, lint(tbs, order, issuer, self.publication), self.publication)
+
+    def sign(self, record: IntentRecord, request: Request, facts: Facts) -> Certificate:
+        """Sign a recorded intent, under the address of then; again after a crash, it gives the same certificate."""
+        intent = Intent.model_validate_json(record.intent)
+        issuer = self.hierarchy.generation(intent.issuer).issuer
+        order = intent.order(holder_of(facts), _public_key(request))
+        signed = resume(intent, order, issuer, intent.publication(self.publication), self.keys[issuer.label])
+        text = CertificateText(pem=signed.public_bytes(Encoding.PEM).decode())
+        return Certificate(**dict(_numbered(intent, request, issuer)), text=Sealed(text))
+
+    def presume(self, record: IntentRecord, request: Request) -> Numbered:
+        """Say what a recorded intent stands for, whether or not it was ever signed. No key is used."""
+        intent = Intent.model_validate_json(record.intent)
+        return _numbered(intent, request, self.hierarchy.generation(intent.issuer).issuer)
+
+    def lists(self, now: datetime) -> tuple[ShardId, ...]:
+        """Give every revocation list there has to be: those of all authorities that have not ended."""
+        labels = [each.label for each in self.hierarchy.live(now)]
+        return tuple(ShardId(label, number) for label in labels for number in range(self.shards))
+
+    def sign_list(self, issuer: str, edition: Edition, entries: Sequence[Entries]) -> Frame:
+        """Sign an edition of a revocation list of the authority of that label; see `crl.sign_list`."""
+        return crl.sign_list(entries, edition, self.hierarchy.generation(issuer).issuer, self.keys[issuer])
+
+
+def order_of(stored: Numbered, request: Request, facts: Facts) -> Order:
+    """Give the order that a stored certificate was made from. No key is used."""
+    return Order(
+        profile=_profile(facts, stored.profile),
+        holder=holder_of(facts),
+        public_key=_public_key(request),
+        serial_number=int(stored.serial, 16),
+        not_before=stored.not_before,
+        crl_shard=stored.crl_shard,
+    )
+
+
+def _numbered(intent: Intent, request: Request, issuer: Issuer) -> Numbered:
+    return Numbered(
+        serial=intent.serial_number,
+        key_id=x509.SubjectKeyIdentifier.from_public_key(_public_key(request)).digest.hex(),
+        issuer_key_id=issuer.key_identifier.hex(),
+        profile=request.profile,
+        not_before=intent.not_before,
+        not_after=intent.not_after,
+        crl_shard=intent.crl_shard,
+        issuer=intent.issuer,
+    )
+
+
+def holder_of(facts: Facts) -> holders.Person | holders.Representative:
+    """Give whom the facts say a certificate is for.
+
+    Raises:
+        UnusableNameError: the name cannot stand in a certificate.
+    """
+    if facts.person is None:
+        raise ValueError("an enrolment that is issuing has all its facts")
+    known = facts.person.value
+    person = holders.Person(
+        iin=known.iin, surname=known.surname, given_name=known.given_name, patronymic=known.patronymic or ""
+    )
+    if facts.mandate is None:
+        return person
+    entity = facts.mandate.entity.value
+    return holders.Representative(person=person, organisation=entity.name, bin=entity.bin)
+
+
+def _profile(facts: Facts, name: str) -> Profile:
+    return PROFILES[name] if facts.mandate is None else ENTITIES[facts.mandate.role]
+
+
+def _public_key(request: Request) -> PublicKey:
+    return _read_key(request.spki)
+
+
+@lru_cache(maxsize=1024)
+def _read_key(spki: str) -> PublicKey:
+    """Read a public key; each is asked for again on its way from request to certificate."""
+    return usable_key(load_der_public_key(bytes.fromhex(spki)))

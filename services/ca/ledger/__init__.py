@@ -1,0 +1,1 @@
+"""The chain of the authority's acts, and its checkpoints."""

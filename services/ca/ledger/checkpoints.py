@@ -1,0 +1,112 @@
+"""Checkpoints of the ledger: from time to time its head is time-stamped, recorded, and told to the world.
+
+Whoever keeps one (a subscriber, a relying party, the operator's vault) can tell later whether the ledger still holds
+that very entry. Without a witness outside, entries missing at its end would not show.
+"""
+
+import base64
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from pydantic import BaseModel, ConfigDict
+
+from libs.common.aggregates import Aggregates
+from libs.common.contracts.ca import LedgerCheckpointed
+from libs.common.decisions import Decision
+from libs.common.values import Clock
+from services.ca.ledger.acts import Checkpointed, Configuration
+from services.ca.ledger.chain import ChainLedger
+from services.ca.tsa.stamping import TimeStampRefused
+
+KEY: Final = "ledger"
+AGAIN_AFTER: Final = timedelta(minutes=1)
+"""How long to wait for a clock that is in doubt."""
+
+log = structlog.get_logger()
+
+Stamp = Callable[[bytes], bytes]
+"""Time-stamps a SHA-256 digest; gives the response in DER. TimeStampRefused while it cannot."""
+
+
+class Checkpoint(BaseModel):
+    """The newest checkpoint that was told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    position: int = 0
+    hash: str = ""
+    token: str = ""
+
+
+def begin(state: Checkpoint | None, now: datetime) -> Decision[Checkpoint] | None:
+    """Ask for the first checkpoint; what was begun goes on."""
+    return Decision(Checkpoint(), wake_at=now) if state is None else None
+
+
+def tell(state: Checkpoint | None, newest: Checkpointed | None, again_at: datetime) -> Decision[Checkpoint] | None:
+    """Tell a checkpoint on record, unless it was told; and come back later."""
+    known = state or Checkpoint()
+    if newest is None or newest.position <= known.position:
+        return Decision(known, wake_at=again_at)
+    after = Checkpoint(position=newest.position, hash=newest.hash, token=newest.token)
+    return Decision(after, (LedgerCheckpointed(**after.model_dump()),), wake_at=again_at)
+
+
+class Checkpoints:
+    """Makes checkpoints, and notes at the start what the authority works with.
+
+    Args:
+        every: how often; a ledger that stands still gets none.
+    """
+
+    def __init__(
+        self,
+        states: Aggregates[Checkpoint],
+        ledger: ChainLedger,
+        stamp: Stamp,
+        *,
+        configuration: Configuration,
+        every: timedelta,
+        clock: Clock,
+    ) -> None:
+        self._states = states
+        self._ledger = ledger
+        self._stamp = stamp
+        self._configuration = configuration
+        self._every = every
+        self._clock = clock
+
+    async def start(self) -> None:
+        """Record what the authority works with, and ask for the first checkpoint."""
+        await self._ledger.configure(self._configuration)
+        await self._states.apply(KEY, lambda state: begin(state, self._clock()))
+
+    async def stop(self) -> None:
+        """Nothing to do: the timer is the engine's."""
+
+    async def newest(self) -> Checkpoint | None:
+        """Give the newest checkpoint that was told, or None."""
+        state = await self._states.get(KEY)
+        return state if state is not None and state.position else None
+
+    async def wake(self, key: str, now: datetime) -> None:
+        """Vouch for the head, if there is something new in it, and tell."""
+        try:
+            await self._checkpoint()
+        except TimeStampRefused as refusal:
+            log.warning("checkpoint.waiting", reason=str(refusal))
+            await self._states.apply(key, lambda state: tell(state, None, now + AGAIN_AFTER))
+            return
+        last = await self._ledger.last("ledger.checkpointed")
+        newest = last.act if last is not None and isinstance(last.act, Checkpointed) else None
+        await self._states.apply(key, lambda state: tell(state, newest, now + self._every))
+
+    async def _checkpoint(self) -> None:
+        head = await self._ledger.head()
+        last = await self._ledger.last("ledger.checkpointed")
+        if head.position == (0 if last is None else last.entry.position):
+            return
+        token = base64.b64encode(self._stamp(bytes.fromhex(head.hash))).decode()
+        await self._ledger.record("authority", Checkpointed(position=head.position, hash=head.hash, token=token))

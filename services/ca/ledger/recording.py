@@ -1,0 +1,95 @@
+"""Making the acts of the ledger from what the authority has in hand. Pure."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from libs.common.der import serial_text
+from libs.common.sealing import Sealed
+from services.ca.domain import Certificate, IntentRecord, Numbered
+from services.ca.facts import Facts
+from services.ca.issuance.shards import Issue
+from services.ca.issuance.steps import Intent
+from services.ca.ledger.acts import (
+    CertificateIntended,
+    CertificateIssued,
+    CertificateRevoked,
+    Edition,
+    Good,
+    Intended,
+    ListIntended,
+    ListSigned,
+    Revoked,
+)
+
+
+def intended(record: IntentRecord, facts: Facts | None = None) -> CertificateIntended:
+    """Tell what is about to be signed, and by which facts; there are none for the operator's own certificates."""
+    intent = Intent.model_validate_json(record.intent)
+    return CertificateIntended(
+        serial=intent.serial_number,
+        profile=intent.profile,
+        not_before=intent.not_before,
+        crl_shard=intent.crl_shard,
+        after=Intended(tbs_sha256=intent.tbs_sha256),
+        record=Sealed(record),
+        holder=None if facts is None else facts.person,
+        citizen_id=None if facts is None else facts.citizen_id,
+        person_ref=None if facts is None else facts.person_ref,
+        mandate=None if facts is None else facts.mandate,
+    )
+
+
+def issued(signed: x509.Certificate) -> CertificateIssued:
+    """Tell what was signed."""
+    extensions = signed.extensions
+    return CertificateIssued(
+        serial=serial_text(signed.serial_number),
+        key_id=extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex(),
+        issuer_key_id=(
+            extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
+        ).hex(),
+        signature=signed.signature.hex(),
+        before=Intended(tbs_sha256=hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()),
+        after=Good(certificate_sha256=signed.fingerprint(hashes.SHA256()).hex()),
+    )
+
+
+def revoked(numbers: Sequence[Numbered]) -> tuple[CertificateRevoked, ...]:
+    """Tell which serial numbers are no longer good; those that are, are passed over."""
+    return tuple(
+        CertificateRevoked(
+            serial=each.serial,
+            before=_good(each) if isinstance(each, Certificate) else None,
+            after=Revoked(at=each.revoked_at, reason=each.revoked_for or "unspecified"),
+        )
+        for each in numbers
+        if each.revoked_at is not None
+    )
+
+
+def list_intended(place: str, before: Issue | None, number: int, this_update: datetime, entries: int) -> ListIntended:
+    """Tell which edition of a revocation list is about to be signed, and which it follows."""
+    after = Edition(number=number, this_update=this_update, entries=entries)
+    return ListIntended(place=place, before=None if before is None else _edition(before), after=after)
+
+
+def list_signed(intended: ListIntended, signed: Issue) -> ListSigned:
+    """Tell that the edition was signed."""
+    return ListSigned(place=intended.place, before=intended.before, after=_edition(signed))
+
+
+def _edition(issue: Issue) -> Edition:
+    return Edition(number=issue.number, this_update=issue.this_update, entries=issue.entries, sha256=issue.sha256)
+
+
+def _good(stored: Certificate) -> Good:
+    return Good(certificate_sha256=certificate(stored).fingerprint(hashes.SHA256()).hex())
+
+
+def certificate(stored: Certificate) -> x509.Certificate:
+    """Read a stored certificate."""
+    return x509.load_pem_x509_certificate(stored.text.value.pem.encode())

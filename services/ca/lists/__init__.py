@@ -1,0 +1,1 @@
+"""Revocation lists at work: signed in time, published, handed out."""

@@ -1,0 +1,257 @@
+"""The revocation lists at work: told of revocations, signed anew in time, handed out."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Final
+
+import structlog
+
+from libs.common.aggregates import Aggregates
+from libs.common.records import Records
+from libs.common.values import Clock
+from services.ca.issuance import crl, shards
+from services.ca.issuance.authority import IssuingAuthority
+from services.ca.issuance.crl import DELTA_LIFETIME, LIFETIME, Entries
+from services.ca.issuance.shards import PAGE_OCTETS, Issue, Page, Published, Shard, ShardId
+from services.ca.ledger import recording
+from services.ca.ocsp.statuses import Listing, Statuses
+from services.ca.ports import Ledger
+
+LEASE_S: Final = 120.0
+"""Signing a million entries takes a second; reading their pages after a restart takes longer."""
+_AT_ONCE: Final = 10_000
+_LOADED_AT_ONCE: Final = 16
+
+
+class PageMissing(Exception):
+    """A page of a list is gone: the store lost it, or another replica published meanwhile. The timer tries again."""
+
+
+class PageDamaged(Exception):
+    """The store gives another page than was stored: nothing is published with it. Restore it from the backup."""
+
+
+log = structlog.get_logger()
+
+
+class RevocationLists:
+    """All lists of all issuing authorities.
+
+    Args:
+        states: by `ShardId`.
+        pages: the entries; see `services.ca.issuance.shards`.
+        deltas: whether what changed since the last complete list is published as a list of its own.
+    """
+
+    def __init__(
+        self,
+        states: Aggregates[Shard],
+        pages: Records,
+        statuses: Statuses,
+        *,
+        authority: IssuingAuthority,
+        ledger: Ledger,
+        deltas: bool,
+        clock: Clock,
+    ) -> None:
+        self._states = states
+        self._pages = pages
+        self._statuses = statuses
+        self._authority = authority
+        self._ledger = ledger
+        self._deltas = deltas
+        self._clock = clock
+        self._loaded: dict[str, dict[str, Entries]] = {}
+
+    async def start(self) -> None:
+        """Make sure that every list is published, be it empty."""
+        for place in self._authority.lists(self._clock()):
+            await self._states.apply(str(place), lambda state: shards.open_list(state, self._clock()))
+
+    async def stop(self) -> None:
+        """Nothing to do: the lists' timers are the engine's."""
+
+    async def told(self, place: ShardId) -> None:
+        """A revocation of this list's was recorded: it is to be shown."""
+        await self._states.apply(str(place), lambda state: shards.mark(state, self._clock(), deltas=self._deltas))
+
+    async def current(self, place: ShardId, *, delta: bool = False) -> Issue | None:
+        """Give the edition of a list that is to be served, or None where there is none."""
+        state = await self._states.get(str(place))
+        if state is None or (delta and not self._deltas):
+            return None
+        return state.delta if delta else state.issue
+
+    async def pieces(self, place: ShardId, issue: Issue, *, delta: bool = False) -> Sequence[bytes] | None:
+        """Give an edition's octets, piece by piece. None: a later one took its place meanwhile; ask for that."""
+        contents = await self._contents(f"{place}/delta" if delta else str(place), issue.pages)
+        if contents is None:
+            return None
+        return [bytes.fromhex(issue.before), *(each.octets for each in contents), bytes.fromhex(issue.after)]
+
+    async def revocation_list(self, place: ShardId) -> bytes | None:
+        """Give the present complete list of a shard in DER, or None."""
+        issue = await self.current(place)
+        pieces = None if issue is None else await self.pieces(place, issue)
+        return None if pieces is None else b"".join(pieces)
+
+    async def wake(self, key: str, now: datetime) -> None:
+        """Sign a list anew, because something was revoked or its edition grows old."""
+        state = await self._states.get(key)
+        if state is None:
+            return
+        place = ShardId.parse(key)
+        if place.issuer not in self._authority.keys:
+            await self._states.apply(key, shards.rest)
+            return
+        fresh = await self._statuses.unlisted(place, _AT_ONCE)
+        number = state.next_number(now)
+        issue = delta = None
+        if shards.is_due(state, now, deltas=self._deltas):
+            issue = await self._complete(place, state, fresh, number, now)
+        if self._deltas:
+            delta = await self._delta(place, state, fresh, number, now)
+        published = Published(issue, delta, complete=len(fresh) < _AT_ONCE)
+        after = await self._states.apply(
+            key, lambda present: shards.publish(present, state, published, now, deltas=self._deltas)
+        )
+        if issue is not None and after is not None and after.issue == issue:
+            await self._statuses.listed([each.certificate for each in fresh])
+            log.info("crl.signed", list=key, number=number, entries=issue.entries, octets=issue.octets)
+        await self._pages.delete(state.retired)
+
+    async def _complete(
+        self, place: ShardId, state: Shard, fresh: Sequence[Listing], number: int, now: datetime
+    ) -> Issue:
+        """Sign everything, without what ended before the last complete list."""
+        kept = shards.kept_pages(state.issue)
+        pages = shards.in_order(await self._with_entries(str(place), kept, fresh))
+        edition = self._edition(place, number, now)
+        return await self._signed(place, edition, pages, state.issue)
+
+    async def _delta(self, place: ShardId, state: Shard, fresh: Sequence[Listing], number: int, now: datetime) -> Issue:
+        """Sign what the complete list of before does not show.
+
+        Beside a new complete list it has the same number and tells what that one tells (RFC 5280, 5.2.4).
+        """
+        base = number if state.issue is None else state.issue.number
+        entries = [] if state.issue is None else sorted(_entry(each) for each in fresh)
+        pages = (await self._page(f"{place}/delta", now.date(), b"".join(entries), len(entries)),) if entries else ()
+        return await self._signed(place, self._edition(place, number, now, base), pages, state.delta)
+
+    def _edition(self, place: ShardId, number: int, now: datetime, base: int | None = None) -> crl.Edition:
+        publication = self._authority.publication
+        return crl.Edition(
+            number=number,
+            url=publication.crl(place.issuer, place.number),
+            this_update=now.replace(microsecond=0),
+            lifetime=LIFETIME if base is None else DELTA_LIFETIME,
+            delta_url=publication.delta(place.issuer, place.number) if self._deltas else None,
+            base=base,
+        )
+
+    async def _signed(
+        self, place: ShardId, edition: crl.Edition, pages: tuple[Page, ...], before: Issue | None
+    ) -> Issue:
+        """Sign an edition, on record before and afterwards."""
+        name = str(place) if edition.base is None else f"{place}/delta"
+        contents = await self._contents(name, pages)
+        if contents is None:
+            raise PageMissing(f"a page of the revocation list {name} is not in the store")
+        about, entries = f"list/{name}", sum(page.entries for page in pages)
+        intended = recording.list_intended(about, before, edition.number, edition.this_update, entries)
+        await self._ledger.record(about, intended)
+        frame = await asyncio.to_thread(self._authority.sign_list, place.issuer, edition, contents)
+        issue = Issue(
+            number=edition.number,
+            this_update=edition.this_update,
+            next_update=edition.next_update,
+            before=frame.before.hex(),
+            after=frame.after.hex(),
+            sha256=await asyncio.to_thread(_digest, (frame.before, *(each.octets for each in contents), frame.after)),
+            pages=pages,
+        )
+        await self._ledger.record(about, recording.list_signed(intended, issue))
+        return issue
+
+    async def _with_entries(self, key: str, kept: tuple[Page, ...], fresh: Sequence[Listing]) -> list[Page]:
+        """Add what is not there yet: an entry may be, if the process died before that was noted."""
+        pages = list(kept)
+        for day, entries in shards.by_day({_entry(each): each.ends for each in fresh}).items():
+            here = [page for page in pages if page.day == day]
+            contents = await self._contents(key, here, keep=False)
+            if contents is None:
+                raise PageMissing(f"a page of the revocation list {key} is not in the store")
+            missing = [entry for entry in entries if not any(entry in content.octets for content in contents)]
+            room = [(page, content) for page, content in zip(here, contents, strict=True) if page.octets < PAGE_OCTETS]
+            page, content = room[0] if room else (None, Entries.read(b""))
+            if page is not None:
+                pages.remove(page)
+            count = len(missing) + (0 if page is None else page.entries)
+            pages.append(await self._page(f"{key}/{day}", day, b"".join((content.octets, *missing)), count))
+        return pages
+
+    async def _page(self, prefix: str, day: date, content: bytes, entries: int) -> Page:
+        """Store a page under the digest of what it holds: one that is there already is the same."""
+        page = Page(id=f"{prefix}/{_page_digest(content)}", day=day, octets=len(content), entries=entries)
+        await self._pages.add({page.id: {"der": content}})
+        return page
+
+    async def _contents(self, key: str, pages: Sequence[Page], *, keep: bool = True) -> list[Entries] | None:
+        """Give pages, from memory or from the store. None: one of them is gone. PageDamaged: one is another.
+
+        Remembered are those of the last edition of each list, whether it was signed or served: they never change.
+        """
+        known = self._loaded.get(key, {})
+        found = {page.id: known[page.id] for page in pages if page.id in known}
+        missing = [page for page in pages if page.id not in found]
+        for start in range(0, len(missing), _LOADED_AT_ONCE):
+            wanted = {page.id: page for page in missing[start : start + _LOADED_AT_ONCE]}
+            loaded = await self._pages.get(list(wanted))
+            given = [(wanted[page_id], fields["der"]) for page_id, fields in loaded.items()]
+            found |= await asyncio.to_thread(_read, given)
+        if len(found) < len({page.id for page in pages}):
+            return None
+        if keep:
+            self._loaded[key] = found
+        return [found[page.id] for page in pages]
+
+
+async def assembled(pages: Records, issue: Issue) -> bytes | None:
+    """Put an edition together from the store, in DER. None if a page is missing."""
+    found = await pages.get([page.id for page in issue.pages]) if issue.pages else {}
+    if any(page.id not in found for page in issue.pages):
+        return None
+    entries = (found[page.id]["der"] for page in issue.pages)
+    return b"".join((bytes.fromhex(issue.before), *entries, bytes.fromhex(issue.after)))
+
+
+def _entry(listing: Listing) -> bytes:
+    return crl.entry(int(listing.certificate.serial, 16), listing.status.at, listing.status.reason)
+
+
+def _page_digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _read(loaded: Sequence[tuple[Page, bytes]]) -> dict[str, Entries]:
+    """Take in pages from the store, once each: what is signed later is what was stored, and reads as entries."""
+    found = {}
+    for page, content in loaded:
+        try:
+            entries = Entries.read(content)
+        except ValueError as error:
+            raise PageDamaged(f"the page {page.id} does not read as entries") from error
+        if page.id.rpartition("/")[2] != _page_digest(content) or entries.count != page.entries:
+            raise PageDamaged(f"the page {page.id} is not what was stored under this name")
+        found[page.id] = entries
+    return found
+
+
+def _digest(pieces: Sequence[bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()

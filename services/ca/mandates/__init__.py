@@ -1,0 +1,1 @@
+"""Certificates for those who act for a legal entity."""

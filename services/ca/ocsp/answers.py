@@ -1,0 +1,224 @@
+"""The OCSP responder (RFC 6960): reads questions, signs answers. Pure: what is known, and the time, are handed in.
+
+It signs with keys of its own, one for each issuing authority, which vouches for it (4.2.2.2, delegated responder), so
+that issuing keys need not stand in the way of the public.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Final, Self
+
+from cryptography import x509
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from libs.common.der import AlgorithmIdentifier, Extension, tlv
+from services.ca.issuance.issuers import Issuer, PrivateKey, signature_algorithm, signer
+from services.ca.ocsp import structures
+from services.ca.ocsp.structures import NONCE, CertId, IssuerForm, OcspRequest
+
+MAX_OCTETS: Final = 8192
+MAX_QUESTIONS: Final = 16
+MAX_NONCE: Final = 128
+"""Octets (RFC 9654, 2.1); a longer or an empty nonce makes the request malformed."""
+LIFETIME: Final = timedelta(hours=1)
+"""From this update to the next: how long a relying party may hold on to an answer."""
+
+_DIGESTS: Final = {
+    asn1.encode_der(AlgorithmIdentifier(algorithm=x509.ObjectIdentifier(oid), parameters=parameters)): name
+    for oid, name in (("1.3.14.3.2.26", "sha1"), ("2.16.840.1.101.3.4.2.1", "sha256"))
+    for parameters in (asn1.Null(), None)
+}
+_SHA1: Final = next(algorithm for algorithm, name in _DIGESTS.items() if name == "sha1")
+_REASONS: Final = {
+    "keyCompromise": 1,
+    "affiliationChanged": 3,
+    "superseded": 4,
+    "cessationOfOperation": 5,
+    "privilegeWithdrawn": 9,
+}
+"""Numbers of the CRL reasons (RFC 5280, 5.3.1); an unspecified one is left out."""
+
+
+class Failure(IntEnum):
+    """Why there is no answer (RFC 6960, 4.2.1). These responses are not signed."""
+
+    MALFORMED_REQUEST = 1
+    TRY_LATER = 3
+    UNAUTHORIZED = 6
+
+
+class OcspRefused(Exception):
+    """The request gets no answer, but a reason."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.name)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """Issued, and not revoked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """No longer good since ``at``; ``reason`` as in the revocation list."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Never issued by this authority."""
+
+
+Status = Good | Revoked | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What a request asks."""
+
+    cert_ids: tuple[CertId, ...]
+    nonce: bytes | None
+
+    @property
+    def serial_numbers(self) -> tuple[int, ...]:
+        """The certificates in question, in order."""
+        return tuple(cert_id.serial_number for cert_id in self.cert_ids)
+
+
+def read(der: bytes) -> Questions:
+    """Read a request in DER.
+
+    Raises:
+        OcspRefused: it is malformed: no DER of this form, too long, another version, a critical extension nobody
+            here knows, an impossible nonce, or no or too many questions.
+    """
+    try:
+        return _questions(der)
+    except ValueError as error:
+        raise OcspRefused(Failure.MALFORMED_REQUEST) from error
+
+
+def _questions(der: bytes) -> Questions:
+    if len(der) > MAX_OCTETS:
+        raise ValueError("too long")
+    tbs = asn1.decode_der(OcspRequest, der).tbs
+    asked = tbs.requests
+    if tbs.version != 0 or not 0 < len(asked) <= MAX_QUESTIONS:
+        raise ValueError("not this version, or no or too many questions")
+    if any(extension.critical for each in asked for extension in each.extensions or ()):
+        raise ValueError("an unknown critical extension")
+    return Questions(tuple(each.cert_id for each in asked), _nonce(tbs.extensions or []))
+
+
+def _nonce(extensions: Sequence[Extension]) -> bytes | None:
+    if any(extension.critical for extension in extensions if extension.oid != NONCE):
+        raise ValueError("an unknown critical extension")
+    values = [extension.value for extension in extensions if extension.oid == NONCE]
+    if not values:
+        return None
+    (value,) = values
+    if not 0 < len(asn1.decode_der(bytes, value)) <= MAX_NONCE:
+        raise ValueError("a nonce has 1 to 128 octets")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Responder:
+    """A key that may answer for an authority.
+
+    Attributes:
+        issuer: the authority that it answers for.
+        sign: signs with its key.
+        octets: what stands in every answer, in DER: its name (RFC 6960, 4.2.1: SHA-1 of the key bits, which is its key
+            identifier here), the AlgorithmIdentifier of its signatures, its certificate.
+        begins, ends: between which moments (UTC) its certificate is valid.
+    """
+
+    issuer: Issuer
+    sign: Callable[[bytes], bytes]
+    octets: tuple[bytes, bytes, bytes]
+    begins: datetime
+    ends: datetime
+
+    @classmethod
+    def of(cls, issuer: Issuer, certificate: x509.Certificate, key: PrivateKey) -> Self:
+        """Make the responder of an authority.
+
+        Args:
+            certificate: its own, issued for OCSP signing by the authority that it answers for.
+        """
+        digest = x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest
+        octets = (
+            structures.by_key(digest),
+            signature_algorithm(key.public_key()),
+            structures.certificates(certificate.public_bytes(Encoding.DER)),
+        )
+        return cls(issuer, signer(key), octets, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+
+    def question(self, serial_number: int) -> Questions:
+        """Make the question about one certificate of ours, without a nonce.
+
+        With SHA-1, an index here and no protection: Java finds no answer by any other digest, and OpenSSL and GnuTLS
+        look for this one unless told (RFC 5019, 2.1.1).
+        """
+        name, key = _digest("sha1", self.issuer.name), _digest("sha1", self.issuer.key_bits)
+        cert_id = CertId(
+            hash_algorithm=tlv(_SHA1), issuer_name_hash=name, issuer_key_hash=key, serial_number=serial_number
+        )
+        return Questions((cert_id,), None)
+
+    def answer(self, questions: Questions, statuses: Sequence[Status], now: datetime) -> bytes:
+        """Sign the answers.
+
+        Args:
+            statuses: one for each question, in order, as known at ``now``.
+            now: UTC.
+
+        Raises:
+            OcspRefused: the responder's own certificate is not valid now.
+        """
+        if not self.begins <= now <= self.ends:
+            raise OcspRefused(Failure.TRY_LATER)
+        name, algorithm, certificates = self.octets
+        moment = now.replace(microsecond=0)
+        until = moment + LIFETIME
+        answers = [
+            structures.single(cert_id.der, _told(status), moment, until)
+            for cert_id, status in zip(questions.cert_ids, statuses, strict=True)
+        ]
+        data = structures.response_data(name, moment, answers, questions.nonce)
+        return structures.response(0, structures.basic_response(data, algorithm, self.sign(data), certificates))
+
+
+def cert_id_forms(issuer: Issuer) -> frozenset[IssuerForm]:
+    """Give every form in which a question may name this authority: see `CertId.issuer`."""
+    return frozenset(
+        (algorithm, _digest(name, issuer.name), _digest(name, issuer.key_bits)) for algorithm, name in _DIGESTS.items()
+    )
+
+
+def failed(failure: Failure) -> bytes:
+    """Encode a response that gives a reason instead of an answer."""
+    return structures.response(failure)
+
+
+def _told(status: Status) -> bytes:
+    match status:
+        case Good():
+            return structures.GOOD
+        case Revoked(at=at, reason=reason):
+            return structures.revoked(at.replace(microsecond=0), _REASONS.get(reason))
+        case Unknown():
+            return structures.UNKNOWN
+
+
+def _digest(name: str, data: bytes) -> bytes:
+    return hashlib.new(name, data, usedforsecurity=False).digest()

@@ -1,0 +1,178 @@
+"""The status of certificates: from memory while that is surely fresh, else from the authority's own record."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from libs.common.aggregates import Aggregates
+from libs.common.values import Clock
+from services.ca.domain import Certified, EnrolmentState
+from services.ca.issuance.issuers import Issuer
+from services.ca.issuance.orders import SERIAL_OCTETS
+from services.ca.ocsp.answers import Good, Status, Unknown
+from services.ca.ocsp.statuses import CertificateId, Known, Statuses
+from services.ca.ports import SerialBook
+
+OWN: Final = "authority/"
+"""Owners of serial numbers of the operator's own certificates begin so; those of citizens' are journeys."""
+FRESH_S: Final = 0.5
+"""So long after a look at the latest revocations memory may answer: no replica is further behind the store."""
+_LOOK_BACK: Final = timedelta(seconds=30)
+"""How far each look goes back: replicas' clocks may differ by less, and a write or a read takes less."""
+_REMEMBERED: Final = 100_000
+
+
+def own(issuer: str, label: str) -> str:
+    """Give the owner of a serial number of one of the operator's own certificates."""
+    return f"{OWN}{issuer}/{label}"
+
+
+class StatusBook:
+    """Tells what is known about serial numbers.
+
+    What was read is remembered. Before memory answers, the store is asked which revocations were recorded lately,
+    unless it was asked less than `FRESH_S` ago: so a revocation shows on every replica within that time, whoever took
+    it in, and a replica whose store is silent answers nothing.
+
+    Args:
+        enrolments: where a certificate is looked for whose record is missing; the record is made good then.
+        monotonic: seconds on a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        statuses: Statuses,
+        enrolments: Aggregates[EnrolmentState],
+        book: SerialBook,
+        *,
+        clock: Clock,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._statuses = statuses
+        self._enrolments = enrolments
+        self._book = book
+        self._clock = clock
+        self._monotonic = monotonic
+        self._known: OrderedDict[CertificateId, Known] = OrderedDict()
+        self._recent: dict[CertificateId, Known] = {}
+        self._looked_at: float | None = None
+        self._looking: asyncio.Future[None] | None = None
+        self._wanted: dict[CertificateId, asyncio.Future[Known | None]] = {}
+
+    @property
+    def fresh(self) -> bool:
+        """Whether memory may answer now."""
+        return self._looked_at is not None and self._monotonic() - self._looked_at <= FRESH_S
+
+    def remembered(self, certificate: CertificateId) -> Known | None:
+        """Give what memory holds, which counts only while it is `fresh`: the same object until it changes."""
+        return self._known.get(certificate)
+
+    def at_hand(self, number: int, issuer: Issuer) -> Status | None:
+        """Give the status if memory may tell it now. None: it is to be looked for, as `status` does."""
+        if not _ours(number):
+            return Unknown()
+        return self._remembered(CertificateId.of(issuer.label, number)) if self.fresh else None
+
+    async def status(self, number: int, issuer: Issuer) -> Status:
+        """Give the status; Unknown unless this authority issued it. Unavailable if the store does not answer."""
+        if not _ours(number):
+            return Unknown()
+        await self.refresh()
+        certificate = CertificateId.of(issuer.label, number)
+        known = self._remembered(certificate)
+        if known is not None:
+            return known
+        found = await self._read(certificate) or await self._found_in_enrolment(certificate)
+        return Unknown() if found is None else self._remember(certificate, found)
+
+    def forget_freshness(self) -> None:
+        """Have the next question ask the store, however fresh memory is: for those who must not miss a moment."""
+        self._looked_at = None
+
+    async def refresh(self) -> None:
+        """Look at the latest revocations, unless that was done a moment ago. Many may wait for one look."""
+        for _ in range(2):  # one that was under way may have begun too long ago; the next begins after we came
+            if self.fresh:
+                return
+            if self._looking is None:
+                self._looking = asyncio.ensure_future(self._look())
+                self._looking.add_done_callback(self._looked)
+            await asyncio.shield(self._looking)
+
+    async def _look(self) -> None:
+        began = self._monotonic()
+        changed = await self._statuses.changed_since(self._clock() - _LOOK_BACK)
+        self._recent = dict(changed)
+        for certificate, status in changed:
+            if certificate in self._known and self._known[certificate] != status:
+                self._known[certificate] = status
+        self._looked_at = began
+
+    def _looked(self, looking: "asyncio.Future[None]") -> None:
+        self._looking = None
+        if not looking.cancelled():
+            looking.exception()  # whoever waits has it; if nobody does any more, it is not worth a warning
+
+    def _remembered(self, certificate: CertificateId) -> Known | None:
+        known = self._known.get(certificate)
+        if known is not None:
+            self._known.move_to_end(certificate)
+        return known
+
+    def _remember(self, certificate: CertificateId, found: Known) -> Known:
+        """Keep what was read, unless a revocation was seen while it was being read."""
+        known = self._recent.get(certificate, found)
+        known = self._known.setdefault(certificate, known)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return known
+
+    async def _read(self, certificate: CertificateId) -> Known | None:
+        """Read a record. Those that are wanted in the same moment are read together."""
+        wanted = self._wanted.get(certificate)
+        if wanted is None:
+            if not self._wanted:
+                asyncio.get_running_loop().call_soon(self._read_wanted)
+            wanted = self._wanted[certificate] = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(wanted)
+
+    def _read_wanted(self) -> None:
+        wanted, self._wanted = self._wanted, {}
+        reading = asyncio.ensure_future(self._statuses.look(list(wanted)))
+        reading.add_done_callback(lambda done: _hand_out(done, wanted))
+
+    async def _found_in_enrolment(self, certificate: CertificateId) -> Known | None:
+        """Look where the certificate was decided: its record may be younger than it, or lost."""
+        owner = await self._book.owner("serial", certificate.serial)
+        if owner is None:
+            return None
+        if owner.startswith(OWN):
+            return Good() if owner.startswith(own(certificate.issuer, "")) else None
+        state = await self._enrolments.get(owner)
+        for each in state.certificates if isinstance(state, Certified) else ():
+            if (each.serial, each.issuer) == (certificate.serial, certificate.issuer):
+                await self._statuses.note([each], self._clock())
+                return (await self._statuses.look([certificate])).get(certificate)
+        return None
+
+
+def _ours(number: int) -> bool:
+    """Tell whether it has the form of our serial numbers."""
+    return number >= 0 and number.bit_length() == 8 * SERIAL_OCTETS - 1
+
+
+def _hand_out(
+    reading: "asyncio.Future[dict[CertificateId, Known]]",
+    wanted: "dict[CertificateId, asyncio.Future[Known | None]]",
+) -> None:
+    error = asyncio.CancelledError() if reading.cancelled() else reading.exception()
+    for certificate, waiting in wanted.items():
+        if waiting.done():
+            continue
+        if error is None:
+            waiting.set_result(reading.result().get(certificate))
+        else:
+            waiting.set_exception(error)

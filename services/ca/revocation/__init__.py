@@ -1,0 +1,1 @@
+"""Who may end a certificate, and how."""

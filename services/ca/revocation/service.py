@@ -1,0 +1,186 @@
+"""Who may end a certificate: its holder by one of the pair's keys or by PIN and code, a clerk; see also `holdings`.
+
+A citizen who lost keys, session or phone still has a way: either key of the pair is enough, and so is the PIN with a
+code. A PIN alone is not: whoever looked over a shoulder could take a signature away.
+"""
+
+from datetime import datetime
+from typing import Final, Literal
+
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from libs.common.aggregates import Aggregates
+from libs.common.cms import Verified, verify_detached
+from libs.common.cms_refusals import SignatureRefused
+from libs.common.contracts.identity import RevocationRequested
+from libs.common.errors import Refused
+from libs.common.events import Meta
+from libs.common.trust import TrustAnchors
+from libs.common.uses import PERSON_AUTH, SIGNING
+from libs.common.values import Clock
+from services.ca import domain
+from services.ca.domain import EnrolmentState, Issued, Reason
+from services.ca.ledger.acts import Means, RevocationAsked
+from services.ca.mandates import endings
+from services.ca.ocsp.statuses import Statuses
+from services.ca.ports import Ledger, SerialBook
+from services.ca.revocation import confirmations
+from services.ca.revocation.confirmations import Confirmation, Wish
+
+_USES: Final = (*SIGNING, PERSON_AUTH)
+
+log = structlog.get_logger()
+
+
+class Order(BaseModel):
+    """What a holder signs, as JSON. It may be signed long before it is sent: a key that is lost can sign no more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    action: Literal["revoke-certificate"]
+    serial: str
+    reason: Reason = "unspecified"
+
+
+class Revocations:
+    """Takes wishes for revocation, looks whose they are, and carries them out.
+
+    Args:
+        enrolments: per journey.
+        requests: of citizens in the cabinet, per request.
+        statuses: told at once, so that OCSP knows when whoever asked is answered; lists follow.
+        book: whose a serial number is.
+        trust: whose signatures count.
+        ledger: where it is recorded who asked.
+    """
+
+    def __init__(
+        self,
+        enrolments: Aggregates[EnrolmentState],
+        requests: Aggregates[Confirmation],
+        *,
+        statuses: Statuses,
+        book: SerialBook,
+        trust: TrustAnchors,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
+        self._enrolments = enrolments
+        self._requests = requests
+        self._statuses = statuses
+        self._book = book
+        self._trust = trust
+        self._ledger = ledger
+        self._clock = clock
+
+    async def by_clerk(self, serial: str, reason: Reason, clerk: str) -> None:
+        """Revoke for a clerk. Refused: ``certificate.unknown``."""
+        journey_id, _ = await self._enrolment(serial)
+        asked = RevocationAsked(serial=serial, reason=reason, role="clerk", by=clerk)
+        await self._carry_out(journey_id, asked)
+
+    async def by_signature(self, request: bytes, signature: bytes) -> None:
+        """Revoke for whoever holds one of the two keys of a pair.
+
+        Args:
+            request: an `Order` in JSON, exactly as it was signed.
+            signature: detached CMS in DER, by the certificate itself or the other one of its pair.
+
+        Raises:
+            Refused: ``signature.…``; ``revocation.malformed``; ``certificate.unknown``, also for somebody else's;
+                ``certificate.revoked``: the signing key itself counts no more.
+        """
+        try:
+            order = Order.model_validate_json(request)
+        except ValidationError:
+            detail = 'The signed request is JSON with "action": "revoke-certificate", "serial" and "reason".'
+            raise Refused("revocation.malformed", detail, 422) from None
+        signer = self._signer(request, signature).serial_number
+        journey_id, state = await self._enrolment(order.serial)
+        revoked = {each.serial: each.revoked_at is not None for each in state.certificates}
+        if signer not in revoked or state.facts.citizen_id is None:
+            raise _unknown()
+        if revoked[signer] and not revoked[order.serial]:
+            detail = "The certificate you signed with is revoked. Please use the other key, or your PIN and a code."
+            raise Refused("certificate.revoked", detail, 422)
+        await self._carry_out(journey_id, _asked(order.serial, order.reason, state.facts.citizen_id, "signature"))
+
+    async def asked(self, request: RevocationRequested, meta: Meta) -> None:
+        """A citizen who signed in asks; a code has to confirm it."""
+        await self._requests.apply(
+            meta.subject, lambda state: confirmations.ask(state, request, self._clock()), cause=meta
+        )
+
+    async def confirmed(self, meta: Meta) -> None:
+        """A code came back."""
+        await self._requests.apply(
+            meta.subject, lambda state: confirmations.confirm(state, meta.time, self._clock()), cause=meta
+        )
+
+    async def wake(self, request_id: str, _now: datetime) -> None:
+        """Carry out what a citizen asked for and confirmed."""
+        state = await self._requests.get(request_id)
+        if state is None or state.wish is None or not state.counts or state.done:
+            return
+        try:
+            await self._by_code(state.wish)
+        except Refused as refusal:
+            log.warning("revocation.refused", subject=request_id, reason=refusal.key)
+        await self._requests.apply(request_id, confirmations.finish)
+
+    async def _by_code(self, wish: Wish) -> None:
+        journey_id, state = await self._enrolment(wish.serial)
+        if state.facts.citizen_id != wish.citizen_id:
+            raise _unknown()
+        order = Order(action="revoke-certificate", serial=wish.serial, reason=_reason(wish.reason))
+        await self._carry_out(journey_id, _asked(order.serial, order.reason, wish.citizen_id, "code"))
+
+    async def _enrolment(self, serial: str) -> tuple[str, Issued]:
+        """Find the pair that a certificate belongs to. Refused if there is none."""
+        journey_id = await self._book.owner("serial", serial)
+        state = None if journey_id is None else await self._enrolments.get(journey_id)
+        if (
+            journey_id is None
+            or not isinstance(state, Issued)
+            or all(each.serial != serial for each in state.certificates)
+        ):
+            raise _unknown()
+        return journey_id, state
+
+    async def _carry_out(self, journey_id: str, asked: RevocationAsked) -> None:
+        await self._ledger.record(journey_id, asked)
+        log.info("revocation.asked", subject=journey_id, serial=asked.serial, reason=asked.reason, by=asked.by)
+        reason = _reason(asked.reason)
+        now = self._clock()
+        after = await self._enrolments.apply(
+            journey_id, lambda state: endings.revoke(state, asked.serial, reason, asked.role, now)
+        )
+        if isinstance(after, Issued):
+            await self._statuses.note([each for each in after.certificates if each.revoked_at is not None], now)
+
+    def _signer(self, request: bytes, signature: bytes) -> Verified:
+        """Verify the signature, for whichever use the certificate is. SignatureRefused if for none."""
+        refused = SignatureRefused("wrong_profile")
+        for use in _USES:
+            try:
+                return verify_detached(signature, request, self._trust, self._clock(), use)
+            except SignatureRefused as refusal:
+                if refusal.key != refused.key:
+                    raise
+        raise refused
+
+
+def _asked(serial: str, reason: str, citizen_id: str, means: Means) -> RevocationAsked:
+    return RevocationAsked(serial=serial, reason=reason, role="citizen", by=citizen_id, means=means)
+
+
+def _reason(text: str) -> Reason:
+    """Read a reason of another service's; one that is not for holders is left unspecified."""
+    known: dict[str, Reason] = {each: each for each in domain.REASONS}
+    return known.get(text, "unspecified")
+
+
+def _unknown() -> Refused:
+    """Make the one refusal for certificates that do not exist and for those of others: whose, is not told."""
+    return Refused("certificate.unknown", "There is no such certificate among yours.", 404)

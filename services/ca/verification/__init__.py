@@ -1,0 +1,1 @@
+"""Certificates and signatures verified for those who rely on them."""

@@ -1,0 +1,122 @@
+"""What the authority itself says about a certificate's revocation, signed, for others to keep."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, Protocol
+
+from cryptography import x509
+
+from libs.common.errors import Refused, Unavailable
+from libs.common.values import Clock
+from services.ca.issuance.shards import ShardId
+from services.ca.ocsp.answers import Good, OcspRefused, Revoked, Status
+from services.ca.ocsp.service import OcspService
+
+Source = Literal["OCSP", "CRL"]
+
+MAX_LIST: Final = 512 * 1024
+"""Octets of a revocation list that travel with an answer; of a longer one, the address has to do."""
+
+
+class Lists(Protocol):
+    """Where revocation lists are."""
+
+    async def revocation_list(self, place: ShardId) -> bytes | None:
+        """Give the current edition of a shard, DER."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found, and the signed object that says so.
+
+    Attributes:
+        signed: OCSP response or revocation list, DER; None for a list above ``MAX_LIST``.
+        this_update: for which time the source speaks.
+    """
+
+    source: Source
+    status: Status
+    signed: bytes | None
+    this_update: datetime
+
+    def objection(self, at: datetime, *, proven: bool) -> str | None:
+        """Say what speaks against a certificate at that time; None if nothing does.
+
+        A key that somebody else may have had is good for no time that is merely claimed: nobody knows since when
+        (RFC 5280, 5.3.2). A time-stamp from before the revocation proves the time (EN 319 102-1, 5.5), so that
+        nobody can undo what he signed by reporting his key lost.
+        """
+        match self.status:
+            case Good():
+                return None
+            case Revoked(at=since, reason=reason):
+                late = since <= at or (reason == "keyCompromise" and not proven)
+                return "revoked" if late else None
+            case _:
+                return "unknown_certificate"
+
+
+class Witness:
+    """Gives evidence about certificates of ours.
+
+    Args:
+        ocsp: the responder, asked each time; what it says is from this very moment.
+        lists: the revocation lists, for those who ask for them too.
+    """
+
+    def __init__(self, ocsp: OcspService, lists: Lists, clock: Clock) -> None:
+        self._ocsp = ocsp
+        self._lists = lists
+        self._clock = clock
+
+    async def about(self, certificate: x509.Certificate, sources: frozenset[Source]) -> tuple[Evidence, ...]:
+        """Ask the responder, always, and the certificate's revocation list if that is asked for.
+
+        Raises:
+            Refused: ``verify.unavailable``: whether it was revoked can't be told now.
+        """
+        try:
+            found = [await self._answered(certificate)]
+            if "CRL" in sources:
+                found.append(await self._listed(certificate))
+        except (OcspRefused, Unavailable):
+            detail = "Whether this certificate was revoked can't be told at the moment. Please try again shortly."
+            raise Refused("verify.unavailable", detail, 503) from None
+        return tuple(found)
+
+    async def _answered(self, certificate: x509.Certificate) -> Evidence:
+        now = self._clock()
+        status, der = await self._ocsp.evidence(certificate)
+        return Evidence("OCSP", status, der, now.replace(microsecond=0))
+
+    async def _listed(self, certificate: x509.Certificate) -> Evidence:
+        der = await self._lists.revocation_list(_shard(certificate))
+        if der is None:
+            raise Unavailable("the certificate's revocation list is not published")
+        status, this_update, next_update = await asyncio.to_thread(_look_up, der, certificate.serial_number)
+        if next_update is None or next_update < self._clock():
+            raise Unavailable("the certificate's revocation list is out of date")
+        return Evidence("CRL", status, der if len(der) <= MAX_LIST else None, this_update)
+
+
+def _look_up(der: bytes, serial_number: int) -> tuple[Status, datetime, datetime | None]:
+    crl = x509.load_der_x509_crl(der)
+    entry = crl.get_revoked_certificate_by_serial_number(serial_number)
+    return Good() if entry is None else _revoked(entry), crl.last_update_utc, crl.next_update_utc
+
+
+def _revoked(entry: x509.RevokedCertificate) -> Revoked:
+    try:
+        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
+    except x509.ExtensionNotFound:
+        reason = "unspecified"
+    return Revoked(entry.revocation_date_utc, reason)
+
+
+def _shard(certificate: x509.Certificate) -> ShardId:
+    """Read which list it is out of its address, which ends in ``/<issuer>/crl/<number>.crl``."""
+    points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    address = str(next(name.value for point in points for name in point.full_name or ()))
+    *_, issuer, _, number = address.removesuffix(".crl").split("/")
+    return ShardId(issuer, int(number))

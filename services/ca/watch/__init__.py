@@ -1,0 +1,1 @@
+"""Who watches the watchers: what ends when, and whether checks and checkpoints are made."""

@@ -1,0 +1,85 @@
+"""Who watches the watchers: when the check last ran and what it found, and how long the ledger goes unvouched for.
+
+The check is a job that ends; the service is what is asked for metrics. So the job leaves a record, and every replica
+shows the newest one, once a minute, as long as it runs.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from libs.common.background import Repeating
+from libs.common.chain import ChainStore
+from libs.common.chain_store import MongoChain
+from libs.common.metrics import Metrics
+from libs.common.platform import Platform
+from libs.common.records import MongoRecords, Records
+from libs.common.store import Database
+from libs.common.values import Clock, from_millis, to_millis
+from services.ca.audit.evidence import moment
+from services.ca.ledger.acts import Checkpointed
+from services.ca.ledger.chain import ChainLedger
+
+EVERY_S: Final = 60.0
+_REMEMBERED: Final = timedelta(days=60)
+_PAGE: Final = 20
+
+
+async def note_check(checks: Records, at: datetime, errors: int, warnings: int) -> None:
+    """Note that a check came to its end: when it began, and how much it found."""
+    millis = to_millis(at)
+    await checks.add({str(millis): {"at": millis, "errors": errors, "warnings": warnings}})
+
+
+def notes(database: Database) -> Records:
+    """Open what `note_check` writes."""
+    return MongoRecords(database, "checks", ("at",))
+
+
+def watching(platform: Platform, ledger: ChainLedger) -> Repeating:
+    """Make what looks once a minute."""
+    chain, metrics = MongoChain(platform.database, "ledger"), platform.metrics
+    vigil = Vigil(notes(platform.database), chain, ledger, metrics=metrics, clock=platform.clock)
+    return Repeating("vigil", EVERY_S, vigil.look)
+
+
+class Vigil:
+    """Shows what would otherwise be noticed by nobody: a check that fails or stays away, a ledger without checkpoints.
+
+    Args:
+        checks: what `note_check` wrote.
+    """
+
+    def __init__(
+        self, checks: Records, chain: ChainStore, ledger: ChainLedger, *, metrics: Metrics, clock: Clock
+    ) -> None:
+        self._checks = checks
+        self._chain = chain
+        self._ledger = ledger
+        self._metrics = metrics
+        self._clock = clock
+
+    async def look(self) -> None:
+        """Set the gauges. Before the first check, its age is the ledger's."""
+        now = self._clock()
+        checks = [fields for _, fields in await self._checks.since("at", to_millis(now - _REMEMBERED))]
+        newest = max(checks, key=lambda each: int(each["at"]), default=None)
+        if newest is None:
+            checked = await self._first_after((await self._chain.start()).position)
+        else:
+            checked = from_millis(newest["at"])
+        self._metrics.ledger_check_age_seconds.set(_age(checked, now))
+        self._metrics.ledger_check_errors.set(0 if newest is None else newest["errors"])
+        last = await self._ledger.last("ledger.checkpointed")
+        vouched = last.act.position if last is not None and isinstance(last.act, Checkpointed) else 0
+        self._metrics.ledger_unvouched_seconds.set(_age(await self._first_after(vouched), now))
+
+    async def _first_after(self, position: int) -> datetime | None:
+        """Give when the first act behind a position was recorded; checkpoints themselves need no voucher."""
+        for entry in await self._chain.read(position, _PAGE):
+            if entry.fact.kind != "ledger.checkpointed":
+                return moment(entry)
+        return None
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
