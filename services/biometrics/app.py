@@ -6,7 +6,7 @@ from typing import Final
 
 from libs.common.background import Repeating
 from libs.common.blobs import Blobs
-from libs.common.platform import App, lay_out
+from libs.common.platform import App, Platform, lay_out
 from libs.common.values import Clock, NewId, new_id, utc_now
 from services.biometrics import states
 from services.biometrics.analysis import analyses
@@ -47,10 +47,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     blobs = Blobs(platform.database, platform.keyring, clock, MEDIA_KEY)
     uploads = Uploads(blobs)
     analyser, workers = _analyser(settings)
-    detector = NOT_CONFIGURED if settings.pad_card is None else read_card(settings.pad_card).id
-    for role, name in ((PAD_ROLE, detector), (REGISTER_ROLE, NOT_CONFIGURED)):
-        platform.health.notes[role] = name
-        platform.metrics.models.labels(role, name).set(1)
+    _show_roles(platform, settings)
     kept = timedelta(days=settings.same_face_days)
     # The timers run even if nothing is remembered any more: what was remembered before is still to be forgotten.
     remembered = Faces(seen.aggregates, kept, settings.same_face_most, clock)
@@ -100,6 +97,14 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
             Repeating("face_checks.count", COUNT_EVERY_S, service.count_waiting),
         ],
     )
+
+
+def _show_roles(platform: Platform, settings: Settings) -> None:
+    """Say in health and metrics which model serves a role that may be left open."""
+    detector = NOT_CONFIGURED if settings.pad_card is None else read_card(settings.pad_card).id
+    for role, name in ((PAD_ROLE, detector), (REGISTER_ROLE, NOT_CONFIGURED)):
+        platform.health.notes[role] = name
+        platform.metrics.models.labels(role, name).set(1)
 
 
 def _analyser(settings: Settings) -> tuple[Analyser, list[Workers]]:
