@@ -13,6 +13,7 @@ from libs.common.tokens import Authenticator
 from libs.common.values import JourneyId
 from services.ca.domain import Certificate
 from services.ca.issuance.hierarchy import Hierarchy
+from services.ca.reading import reading
 from services.ca.service import CaService
 
 
@@ -97,8 +98,7 @@ def public_routes(hierarchy: Hierarchy) -> APIRouter:
     """Make what relying parties fetch of the authorities: their certificates."""
     router = APIRouter(tags=["relying parties"])
     for path, (content, media_type) in _served(hierarchy).items():
-        router.add_api_route(path, _constant(content, media_type), response_class=Response)
-
+        reading(router, path)(_constant(content, media_type))
     return router
 
 

@@ -18,6 +18,7 @@ from libs.common.errors import Refused
 from libs.common.values import Clock
 from services.ca.issuance.shards import ShardId
 from services.ca.lists.publishing import RevocationLists
+from services.ca.reading import reading
 
 MEDIA_TYPE: Final = "application/pkix-crl"
 _PEM: Final = "application/x-pem-file"
@@ -55,20 +56,20 @@ def list_routes(lists: RevocationLists, root_list: Path, clock: Clock) -> APIRou
     """Make the routes. ``root_list`` is the root's own list (PEM), which the ceremony renews beside the service."""
     router = APIRouter(tags=["relying parties"])
 
-    @router.get("/pki/root/crl/0.crl", response_class=Response)
+    @reading(router, "/pki/root/crl/0.crl")
     def root_crl(known: KnownAlready) -> Response:
         return _root(root_list, known, clock())
 
-    @router.get("/pki/{issuer}/crl/{shard}-delta.crl", response_class=Response)
+    @reading(router, "/pki/{issuer}/crl/{shard}-delta.crl")
     async def delta(issuer: str, shard: int, known: KnownAlready) -> Response:
         return await _serve(lists, ShardId(issuer, shard), known, clock(), delta=True)
 
-    @router.get("/pki/{issuer}/crl/{shard}.crl", response_class=Response)
-    @router.get("/v1/crl/{issuer}/{shard}.crl", response_class=Response)
+    @reading(router, "/pki/{issuer}/crl/{shard}.crl")
+    @reading(router, "/v1/crl/{issuer}/{shard}.crl")
     async def complete(issuer: str, shard: int, known: KnownAlready) -> Response:
         return await _serve(lists, ShardId(issuer, shard), known, clock())
 
-    @router.get("/v1/crl/{issuer}/{shard}.pem", response_class=Response)
+    @reading(router, "/v1/crl/{issuer}/{shard}.pem")
     async def pem(issuer: str, shard: int) -> Response:
         place = ShardId(issuer, shard)
         issue = await lists.current(place)

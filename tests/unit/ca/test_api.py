@@ -286,6 +286,8 @@ async def test_relying_parties_fetch_chain_and_lists_in_the_forms_that_certifica
         served = await http.get(f"/pki/{path}.cer")
         assert x509.load_der_x509_certificate(served.content) == certificate
         assert served.headers["cache-control"] == "public, max-age=3600, no-transform"
+        alone = await http.head(f"/pki/{path}.cer")
+        assert (alone.status_code, alone.headers["content-length"]) == (200, str(len(served.content)))
     chain = x509.load_pem_x509_certificates((await http.get("/v1/ca/chain.pem")).content)
     assert chain == [*(each.certificate for each in authority.hierarchy.generations), authority.hierarchy.root]
     der = await http.get("/v1/crl/issuing/1.crl")

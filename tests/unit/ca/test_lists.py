@@ -208,6 +208,9 @@ async def test_a_list_may_be_cached_until_its_next_update_and_is_not_sent_to_tho
         assert answer.headers["last-modified"] == format_datetime(crl.last_update_utc, usegmt=True)
         assert int(answer.headers["content-length"]) == len(answer.content)
         etag = answer.headers["etag"]
+        alone = await client.head(path)
+        assert (alone.status_code, alone.content) == (200, b"")
+        assert {name for name, value in answer.headers.items() if alone.headers.get(name) != value} == {"x-request-id"}
         known: Sequence[dict[str, str]] = (
             {"if-none-match": etag},
             {"if-none-match": f'"other", W/{etag}'},
