@@ -38,7 +38,7 @@ def test_whatever_a_face_check_tells_has_words() -> None:
     pattern = (
         r'"((?:selfie|clip|document|picture)\.[a-z_]+|face\.[a-z]+_[a-z_]+|capture\.not_readable|review\.overdue)"'
     )
-    told = {key for path in BIOMETRICS.glob("*.py") for key in re.findall(pattern, path.read_text("utf-8"))}
+    told = {key for path in BIOMETRICS.rglob("*.py") for key in re.findall(pattern, path.read_text("utf-8"))}
     told |= {f"{about}{action}" for about in ("challenge.", "clip.no_") for action in ACTIONS}
     told |= {f"{source}.takes_too_long" for source in SOURCES}
     topics = {"face.review_requested"}
