@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from deploy.embedded.process import Program, Server, StackError, accepts
 from deploy.embedded.stack import Broker, Store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 LOOPBACK_HEX = {"0100007F", "0000000000000000FFFF00000100007F"}  # as /proc/net/tcp and tcp6 write 127.0.0.1
 LISTEN = "0A"
@@ -26,14 +26,20 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, or reli
 
 def listening(pid: int) -> set[str]:
     """The hexadecimal addresses on which one process listens for TCP."""
-    links = (str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir())
-    sockets = {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
+    sockets = {link[len("socket:[") : -1] for link in open_files(pid) if link.startswith("socket:[")}
     rows = [
         line.split()
         for table in ("tcp", "tcp6")
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
     ]
     return {row[1].split(":")[0] for row in rows if row[3] == LISTEN and row[9] in sockets}
+
+
+def open_files(pid: int) -> "Iterator[str]":
+    """What one process has open, but for what it closes while we look."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield str(link.readlink())
 
 
 async def topics_of(broker: Server) -> set[str]:
