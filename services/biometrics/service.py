@@ -28,6 +28,10 @@ ANALYSIS_LEASE: Final = timedelta(minutes=2)
 """How long a look at all captures of a try may take before another process begins it anew."""
 COUNTED_FOR: Final = timedelta(seconds=1)
 COME_BACK_AFTER: Final = timedelta(seconds=30)
+LONG_LINE: Final = 20
+"""Up to this place in line everybody is told exactly how many come before."""
+PLACED_EVERY: Final = timedelta(milliseconds=250)
+"""How often, beyond it, one of those who ask is counted anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class BiometricsService:
         self._metrics = metrics
         self._backlog = backlog
         self._counted: tuple[datetime, int] | None = None
+        self._places: dict[str, int] = {}
+        self._placed_at = clock()
 
     async def note(self, meta: Meta, news: Waiting) -> None:
         """Add what an event told about a journey."""
@@ -114,8 +120,23 @@ class BiometricsService:
         """Tell how far the look at captures is."""
         if state.looking_at is not None:
             return Progress(0, state.looking_at)
-        since = state.model_dump(mode="json", include={"since"})["since"]
-        return Progress(await self._checks.count({"kind": "analysing"}, below=("since", since)), None)
+        return Progress(await self._ahead(state.model_dump(mode="json", include={"since"})["since"]), None)
+
+    async def _ahead(self, since: str) -> int:
+        """Count who waits longer: in a long line for some of those who ask, as each count may cost as the line is long.
+
+        The others are told their place of before, and who is new the length of the line.
+        """
+        now = self._clock()
+        known = self._places.get(since, 0 if self._counted is None else self._counted[1])
+        if known > LONG_LINE and now - self._placed_at < PLACED_EVERY:
+            return known
+        self._placed_at = now
+        place = await self._checks.count({"kind": "analysing"}, below=("since", since))
+        if len(self._places) > 2 * self._backlog:
+            self._places.clear()
+        self._places[since] = place
+        return place
 
     async def offset(self, journey_id: str, part: Part, upload: str, nonce: str) -> tuple[int, bool]:
         """Tell how many bytes of an upload are there, and whether it is whole.
