@@ -30,8 +30,8 @@ COUNTED_FOR: Final = timedelta(seconds=1)
 COME_BACK_AFTER: Final = timedelta(seconds=30)
 LONG_LINE: Final = 20
 """Up to this place in line everybody is told exactly how many come before."""
-PLACED_EVERY: Final = timedelta(milliseconds=250)
-"""How often, beyond it, one of those who ask is counted anew."""
+PLACED_EVERY: Final = timedelta(seconds=2)
+"""How often, beyond it, one of those who ask is counted anew: a store without an index reads every document for it."""
 
 
 @dataclass(frozen=True, slots=True)
