@@ -11,6 +11,8 @@ from aiokafka import AIOKafkaConsumer
 from libs.common.admin import topics_to_create
 
 QUIET_S: Final = 1.0
+_LOOKS: Final = 10
+"""How often it is looked within that time: a process that was held up for a moment has looked once, not waited."""
 
 
 class Observer:
@@ -43,10 +45,11 @@ class Observer:
         Raises:
             Exception: whatever ended the reading: silence would then mean nothing.
         """
-        before = -1
-        while before != self.seen:
+        unchanged = 0
+        while unchanged < _LOOKS:
             before = self.seen
-            await asyncio.sleep(quiet_s)
+            await asyncio.sleep(quiet_s / _LOOKS)
+            unchanged = unchanged + 1 if self.seen == before else 0
             if self._task is not None and self._task.done():
                 self._task.result()
 

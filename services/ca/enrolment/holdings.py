@@ -35,9 +35,12 @@ def mandates_of(citizen_id: str) -> str:
 
 
 def add(state: Holding | None, held: Held) -> Decision[Holding] | None:
-    """Note a journey that gave certificates; once is enough."""
+    """Note a journey that gave certificates; once is enough.
+
+    ``since`` is in whole seconds, as certificates have it: of those of one second, the one noted last is the newest.
+    """
     known = () if state is None else state.journeys
     if any(each.journey == held.journey for each in known):
         return None
-    journeys = sorted((*known, held), key=lambda each: (each.since, each.journey))
+    journeys = sorted((*known, held), key=lambda each: each.since)
     return Decision(Holding(journeys=tuple(journeys)))

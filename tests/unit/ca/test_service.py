@@ -184,6 +184,15 @@ async def test_the_newer_journey_of_a_citizen_supersedes_the_older_certificates(
     ]
 
 
+@pytest.mark.parametrize(("first", "second"), [(JOURNEY, NEWER), (NEWER, JOURNEY)])
+async def test_of_two_journeys_in_one_second_the_second_supersedes_the_first_whatever_they_are_called(
+    office: Office, first: str, second: str
+) -> None:
+    await office.issued(first)
+    await office.issued(second, 3)
+    assert (await live(office, first), await live(office, second)) == ([False, False], [True, True])
+
+
 async def test_the_newer_certificates_win_though_a_crash_kept_the_older_ones_from_being_noted(
     authority: CertificationAuthority,
 ) -> None:
