@@ -91,9 +91,13 @@ class Aggregates(Generic[S]):
         found = await self._documents.find(where, limit, order=order, after=after)
         return [(document.key, self._state(document)) for document in found]
 
-    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
+    async def count(self, where: Mapping[str, Any]) -> int:
         """Count aggregates; see `Documents.count`."""
-        return await self._documents.count(where, below=below)
+        return await self._documents.count(where)
+
+    async def values(self, where: Mapping[str, Any], path: str) -> Sequence[Any]:
+        """Give one value of each such aggregate, as JSON has it; see `Documents.values`."""
+        return await self._documents.values(where, path)
 
     async def all(self, page: int = 200) -> AsyncIterator[tuple[str, S]]:
         """Give keys and states of all aggregates, in the order of their keys, a page of them in memory at a time."""

@@ -92,10 +92,17 @@ class MongoDocuments(Documents):
             return [_document(raw) async for raw in found]
 
     @override
-    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
-        query = _query(where) | ({f"state.{below[0]}": {"$lt": below[1]}} if below else {})
+    async def count(self, where: Mapping[str, Any]) -> int:
         async with answering():
-            return await self._collection.count_documents(query)
+            return await self._collection.count_documents(_query(where))
+
+    @override
+    async def values(self, where: Mapping[str, Any], path: str) -> Sequence[Any]:
+        # Named here, because stores write a projected path in different ways; without the id, an index answers alone.
+        projection = {"_id": 0, "value": f"$state.{path}"}
+        async with answering():
+            found = self._collection.aggregate([{"$match": _query(where)}, {"$project": projection}])
+            return [raw.get("value") async for raw in found]
 
 
 def _query(where: Mapping[str, Any]) -> dict[str, Any]:

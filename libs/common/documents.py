@@ -83,8 +83,12 @@ class Documents(Protocol):
         """
         ...
 
-    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
-        """Count such documents; ``below``: those with a lesser value at a path."""
+    async def count(self, where: Mapping[str, Any]) -> int:
+        """Count such documents."""
+        ...
+
+    async def values(self, where: Mapping[str, Any], path: str) -> Sequence[Any]:
+        """Give what such documents have at a path, in no order, without reading the rest of them."""
         ...
 
     async def page(self, after: str, limit: int) -> Sequence[Document]:

@@ -73,8 +73,12 @@ class RecentDocuments(Documents):
         return await self._documents.find(where, limit, order=order, after=after)
 
     @override
-    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
-        return await self._documents.count(where, below=below)
+    async def count(self, where: Mapping[str, Any]) -> int:
+        return await self._documents.count(where)
+
+    @override
+    async def values(self, where: Mapping[str, Any], path: str) -> Sequence[Any]:
+        return await self._documents.values(where, path)
 
     @override
     async def page(self, after: str, limit: int) -> Sequence[Document]:

@@ -16,6 +16,7 @@ from libs.common.events import Meta
 from libs.common.metrics import Metrics
 from libs.common.values import Clock
 from services.biometrics import domain
+from services.biometrics.analysis.line import Line
 from services.biometrics.capture.uploads import Sending, Uploads, wrong_offset
 from services.biometrics.examination import Examination, LookBroken
 from services.biometrics.face.templates import Source
@@ -26,12 +27,7 @@ log = structlog.get_logger()
 
 ANALYSIS_LEASE: Final = timedelta(minutes=2)
 """How long a look at all captures of a try may take before another process begins it anew."""
-COUNTED_FOR: Final = timedelta(seconds=1)
 COME_BACK_AFTER: Final = timedelta(seconds=30)
-LONG_LINE: Final = 20
-"""Up to this place in line everybody is told exactly how many come before."""
-PLACED_EVERY: Final = timedelta(seconds=2)
-"""How often, beyond it, one of those who ask is counted anew: a store without an index reads every document for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +85,7 @@ class BiometricsService:
         self._new_challenge = new_challenge
         self._metrics = metrics
         self._backlog = backlog
-        self._counted: tuple[datetime, int] | None = None
-        self._places: dict[str, int] = {}
-        self._placed_at = clock()
+        self._line = Line(checks, clock)
 
     async def note(self, meta: Meta, news: Waiting) -> None:
         """Add what an event told about a journey."""
@@ -120,23 +114,7 @@ class BiometricsService:
         """Tell how far the look at captures is."""
         if state.looking_at is not None:
             return Progress(0, state.looking_at)
-        return Progress(await self._ahead(state.model_dump(mode="json", include={"since"})["since"]), None)
-
-    async def _ahead(self, since: str) -> int:
-        """Count who waits longer: in a long line for some of those who ask, as each count may cost as the line is long.
-
-        The others are told their place of before, and who is new the length of the line.
-        """
-        now = self._clock()
-        known = self._places.get(since, 0 if self._counted is None else self._counted[1])
-        if known > LONG_LINE and now - self._placed_at < PLACED_EVERY:
-            return known
-        self._placed_at = now
-        place = await self._checks.count({"kind": "analysing"}, below=("since", since))
-        if len(self._places) > 2 * self._backlog:
-            self._places.clear()
-        self._places[since] = place
-        return place
+        return Progress(await self._line.before(state.since), None)
 
     async def offset(self, journey_id: str, part: Part, upload: str, nonce: str) -> tuple[int, bool]:
         """Tell how many bytes of an upload are there, and whether it is whole.
@@ -203,8 +181,8 @@ class BiometricsService:
 
     async def count_waiting(self) -> None:
         """Let the metrics show how many face checks wait for a look, and how many for a clerk."""
-        for whom, kind in (("worker", "analysing"), ("clerk", "in_review")):
-            self._metrics.face_checks_waiting.labels(whom).set(await self._checks.count({"kind": kind}))
+        self._metrics.face_checks_waiting.labels("worker").set(await self._line.length())
+        self._metrics.face_checks_waiting.labels("clerk").set(await self._checks.count({"kind": "in_review"}))
 
     async def _analyse(self, journey_id: str, state: Analysing) -> None:
         decide: Callable[[CheckState | None], domain.Result | None]
@@ -241,13 +219,10 @@ class BiometricsService:
             await self._checks.apply(journey_id, lambda state: domain.looking(state, looked_at.captures, source, until))
 
     async def _require_room(self) -> None:
-        """Ask to come back while too many wait; counted once a second at most, so that a surge is cheap to refuse."""
-        now = self._clock()
-        if self._counted is None or now - self._counted[0] >= COUNTED_FOR:
-            self._counted = now, await self._checks.count({"kind": "analysing"})
-        if self._counted[1] >= self._backlog:
+        """Ask to come back while too many wait."""
+        if await self._line.length() >= self._backlog:
             detail = "Very many pictures wait to be looked at. Nothing is lost; please send yours a little later."
-            raise Refused("capture.busy", detail, 503, retry_at=now + COME_BACK_AFTER)
+            raise Refused("capture.busy", detail, 503, retry_at=self._clock() + COME_BACK_AFTER)
 
 
 def _folder(journey_id: str, part: Part) -> str:

@@ -236,15 +236,16 @@ async def test_documents_are_given_in_order_page_by_page_also_where_many_have_th
         assert seen == expected
 
 
-async def test_documents_are_counted_all_of_them_or_those_before_a_place(documents: Documents) -> None:
+async def test_documents_are_counted_and_one_value_of_each_is_given(documents: Documents) -> None:
     for number in range(6):
         await documents.store(
-            document(f"k{number}", state={"kind": "ab"[number % 2], "since": f"2026-03-0{number + 1}"})
+            document(f"k{number}", state={"kind": "ab"[number % 2], "since": number, "owner": {"region": str(number)}})
         )
     assert await documents.count({"kind": "a"}) == 3
-    assert await documents.count({"kind": "a"}, below=("since", "2026-03-05")) == 2
-    assert await documents.count({"kind": "a"}, below=("since", "2026-03-01")) == 0
     assert await documents.count({"kind": "c"}) == 0
+    assert sorted(await documents.values({"kind": "a"}, "since")) == [0, 2, 4]
+    assert sorted(await documents.values({"kind": "b"}, "owner.region")) == ["1", "3", "5"]
+    assert list(await documents.values({"kind": "c"}, "since")) == []
 
 
 async def test_a_value_is_reserved_for_one_owner_and_for_the_same_one_again(

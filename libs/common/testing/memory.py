@@ -68,8 +68,12 @@ class MemoryDocuments(Documents):
         return found[:limit]
 
     @override
-    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
-        return sum(below is None or _at(row.state, below[0]) < below[1] for row in self._where(where))
+    async def count(self, where: Mapping[str, Any]) -> int:
+        return len(self._where(where))
+
+    @override
+    async def values(self, where: Mapping[str, Any], path: str) -> Sequence[Any]:
+        return [_at(row.state, path) for row in self._where(where)]
 
     @override
     async def page(self, after: str, limit: int) -> Sequence[Document]:

@@ -16,6 +16,7 @@ from libs.common.events import Event
 from libs.common.sealing import Sealed
 from libs.common.store import Database
 from services.biometrics import domain, states
+from services.biometrics.analysis.line import READ_EVERY
 from services.biometrics.analysis.workers import AnalysisTimeout, JobFailed, WorkerDied
 from services.biometrics.states import Analysing, InReview, Matched
 from services.biometrics.verdicts import CARD, PAGE, Part, Reviewed
@@ -473,11 +474,13 @@ async def test_the_metrics_tell_what_waits_what_came_of_looks_and_which_reviews_
     for journey in journeys:
         await booth.opened(journey)
         await booth.send(subject=journey)
+    world.now += READ_EVERY
     await booth.service.count_waiting()
     assert (counted("face_checks_waiting", whom="worker"), counted("face_checks_waiting", whom="clerk")) == (5, 0)
     world.eyes.failures.append(WorkerDied("x"))
     world.eyes.band = "review"
     await booth.wake_due()
+    world.now += READ_EVERY
     await booth.service.count_waiting()
     assert (counted("face_checks_waiting", whom="worker"), counted("face_checks_waiting", whom="clerk")) == (0, 5)
     await booth.reviews.decide(journeys[0], matched=True, clerk="clerk-7", reason="the same scar")

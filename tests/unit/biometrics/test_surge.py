@@ -3,12 +3,16 @@
 import asyncio
 import time
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from libs.common.errors import Refused
 from libs.common.http import MB
 from services.biometrics.analysis.analyser import StubAnalyser
+from services.biometrics.analysis.line import PATIENCE, READ_EVERY, Line
 from services.biometrics.analysis.reports import SelfieReport
 from services.biometrics.capture.content import MOST_BYTES
 from services.biometrics.capture.uploads import Sending, Uploads
@@ -85,7 +89,34 @@ async def test_the_queue_moves_in_the_order_of_coming_and_everybody_sees_their_p
     assert [key for key, _ in due] == JOURNEYS[:5]
     for key, wake_at in due:
         await booth.timers.run_once(key, wake_at)
+    booth.world.now += READ_EVERY
     assert [await ahead(journey) for journey in JOURNEYS[5:20]] == list(range(15))
+
+
+async def test_a_slow_store_is_asked_for_the_line_the_less_often_the_longer_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    booth, _ = await crowd()
+    await booth.send(subject=JOURNEYS[0])
+    checks, asked = booth.checks.aggregates, 0
+    read = checks.values
+
+    async def slow(where: Mapping[str, Any], path: str) -> Sequence[Any]:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        booth.world.now += timedelta(milliseconds=200)
+        return await read(where, path)
+
+    monkeypatch.setattr(checks, "values", slow)
+    line = Line(checks, lambda: booth.world.now)
+    assert await asyncio.gather(*(line.length() for _ in range(20))) == [1] * 20
+    assert asked == 1, "those who ask together are told together"
+    await booth.wake_due()
+    booth.world.now += timedelta(milliseconds=200 * (PATIENCE - 1) - 1)
+    assert (await line.length(), asked) == (1, 1)
+    booth.world.now += timedelta(milliseconds=1)
+    assert (await line.length(), asked) == (0, 2)
 
 
 async def test_when_the_backlog_is_full_uploads_are_asked_to_come_back_and_none_is_lost() -> None:

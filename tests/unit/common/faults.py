@@ -93,9 +93,14 @@ class FaultyDocuments(Documents):
         return await self._rows.find(where, limit, order=order, after=after)
 
     @override
-    async def count(self, where: Mapping[str, Any], *, below: tuple[str, Any] | None = None) -> int:
+    async def count(self, where: Mapping[str, Any]) -> int:
         await self._before()
-        return await self._rows.count(where, below=below)
+        return await self._rows.count(where)
+
+    @override
+    async def values(self, where: Mapping[str, Any], path: str) -> Sequence[Any]:
+        await self._before()
+        return await self._rows.values(where, path)
 
     @override
     async def page(self, after: str, limit: int) -> Sequence[Document]:

@@ -1,0 +1,46 @@
+"""The line of face checks that wait for a look, over all instances."""
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from libs.common.aggregates import Aggregates
+from libs.common.values import Clock
+from services.biometrics.states import CheckState
+
+READ_EVERY: Final = timedelta(seconds=1)
+PATIENCE: Final = 20
+"""Reading takes at most one part in so many of the time: a slow store is not asked more often than it can answer."""
+
+
+class Line:
+    """Since when each face check waits; read from the store for everybody who asks within a second, or longer.
+
+    Counting for each of those who wait would be dear just when the line is long.
+    """
+
+    def __init__(self, checks: Aggregates[CheckState], clock: Clock) -> None:
+        self._checks = checks
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._since: Sequence[datetime] = ()
+        self._good_until: datetime | None = None
+
+    async def length(self) -> int:
+        """Tell how many wait."""
+        return len(await self._read())
+
+    async def before(self, since: datetime) -> int:
+        """Tell how many have waited for longer than somebody who came then."""
+        return bisect_left(await self._read(), since)
+
+    async def _read(self) -> Sequence[datetime]:
+        async with self._turn:
+            began = self._clock()
+            if self._good_until is None or began >= self._good_until:
+                found = await self._checks.values({"kind": "analysing"}, "since")
+                self._since = sorted(datetime.fromisoformat(since) for since in found)
+                self._good_until = began + max(READ_EVERY, PATIENCE * (self._clock() - began))
+            return self._since
