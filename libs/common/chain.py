@@ -144,7 +144,7 @@ class LostChainRaces(Retryable):
     """Others appended again and again; a later try will get through."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # one call is not another that tells the same
 class _Call:
     facts: tuple[Fact, ...]
     done: bool = False
@@ -189,7 +189,7 @@ class Chain:
         await self._extend(facts)
         for call in calls:
             call.done = True
-            self._waiting.remove(call)
+        self._waiting = [call for call in self._waiting if not call.done]  # who gave up meanwhile has gone already
 
     async def _extend(self, facts: dict[str, Fact]) -> None:
         for _ in range(MAX_RACES):

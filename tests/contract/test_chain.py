@@ -202,6 +202,31 @@ async def test_a_caller_that_gives_up_takes_nobody_elses_facts_along() -> None:
     assert list(breaks(store.entries)) == []
 
 
+@pytest.mark.parametrize("given_up", ["3", "2"], ids=["other facts", "the same facts"])
+async def test_a_caller_that_gives_up_while_another_writes_for_it_disturbs_nobody(given_up: str) -> None:
+    class Slow(MemoryChain):
+        @override
+        async def extend(self, entries: Sequence[Entry]) -> int:
+            begun.release()
+            await may_go_on.acquire()
+            return await super().extend(entries)
+
+    begun, may_go_on = asyncio.Semaphore(0), asyncio.Semaphore(0)
+    store = Slow()
+    chain = Chain(store, clock)
+    first, second, other = (asyncio.create_task(chain.append(fact(id_))) for id_ in ("1", "2", given_up))
+    await begun.acquire()
+    may_go_on.release()
+    await first
+    await begun.acquire()  # the second writes for both
+    other.cancel()
+    await asyncio.wait([other])
+    may_go_on.release()
+    await second
+    assert sorted(entry.fact.id for entry in store.entries) == sorted({"1", "2", given_up})
+    assert list(breaks(store.entries)) == []
+
+
 _LINKS = [Entry.after(GENESIS, "t", fact("0"))]
 for _n in range(1, 6):
     _LINKS.append(Entry.after(_LINKS[-1].head, "t", fact(str(_n), about="b")))
