@@ -114,7 +114,7 @@ class OcspService:
         above = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
         responder = await self._responders.for_issuer(above or b"")
         question = responder.question(certificate.serial_number)
-        self._statuses.forget_freshness()
+        await self._statuses.look_again()
         status = await self._statuses.status(certificate.serial_number, responder.issuer)
         return status, responder.answer(question, [status], self._clock())
 

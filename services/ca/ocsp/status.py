@@ -88,9 +88,12 @@ class StatusBook:
         found = await self._read(certificate) or await self._found_in_enrolment(certificate)
         return Unknown() if found is None else self._remember(certificate, found)
 
-    def forget_freshness(self) -> None:
-        """Have the next question ask the store, however fresh memory is: for those who must not miss a moment."""
+    async def look_again(self) -> None:
+        """Look at the latest revocations now, however fresh memory is: for those who must not miss a moment."""
+        if self._looking is not None:  # it began before we came, and may have missed what was recorded since
+            await asyncio.wait([self._looking])
         self._looked_at = None
+        await self.refresh()
 
     async def refresh(self) -> None:
         """Look at the latest revocations, unless that was done a moment ago. Many may wait for one look."""

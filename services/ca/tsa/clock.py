@@ -11,6 +11,9 @@ from libs.common.values import Clock
 QUARANTINE: Final = timedelta(minutes=5)
 """How long a clock is doubted after it jumped: long enough for whatever set it to settle, or to be noticed."""
 
+_LOOKS: Final = 20
+"""How often both clocks are read at most, until that was done without being held up in between."""
+
 log = structlog.get_logger()
 
 
@@ -30,12 +33,12 @@ class WatchedClock:
         self._clock = clock
         self._monotonic = monotonic
         self._tolerance = tolerance
-        self._wall, self._steady = clock(), monotonic()
+        self._wall, self._steady = self._read()
         self._doubted_since: float | None = None
 
     def now(self) -> datetime | None:
         """Give the time, or None while it is in doubt."""
-        wall, steady = self._clock(), self._monotonic()
+        wall, steady = self._read()
         apart = (wall - self._wall) - timedelta(seconds=steady - self._steady)
         if abs(apart) > self._tolerance:
             log.error("clock.jumped", seconds=apart.total_seconds())
@@ -43,3 +46,11 @@ class WatchedClock:
         if self._doubted_since is not None and steady - self._doubted_since >= QUARANTINE.total_seconds():
             self._wall, self._steady, self._doubted_since = wall, steady, None
         return None if self._doubted_since is not None else wall
+
+    def _read(self) -> tuple[datetime, float]:
+        """Read both at one moment. A process that was held up between them saw two, and looks again."""
+        for _ in range(_LOOKS):
+            before, wall = self._monotonic(), self._clock()
+            if self._monotonic() - before < self._tolerance.total_seconds() / 4:
+                break
+        return wall, before

@@ -1,7 +1,9 @@
 """What relying parties are told about certificates, and whether outside judges believe it."""
 
+import asyncio
 import base64
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -19,8 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.common.errors import Unavailable
-from services.ca.ocsp.answers import MAX_OCTETS, MAX_QUESTIONS, OcspRefused, read
+from services.ca.ocsp.answers import MAX_OCTETS, MAX_QUESTIONS, OcspRefused, Revoked, read
 from services.ca.ocsp.service import PREPARED_FOR
+from services.ca.ocsp.statuses import CertificateId, Known
 from tests.fuzz.ber_forms import opened
 from tests.unit.ca.authority import CertificationAuthority, establish, pem
 from tests.unit.ca.counter import URL, Counter, openssl
@@ -298,6 +301,33 @@ async def test_an_unknown_critical_extension_is_refused(counter: Counter) -> Non
     for critical, expected in ((True, MALFORMED), (False, SUCCESSFUL)):
         request = builder.add_extension(strange, critical=critical).build().public_bytes(Encoding.DER)
         assert (await counter.asked(request)).response_status is expected
+
+
+async def test_evidence_misses_no_revocation_though_a_look_was_under_way_that_came_too_early_for_it(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = await counter.citizen()
+    await counter.asked(counter.question(certificate))  # remembered as good
+    looked, may_answer, look = asyncio.Event(), asyncio.Event(), counter.statuses.changed_since
+
+    async def slow(moment: datetime) -> Sequence[tuple[CertificateId, Known]]:
+        seen = await look(moment)
+        looked.set()
+        await may_answer.wait()
+        return seen
+
+    monkeypatch.setattr(counter.statuses, "changed_since", slow)
+    counter.world.now += timedelta(seconds=1)
+    early = asyncio.create_task(counter.asked(counter.question(certificate)))
+    await looked.wait()
+    await counter.revoke(certificate, "keyCompromise")
+    asked = asyncio.create_task(counter.ocsp.evidence(certificate))
+    await asyncio.sleep(0)
+    may_answer.set()
+    status, der = await asked
+    assert isinstance(status, Revoked)
+    assert ocsp.load_der_ocsp_response(der).certificate_status is OCSPCertStatus.REVOKED
+    await early
 
 
 async def test_without_a_store_the_answer_is_to_try_later(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:

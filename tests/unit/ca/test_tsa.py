@@ -224,6 +224,18 @@ def test_a_clock_that_jumped_is_doubted_until_it_ran_evenly_for_a_while(
     assert REFUSED not in stamping.answer(request())[:16]
 
 
+@pytest.mark.parametrize("looks", range(8))
+def test_a_process_held_up_while_it_looks_at_both_clocks_doubts_neither(clocks: Clocks, looks: int) -> None:
+    pauses = iter([0.0] * looks + [3.0])
+
+    def steady() -> float:
+        clocks.pass_by(next(pauses, 0.0))
+        return clocks.steady
+
+    watched = WatchedClock(lambda: clocks.wall, steady, TOLERANCE)
+    assert [watched.now() for _ in range(3)][-1] == clocks.wall
+
+
 def test_a_second_jump_begins_the_doubt_anew(watched: WatchedClock, clocks: Clocks) -> None:
     for _ in range(2):
         clocks.wall += timedelta(seconds=10)
