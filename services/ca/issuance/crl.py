@@ -25,19 +25,18 @@ LIFETIME: Final = timedelta(days=1)
 DELTA_LIFETIME: Final = timedelta(hours=3)
 ROOT_LIFETIME: Final = timedelta(days=180)
 """A root is offline: its list, of authorities only, lasts longer."""
-
-_VERSION_2: Final = 1
-_SEQUENCE: Final = 0x30
-_EXTENSIONS: Final = 0xA0
-_REASONS: Final = {
+REASON_CODES: Final = {
     "keyCompromise": 1,
     "affiliationChanged": 3,
     "superseded": 4,
     "cessationOfOperation": 5,
     "privilegeWithdrawn": 9,
 }
+"""Numbers of the reasons (RFC 5280, 5.3.1), in lists and in OCSP answers; an unspecified one is left out."""
 
-
+_VERSION_2: Final = 1
+_SEQUENCE: Final = 0x30
+_EXTENSIONS: Final = 0xA0
 _ANY_ALGORITHM: Final = asn1.encode_der(
     AlgorithmIdentifier(algorithm=SignatureAlgorithmOID.ECDSA_WITH_SHA256, parameters=None)
 )
@@ -116,7 +115,7 @@ def entry(serial_number: int, at: datetime, reason: str) -> bytes:
     """
     extensions = None
     if reason != "unspecified":
-        value = bytes((0x0A, 1, _REASONS[reason]))
+        value = bytes((0x0A, 1, REASON_CODES[reason]))
         extensions = [Extension(oid=CRLEntryExtensionOID.CRL_REASON, critical=False, value=value)]
     moment = time(at.replace(microsecond=0))
     return asn1.encode_der(_Entry(serial_number=serial_number, at=moment, extensions=extensions))

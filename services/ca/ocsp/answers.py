@@ -16,6 +16,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.der import AlgorithmIdentifier, Extension, tlv
+from services.ca.issuance.crl import REASON_CODES
 from services.ca.issuance.issuers import Issuer, PrivateKey, signature_algorithm, signer
 from services.ca.ocsp import structures
 from services.ca.ocsp.structures import NONCE, CertId, IssuerForm, OcspRequest
@@ -33,14 +34,6 @@ _DIGESTS: Final = {
     for parameters in (asn1.Null(), None)
 }
 _SHA1: Final = next(algorithm for algorithm, name in _DIGESTS.items() if name == "sha1")
-_REASONS: Final = {
-    "keyCompromise": 1,
-    "affiliationChanged": 3,
-    "superseded": 4,
-    "cessationOfOperation": 5,
-    "privilegeWithdrawn": 9,
-}
-"""Numbers of the CRL reasons (RFC 5280, 5.3.1); an unspecified one is left out."""
 
 
 class Failure(IntEnum):
@@ -215,7 +208,7 @@ def _told(status: Status) -> bytes:
         case Good():
             return structures.GOOD
         case Revoked(at=at, reason=reason):
-            return structures.revoked(at.replace(microsecond=0), _REASONS.get(reason))
+            return structures.revoked(at.replace(microsecond=0), REASON_CODES.get(reason))
         case Unknown():
             return structures.UNKNOWN
 
