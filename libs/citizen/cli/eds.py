@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -58,11 +59,12 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
     """Get an electronic signature: code, face, PIN, keys, certificates."""
     if context.invoked_subcommand is not None:
         return
-    screen = Screen()
+    screen, begin = Screen(), None
     if not resume:
         with explained():
             check_unused(out)
-    applicant = None if resume else Applicant(iin or typer.prompt("IIN"), phone or typer.prompt("Phone"), email)
+        applicant = Applicant(iin or typer.prompt("IIN"), phone or typer.prompt("Phone"), email)
+        begin = partial(start, applicant=applicant, tell=screen.tell)
     drawer = FolderDrawer(out, _store_password(out, password_file, generate=generate_password, screen=screen))
     captures = {
         Part.SELFIE: selfie,
@@ -73,14 +75,6 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
     }
     files = {part: path for part, path in captures.items() if path is not None}
     person = TerminalPerson(screen, files, pin_file, passport=page is not None)
-
-    async def begin(services: Services) -> JourneyTicket:
-        if applicant is None:
-            return read_ticket(out)
-        ticket = await start(services, applicant, screen.tell)
-        keep_ticket(out, ticket)
-        return ticket
-
     _go(begin, screen, person, drawer, key, dev_inbox=dev_inbox)
     screen.say("Keep a copy of both, and the password apart.")
 
@@ -107,24 +101,22 @@ def renew(  # noqa: PLR0917 - one parameter for each option of the command
         iin = iin_of(certificate_of(holding))
         if not resume:
             check_unused(out)
-    number = None if resume else phone or typer.prompt("Phone")
-    pin = None if resume else secret("Your PIN", "CITIZEN_PIN", pin_file)
-    drawer = FolderDrawer(out, password)
-
-    async def begin(services: Services) -> JourneyTicket:
-        if number is None or pin is None:
-            return read_ticket(out)
-        session = await services.identity.sign_in(iin, pin)
-        ticket = await services.identity.renew(session, number, email, str(uuid4()))
-        keep_ticket(out, ticket)
-        return ticket
-
-    _go(begin, screen, TerminalPerson(screen), drawer, key, dev_inbox=dev_inbox, present=signer(holding))
+    begin = None
+    if not resume:
+        number, pin = phone or typer.prompt("Phone"), secret("Your PIN", "CITIZEN_PIN", pin_file)
+        begin = partial(_begin_renewal, applicant=Applicant(iin, number, email), pin=pin)
+    person, drawer = TerminalPerson(screen), FolderDrawer(out, password)
+    _go(begin, screen, person, drawer, key, dev_inbox=dev_inbox, present=signer(holding))
     screen.say("The old key store is of no more use.")
 
 
+async def _begin_renewal(services: Services, applicant: Applicant, pin: str) -> JourneyTicket:
+    session = await services.identity.sign_in(applicant.iin, pin)
+    return await services.identity.renew(session, applicant.phone, applicant.email, str(uuid4()))
+
+
 def _go(
-    begin: Callable[[Services], Awaitable[JourneyTicket]],
+    begin: Callable[[Services], Awaitable[JourneyTicket]] | None,
     screen: Screen,
     person: TerminalPerson,
     drawer: FolderDrawer,
@@ -133,9 +125,10 @@ def _go(
     dev_inbox: bool,
     present: Sign | None = None,
 ) -> None:
-    """Go a journey to its end, from what ``begin`` began or took up, and say where the key stores are.
+    """Go a journey to its end, and say where the key stores are.
 
     Args:
+        begin: sets out; None: the journey begun in the drawer's folder goes on.
         present: signs with the key that a renewal replaces.
     """
 
@@ -143,7 +136,11 @@ def _go(
         async with Services.connect(Endpoints()) as services:
             person.inbox = services if dev_inbox else None
             with screen.working():
-                ticket = await begin(services)
+                if begin is None:
+                    ticket = read_ticket(drawer.folder)
+                else:
+                    ticket = await begin(services)
+                    keep_ticket(drawer.folder, ticket)
                 way = EdsJourney(services, ticket, person, screen.tell, drawer, key, present=present)
                 return await asyncio.to_thread(drawer.finish, await way.complete())
 
