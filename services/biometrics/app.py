@@ -6,6 +6,7 @@ from typing import Final
 
 from libs.common.background import Repeating
 from libs.common.blobs import Blobs
+from libs.common.engine import Kind
 from libs.common.platform import App, Platform, lay_out
 from libs.common.values import Clock, NewId, new_id, utc_now
 from services.biometrics import states
@@ -53,34 +54,12 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     remembered = Faces(seen.aggregates, kept, settings.same_face_most, clock)
     reviewed = settings.rules.review_documents
     examination = Examination(uploads, analyser, clock, reviewed=reviewed, faces=remembered if kept else None)
-    service = BiometricsService(
-        checks.aggregates,
-        uploads,
-        examination,
-        rules=settings.rules,
-        clock=clock,
-        new_challenge=random_challenge,
-        metrics=platform.metrics,
-        backlog=settings.backlog,
-    )
-    reviews = Reviews(
-        checks.aggregates,
-        uploads,
-        Links(platform.keyring, MEDIA_KEY, clock),
-        rules=settings.rules,
-        clock=clock,
-        new_challenge=random_challenge,
-        metrics=platform.metrics,
-    )
-
-    async def purge() -> None:
-        await blobs.purge(clock())
-
+    service = _service(platform, settings, checks, uploads, examination)
     return platform.app(
         "Face checks",
         routers=[
             capture_routes(service, PreChecks(checks.aggregates, analyser, clock), platform.auth),
-            review_routes(reviews, platform.auth),
+            review_routes(_reviews(platform, settings, checks, uploads), platform.auth),
             audit_routes(Audit(checks.aggregates), platform.auth),
         ],
         routes=Handlers(service).routes(),
@@ -93,10 +72,46 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         ],
         components=[
             *workers,
-            Repeating("blobs.purge", PURGE_EVERY_S, purge),
+            _purging(blobs, clock),
             Repeating("face_checks.count", COUNT_EVERY_S, service.count_waiting),
         ],
     )
+
+
+def _service(
+    platform: Platform, settings: Settings, checks: Kind, uploads: Uploads, examination: Examination
+) -> BiometricsService:
+    return BiometricsService(
+        checks.aggregates,
+        uploads,
+        examination,
+        rules=settings.rules,
+        clock=platform.clock,
+        new_challenge=random_challenge,
+        metrics=platform.metrics,
+        backlog=settings.backlog,
+    )
+
+
+def _reviews(platform: Platform, settings: Settings, checks: Kind, uploads: Uploads) -> Reviews:
+    return Reviews(
+        checks.aggregates,
+        uploads,
+        Links(platform.keyring, MEDIA_KEY, platform.clock),
+        rules=settings.rules,
+        clock=platform.clock,
+        new_challenge=random_challenge,
+        metrics=platform.metrics,
+    )
+
+
+def _purging(blobs: Blobs, clock: Clock) -> Repeating:
+    """Delete media whose time is over, whether or not anybody said that their journey ended."""
+
+    async def purge() -> None:
+        await blobs.purge(clock())
+
+    return Repeating("blobs.purge", PURGE_EVERY_S, purge)
 
 
 def _show_roles(platform: Platform, settings: Settings) -> None:
