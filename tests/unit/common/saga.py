@@ -152,7 +152,7 @@ class Service:
         )
 
     def routes(self) -> tuple[Route[Any], ...]:
-        raise NotImplementedError
+        return ()
 
     async def wake(self, key: str, now: datetime) -> None:
         raise AssertionError(f"{self.name} has no timers, but {key} was woken at {now}")
