@@ -1,18 +1,21 @@
 """Face checks in memory: what outlives a process, the process itself, and an analyser that sees what it is told."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any, cast
 from uuid import uuid4
 
+import pytest
+
 from libs.common.blobs import BlobMissing, Blobs
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted
 from libs.common.contracts.otp import OtpVerified
 from libs.common.contracts.people import Contact, Person
 from libs.common.engine import Engine, OpenDocuments
+from libs.common.errors import Refused
 from libs.common.events import Event, Meta, Received
 from libs.common.metrics import Metrics
 from libs.common.sealing import Keyring, Sealed
@@ -329,3 +332,10 @@ class Booth:
         """Send everything wanted and have it looked at."""
         await self.send(media, subject)
         await self.wake_due()
+
+
+async def refused(doing: Awaitable[object]) -> tuple[str, int]:
+    """Give the key and the status with which something is refused."""
+    with pytest.raises(Refused) as error:
+        await doing
+    return error.value.key, error.value.status

@@ -4,11 +4,13 @@ Clips are puppets: one photograph animated. They show that the checks notice wha
 that nobody can get past them.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import cv2
+import httpx
 import pytest
 
 from deploy.media import card
@@ -23,6 +25,8 @@ from services.biometrics.liveness.challenge import Action
 from services.biometrics.media import decode
 from services.biometrics.media.decode import Picture
 from services.biometrics.models.files import verify
+from tests.unit.biometrics.booth import Booth, World
+from tests.unit.biometrics.callers import browser
 
 VAR = Path(__file__).parents[3] / "var"
 CHALLENGE: tuple[Action, ...] = ("left", "blink", "right")
@@ -90,6 +94,22 @@ def media(models: Path, tmp_path_factory: pytest.TempPathFactory) -> MediaFiles:
         models=models,
         photographs=VAR / "photos",
     )
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def booth(world: World) -> Booth:
+    return Booth(world)
+
+
+@pytest.fixture
+async def http(world: World, booth: Booth) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(world, booth) as client:
+        yield client
 
 
 def jpeg(picture: Picture, quality: int = 92) -> bytes:

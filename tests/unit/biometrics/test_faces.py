@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from services.biometrics.examination import SEEN_BEFORE
 from services.biometrics.face.faces import Faces
 from services.biometrics.face.templates import Template
@@ -24,11 +22,6 @@ from tests.unit.biometrics.booth import (
 )
 
 KEPT = timedelta(days=7)
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
 
 
 async def gone_through(booth: Booth, subject: str, person_ref: str) -> None:

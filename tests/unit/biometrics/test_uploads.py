@@ -304,11 +304,6 @@ async def test_an_upload_with_a_gap_ends_at_the_gap_and_goes_on_from_there(world
     assert (await refused(booth, CLIP[2 * MB :], 2 * MB, len(CLIP))).extras == {"offset": 0}
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 async def test_uploads_are_asked_to_come_back_while_too_many_wait_and_then_taken(world: World) -> None:
     booth = Booth(world, backlog=3)
     for number in range(3):

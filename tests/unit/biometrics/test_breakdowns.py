@@ -1,0 +1,97 @@
+"""What breaks during a face check, at any step, and what it costs the citizen."""
+
+import pytest
+
+from services.biometrics import domain
+from services.biometrics.analysis.workers import AnalysisTimeout, JobFailed, WorkerDied
+from services.biometrics.states import Analysing
+from tests.unit.biometrics.booth import GOOD, LEASE, RULES, Booth, World
+from tests.unit.common.faults import Crash, Faults
+
+
+async def looked_again(booth: Booth) -> None:
+    """Let the time pass after which a look that broke is repeated."""
+    while isinstance(await booth.state(), Analysing):
+        booth.world.now += domain.LOOK_AGAIN
+        await booth.wake_due()
+
+
+@pytest.mark.parametrize("failure", [WorkerDied("x"), JobFailed("x")], ids=lambda e: type(e).__name__)
+async def test_an_analysis_that_breaks_is_repeated_and_costs_nothing(
+    world: World, booth: Booth, failure: Exception
+) -> None:
+    world.eyes.failures = [failure] * (RULES.analyses_per_try - 1)
+    await booth.opened()
+    await booth.tried()
+    await looked_again(booth)
+    assert world.topics == ["face.matched"]
+    assert world.eyes.looks == RULES.analyses_per_try
+
+
+async def test_an_analysis_that_breaks_every_time_counts_as_a_try_and_in_the_end_leads_to_an_office(
+    world: World, booth: Booth
+) -> None:
+    world.eyes.failures += [WorkerDied("x")] * RULES.analyses_per_try * RULES.tries
+    await booth.opened()
+    for _ in range(RULES.tries):
+        await booth.tried()
+        await looked_again(booth)
+    assert {each["reasons"][0] for _, each in world.told()} == {"capture.not_readable"}
+    assert [each["final"] for _, each in world.told()] == [False] * 4 + [True]
+    assert world.eyes.looks == RULES.analyses_per_try * RULES.tries
+
+
+async def test_a_picture_that_takes_too_long_is_looked_at_once_and_costs_a_try_of_that_picture_alone(
+    world: World, booth: Booth
+) -> None:
+    world.eyes.failures = [AnalysisTimeout("x")]
+    await booth.opened()
+    await booth.tried()
+    session = await booth.session()
+    assert (session.guidance, session.tries_left) == (("selfie.takes_too_long",), RULES.tries - 1)
+    assert set(session.captures) == {"clip", "document-front", "document-back"}
+    assert (world.eyes.looks, len(world.eyes.challenges)) == (1, 1)
+    await booth.tried()
+    assert world.topics == ["face.rejected", "face.matched"]
+    assert (world.eyes.looks, len(world.eyes.challenges)) == (2, 1), "the clip was good and is not looked at again"
+
+
+@pytest.mark.parametrize("band", ["match", "review", "no_match"])
+async def test_a_crash_at_every_step_of_an_analysis_tells_its_outcome_once(band: str) -> None:
+    async def analysing(world: World) -> None:
+        world.eyes.band = band  # type: ignore[assignment]  # one of the bands
+        booth = Booth(world)
+        await booth.opened()
+        await booth.send()
+
+    counted, world = Faults(), World()
+    await analysing(world)
+    await Booth(world, counted).wake_due()
+    expected = world.topics
+    for step in range(1, counted.steps + 1):
+        world = World()
+        await analysing(world)
+        with pytest.raises(Crash):
+            await Booth(world, Faults(step)).wake_due()
+        world.now += LEASE
+        booth = Booth(world)
+        await booth.wake_due()
+        await booth.checks.outbox.sweep()
+        assert world.topics == expected, f"step {step}"
+        assert [each.get("tries_left", 4) for _, each in world.told()] == [4]
+
+
+async def test_a_crash_at_every_step_of_an_upload_loses_nothing_when_it_is_sent_again() -> None:
+    counted, world = Faults(), World()
+    await Booth(world).opened()
+    await Booth(world, counted).receive("selfie", "n-1", GOOD["selfie"])
+    for step in range(1, counted.steps + 1):
+        world = World()
+        await Booth(world).opened()
+        with pytest.raises(Crash):
+            await Booth(world, Faults(step)).receive("selfie", "n-1", GOOD["selfie"])
+        booth = Booth(world)
+        await booth.receive("selfie", "n-1", GOOD["selfie"])
+        await booth.tried()
+        assert world.topics == ["face.matched"], f"step {step}"
+        assert len(world.media) == 4

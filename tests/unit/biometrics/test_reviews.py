@@ -1,0 +1,127 @@
+"""What a clerk is for: faces and documents that the numbers do not decide."""
+
+import pytest
+import structlog
+
+from libs.common.sealing import Sealed
+from services.biometrics import states
+from services.biometrics.states import InReview
+from services.biometrics.verdicts import Reviewed
+from tests.unit.biometrics.booth import (
+    CLOSED,
+    DOCUMENT,
+    GOOD,
+    HOUR,
+    JOURNEY,
+    MINUTE,
+    PERSON,
+    RULES,
+    STARTED,
+    VERIFIED,
+    Booth,
+    World,
+    card,
+    refused,
+)
+
+
+async def test_the_grey_band_asks_a_clerk_who_may_look_only_while_it_waits(world: World, booth: Booth) -> None:
+    world.eyes.band = "review"
+    await booth.opened()
+    assert await refused(booth.looked("selfie", "clerk-7")) == ("review.not_waiting", 409)
+    await booth.tried()
+    assert world.told() == [("face.review_requested", {"due_at": "2026-03-03T12:00:00Z"})]
+    assert [key for key, _ in await booth.reviews.queue(10)] == [JOURNEY]
+    assert await booth.looked("selfie", "clerk-7") == GOOD["selfie"]
+    await booth.reviews.decide(JOURNEY, matched=True, clerk="clerk-7", reason="the same scar")
+    assert world.told()[1:] == [("face.matched", {"model": "model-7", "reviewed": True})]
+    assert await booth.reviews.queue(10) == []
+    assert await refused(booth.looked("selfie", "clerk-7")) == ("review.not_waiting", 409)
+    again = booth.reviews.decide(JOURNEY, matched=False, clerk="clerk-8", reason="no")
+    assert await refused(again) == ("review.not_waiting", 409)
+    world.now += RULES.review
+    await booth.wake_due()
+    assert len(world.told()) == 2
+
+
+async def test_after_a_clerks_no_hours_later_the_citizen_can_try_again_and_pass(world: World, booth: Booth) -> None:
+    world.eyes.band = "review"
+    await booth.opened()
+    await booth.tried()
+    world.now += 5 * HOUR
+    await booth.reviews.decide(JOURNEY, matched=False, clerk="clerk-7", reason="another person")
+    world.eyes.band = "match"
+    await booth.tried()
+    assert world.topics == ["face.review_requested", "face.rejected", "face.matched"]
+
+
+async def test_a_review_that_nobody_makes_lets_the_citizen_try_again_without_losing_a_try(
+    world: World, booth: Booth
+) -> None:
+    world.eyes.band = "review"
+    await booth.opened()
+    await booth.tried()
+    world.now += RULES.review - MINUTE
+    await booth.wake_due()
+    assert isinstance(await booth.state(), InReview)
+    world.now += MINUTE
+    await booth.wake_due()
+    assert world.told()[1] == ("face.rejected", {"reasons": ["review.overdue"], "tries_left": 5, "final": False})
+    world.eyes.band = "match"
+    await booth.tried()
+    assert world.topics[-1] == "face.matched"
+
+
+async def test_what_a_clerk_writes_is_sealed_and_never_logged(world: World, booth: Booth) -> None:
+    world.eyes.band = "review"
+    await booth.opened()
+    await booth.tried()
+    with structlog.testing.capture_logs() as logs:
+        await booth.looked("selfie", "clerk-7")
+        await booth.reviews.decide(JOURNEY, matched=True, clerk="clerk-7", reason=f"{PERSON.surname} as in the file")
+    assert [(each["event"], each["clerk"]) for each in logs if "clerk" in each] == [
+        ("review.opened", "clerk-7"),
+        ("review.looked", "clerk-7"),
+        ("review.decided", "clerk-7"),
+    ]
+    for place in (str(logs), str(world.rows.rows), str(world.log.published)):
+        assert PERSON.surname not in place
+        assert "as in the file" not in place
+    await booth.tell(CLOSED)
+    state = await booth.state()
+    assert isinstance(state, states.Closed)
+    assert state.reviews[0].remark.value.text.endswith("as in the file")
+
+
+@pytest.mark.parametrize(
+    ("which", "number", "signals"),
+    [
+        ("none", None, []),
+        ("unregistered", DOCUMENT, []),
+        ("unregistered", None, ["document.not_in_register"]),
+        ("all", DOCUMENT, ["document.portrait_unconfirmed"]),
+        ("all", None, ["document.portrait_unconfirmed"]),
+    ],
+)
+async def test_a_document_that_nothing_ties_to_the_register_is_confirmed_by_a_clerk_where_that_is_wanted(
+    world: World, which: Reviewed, number: str | None, signals: list[str]
+) -> None:
+    booth = Booth(world, rules=RULES.model_copy(update={"review_documents": which}))
+    person = PERSON.model_copy(update={"document_number": number})
+    await booth.tell(STARTED.model_copy(update={"person": Sealed(person)}))
+    await booth.tell(VERIFIED)
+    await booth.tried()
+    assert world.topics == ["face.review_requested" if signals else "face.matched"]
+    assert world.rows.rows[JOURNEY].state["tries"][0]["signals"] == signals
+    if signals:
+        await booth.reviews.decide(JOURNEY, matched=True, clerk="clerk-7", reason="as in the register")
+        assert world.told()[-1] == ("face.matched", {"model": "model-7", "reviewed": True})
+
+
+async def test_a_document_of_no_match_or_of_another_person_is_not_for_a_clerk_to_confirm(world: World) -> None:
+    booth = Booth(world, rules=RULES.model_copy(update={"review_documents": "all"}))
+    await booth.opened()
+    await booth.tried({"document-back": card(iin="850412399023")})
+    world.eyes.band = "no_match"
+    await booth.tried()
+    assert world.topics == ["face.rejected", "face.rejected"]
