@@ -55,16 +55,6 @@ Headers = Callable[..., dict[str, str]]
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def office(world: World, authority: CertificationAuthority) -> Office:
-    return Office(world, authority)
-
-
-@pytest.fixture
 def tokens(world: World) -> TokenIssuer:
     return TokenIssuer(IDENTITY, "identity", "key-1", world.clock)
 

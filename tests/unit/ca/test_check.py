@@ -79,11 +79,6 @@ class Audited(Witnessed):
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
 async def office(world: World, authority: CertificationAuthority) -> Audited:
     """A day in the life: one citizen with two sets, a revocation, a failed journey; all settled and vouched for."""
     office = Audited(world, authority)

@@ -49,11 +49,6 @@ class Witnessed(Office):
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
 def office(world: World, authority: CertificationAuthority) -> Witnessed:
     return Witnessed(world, authority)
 

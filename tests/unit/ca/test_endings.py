@@ -17,28 +17,9 @@ from services.ca.mandates import endings
 from services.ca.mandates.endings import OF_THE_PERSON
 from tests.unit.ca.authority import NOW, CertificationAuthority
 from tests.unit.ca.office import CITIZEN, JOURNEY, LEASE, NEWER, Office, World, closed
-from tests.unit.ca.test_mandates import (
-    CLERK,
-    ENTITY,
-    MANDATE,
-    OTHER_ENTITY,
-    SECOND,
-    certified,
-    personal,
-    said,
-)
+from tests.unit.ca.test_mandates import CLERK, ENTITY, MANDATE, OTHER_ENTITY, SECOND, certified, personal, said
 
 OF_A_KEY = tuple(each for each in REASONS if each not in OF_THE_PERSON)
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def office(world: World, authority: CertificationAuthority) -> Office:
-    return Office(world, authority)
 
 
 def revoked(world: World) -> dict[str, str]:

@@ -23,19 +23,7 @@ from services.ca.issuance.blocklists import read_blocklist
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.blocklists import PublicKey, badkeys_of, digests_of
 from tests.unit.ca.judges import run
-from tests.unit.ca.office import (
-    CITIZEN,
-    FACTS,
-    JOURNEY,
-    NEWER,
-    STARTED,
-    Office,
-    World,
-    closed,
-    csr,
-    csrs,
-    key,
-)
+from tests.unit.ca.office import CITIZEN, FACTS, JOURNEY, NEWER, STARTED, Office, World, closed, csr, csrs, key
 
 REQUESTS = (Request(profile="SIGN", spki="01"), Request(profile="AUTH", spki="02"))
 NOTES: tuple[dict[str, object], ...] = (
@@ -44,16 +32,6 @@ NOTES: tuple[dict[str, object], ...] = (
     {"face_matched": True},
     {"citizen_id": CITIZEN},
 )
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def office(world: World, authority: CertificationAuthority) -> Office:
-    return Office(world, authority)
 
 
 def noted(facts: Sequence[dict[str, object]]) -> EnrolmentState | None:

@@ -22,11 +22,6 @@ YEAR = timedelta(days=365)
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
 async def office(world: World, authority: CertificationAuthority) -> Audited:
     """Two years: issuance and a checkpoint in each."""
     office = Audited(world, authority)

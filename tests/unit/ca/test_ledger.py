@@ -38,16 +38,6 @@ CONFIGURATION = Configuration(
 )
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def office(world: World, authority: CertificationAuthority) -> Office:
-    return Office(world, authority)
-
-
 def recorded(office: Office) -> Sequence[acts.Act]:
     return [office.ledger.read(entry) for entry in office.world.chain.entries]
 

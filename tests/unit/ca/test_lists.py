@@ -27,16 +27,6 @@ PLACE = ShardId("issuing", 0)
 YEAR = timedelta(days=365)
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def office(world: World, authority: CertificationAuthority) -> Office:
-    return Office(world, authority)
-
-
 def certificate(number: int, ends: datetime = NOW + YEAR) -> Any:
     """A revoked certificate, as far as lists care."""
     return SimpleNamespace(

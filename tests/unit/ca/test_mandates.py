@@ -26,16 +26,6 @@ OTHER_ENTITY = LegalEntity(name="«Ай» ЖШС", bin="010740000725")
 CLERK = "clerk-7"
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def office(world: World, authority: CertificationAuthority) -> Office:
-    return Office(world, authority)
-
-
 def said(serial: str, entity: LegalEntity = ENTITY, role: EntityRole = "head") -> Confirmation:
     return Confirmation(serial, entity, role, "register extract 10100123", CLERK)
 

@@ -50,11 +50,6 @@ HOSTILE = (
 )
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 @pytest_asyncio.fixture
 async def counter(world: World, authority: CertificationAuthority) -> Counter:
     return await Counter(world, authority).open()

@@ -31,16 +31,6 @@ OTHERS = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a03"
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def office(world: World, authority: CertificationAuthority) -> Office:
-    return Office(world, authority)
-
-
-@pytest.fixture
 async def present(world: World, office: Office) -> Holding:
     """The SIGN key and certificate of a citizen whose first journey is over and whose renewal waits for requests."""
     sign, _ = await office.issued()

@@ -17,21 +17,11 @@ from libs.common.sealing import Sealed
 from services.ca import domain
 from services.ca.revocation import confirmations
 from services.ca.revocation.confirmations import Confirmation
-from tests.unit.ca.authority import NOW, CertificationAuthority, establish
+from tests.unit.ca.authority import NOW, establish
 from tests.unit.ca.office import CITIZEN, NEWER, PHONE, STRANGER, Office, World, key
 from tests.unit.ca.signing import Signer
 
 REQUEST_ID = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4aff"
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def office(world: World, authority: CertificationAuthority) -> Office:
-    return Office(world, authority)
 
 
 def signer(certificate: domain.Certificate, number: int, folder: Path) -> Signer:

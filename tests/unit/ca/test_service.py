@@ -8,30 +8,8 @@ import structlog
 from services.ca import domain
 from services.ca.issuance.authority import IssuingAuthority
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
-from tests.unit.ca.office import (
-    CITIZEN,
-    FACTS,
-    JOURNEY,
-    LEASE,
-    NEWER,
-    PHONE,
-    STRANGER,
-    Office,
-    World,
-    closed,
-    csrs,
-)
+from tests.unit.ca.office import CITIZEN, FACTS, JOURNEY, LEASE, NEWER, PHONE, STRANGER, Office, World, closed, csrs
 from tests.unit.common.faults import Crash, Faults
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def office(world: World, authority: CertificationAuthority) -> Office:
-    return Office(world, authority)
 
 
 async def live(office: Office, subject: str = JOURNEY) -> list[bool]:

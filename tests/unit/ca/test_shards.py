@@ -17,16 +17,6 @@ from tests.unit.ca.office import CITIZEN, LEASE, Office, World
 from tests.unit.common.faults import Crash, Faults
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def office(world: World, authority: CertificationAuthority) -> Office:
-    return Office(world, authority)
-
-
 async def edition(office: Office, number: int) -> x509.CertificateRevocationList:
     der = await office.lists.revocation_list(ShardId(EC.label, number))
     assert der is not None

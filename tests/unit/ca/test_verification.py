@@ -33,11 +33,6 @@ Asks = Callable[..., Any]
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 @pytest_asyncio.fixture
 async def counter(world: World, authority: CertificationAuthority) -> Counter:
     counter = await Counter(world, authority).open()

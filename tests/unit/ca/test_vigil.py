@@ -16,11 +16,6 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
 def office(world: World, authority: CertificationAuthority) -> Witnessed:
     return Witnessed(world, authority)
 
