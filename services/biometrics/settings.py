@@ -12,6 +12,7 @@ from services.biometrics.liveness.pad import PadError, read_card
 from services.biometrics.states import Rules
 
 MOST_WORKERS: Final = 64
+LOOK_S: Final = 2.0
 
 
 class Settings(ServiceSettings):
@@ -37,7 +38,7 @@ class Settings(ServiceSettings):
     rules: Rules = Rules()
     models: Path = Path("var/models")
     workers: int = Field(default_factory=lambda: min(len(os.sched_getaffinity(0)), MOST_WORKERS), ge=1, le=MOST_WORKERS)
-    look_s: float = Field(2.0, ge=0.5, le=20.0)
+    look_s: float = Field(LOOK_S, ge=0.5, le=20.0)
     pad_card: Path | None = None
     backlog: int = Field(500, ge=1)
     same_face_days: int = Field(0, ge=0, le=366)

@@ -14,12 +14,19 @@ from services.biometrics.liveness.pad import PadError, read_card
 from services.biometrics.liveness.pad_result import NOT_CONFIGURED
 from services.biometrics.models.files import ModelsError, verify
 from services.biometrics.models.model_card import ModelCard
+from services.biometrics.settings import LOOK_S
 
 
 async def evaluate(
-    found: Dataset, models: Path, processes: int, *, any_quality: bool, pad_card: Path | None = None
+    found: Dataset,
+    models: Path,
+    processes: int,
+    *,
+    any_quality: bool,
+    pad_card: Path | None = None,
+    look_s: float = LOOK_S,
 ) -> report.Evaluation:
-    """Put all pictures and clips through the analyses.
+    """Put all pictures and clips through the analyses, each of which may take `look_s` seconds, as in the service.
 
     Raises:
         ModelsError: the models are not what their manifest says.
@@ -28,7 +35,7 @@ async def evaluate(
     """
     card = ModelCard.model_validate_json(verify(models).path("face-embedding-card").read_bytes())
     detector = NOT_CONFIGURED if pad_card is None else read_card(pad_card).id
-    workers = Workers(processes, analyses.load, models, pad_card)
+    workers = Workers(processes, analyses.load, models, pad_card, timeout=look_s)
     await workers.start()
     try:
         acquired = await measure.faces(workers, found, any_quality=any_quality)
@@ -36,7 +43,7 @@ async def evaluate(
     finally:
         await workers.stop()
     comparisons = measure.compare(acquired, card)
-    return report.Evaluation(card, acquired, comparisons, presentations, any_quality, detector)
+    return report.Evaluation(card, acquired, comparisons, presentations, any_quality, detector, look_s)
 
 
 def write(found: report.Evaluation, out: Path) -> None:
@@ -58,13 +65,19 @@ def main() -> int:
     parser.add_argument("--models", type=Path, default=Path("var/models"), help="the models folder (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/eval-face"), help="where the report goes (%(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--look-s", type=float, default=LOOK_S, help="BIOMETRICS_LOOK_S of the service (%(default)s)")
     parser.add_argument("--pad-card", type=Path, help="the card of a mounted detector of presentation attacks")
     parser.add_argument("--any-quality", action="store_true", help="also pictures that the service would refuse")
     given = parser.parse_args()
     try:
         read = dataset.read(given.dataset)
         evaluating = evaluate(
-            read, given.models, given.processes, any_quality=given.any_quality, pad_card=given.pad_card
+            read,
+            given.models,
+            given.processes,
+            any_quality=given.any_quality,
+            pad_card=given.pad_card,
+            look_s=given.look_s,
         )
         found = asyncio.run(evaluating)
     except (DatasetError, ModelsError, PadError, JobFailed) as error:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from services.biometrics.analysis import analyses
 from services.biometrics.analysis.reports import ClipReport
-from services.biometrics.analysis.workers import AnalysisBroken, Workers
+from services.biometrics.analysis.workers import AnalysisBroken, AnalysisTimeout, Workers
 from services.biometrics.evaluation.dataset import BONA_FIDE, Clip, Dataset
 from services.biometrics.evaluation.statistics import Comparisons, Floats
 from services.biometrics.face.embedding import Embedding, from_bytes
@@ -77,6 +77,9 @@ async def faces(workers: Workers, dataset: Dataset, *, any_quality: bool = False
         number, path = job
         try:
             report = await workers.run(analyses.analyse_selfie, path.read_bytes(), any_quality)
+        except AnalysisTimeout:
+            refused["selfie.takes_too_long"] += 1
+            return
         except AnalysisBroken:
             refused["capture.not_readable"] += 1
             return
@@ -96,6 +99,8 @@ async def clips(workers: Workers, dataset: Dataset) -> tuple[Presentations, ...]
     async def look(clip: Clip) -> None:
         try:
             report = await workers.run(analyses.analyse_clip, clip.path.read_bytes(), clip.challenge)
+        except AnalysisTimeout:
+            found[clip.kind]["unanswered", "clip.takes_too_long"] += 1
         except AnalysisBroken:
             found[clip.kind]["unanswered", "capture.not_readable"] += 1
         else:

@@ -18,6 +18,7 @@ from services.biometrics.evaluation.statistics import (
 )
 from services.biometrics.liveness.pad_result import NOT_CONFIGURED
 from services.biometrics.models.model_card import ModelCard
+from services.biometrics.settings import LOOK_S
 
 TARGETS = (1e-3, 1e-4)
 FEW = 30
@@ -43,6 +44,8 @@ class Evaluation:
     """Whether pictures were taken that the service would have refused."""
     detector: str = NOT_CONFIGURED
     """The detector of presentation attacks that looked at the clips."""
+    look_s: float = LOOK_S
+    """Seconds that a look might take."""
 
     @property
     def points(self) -> tuple[OperatingPoint, ...]:
@@ -54,7 +57,7 @@ class Evaluation:
 
 def markdown(found: Evaluation) -> str:
     """Write the report that people read."""
-    parts = [f"# Evaluation of `{found.card.id}`\n"]
+    parts = [f"# Evaluation of `{found.card.id}`\n", _bound(found.look_s)]
     if found.acquired.pictures:
         parts.append(_faces(found))
     if found.presentations:
@@ -68,6 +71,7 @@ def json(found: Evaluation) -> bytes:
     document = {
         "model": found.card.id,
         "any_quality": found.any_quality,
+        "look_s": found.look_s,
         "pictures": found.acquired.pictures,
         "refused": found.acquired.refused,
         "people": len(found.acquired.people),
@@ -78,6 +82,11 @@ def json(found: Evaluation) -> bytes:
         "presentations": [_told(each) for each in found.presentations],
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def _bound(look_s: float) -> str:
+    told = "as in a service that is set up with no other limit" if look_s == LOOK_S else f"not the usual {LOOK_S:g} s"
+    return f"A look might take {look_s:g} s, {told}. What takes longer is `….takes_too_long`.\n"
 
 
 def _faces(found: Evaluation) -> str:

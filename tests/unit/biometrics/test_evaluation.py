@@ -201,7 +201,9 @@ async def test_clips_are_judged_as_the_service_would_and_the_report_is_left_whol
     out = tmp_path / "out"
     out.mkdir()
     (out / "det.png").write_bytes(b"a curve of an earlier evaluation")
-    write(await evaluate(dataset.read(tmp_path), models, 1, any_quality=False, pad_card=mounted(tmp_path)), out)
+    write(
+        await evaluate(dataset.read(tmp_path), models, 1, any_quality=False, pad_card=mounted(tmp_path), look_s=20), out
+    )
     told = json.loads((out / "report.json").read_text())
     assert told["detector"] == "brightness-1"
     live, cut = told["presentations"]
@@ -221,8 +223,23 @@ async def test_a_mounted_detector_is_measured_with_the_rest(
     shutil.copy(media.clip, folder / "a.webm")
     (folder / "a.json").write_text(json.dumps({"challenge": CHALLENGE}))
     card = mounted(tmp_path, threshold=threshold)
-    (found,) = (await evaluate(dataset.read(tmp_path), models, 1, any_quality=False, pad_card=card)).presentations
+    evaluated = await evaluate(dataset.read(tmp_path), models, 1, any_quality=False, pad_card=card, look_s=20)
+    (found,) = evaluated.presentations
     assert (found.passed, found.doubted) == ((1, 0) if threshold < 0.5 else (0, 1))
+
+
+async def test_what_takes_longer_than_the_service_gives_it_is_no_answer_here_either(
+    tmp_path: Path, models: Path, media: MediaFiles
+) -> None:
+    folder = tmp_path / "clips" / "bona-fide"
+    folder.mkdir(parents=True)
+    shutil.copy(media.clip, folder / "a.webm")
+    (folder / "a.json").write_text(json.dumps({"challenge": CHALLENGE}))
+    found = await evaluate(dataset.read(tmp_path), models, 1, any_quality=False, look_s=0.02)
+    (live,) = found.presentations
+    assert live.unanswered == {"clip.takes_too_long": 1}
+    assert "might take 0.02 s, not the usual 2 s" in report.markdown(found)
+    assert "BPCER | 100.00 %" in report.markdown(found)
 
 
 async def test_real_photographs_are_compared_and_no_rate_is_claimed_from_two_people(
@@ -234,7 +251,7 @@ async def test_real_photographs_are_compared_and_no_rate_is_claimed_from_two_peo
         for name in names:
             photograph(name)
             shutil.copy(PHOTOGRAPHS / name, folder)
-    found = await evaluate(dataset.read(tmp_path), models, 1, any_quality=True)
+    found = await evaluate(dataset.read(tmp_path), models, 1, any_quality=True, look_s=20)
     write(found, tmp_path / "out")
     told = json.loads((tmp_path / "out" / "report.json").read_text())
     assert (told["pictures"], told["people"], told["pairs_of_people"]) == (3, 2, 1)
