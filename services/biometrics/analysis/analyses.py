@@ -122,7 +122,7 @@ def _selfie(guidance: list[GuidanceKey], measures: Measures, embedding: bytes | 
         measures=measures,
         profile=SELFIE.version,
         limits=dict(SELFIE.limits),
-        model=_loaded().embedder.card.id,
+        model=_loaded().embedder.model,
         embedding=embedding,
         advice=() if guidance else tuple(quality.advise(measures)),
     )
@@ -178,7 +178,7 @@ def _clip(verdict: Verdict) -> ClipReport:
         measures=verdict.measures,
         profile=LIVENESS.version,
         limits={**LIVENESS.limits, "IdentitySpread": same_person},
-        model=tools.embedder.card.id,
+        model=tools.embedder.model,
         embedding=embedding,
         doubts=verdict.doubts,
         pad=verdict.pad,
@@ -203,7 +203,7 @@ def analyse_document(pictures: list[bytes]) -> DocumentReport:
         measures=reading.measures,
         profile=DOCUMENT.version,
         limits=dict(DOCUMENT.limits),
-        model=tools.embedder.card.id,
+        model=tools.embedder.model,
         embedding=None if reading.embedding is None else to_bytes(reading.embedding),
         portrait_jpeg=None if reading.portrait is None else _jpeg(reading.portrait),
         mrz=reading.mrz,
@@ -222,7 +222,7 @@ def _document(guidance: list[GuidanceKey], measures: Measures) -> DocumentReport
         measures=measures,
         profile=DOCUMENT.version,
         limits=dict(DOCUMENT.limits),
-        model=_loaded().embedder.card.id,
+        model=_loaded().embedder.model,
     )
 
 
@@ -237,17 +237,17 @@ def match(selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:
     Raises:
         ModelMismatchError: one of them was made by another model, or has no embedding.
     """
-    card = _loaded().embedder.card
+    card, model = _loaded().embedder.card, _loaded().embedder.model
     faces = {"selfie": selfie, "clip": clip, "document": document}
     vectors = {}
     for name, face in faces.items():
-        if face.model != card.id or face.embedding is None:
-            raise ModelMismatchError(f"The {name} has no embedding of the model {card.id} (it says {face.model}).")
+        if face.model != model or face.embedding is None:
+            raise ModelMismatchError(f"The {name} has no embedding of the model {model} (it says {face.model}).")
         vectors[name] = from_bytes(face.embedding)
     pairs = combinations(vectors.items(), 2)
     distances = {cast("Pair", f"{a}-{b}"): card.distance(x, y) for (a, x), (b, y) in pairs}
     bands = {pair: card.band(distance) for pair, distance in distances.items()}
-    return MatchResult(distances=distances, bands=bands, model=card.id)
+    return MatchResult(distances=distances, bands=bands, model=model)
 
 
 def alike(face: Embedded, model: str, others: list[bytes]) -> int:
@@ -256,9 +256,9 @@ def alike(face: Embedded, model: str, others: list[bytes]) -> int:
     Raises:
         ModelMismatchError: the face or the others were made by another model.
     """
-    card = _loaded().embedder.card
-    if face.model != card.id or model != card.id or face.embedding is None:
-        raise ModelMismatchError(f"Faces of {face.model} and {model} are not compared by {card.id}.")
+    card, loaded = _loaded().embedder.card, _loaded().embedder.model
+    if face.model != loaded or model != loaded or face.embedding is None:
+        raise ModelMismatchError(f"Faces of {face.model} and {model} are not compared by {loaded}.")
     if not others:
         return 0
     distances = card.distances(from_bytes(face.embedding)[None], np.stack([from_bytes(each) for each in others]))

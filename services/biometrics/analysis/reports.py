@@ -29,7 +29,7 @@ Pair = Literal["selfie-clip", "selfie-document", "clip-document"]
 
 
 class Embedded(Protocol):
-    """Anything that holds an embedding and the id of the model that made it."""
+    """Anything that holds an embedding and says which model made it."""
 
     @property
     def embedding(self) -> bytes | None:
@@ -37,7 +37,7 @@ class Embedded(Protocol):
 
     @property
     def model(self) -> str:
-        """The id on the model's card."""
+        """See `ModelCard.model`."""
 
 
 class Report(BaseModel):
@@ -47,7 +47,7 @@ class Report(BaseModel):
         guidance: What to change, the most useful first. Empty: it passed.
         measures: Every measure that was reached, under its field's name.
         profile: The version of the thresholds it was judged by.
-        model: The id of the embedding's model.
+        model: The embedding's model, as `ModelCard.model` names it.
         embedding: Little-endian float32; of a selfie or clip only if it passed, of a document if it has a face.
         doubts: Text keys of what neither passes nor fails, and is for a clerk to judge.
         limits: The thresholds of the profile, by the name of the measure.
@@ -107,7 +107,7 @@ class MatchResult(BaseModel):
     Attributes:
         distances: Of each pair, in the model's metric: smaller is more alike.
         bands: What each distance means under the model's card.
-        model: The id of the model that made all three embeddings.
+        model: The model that made all three embeddings.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -16,12 +16,16 @@ Embedding = NDArray[np.float32]
 class Embedder(Protocol):
     """Turns aligned faces into vectors that are close for the same person.
 
-    Embeddings of different `card.id` are never compared.
+    Embeddings of different `model` are never compared.
     """
 
     @property
     def card(self) -> ModelCard:
         """What its operator states about the model."""
+
+    @property
+    def model(self) -> str:
+        """What `ModelCard.model` names it."""
 
     def align(self, picture: Picture, face: Face) -> Picture:
         """Return the chip the network wants: the face upright, in its place and size."""
@@ -41,6 +45,7 @@ class OnnxEmbedder:
         """
         self._card = ModelCard.model_validate_json(models.path("face-embedding-card").read_bytes())
         network = models.path("face-embedding")
+        self._model = self._card.model(models.sha256("face-embedding"))
         self._network = OnnxNetwork(network)
         self._template = np.array([[anchor.x, anchor.y] for anchor in self._card.anchors])
         blank = np.zeros((self._card.size, self._card.size, 3), np.uint8)
@@ -51,6 +56,11 @@ class OnnxEmbedder:
     def card(self) -> ModelCard:
         """The card mounted beside the network."""
         return self._card
+
+    @property
+    def model(self) -> str:
+        """The card's id and a hash, see `ModelCard.model`."""
+        return self._model
 
     def align(self, picture: Picture, face: Face) -> Picture:
         """Cut the chip by the similarity that brings the card's template onto the face's points."""

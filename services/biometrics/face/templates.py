@@ -22,7 +22,7 @@ class Template(Personal):
     Fulfils `services.biometrics.analysis.reports.Embedded`. Templates of different models are never compared.
 
     Attributes:
-        model: the id on the card of the model that made the embedding.
+        model: which model made the embedding: the id on its card, and a hash (`ModelCard.model`).
         embedding: little-endian float32.
     """
 

@@ -31,7 +31,7 @@ class ModelFile(BaseModel):
         name: What it is used for.
         file: Its name inside the models folder.
         sha256: Its hash, hexadecimal.
-        model_id: Names the model in reports; embeddings of different ids are never compared.
+        model_id: Names the model.
         licence: SPDX identifier.
         licence_file: The licence's text, as the source ships it, inside the models folder.
         source: The package and the path in it that the file was taken or made from.
@@ -80,9 +80,16 @@ class Models:
         Raises:
             ModelsError: the manifest names none.
         """
+        return self.folder / self._entry(role).file
+
+    def sha256(self, role: Role) -> str:
+        """Return the hash of the file that serves `role`, hexadecimal; raises as `path`."""
+        return self._entry(role).sha256
+
+    def _entry(self, role: Role) -> ModelFile:
         for entry in self.manifest.files:
             if entry.name == role:
-                return self.folder / entry.file
+                return entry
         raise ModelsError(self.folder / MANIFEST, f"names no file for {role}")
 
 

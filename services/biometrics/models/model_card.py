@@ -4,6 +4,7 @@ The network behind an embedding can be exchanged for a better one. Everything th
 data on its card, thresholds above all: a distance means something only for the model that made it.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -80,6 +81,15 @@ class ModelCard(NetworkCard):
         if self.review < self.match:
             raise ValueError("review has to be at or above match")
         return self
+
+    def model(self, network: str) -> str:
+        """Name the model whose embeddings may be compared: its id, and a hash of what an embedding depends on.
+
+        That is the network, given by its hash, and how it is fed. Under another file, or fed otherwise, it is another
+        model, even if its operator left the id as it was. Thresholds may change.
+        """
+        fed = self.model_dump_json(exclude={"id", "match", "review"})
+        return f"{self.id}@{hashlib.sha256(f'{network}|{fed}'.encode()).hexdigest()[:12]}"
 
     def distance(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
         """Return how far two embeddings of this model are from each other."""

@@ -29,7 +29,7 @@ class Kept:
     """What a service keeps of a report."""
 
     embedding: bytes | None
-    model: str = "dlib-resnet-v1"
+    model: str
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_a_face_between_two_people_goes_to_a_clerk(
     selfie, clip, _ = reports
     chips = [tools.embedder.align(scenes[who], tools.finder.faces(scenes[who])[0]) for who in ("a", "b")]
     mixes = [(chips[0] * (1 - share) + chips[1] * share).astype(np.uint8) for share in np.linspace(0, 1, 21)]
-    results = [match(selfie, clip, Kept(to_bytes(vector))) for vector in tools.embedder.embed(mixes)]
+    results = [match(selfie, clip, Kept(to_bytes(vector), selfie.model)) for vector in tools.embedder.embed(mixes)]
     bands = [result.band for result in results]
     assert bands[0] == "match"
     assert bands[-1] == "no_match"
@@ -86,7 +86,7 @@ def test_embeddings_of_another_model_are_never_compared(
     with pytest.raises(ModelMismatchError, match="document has no embedding"):
         match(selfie, clip, Kept(document.embedding, "another-model"))
     with pytest.raises(ModelMismatchError, match="selfie has no embedding"):
-        match(Kept(None), clip, document)
+        match(Kept(None, selfie.model), clip, document)
 
 
 def test_a_face_is_found_again_among_others_by_the_loaded_models_card(

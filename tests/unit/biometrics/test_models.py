@@ -103,6 +103,35 @@ def test_results_carry_the_id_and_the_thresholds_of_the_mounted_card(copied: Pat
     assert (card.id, card.band(0.31), card.band(0.41)) == ("another-1", "review", "no_match")
 
 
+def mounted(folder: Path, file: str) -> str:
+    """Name the model of a folder once one of its files is another."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (entry,) = (each for each in manifest["files"] if each["name"] == file)
+    data = (folder / entry["file"]).read_bytes()
+    (folder / entry["file"]).write_bytes(data + b" ")
+    entry["sha256"] = sha256(data + b" ")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return DLIB_RESNET_V1.model(verify(folder).sha256("face-embedding"))
+
+
+def test_another_network_under_the_same_id_is_another_model_and_its_faces_are_not_compared(
+    copied: Path, tools: Tools
+) -> None:
+    assert tools.embedder.model.startswith("dlib-resnet-v1@")
+    assert mounted(copied, "face-landmarks") == tools.embedder.model
+    assert mounted(copied, "face-embedding") != tools.embedder.model
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [({"match": 0.4}, True), ({"review": 0.7}, True), ({"scale": 0.01}, False), ({"colour": "bgr"}, False)],
+)
+def test_thresholds_may_change_and_how_the_network_is_fed_makes_another_model(
+    copied: Path, tools: Tools, change: dict[str, Any], same: bool
+) -> None:
+    assert (OnnxEmbedder(verify(with_card(copied, **change))).model == tools.embedder.model) is same
+
+
 def test_a_network_of_another_form_than_its_card_states_is_refused_at_the_start(copied: Path) -> None:
     with pytest.raises(ModelsError, match="does not answer in the form that its card states"):
         OnnxEmbedder(verify(with_card(copied, dimensions=512)))
