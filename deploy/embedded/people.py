@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -136,16 +137,16 @@ def bench_camera(person: Invented) -> Camera:
         surname=person.latin[0],
         given_names=person.latin[1],
     )
-    nothing = Upload(stub_picture(b"a stub looks at nothing"), "image/jpeg")
-    media = {
-        Part.SELFIE: nothing,
-        Part.CLIP: Upload(b"\x1a\x45\xdf\xa3 a stub looks at nothing", "video/webm"),
-        Part.DOCUMENT_FRONT: nothing,
+    card = {
+        Part.DOCUMENT_FRONT: Upload(stub_picture(b"a stub looks at nothing"), "image/jpeg"),
         Part.DOCUMENT_BACK: Upload(stub_picture(zone.model_dump_json().encode()), "image/jpeg"),
     }
 
     async def captures(_challenge: Sequence[str]) -> Mapping[Part, Upload]:
-        return media
+        """Take selfie and clip, which are never the same twice."""
+        once = secrets.token_bytes(16)
+        clip = Upload(b"\x1a\x45\xdf\xa3 a stub looks at nothing" + once, "video/webm")
+        return {Part.SELFIE: Upload(stub_picture(once), "image/jpeg"), Part.CLIP: clip, **card}
 
     return captures
 

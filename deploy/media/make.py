@@ -1,5 +1,6 @@
 """All media of one citizen: selfie, both sides of the card, a passport's page, and the clip for a challenge."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -45,6 +46,8 @@ def make_media(
 ) -> MediaFiles:
     """Write the media of an invented citizen with the face `who` into `out`.
 
+    Pictures and movements are the same each time, the selfie's and the clip's files never: no camera makes one twice.
+
     Args:
         out: The folder; made if it is missing.
         iin: Printed on the card, and in the machine-readable zone.
@@ -69,11 +72,18 @@ def make_media(
     selfie = portrait(shots[0], finder, width=960, height=720, face_height=0.45)
     printed = portrait(shots[1], finder, width=300, height=380, face_height=0.55)
     _write(files.selfie, selfie)
+    files.selfie.write_bytes(_once(files.selfie.read_bytes()))
     _write(files.front, photographed(front(holder, printed), seed=1))
     _write(files.back, photographed(back(holder), seed=2))
     _write(files.page, photographed(page(holder, printed), seed=3))
     write_clip(files.clip, shots[2], challenge, finder)
     return files
+
+
+def _once(jpeg: bytes) -> bytes:
+    """Give a JPEG a comment of its own (ITU-T T.81, B.2.4.5), as cameras write the moment into theirs."""
+    comment = secrets.token_hex(8).encode()
+    return jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + jpeg[2:]
 
 
 def _write(path: Path, picture: Picture) -> None:

@@ -6,6 +6,7 @@ frames this small.) The container is Matroska (RFC 9559) on EBML (RFC 8794), wit
 """
 
 import io
+import secrets
 from collections.abc import Iterable, Iterator
 
 from PIL import Image
@@ -19,6 +20,7 @@ _CHUNK = 12  # where in a WebP file its first chunk starts: name, size, content
 
 _EBML, _DOC_TYPE, _DOC_TYPE_VERSION, _DOC_TYPE_READ_VERSION = 0x1A45DFA3, 0x4282, 0x4287, 0x4285
 _SEGMENT, _INFO, _TIMESTAMP_SCALE, _MUXING_APP, _WRITING_APP = 0x18538067, 0x1549A966, 0x2AD7B1, 0x4D80, 0x5741
+_SEGMENT_UUID = 0x73A4
 _TRACKS, _TRACK_ENTRY, _TRACK_NUMBER, _TRACK_UID, _TRACK_TYPE = 0x1654AE6B, 0xAE, 0xD7, 0x73C5, 0x83
 _CODEC_ID, _VIDEO, _PIXEL_WIDTH, _PIXEL_HEIGHT = 0x86, 0xE0, 0xB0, 0xBA
 _CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK = 0x1F43B675, 0xE7, 0xA3
@@ -52,6 +54,7 @@ def head(width: int, height: int, *, coding: bytes = b"V_VP8", kind: int = _PICT
     info = _element(
         _INFO,
         _number(_TIMESTAMP_SCALE, _MILLISECOND),
+        _element(_SEGMENT_UUID, secrets.token_bytes(16)),
         _element(_MUXING_APP, b"onboarding"),
         _element(_WRITING_APP, b"onboarding"),
     )

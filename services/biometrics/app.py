@@ -16,6 +16,7 @@ from services.biometrics.analysis.workers import Workers
 from services.biometrics.audit.api import audit_routes
 from services.biometrics.audit.service import Audit
 from services.biometrics.capture.api import capture_routes
+from services.biometrics.capture.originals import Originals
 from services.biometrics.capture.prechecks import PreChecks
 from services.biometrics.capture.uploads import Uploads
 from services.biometrics.examination import Examination
@@ -52,8 +53,14 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     kept = timedelta(days=settings.same_face_days)
     # The timers run even if nothing is remembered any more: what was remembered before is still to be forgotten.
     remembered = Faces(seen.aggregates, kept, settings.same_face_most, clock)
-    reviewed = settings.rules.review_documents
-    examination = Examination(uploads, analyser, clock, reviewed=reviewed, faces=remembered if kept else None)
+    examination = Examination(
+        uploads,
+        analyser,
+        clock,
+        originals=Originals(platform.reservations, platform.keyring),
+        reviewed=settings.rules.review_documents,
+        faces=remembered if kept else None,
+    )
     service = _service(platform, settings, checks, uploads, examination)
     return platform.app(
         "Face checks",

@@ -35,6 +35,7 @@ MEDIA_KEPT_AT_MOST: Final = timedelta(days=8)
 """A day more than a journey may last: if nobody says that it ended, media and faces go all the same."""
 LOOK_AGAIN: Final = timedelta(seconds=15)
 """What breaks a look twice in a row, such as want of memory, may pass: it should not cost a try within a second."""
+BROKEN: Final = ("capture.not_readable",)
 LATE_UPLOADS: Final = timedelta(minutes=5)
 """How long after a journey's end an upload that was under way may still have been stored."""
 LOOKS_AT_ONCE: Final = 5
@@ -180,14 +181,20 @@ def conclude(
 def analysis_broke(
     state: CheckState | None, again: tuple[Part, ...], new_challenge: NewChallenge, *, rules: Rules, now: datetime
 ) -> Result | None:
-    """The look at these parts crashed: at once again, then after a while; and at last it is a failed try of theirs."""
+    """The look at these parts crashed: at once again, then after a while; and at last they are to be sent again.
+
+    The first time that costs no try, for the fault is most likely ours. From then on it does: the way leads on to an
+    office, and never round in a circle.
+    """
     if not isinstance(state, Analysing):
         return None
     if state.analyses + 1 < rules.analyses_per_try:
         again_from_start = {"analyses": state.analyses + 1, "looking_at": None}
         return Decision(state.model_copy(update=again_from_start), wake_at=now + state.analyses * LOOK_AGAIN)
-    reasons = ("capture.not_readable",)
-    return _try_failed(_noted(state, Try(at=now, band="no_match", reasons=reasons)), reasons, again, new_challenge)
+    forgiven = all(each.reasons != BROKEN for each in state.tries)
+    noted = _noted(state, Try(at=now, band="no_match", reasons=BROKEN))
+    noted = noted.model_copy(update={"tries_left": noted.tries_left + forgiven})
+    return _try_failed(noted, BROKEN, again, new_challenge)
 
 
 def in_review(state: CheckState | None) -> InReview:

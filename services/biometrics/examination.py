@@ -14,6 +14,7 @@ from libs.common.values import Clock
 from services.biometrics.analysis.analyser import Analyser
 from services.biometrics.analysis.reports import ClipReport, DocumentReport, MatchResult, Report
 from services.biometrics.analysis.workers import AnalysisBroken, AnalysisTimeout
+from services.biometrics.capture.originals import USED_BEFORE, Originals
 from services.biometrics.capture.uploads import Uploads
 from services.biometrics.face.faces import Faces
 from services.biometrics.face.templates import SOURCES, Source, Template
@@ -61,6 +62,7 @@ class Examination:
     """Examines captures.
 
     Args:
+        originals: what came before.
         reviewed: which documents clerks confirm.
         faces: of recent journeys, where they are to be searched.
         today_offset: hours that the country is ahead of UTC, for the expiry of documents.
@@ -72,6 +74,7 @@ class Examination:
         analyser: Analyser,
         clock: Clock,
         *,
+        originals: Originals,
         reviewed: Reviewed,
         faces: Faces | None = None,
         today_offset: timedelta = timedelta(hours=5),
@@ -79,6 +82,7 @@ class Examination:
         self._uploads = uploads
         self._analyser = analyser
         self._clock = clock
+        self._originals = originals
         self._reviewed = reviewed
         self._faces = faces
         self._today_offset = today_offset
@@ -92,10 +96,10 @@ class Examination:
             LookBroken: an analysis gave no result, or a capture is gone.
         """
         known = {source: each.value for source, each in state.templates.items()}
-        looked = await self._reports(state, known, announce)
+        looked = await self._reports(journey_id, state, known, announce)
         if any(each.model != looked.model for each in looked.templates.values()):
             # Another model was mounted since: what the older one made is not compared, but made anew.
-            looked = await self._reports(state, {}, announce)
+            looked = await self._reports(journey_id, state, {}, announce)
         return await self._outcome(journey_id, state, looked)
 
     async def _outcome(self, journey_id: str, state: Analysing, looked: _Looked) -> Outcome:
@@ -121,7 +125,9 @@ class Examination:
         )
         return Outcome(state.captures, verdict, record, looked.kept)
 
-    async def _reports(self, state: Analysing, known: Mapping[Source, Template], announce: Announce) -> _Looked:
+    async def _reports(
+        self, journey_id: str, state: Analysing, known: Mapping[Source, Template], announce: Announce
+    ) -> _Looked:
         parts = _parts(state)
         hashes: dict[Part, str] = {}
         reports: dict[Source, Report] = {}
@@ -133,9 +139,19 @@ class Examination:
                 media = [await self._uploads.whole(state.captures[part]) for part in parts[source]]
                 for part, content in zip(parts[source], media, strict=True):
                     hashes[part] = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
-                reports[source] = await self._report(source, media, state.challenge.actions)
+                copied = await self._copied(journey_id, state, source, hashes)
+                reports[source] = copied or await self._report(source, media, state.challenge.actions)
         fresh = {source: template for source, report in reports.items() if (template := _template(report))}
         return _Looked(parts, hashes, reports, {**known, **fresh})
+
+    async def _copied(
+        self, journey_id: str, state: Analysing, source: Source, hashes: Mapping[Part, str]
+    ) -> Report | None:
+        """Send back, without a look, a selfie or a clip that came before."""
+        if source == "document":
+            return None
+        used = await self._originals.used_before(source, hashes[source], journey_id, state.challenge)
+        return _unseen(USED_BEFORE[source]) if used else None
 
     async def _report(self, source: Source, media: list[bytes], challenge: tuple[str, ...]) -> Report:
         try:
@@ -147,8 +163,7 @@ class Examination:
                 case "document":
                     return await self._analyser.document(media)
         except AnalysisTimeout:
-            guidance = (GuidanceKey(f"{source}.takes_too_long"),)
-            return Report(guidance=guidance, measures={}, profile="", model="")
+            return _unseen(GuidanceKey(f"{source}.takes_too_long"))
 
     async def _match(self, looked: _Looked) -> MatchResult:
         faces = looked.templates
@@ -206,6 +221,11 @@ def _facts(report: Report) -> DocumentFacts | None:
         birth_date=zone.birth_date,
         expiry_date=zone.expiry_date,
     )
+
+
+def _unseen(key: GuidanceKey) -> Report:
+    """Report on what was not looked at, or not to the end."""
+    return Report(guidance=(key,), measures={}, profile="", model="")
 
 
 def _template(report: Report) -> Template | None:

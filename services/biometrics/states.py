@@ -26,7 +26,8 @@ class Rules(BaseModel):
         review_documents: whose matching documents go to a clerk all the same. ``unregistered``: where the register
             named no number, so that nothing ties the document to it. ``all``: everybody's, to be compared with the
             register's portrait, which this service is not given. ``none``: nobody's.
-        analyses_per_try: how often captures are analysed before a crash of the analysis counts against them.
+        analyses_per_try: how often captures are analysed before those over which the analysis crashed are to be sent
+            again; only the second time that this happens does it cost a try.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -19,12 +19,13 @@ from libs.common.errors import Refused
 from libs.common.events import Event, Meta, Received
 from libs.common.metrics import Metrics
 from libs.common.sealing import Keyring, Sealed
-from libs.common.testing.memory import MemoryDocuments
+from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from services.biometrics import states
 from services.biometrics.analysis.analyser import stub_picture
 from services.biometrics.analysis.reports import ClipReport, DocumentReport, Embedded, MatchResult, SelfieReport
 from services.biometrics.app import SEARCHED
 from services.biometrics.audit.service import Audit
+from services.biometrics.capture.originals import Originals
 from services.biometrics.capture.uploads import Uploads
 from services.biometrics.document.mrz import Mrz
 from services.biometrics.examination import Examination
@@ -105,6 +106,12 @@ GOOD: dict[Part, bytes] = {
     "document-back": card(),
     "document-page": card(),
 }
+
+
+def taken(part: Part, nonce: str = "n-1", subject: str = JOURNEY) -> bytes:
+    """A good capture: of a face another one in each journey, and a clip for each challenge."""
+    told = {"selfie": f" {subject}", "clip": f" {subject} {nonce}"}.get(part, "")
+    return GOOD[part] + told.encode()
 
 
 class Eyes:
@@ -199,6 +206,7 @@ class World:
     faces: MemoryDocuments = field(default_factory=MemoryDocuments)
     log: Log = field(default_factory=Log)
     media: dict[str, bytes] = field(default_factory=dict)
+    book: MemoryReservations = field(default_factory=MemoryReservations)
     eyes: Eyes = field(default_factory=Eyes)
 
     def __post_init__(self) -> None:
@@ -262,7 +270,12 @@ class Booth:
         self.face_timers = engine.timers(seen, self.faces.wake)
         remembered = self.faces if faces_kept else None
         examination = Examination(
-            self.uploads, world.eyes, world.clock, reviewed=rules.review_documents, faces=remembered
+            self.uploads,
+            world.eyes,
+            world.clock,
+            originals=Originals(world.book, KEYRING),
+            reviewed=rules.review_documents,
+            faces=remembered,
         )
         self.service = BiometricsService(
             self.checks.aggregates,
@@ -326,7 +339,8 @@ class Booth:
         parts = WITH_PASSPORT if set(PAGE) <= {*(media or {}), *session.captures} else WITH_CARD
         for part in parts:
             if part not in session.captures:
-                await self.receive(part, session.challenge.nonce, {**GOOD, **(media or {})}[part], subject)
+                content = (media or {}).get(part) or taken(part, session.challenge.nonce, subject)
+                await self.receive(part, session.challenge.nonce, content, subject)
 
     async def tried(self, media: dict[Part, bytes] | None = None, subject: str = JOURNEY) -> None:
         """Send everything wanted and have it looked at."""

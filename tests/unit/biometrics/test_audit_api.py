@@ -9,7 +9,6 @@ import structlog
 from tests.unit.biometrics.booth import (
     CLOSED,
     DOCUMENT,
-    GOOD,
     JOURNEY,
     NUMBERS,
     OTHER,
@@ -18,6 +17,7 @@ from tests.unit.biometrics.booth import (
     Booth,
     World,
     picture,
+    taken,
 )
 from tests.unit.biometrics.callers import URL, key_of, staff
 
@@ -43,7 +43,7 @@ async def test_an_auditor_reads_how_a_check_was_judged_and_by_whom_and_nothing_o
         ("no_match", ["selfie.too_dark"]),
         ("review", []),
     ]
-    assert record["tries"][1]["hashes"]["selfie"] == hashlib.sha256(GOOD["selfie"]).hexdigest()
+    assert record["tries"][1]["hashes"]["selfie"] == hashlib.sha256(taken("selfie")).hexdigest()
     assert record["tries"][1]["examined"]["selfie"]["model"] == "model-7"
     assert record["decisions"] == [{"clerk": "clerk-7", "matched": True, "at": "2026-03-02T12:00:00Z"}]
     assert [(each["clerk"], each["part"], each["times"]) for each in record["looks"]] == [("clerk-7", "selfie", 1)]

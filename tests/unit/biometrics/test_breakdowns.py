@@ -28,17 +28,32 @@ async def test_an_analysis_that_breaks_is_repeated_and_costs_nothing(
     assert world.eyes.looks == RULES.analyses_per_try
 
 
-async def test_an_analysis_that_breaks_every_time_counts_as_a_try_and_in_the_end_leads_to_an_office(
+async def test_a_picture_over_which_workers_crash_is_to_be_sent_again_and_the_citizen_keeps_every_try(
     world: World, booth: Booth
 ) -> None:
-    world.eyes.failures += [WorkerDied("x")] * RULES.analyses_per_try * RULES.tries
+    world.eyes.failures += [WorkerDied("x")] * RULES.analyses_per_try
     await booth.opened()
-    for _ in range(RULES.tries):
+    await booth.tried()
+    await looked_again(booth)
+    session = await booth.session()
+    assert (session.guidance, session.tries_left) == (("capture.not_readable",), RULES.tries)
+    assert set(session.captures) == {"clip", "document-front", "document-back"}, "only that picture"
+    await booth.tried()
+    assert world.topics == ["face.rejected", "face.matched"]
+
+
+async def test_an_analysis_that_breaks_over_every_picture_costs_tries_at_last_and_leads_to_an_office(
+    world: World, booth: Booth
+) -> None:
+    world.eyes.failures += [WorkerDied("x")] * RULES.analyses_per_try * (RULES.tries + 1)
+    await booth.opened()
+    for _ in range(RULES.tries + 1):
         await booth.tried()
         await looked_again(booth)
     assert {each["reasons"][0] for _, each in world.told()} == {"capture.not_readable"}
-    assert [each["final"] for _, each in world.told()] == [False] * 4 + [True]
-    assert world.eyes.looks == RULES.analyses_per_try * RULES.tries
+    assert [each["tries_left"] for _, each in world.told()] == [5, 4, 3, 2, 1, 0]
+    assert [each["final"] for _, each in world.told()] == [False] * 5 + [True]
+    assert world.eyes.looks == RULES.analyses_per_try * (RULES.tries + 1)
 
 
 async def test_a_picture_that_takes_too_long_is_looked_at_once_and_costs_a_try_of_that_picture_alone(

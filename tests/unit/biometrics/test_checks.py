@@ -341,8 +341,11 @@ def broke(state: CheckState | None) -> domain.Result | None:
     return domain.analysis_broke(state, ("selfie",), Drawn(), rules=RULES, now=NOON)
 
 
-def test_broken_analyses_are_repeated_and_then_count_as_a_try_of_what_was_looked_at() -> None:
-    state: CheckState = analysing()
+@pytest.mark.parametrize(("tries", "left"), [((), 5), ((Try(at=NOON, band="no_match", reasons=domain.BROKEN),), 4)])
+def test_broken_analyses_are_repeated_and_then_ask_for_what_was_looked_at_and_the_second_time_cost_a_try(
+    tries: tuple[Try, ...], left: int
+) -> None:
+    state: CheckState = analysing().model_copy(update={"tries": tries})
     for number in range(1, RULES.analyses_per_try):
         decision = broke(state)
         assert decision is not None
@@ -352,8 +355,9 @@ def test_broken_analyses_are_repeated_and_then_count_as_a_try_of_what_was_looked
         state = decision.state
     last = broke(state)
     assert last is not None
-    assert last.events == (FaceRejected(reasons=("capture.not_readable",), tries_left=4, final=False),)
+    assert last.events == (FaceRejected(reasons=("capture.not_readable",), tries_left=left, final=False),)
     assert isinstance(last.state, Open)
+    assert last.state.tries_left == left
     assert last.state.captures == {part: place for part, place in analysing().captures.items() if part != "selfie"}
 
 

@@ -2,7 +2,7 @@
 
 import httpx
 
-from tests.unit.biometrics.booth import GOOD, JOURNEY, MINUTE, RULES, WITH_CARD, Booth, World, picture
+from tests.unit.biometrics.booth import JOURNEY, MINUTE, RULES, WITH_CARD, Booth, World, picture, taken
 from tests.unit.biometrics.callers import URL, key_of, staff
 
 
@@ -23,7 +23,7 @@ async def test_a_clerk_sees_the_queue_and_the_pictures_and_decides_once(
     assert set(case["examined"]) == {"selfie", "clip", "document"}
     for link in case["links"]:
         shown = await http.get(link["url"], headers=staff(world))
-        assert (shown.content, shown.headers["cache-control"]) == (GOOD[link["part"]], "no-store")
+        assert (shown.content, shown.headers["cache-control"]) == (taken(link["part"]), "no-store")
         assert shown.headers["content-type"] == ("video/webm" if link["part"] == "clip" else "image/jpeg")
     decision = {"match": True, "reason": "the same person"}
     url = f"/v1/reviews/{JOURNEY}/decision"
@@ -68,7 +68,7 @@ async def test_a_link_to_a_picture_works_for_its_clerk_for_minutes_and_for_that_
     for wrong in (*last, url[:-5], "/v1/reviews/pictures/x", "/v1/reviews/pictures/biometrics.1~AAAA"):
         assert key_of(await http.get(wrong, headers=staff(world))) == (404, "review.link_unknown")
     assert world.rows.rows[JOURNEY].state["looks"] == [], "nobody has seen anything yet"
-    assert (await http.get(url, headers=staff(world))).content == GOOD["selfie"]
+    assert (await http.get(url, headers=staff(world))).content == taken("selfie")
     world.now += 5 * MINUTE
     assert key_of(await http.get(url, headers=staff(world))) == (410, "review.link_expired")
     assert [(each["clerk"], each["part"], each["times"]) for each in world.rows.rows[JOURNEY].state["looks"]] == [

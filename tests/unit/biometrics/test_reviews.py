@@ -10,7 +10,6 @@ from services.biometrics.verdicts import Reviewed
 from tests.unit.biometrics.booth import (
     CLOSED,
     DOCUMENT,
-    GOOD,
     HOUR,
     JOURNEY,
     MINUTE,
@@ -22,6 +21,7 @@ from tests.unit.biometrics.booth import (
     World,
     card,
     refused,
+    taken,
 )
 
 
@@ -32,7 +32,7 @@ async def test_the_grey_band_asks_a_clerk_who_may_look_only_while_it_waits(world
     await booth.tried()
     assert world.told() == [("face.review_requested", {"due_at": "2026-03-03T12:00:00Z"})]
     assert [key for key, _ in await booth.reviews.queue(10)] == [JOURNEY]
-    assert await booth.looked("selfie", "clerk-7") == GOOD["selfie"]
+    assert await booth.looked("selfie", "clerk-7") == taken("selfie")
     await booth.reviews.decide(JOURNEY, matched=True, clerk="clerk-7", reason="the same scar")
     assert world.told()[1:] == [("face.matched", {"model": "model-7", "reviewed": True})]
     assert await booth.reviews.queue(10) == []
