@@ -184,7 +184,8 @@ def subject_name(certificate: bytes) -> asn1.TLV:
 
 def serial_text(serial_number: int) -> str:
     """Write a serial number as this system does everywhere: lower-case hexadecimal, whole octets."""
-    return f"{serial_number:x}".zfill(2 * max(1, (serial_number.bit_length() + 7) // 8))
+    text = f"{serial_number:x}"
+    return text if len(text) % 2 == 0 else f"0{text}"
 
 
 def _attribute(kind: ObjectIdentifier, value: str) -> _AttributeTypeAndValue:

@@ -34,8 +34,9 @@ from libs.common.records import MongoRecords
 from libs.common.store import Database, Reservations
 from libs.common.values import utc_now
 from services.ca.issuance.issuers import Issuer
-from services.ca.ocsp.answers import Good, Questions, Responder
+from services.ca.ocsp.answers import Good, Responder
 from services.ca.ocsp.api import OcspEndpoint
+from services.ca.ocsp.questions import Questions
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
 from services.ca.ocsp.status import StatusBook

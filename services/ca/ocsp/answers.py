@@ -1,4 +1,4 @@
-"""The OCSP responder (RFC 6960): reads questions, signs answers. Pure: what is known, and the time, are handed in.
+"""The OCSP responder (RFC 6960): signs answers. Pure: what is known, and the time, are handed in.
 
 It signs with keys of its own, one for each issuing authority, which vouches for it (4.2.2.2, delegated responder), so
 that issuing keys need not stand in the way of the public.
@@ -7,24 +7,21 @@ that issuing keys need not stand in the way of the public.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import IntEnum
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, Self
 
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from libs.common.der import AlgorithmIdentifier, Extension, tlv
+from libs.common.der import AlgorithmIdentifier, tlv
 from services.ca.issuance.crl import REASON_CODES
 from services.ca.issuance.issuers import Issuer, PrivateKey, signature_algorithm, signer
 from services.ca.ocsp import structures
-from services.ca.ocsp.structures import NONCE, CertId, IssuerForm, OcspRequest
+from services.ca.ocsp.questions import Failure, OcspRefused, Question, Questions
+from services.ca.ocsp.structures import CertId, IssuerForm
 
-MAX_OCTETS: Final = 8192
-MAX_QUESTIONS: Final = 16
-MAX_NONCE: Final = 128
-"""Octets (RFC 9654, 2.1); a longer or an empty nonce makes the request malformed."""
 LIFETIME: Final = timedelta(hours=1)
 """From this update to the next: how long a relying party may hold on to an answer."""
 
@@ -34,22 +31,6 @@ _DIGESTS: Final = {
     for parameters in (asn1.Null(), None)
 }
 _SHA1: Final = next(algorithm for algorithm, name in _DIGESTS.items() if name == "sha1")
-
-
-class Failure(IntEnum):
-    """Why there is no answer (RFC 6960, 4.2.1). These responses are not signed."""
-
-    MALFORMED_REQUEST = 1
-    TRY_LATER = 3
-    UNAUTHORIZED = 6
-
-
-class OcspRefused(Exception):
-    """The request gets no answer, but a reason."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.name)
-        self.failure = failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,56 +52,6 @@ class Unknown:
 
 
 Status = Good | Revoked | Unknown
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """What a request asks."""
-
-    cert_ids: tuple[CertId, ...]
-    nonce: bytes | None
-
-    @property
-    def serial_numbers(self) -> tuple[int, ...]:
-        """The certificates in question, in order."""
-        return tuple(cert_id.serial_number for cert_id in self.cert_ids)
-
-
-def read(der: bytes) -> Questions:
-    """Read a request in DER.
-
-    Raises:
-        OcspRefused: it is malformed: no DER of this form, too long, another version, a critical extension nobody
-            here knows, an impossible nonce, or no or too many questions.
-    """
-    try:
-        return _questions(der)
-    except ValueError as error:
-        raise OcspRefused(Failure.MALFORMED_REQUEST) from error
-
-
-def _questions(der: bytes) -> Questions:
-    if len(der) > MAX_OCTETS:
-        raise ValueError("too long")
-    tbs = asn1.decode_der(OcspRequest, der).tbs
-    asked = tbs.requests
-    if tbs.version != 0 or not 0 < len(asked) <= MAX_QUESTIONS:
-        raise ValueError("not this version, or no or too many questions")
-    if any(extension.critical for each in asked for extension in each.extensions or ()):
-        raise ValueError("an unknown critical extension")
-    return Questions(tuple(each.cert_id for each in asked), _nonce(tbs.extensions or []))
-
-
-def _nonce(extensions: Sequence[Extension]) -> bytes | None:
-    if any(extension.critical for extension in extensions if extension.oid != NONCE):
-        raise ValueError("an unknown critical extension")
-    values = [extension.value for extension in extensions if extension.oid == NONCE]
-    if not values:
-        return None
-    (value,) = values
-    if not 0 < len(asn1.decode_der(bytes, value)) <= MAX_NONCE:
-        raise ValueError("a nonce has 1 to 128 octets")
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +97,7 @@ class Responder:
         cert_id = CertId(
             hash_algorithm=tlv(_SHA1), issuer_name_hash=name, issuer_key_hash=key, serial_number=serial_number
         )
-        return Questions((cert_id,), None)
+        return Questions((Question.of(cert_id),), None)
 
     def answer(self, questions: Questions, statuses: Sequence[Status], now: datetime) -> bytes:
         """Sign the answers.
@@ -181,14 +112,13 @@ class Responder:
         if not self.begins <= now <= self.ends:
             raise OcspRefused(Failure.TRY_LATER)
         name, algorithm, certificates = self.octets
-        moment = now.replace(microsecond=0)
-        until = moment + LIFETIME
+        produced, validity = _times(int(now.timestamp()))
         answers = [
-            structures.single(cert_id.der, _told(status), moment, until)
+            structures.single(cert_id.der, _told(status), validity)
             for cert_id, status in zip(questions.cert_ids, statuses, strict=True)
         ]
-        data = structures.response_data(name, moment, answers, questions.nonce)
-        return structures.response(0, structures.basic_response(data, algorithm, self.sign(data), certificates))
+        data = structures.response_data(name, produced, answers, questions.nonce)
+        return structures.response(structures.basic_response(data, algorithm, self.sign(data), certificates))
 
 
 def cert_id_forms(issuer: Issuer) -> frozenset[IssuerForm]:
@@ -200,7 +130,14 @@ def cert_id_forms(issuer: Issuer) -> frozenset[IssuerForm]:
 
 def failed(failure: Failure) -> bytes:
     """Encode a response that gives a reason instead of an answer."""
-    return structures.response(failure)
+    return structures.failure(failure)
+
+
+@lru_cache(maxsize=4)
+def _times(second: int) -> tuple[bytes, bytes]:
+    """Give when an answer of this second (since 1970) was produced, and between which times it holds, encoded."""
+    moment = datetime.fromtimestamp(second, UTC)
+    return structures.moment(moment), structures.validity(moment, moment + LIFETIME)
 
 
 def _told(status: Status) -> bytes:

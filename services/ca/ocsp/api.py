@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from libs.common.direct import Headers, Reply
 from libs.common.metrics import Metrics
-from services.ca.ocsp.answers import MAX_OCTETS
+from services.ca.ocsp.questions import MAX_OCTETS
 from services.ca.ocsp.service import Answer, OcspService
 
 ROUTE: Final = "/pki/{issuer}/ocsp"

@@ -23,7 +23,8 @@ from services.ca.issuance.profiles import OCSP_RESPONDER
 from services.ca.issuance.steps import Intent, prepare, resume
 from services.ca.ledger import recording
 from services.ca.ocsp import responder
-from services.ca.ocsp.answers import Failure, OcspRefused, Questions, Responder, cert_id_forms
+from services.ca.ocsp.answers import Responder, cert_id_forms
+from services.ca.ocsp.questions import Failure, OcspRefused, Questions
 from services.ca.ocsp.responder import ResponderState
 from services.ca.ocsp.status import own
 from services.ca.ports import Ledger, SerialBook

@@ -14,7 +14,8 @@ from cryptography import x509
 from libs.common.errors import Unavailable
 from libs.common.values import Clock
 from services.ca.ocsp import answers
-from services.ca.ocsp.answers import Failure, Good, OcspRefused, Questions, Responder, Revoked, Status
+from services.ca.ocsp.answers import Good, Responder, Revoked, Status
+from services.ca.ocsp.questions import Failure, OcspRefused, Questions, Reader
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.status import StatusBook
 from services.ca.ocsp.statuses import CertificateId
@@ -23,6 +24,7 @@ GOOD_KEPT: Final = timedelta(minutes=1)
 """How long a shared cache may keep the answer about a good certificate: so late may it tell of a revocation."""
 PREPARED_FOR: Final = timedelta(minutes=10)
 """How long an answer is given again to the same question, while the status it tells is still so."""
+_NOT_KEPT: Final = timedelta(0)
 _PREPARED: Final = 20_000
 _PREPARED_OCTETS: Final = 256
 """Of a request that is kept with its answer. One question has about 80; padded ones would be kept each for itself."""
@@ -36,7 +38,7 @@ class Answer:
 
     der: bytes
     at: datetime
-    kept: timedelta = timedelta(0)
+    kept: timedelta = _NOT_KEPT
     etag: str = ""
 
 
@@ -64,6 +66,7 @@ class OcspService:
         self._statuses = statuses
         self._responders = responders
         self._clock = clock
+        self._reader = Reader()
         self._prepared: OrderedDict[bytes, _Prepared] = OrderedDict()
 
     def now(self) -> datetime:
@@ -79,14 +82,15 @@ class OcspService:
         if prepared is not None or self._turn is not None:
             return prepared
         try:
-            questions = answers.read(request)
+            questions = self._reader.read(request)
             responder = self._responders.at_hand(questions)
             if responder is None:
                 return None
-            told = (self._statuses.at_hand(number, responder.issuer) for number in questions.serial_numbers)
-            statuses = [status for status in told if status is not None]
-            if len(statuses) < len(questions.cert_ids):
-                return None
+            statuses: list[Status] = []
+            for number in questions.serial_numbers:
+                if (status := self._statuses.at_hand(number, responder.issuer)) is None:
+                    return None
+                statuses.append(status)
             return self._signed(request, questions, responder, statuses, now)
         except OcspRefused as refusal:
             return Answer(answers.failed(refusal.failure), now)
@@ -129,7 +133,7 @@ class OcspService:
         return prepared.answer
 
     async def _answer(self, request: bytes, now: datetime) -> Answer:
-        questions = answers.read(request)
+        questions = self._reader.read(request)
         responder = await self._responders.asked(questions)
         statuses = [await self._statuses.status(number, responder.issuer) for number in questions.serial_numbers]
         if self._turn is None:
@@ -158,7 +162,7 @@ class OcspService:
 
 def _kept(questions: Questions, statuses: Sequence[Status]) -> timedelta:
     if questions.nonce is not None:
-        return timedelta(0)
+        return _NOT_KEPT
     if all(isinstance(status, Revoked) for status in statuses):  # which stays so
         return answers.LIFETIME - PREPARED_FOR
-    return GOOD_KEPT if all(isinstance(status, Good | Revoked) for status in statuses) else timedelta(0)
+    return GOOD_KEPT if all(isinstance(status, Good | Revoked) for status in statuses) else _NOT_KEPT

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from libs.common.der import Extension, wrapped
+from libs.common.der import Extension, header, wrapped
 
 BASIC: Final = ObjectIdentifier("1.3.6.1.5.5.7.48.1.1")
 NONCE: Final = ObjectIdentifier("1.3.6.1.5.5.7.48.1.2")
@@ -100,9 +100,14 @@ def revoked(at: datetime, reason: int | None) -> bytes:
     return wrapped(0xA1, moment(at), b"" if reason is None else wrapped(0xA0, enumerated(reason)))
 
 
-def single(cert_id: bytes, told: bytes, this_update: datetime, next_update: datetime) -> bytes:
+def validity(this_update: datetime, next_update: datetime) -> bytes:
+    """Encode between which times an answer holds."""
+    return moment(this_update) + wrapped(0xA0, moment(next_update))
+
+
+def single(cert_id: bytes, told: bytes, validity: bytes) -> bytes:
     """Encode one answer: which certificate, in which state, and between which times."""
-    return wrapped(_SEQUENCE, cert_id, told, moment(this_update), wrapped(0xA0, moment(next_update)))
+    return wrapped(_SEQUENCE, cert_id, told, validity)
 
 
 def by_key(digest: bytes) -> bytes:
@@ -110,13 +115,10 @@ def by_key(digest: bytes) -> bytes:
     return wrapped(0xA2, wrapped(_OCTET_STRING, digest))
 
 
-def response_data(responder: bytes, produced_at: datetime, answers: Sequence[bytes], nonce: bytes | None) -> bytes:
+def response_data(responder: bytes, produced_at: bytes, answers: Sequence[bytes], nonce: bytes | None) -> bytes:
     """Encode what the responder signs. ``nonce`` is the extension's value."""
-    extensions = b""
-    if nonce is not None:
-        extension = wrapped(_SEQUENCE, _NONCE, wrapped(_OCTET_STRING, nonce))
-        extensions = wrapped(0xA1, wrapped(_SEQUENCE, extension))
-    return wrapped(_SEQUENCE, responder, moment(produced_at), wrapped(_SEQUENCE, *answers), extensions)
+    extensions = b"" if nonce is None else _before_nonce(len(nonce)) + nonce
+    return wrapped(_SEQUENCE, responder, produced_at, wrapped(_SEQUENCE, *answers), extensions)
 
 
 def certificates(certificate: bytes) -> bytes:
@@ -129,12 +131,32 @@ def basic_response(data: bytes, signature_algorithm: bytes, signature: bytes, ce
     return wrapped(_SEQUENCE, data, signature_algorithm, wrapped(_BIT_STRING, b"\0", signature), certificates)
 
 
-def response(status: int, basic: bytes | None = None) -> bytes:
-    """Encode a response: the status, and, in a successful one, the signed answers."""
-    if basic is None:
-        return wrapped(_SEQUENCE, enumerated(status))
-    content = wrapped(_SEQUENCE, _BASIC, wrapped(_OCTET_STRING, basic))
-    return wrapped(_SEQUENCE, enumerated(status), wrapped(0xA0, content))
+def response(basic: bytes) -> bytes:
+    """Encode a successful response, which carries signed answers."""
+    return _before_basic(len(basic)) + basic
+
+
+def failure(status: int) -> bytes:
+    """Encode a response that carries nothing but its status."""
+    return wrapped(_SEQUENCE, enumerated(status))
+
+
+@lru_cache(maxsize=1024)
+def _before_basic(length: int) -> bytes:
+    """Encode what stands before signed answers of so many octets."""
+    octets = header(_OCTET_STRING, length)
+    content = header(_SEQUENCE, len(_BASIC) + len(octets) + length) + _BASIC + octets
+    explicit = enumerated(0) + header(0xA0, len(content) + length) + content
+    return header(_SEQUENCE, len(explicit) + length) + explicit
+
+
+@lru_cache(maxsize=128)
+def _before_nonce(length: int) -> bytes:
+    """Encode what stands before a nonce of so many octets, the only extension of an answer."""
+    extension = _NONCE + header(_OCTET_STRING, length)
+    for tag in (_SEQUENCE, _SEQUENCE, 0xA1):
+        extension = header(tag, len(extension) + length) + extension
+    return extension
 
 
 @lru_cache(maxsize=64)

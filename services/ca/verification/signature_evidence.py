@@ -10,7 +10,8 @@ from cryptography import x509
 from libs.common.errors import Refused, Unavailable
 from libs.common.values import Clock
 from services.ca.issuance.shards import ShardId
-from services.ca.ocsp.answers import Good, OcspRefused, Revoked, Status
+from services.ca.ocsp.answers import Good, Revoked, Status
+from services.ca.ocsp.questions import OcspRefused
 from services.ca.ocsp.service import OcspService
 
 Source = Literal["OCSP", "CRL"]

@@ -18,7 +18,7 @@ from libs.common.values import Clock
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.issuance.hierarchy import ROOT, ROOT_LIST, Hierarchy
 from services.ca.lists.publishing import RevocationLists
-from services.ca.ocsp.answers import OcspRefused
+from services.ca.ocsp.questions import OcspRefused
 from services.ca.ocsp.responders import Responders
 
 _EVERY_S: Final = 60.0

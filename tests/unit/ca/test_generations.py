@@ -20,7 +20,7 @@ from services.ca.domain import Certificate
 from services.ca.issuance.hierarchy import HierarchyError, load
 from services.ca.issuance.issuers import PublicKey
 from services.ca.issuance.shards import ShardId
-from services.ca.ocsp.answers import read as ocsp_questions
+from services.ca.ocsp.questions import read as ocsp_questions
 from services.ca.verification.service import Question, Verification
 from services.ca.verification.signature_evidence import Witness
 from tests.unit.ca.authority import EC, NOW, RSA, CertificationAuthority, config, establish, keystore

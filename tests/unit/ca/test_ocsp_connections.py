@@ -17,7 +17,7 @@ from cryptography.x509.ocsp import OCSPCertStatus
 
 from libs.common.errors import Unavailable
 from libs.common.http import server
-from services.ca.ocsp.answers import MAX_OCTETS
+from services.ca.ocsp.questions import MAX_OCTETS
 from services.ca.ocsp.service import Answer
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.counter import URL, Counter
