@@ -1,11 +1,10 @@
 """An authority as a whole: its service, store and broker, what others tell it, and the tools that look at it."""
 
-import asyncio
 import base64
 import json
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,6 +39,7 @@ from services.ca.export import Export, read_lines, write_file
 from services.ca.restore import Outcome, restore
 from services.ca.settings import Settings
 from services.ca.tools import opened
+from tests.patience import until
 from tests.unit.ca.authority import KEYSTORE_PASSPHRASE, config, keystore
 from tests.unit.ca.office import STARTED, csr, csrs, key
 
@@ -181,12 +181,6 @@ async def crl(http: httpx.AsyncClient) -> x509.CertificateRevocationList:
 
 async def crl_number(http: httpx.AsyncClient) -> int:
     return (await crl(http)).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-
-
-async def until(true: Callable[[], Awaitable[bool]], seconds: float = 40) -> None:
-    async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110 - other parties do it, and nothing here is told when
-            await asyncio.sleep(0.1)
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ from libs.common.sealing import Keyring
 from libs.common.store import Database
 from libs.common.topics import Topic
 from libs.common.values import new_id, utc_now
+from tests.patience import PATIENCE_S
 
 KEYRING = Keyring({}, bytes(32))
 POLICY = RetryPolicy(in_place=1, parked_s=(0.5, 0.5))
@@ -105,7 +106,7 @@ class Lane:
         meta = Meta(f"{self.name}-{number}", self.told.type(), "test", utc_now(), key, key)
         return Outgoing(self.told.topic, meta, encode(self.told(number=number), meta, KEYRING).decode())
 
-    async def records(self, topic: str, at_least: int = 0, seconds: float = 10) -> list[Any]:
+    async def records(self, topic: str, at_least: int = 0, seconds: float = PATIENCE_S) -> list[Any]:
         """Read a topic from its beginning, waiting until so many records are there."""
         consumer = AIOKafkaConsumer(topic, **self.access.options(), auto_offset_reset="earliest", fetch_max_wait_ms=20)
         await consumer.start()
@@ -212,12 +213,6 @@ class Node:
     async def counted(self) -> list[int]:
         """Give every number counted, as often as it was counted."""
         return sorted(number for numbers in (await self.tallies()).values() for number in numbers)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - what is waited for happens in a broker or a store
-            await asyncio.sleep(0.05)
 
 
 async def drop(lane: Lane, mongo_uri: str | None = None) -> None:

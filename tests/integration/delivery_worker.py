@@ -17,7 +17,7 @@ async def slowly(_: int) -> None:
 async def main() -> None:
     bootstrap, idempotence, mongo_uri, name = sys.argv[1:]
     async with Node(Lane(KafkaAccess(bootstrap), idempotence == "True", mongo_uri, name), slowly):
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
 
 
 asyncio.run(main())

@@ -7,7 +7,8 @@ import pytest
 
 from services.ca.audit.rules import Finding
 from services.ca.check import Report
-from tests.integration.branch import Branch, crl_number, until
+from tests.integration.branch import Branch, crl_number
+from tests.patience import until
 from tests.unit.ca.test_relying_parties import running
 
 pytestmark = pytest.mark.kafka

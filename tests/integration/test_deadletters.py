@@ -14,7 +14,8 @@ from libs.common.errors import Permanent
 from libs.common.kafka_access import KafkaAccess
 from libs.common.retry import RawMessage
 from libs.common.topics import dead_letter_topic
-from tests.integration.delivery import Lane, Node, assert_counted_once_and_told, drop, new_lane, until
+from tests.integration.delivery import Lane, Node, assert_counted_once_and_told, drop, new_lane
+from tests.patience import until
 
 pytestmark = pytest.mark.kafka
 

@@ -21,8 +21,8 @@ from tests.integration.delivery import (
     assert_counted_once_and_told,
     drop,
     new_lane,
-    until,
 )
+from tests.patience import PATIENCE_S, until, until_so
 
 pytestmark = pytest.mark.kafka
 
@@ -73,7 +73,7 @@ async def test_a_graceful_stop_finishes_and_commits_the_batch_in_hand(lane: Lane
     await lane.tell(range(40), keys=1)
     node = Node(lane, slow)
     await node.start()
-    await asyncio.wait_for(began.wait(), 10)
+    await asyncio.wait_for(began.wait(), PATIENCE_S)
     await node.stop()
     assert node.handled
     assert await lane.committed() == len(node.handled)
@@ -139,7 +139,7 @@ async def test_what_fails_for_good_is_given_up_and_the_rest_is_counted(lane: Lan
 
     await lane.tell(range(10))
     async with Node(lane, refuse) as node:
-        dead = await lane.records(dead_letter_topic(lane.told.topic, lane.group), 2, 15)
+        dead = await lane.records(dead_letter_topic(lane.told.topic, lane.group), 2)
         await until(lambda: _counted(node, 8))
     assert {dict(record.headers)["x-failure"] for record in dead} == {
         b"Permanent: three is not counted here",
@@ -150,20 +150,22 @@ async def test_what_fails_for_good_is_given_up_and_the_rest_is_counted(lane: Lan
 
 async def test_a_process_killed_in_the_middle_of_its_work_loses_nothing(lane: Lane) -> None:
     await lane.tell(range(400), keys=20)
-    observer = Node(lane)
     command = (sys.executable, str(WORKER), lane.access.bootstrap, str(lane.idempotence), lane.mongo_uri, lane.name)
     worker = await asyncio.create_subprocess_exec(*command, cwd=WORKER.parents[2])
+    onlooker = Node(lane)
     try:
-        await until(lambda: _counted_at_least(observer, 60))
-    finally:
+        await until(lambda: _counted_at_least(onlooker, 60), look_every_s=0.01)
         worker.kill()
         await worker.wait()
-    assert len(await observer.counted()) < 400, "it was killed too late to show anything"
+        assert len(await onlooker.counted()) < 400, "it was killed too late to show anything"
+    finally:
+        if worker.returncode is None:
+            worker.kill()
+        await onlooker.database.stop()
     async with Node(lane) as node:
-        await until(lambda: _counted(node, 400), 25)
+        await until(lambda: _counted(node, 400))
         await until(lambda: _committed(lane, 400))
         await assert_counted_once_and_told(node, range(400))
-    await observer.database.stop()
 
 
 async def _counted_at_least(node: Node, count: int) -> bool:
@@ -183,7 +185,7 @@ async def test_while_the_store_is_gone_messages_wait_and_when_it_is_back_all_are
         await until(lambda: _held(node))
         await asyncio.sleep(1)
         await own_store.start()
-        await until(lambda: _counted(node, 100), 20)
+        await until(lambda: _counted(node, 100))
         await until(lambda: _committed(lane, 100))
         assert await lane.records(retry_topic(lane.told.topic, lane.group)) == [], "nothing was wrong with them"
         assert await lane.records(dead_letter_topic(lane.told.topic, lane.group)) == []
@@ -211,8 +213,8 @@ async def test_a_broker_that_dies_and_comes_back_finds_its_consumers_and_all_is_
         await own_broker.start()
         await command
         await lane.tell(range(50, 100))
-        await until(lambda: _counted(node, 101), 30)
-        await until(lambda: _committed(lane, 100), 20)
+        await until(lambda: _counted(node, 101))
+        await until(lambda: _committed(lane, 100))
         await assert_counted_once_and_told(node, range(101))
     await drop(lane)
 
@@ -260,18 +262,26 @@ class Pulse:
         self.beats += 1
 
 
+async def _all_asked(node: Node) -> None:
+    """Wait until each consumer asked for records since now."""
+    polls = [each.polls for each in node.subscription._consumers()]
+    consumers = list(node.subscription._consumers())
+    await until_so(lambda: all(each.polls > before for each, before in zip(consumers, polls, strict=True)))
+
+
 async def test_a_consumer_that_silently_stopped_has_no_pulse_and_an_idle_one_has(lane: Lane) -> None:
     async with Node(lane) as node:
         pulse = Pulse()
         subscription = node.subscription
         subscription._probe = pulse  # type: ignore[assignment]  # it only beats
         for _ in range(3):
-            await asyncio.sleep(0.6)
+            await _all_asked(node)
             await subscription._watch()
         assert pulse.beats == 3, "nothing to do is no standstill"
-        for task in subscription._subscribers[0].tasks:
+        stopped = subscription._subscribers[0].tasks
+        for task in stopped:
             task.cancel()
-        await asyncio.sleep(0.6)
+        await asyncio.wait(stopped)
         await subscription._watch()  # it still asked for records since the last look
         pulse.beats = 0
         await asyncio.sleep(0.6)

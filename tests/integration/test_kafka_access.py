@@ -22,7 +22,8 @@ from libs.common.deadletters import main
 from libs.common.kafka_access import KafkaAccess
 from libs.common.settings import ToolSettings
 from libs.common.values import utc_now
-from tests.integration.delivery import Lane, Node, assert_counted_once_and_told, drop, until
+from tests.integration.delivery import Lane, Node, assert_counted_once_and_told, drop
+from tests.patience import until
 from tests.stack.kafka import Door, KafkaServer, kafka_jars
 
 pytestmark = pytest.mark.kafka

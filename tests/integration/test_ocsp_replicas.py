@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.ocsp import OCSPCertStatus
 
-from tests.integration.branch import Branch, until
+from tests.integration.branch import Branch
+from tests.patience import until
 from tests.unit.ca.test_relying_parties import answered, running
 
 pytestmark = pytest.mark.kafka

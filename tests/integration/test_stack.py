@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 
 from deploy.embedded.process import Program, Server, StackError, accepts
 from deploy.embedded.stack import Broker, Store
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -68,14 +69,14 @@ async def records_in(broker: Server, topic: str, count: int) -> list[bytes]:
     await consumer.start()
     try:
         consumer.assign([TopicPartition(topic, 0)])
-        return [(await asyncio.wait_for(anext(consumer), 10)).value for _ in range(count)]
+        return [(await asyncio.wait_for(anext(consumer), PATIENCE_S)).value for _ in range(count)]
     finally:
         await consumer.stop()
 
 
 @asynccontextmanager
 async def connected(store: Store) -> "AsyncIterator[AsyncMongoClient[dict[str, object]]]":
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(store.uri, serverSelectionTimeoutMS=5000)
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(store.uri, serverSelectionTimeoutMS=30_000)
     try:
         yield client
     finally:
@@ -194,6 +195,7 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from deploy.embedded.stack import Broker, Store
+from tests.patience import PATIENCE_S
 
 async def main():
     async with Broker(Path(sys.argv[1])) as broker, Store(Path(sys.argv[1])) as store:
@@ -215,7 +217,7 @@ async def test_no_server_outlives_a_killed_parent(tmp_path: Path) -> None:
     assert all(alive(pid) for pid in pids)
     parent.kill()
     await parent.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while any(alive(pid) for pid in pids):  # noqa: ASYNC110 - another process's end sets no event here
             await asyncio.sleep(0.02)
 

@@ -15,7 +15,7 @@ from deploy.embedded.town import Together, in_one_process
 from tests.journey.town import Town, logged, make_broker, prepared
 
 HERE = Path(__file__).parent
-TIMEOUT_S = 300
+TIMEOUT_S = 900
 
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
 in_session_loop = pytest_asyncio.fixture(loop_scope="session")

@@ -30,6 +30,7 @@ from services.biometrics.media import pdf
 from services.biometrics.media.decode import Picture, UndecodableError
 from services.biometrics.states import Challenge
 from services.biometrics.verdicts import Part
+from tests.patience import PATIENCE_S
 from tests.unit.biometrics import sleepers
 from tests.unit.biometrics.booth import PERSON, RULES, STARTED, VERIFIED, Booth, World
 from tests.unit.biometrics.conftest import CHALLENGE, HOLDER, jpeg
@@ -278,7 +279,7 @@ async def test_a_decoder_that_sleeps_costs_one_try_of_one_picture_and_is_answere
     began = time.monotonic()
     with pytest.raises(AnalysisTimeout):
         await eyes.selfie(asleep_by)
-    assert time.monotonic() - began < 2 * SECONDS, "on a machine that has much else to do"
+    assert time.monotonic() - began < 15 * SECONDS, "on a machine that has much else to do; it would sleep ten minutes"
     assert gone(asleep)
     await booth.wake_due()
     session = await booth.session()
@@ -309,7 +310,7 @@ async def test_a_drawing_that_stands_still_is_ended_with_the_worker_that_waits_f
     (drawing,) = children(pid(pool))
     with pytest.raises(AnalysisTimeout):
         await WorkerAnalyser(pool).document([pdf_page(b"0 0 m 9 9 l S")])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not gone(drawing):  # noqa: ASYNC110 - the kernel ends it, and whoever inherits it reaps it
             await asyncio.sleep(0.05)
     await pool.stop()

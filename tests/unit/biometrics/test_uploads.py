@@ -30,6 +30,7 @@ from services.biometrics.capture.uploads import MOST_PIECES, PIECE_BYTES
 from services.biometrics.models.model_card import Band
 from services.biometrics.service import Chunks
 from services.biometrics.states import Analysing
+from tests.patience import PATIENCE_S
 from tests.unit.biometrics.booth import GOOD, JOURNEY, METRICS, NOON, WITH_CARD, Booth, World, clip, picture, stream
 
 UPLOAD = "0d9b0c1e-9f6b-4b0a-8d0f-6f2f6a3a7c11"
@@ -110,7 +111,7 @@ async def bad_line(*after: int) -> AsyncIterator[Line]:
     token = issuer.journey(JOURNEY, timedelta(days=7))
     ticket = JourneyTicket(journey_id=JOURNEY, token=token, expires_at=NOON)
     async with cutting.open() as url, httpx.AsyncClient() as http:
-        caller = Caller(http, url, Patience(total=20, first=0.02, longest=0.1))
+        caller = Caller(http, url, Patience(total=PATIENCE_S, first=0.02, longest=0.1))
         yield Line(booth, Biometrics(caller), ticket, cutting)
     running.should_exit = True
     await task
@@ -150,7 +151,7 @@ async def test_nothing_is_left_of_a_single_request_whose_connection_is_lost() ->
             await line.client.caller.http.put(
                 f"{line.client.caller.base_url}/v1/journeys/{JOURNEY}/capture/clip", content=CLIP, headers=headers
             )
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while line.booth.world.media:  # noqa: ASYNC110 - the server sets no event
                 await asyncio.sleep(0.01)
         assert (await line.booth.session()).captures == {}

@@ -21,6 +21,7 @@ from services.biometrics.analysis import analyses
 from services.biometrics.analysis.analyser import StubAnalyser, WorkerAnalyser, stub_picture
 from services.biometrics.analysis.workers import AnalysisTimeout, JobFailed, WorkerDied, Workers
 from services.biometrics.document.mrz import Mrz
+from tests.patience import PATIENCE_S
 from tests.unit.biometrics.conftest import HOLDER
 
 
@@ -32,11 +33,14 @@ async def pair() -> AsyncIterator[Workers]:
     await workers.stop()
 
 
-async def test_jobs_run_in_other_processes_side_by_side(pair: Workers) -> None:
-    began = time.monotonic()
-    await asyncio.gather(pair.run(time.sleep, 0.5), pair.run(time.sleep, 0.5))
-    assert time.monotonic() - began < 0.95
-    assert await pair.run(os.getpid) != os.getpid()
+async def test_jobs_run_in_other_processes_side_by_side(tmp_path: Path) -> None:
+    workers = Workers(2, time.sleep, 0, timeout=PATIENCE_S)
+    await workers.start()
+    os.mkfifo(pipe := tmp_path / "pipe")
+    ends = (os.O_RDONLY, os.O_WRONLY)
+    await asyncio.gather(*(workers.run(os.open, pipe, end) for end in ends))  # each waits until the other is there
+    assert await workers.run(os.getpid) != os.getpid()
+    await workers.stop()
 
 
 async def test_a_worker_that_dies_costs_its_own_job_alone(pair: Workers) -> None:
@@ -58,7 +62,7 @@ async def test_a_slow_job_is_ended_and_its_process_replaced(pair: Workers) -> No
     began = time.monotonic()
     with pytest.raises(AnalysisTimeout, match=r"longer than 1\.5 s"):
         await pair.run(time.sleep, 60)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert await pair.run(operator.add, 2, 2) == 4
 
 
@@ -72,7 +76,7 @@ async def test_a_job_that_turns_in_circles_in_native_code_is_ended_and_its_place
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - taken < 3, "with the start of the process"
     with pytest.raises(ProcessLookupError):
         os.kill(before, 0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while workers._idle.empty():  # noqa: ASYNC110 - nobody tells when a process is ready
             await asyncio.sleep(0.05)
     (slot,) = workers._slots
@@ -106,13 +110,13 @@ def one_core_takes(seconds: float) -> int:
 
 @pytest.mark.parametrize("by_another", [False, True], ids=["by itself", "by a process that it waits for"])
 async def test_a_job_that_waits_for_a_processor_is_not_charged_for_it(by_another: bool) -> None:
-    workers = Workers(1, time.sleep, 0, timeout=1.2)
+    workers = Workers(1, time.sleep, 0, timeout=1.5)
     await workers.start()
     core = min(os.sched_getaffinity(0))
     await workers.run(os.sched_setaffinity, 0, {core})
     fork = multiprocessing.get_context("fork")
-    others = [fork.Process(target=spin, args=(core,), daemon=True) for _ in range(3)]
-    rounds = one_core_takes(0.7)
+    others = [fork.Process(target=spin, args=(core,), daemon=True) for _ in range(7)]
+    rounds = one_core_takes(0.5)
     for each in others:
         each.start()
     try:
@@ -122,7 +126,7 @@ async def test_a_job_that_waits_for_a_processor_is_not_charged_for_it(by_another
             await workers.run(subprocess.check_call, [sys.executable, "-I", "-c", work])
         else:
             await workers.run(hashlib.pbkdf2_hmac, "sha256", b"", b"", rounds)
-        assert time.monotonic() - began > 1.3, "others had the core meanwhile, or this shows nothing"
+        assert time.monotonic() - began > 1.6, "others had the core meanwhile, or this shows nothing"
     finally:
         for each in others:
             each.kill()
@@ -178,7 +182,7 @@ async def test_a_process_that_cannot_be_prepared_takes_no_job_until_it_can(tmp_p
         with pytest.raises(JobFailed, match="FileNotFoundError"):
             await workers.run(operator.add, 2, 2)
     needed.mkdir()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not await answers(workers):
             pass
     await workers.stop()

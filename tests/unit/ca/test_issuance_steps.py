@@ -17,6 +17,7 @@ from services.ca.issuance import authority as authority_module
 from services.ca.issuance import lint as lint_module
 from services.ca.issuance import steps as issuance
 from services.ca.issuance.profiles import Publication
+from tests.patience import PATIENCE_S
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.office import FACTS, JOURNEY, LEASE, Office, World, closed, csrs
 from tests.unit.common.faults import Crash, Log
@@ -137,7 +138,7 @@ class Scene:
                 assert nudge.held
                 await timers._take(nudge)
 
-        async with asyncio.timeout(10), asyncio.TaskGroup() as workers:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as workers:
             working = [workers.create_task(work()) for _ in range(2)]
             await asyncio.sleep(0)
             await office.service.request(JOURNEY, *csrs())

@@ -19,6 +19,7 @@ from libs.common.errors import Unavailable
 from libs.common.http import server
 from services.ca.ocsp.questions import MAX_OCTETS
 from services.ca.ocsp.service import Answer
+from tests.patience import PATIENCE_S
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.counter import URL, Counter
 from tests.unit.ca.office import World
@@ -42,14 +43,14 @@ class Line:
 
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         """Read one response, as Python's own client understands it."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             head = await self._reader.readuntil(b"\r\n\r\n")
             known = _response(head)
             body = await self._reader.readexactly(int(known.getheader("content-length", "0")))
         return known.status, {name.lower(): value for name, value in known.getheaders()}, body
 
     async def ended(self) -> bool:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             return await self._reader.read() == b""
 
     def close(self) -> None:
@@ -285,7 +286,7 @@ async def test_idle_connections_do_not_hold_up_the_end_of_the_server(counter: Co
     assert (await line.answer())[0] == 200
 
     running.should_exit = True
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await task
     assert await line.ended()
     line.close()

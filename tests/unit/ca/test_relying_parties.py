@@ -24,6 +24,7 @@ from libs.common.values import utc_now
 from services.ca.app import build
 from services.ca.ceremony.steps import perform
 from services.ca.settings import Settings
+from tests.patience import PATIENCE_S
 from tests.unit.ca.authority import KEYSTORE_PASSPHRASE, config, keystore
 from tests.unit.ca.test_tsa import REFUSED, request
 
@@ -66,7 +67,7 @@ async def running(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 
 async def answered(http: httpx.AsyncClient, question: bytes) -> ocsp.OCSPResponse:
     """Ask until the responder has its certificate."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             posted = await http.post("/pki/issuing/ocsp", content=question, headers=DER)
             answer = ocsp.load_der_ocsp_response(posted.content)

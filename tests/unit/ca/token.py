@@ -64,7 +64,7 @@ def new_token(folder: Path, label: str) -> SoftToken:
     os.environ["SOFTHSM2_CONF"] = str(configuration)
     before = set(tokens.iterdir())
     command = ("softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", "so-pin", "--pin", "4711")
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, check=True, capture_output=True, timeout=90)
     (made,) = set(tokens.iterdir()) - before
     restart()
     return SoftToken(made, label)

@@ -256,7 +256,7 @@ def test_a_clerk_judges_a_face_check(served: Served, captures: list[str], tmp_pa
         served.citizen.done("clerk", "pictures", journey_id, "-o", str(tmp_path / "review"))
         assert (tmp_path / "review" / "selfie").read_bytes() == b"picture selfie"
         served.citizen.done("clerk", "decide", json.loads(listed)["journey_id"], "--match", "--reason", "same_person")
-        assert waiting.wait(30) == 0
+        assert waiting.wait(90) == 0
     finally:
         waiting.kill()
         waiting.wait()

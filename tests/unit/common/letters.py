@@ -12,6 +12,7 @@ from libs.common.events import Event, Meta, Received, encode
 from libs.common.metrics import Metrics
 from libs.common.retry import Circuit, RawMessage, RetryPolicy
 from libs.common.sealing import Sealed
+from tests.patience import PATIENCE_S
 from tests.unit.common.faults import LogRecord
 from tests.unit.common.saga import KEYRING, NOON, Buyer
 
@@ -83,7 +84,7 @@ class Desk:
         self.does[number] = fail
 
     async def batch(self, *records: LogRecord) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert not await self.consumption.batch(records)
 
     def outcomes(self, outcome: str, topic: str = "letter.sent") -> float:

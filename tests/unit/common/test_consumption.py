@@ -13,6 +13,7 @@ from libs.common.errors import Permanent, Refused, Retryable, Unavailable
 from libs.common.events import encode
 from libs.common.retry import Circuit, RetryPolicy
 from libs.common.sealing import Keyring, Sealed
+from tests.patience import until_so
 from tests.unit.common.letters import (
     GIVEN_UP,
     QUICK,
@@ -87,7 +88,7 @@ async def test_times_far_ahead_hold_a_batch_no_longer_than_one_of_them(monkeypat
     ]
     await desk.batch(*held)
     assert desk.handled == list(range(20))
-    assert asyncio.get_running_loop().time() - began < 1
+    assert asyncio.get_running_loop().time() - began < 2, "twenty of them take four seconds one after the other"
 
 
 async def test_what_fails_in_every_round_is_given_up_with_its_history() -> None:
@@ -165,10 +166,9 @@ async def test_the_circuit_stops_a_consumer_that_would_give_up_everything(monkey
     for number in range(20):
         desk.fails(number, Permanent("a broken deployment"))
     batch = asyncio.create_task(desk.batch(*(letter(n, f"key-{n}") for n in range(20))))
-    await asyncio.sleep(0.1)
+    await until_so(lambda: desk.consumption.held > 0)
     assert len(desk.broker.parked) == 5
     assert desk.metrics.registry.get_sample_value("onboarding_circuit_open") == 1
-    assert desk.consumption.held > 0
     desk.does.clear()  # the deployment is mended
     await batch
     assert len(desk.broker.parked) == 5
@@ -249,11 +249,15 @@ async def test_a_batch_that_is_cancelled_ends_and_commits_nothing() -> None:
     assert desk.broker.parked == []
 
 
-async def test_a_batch_that_takes_too_long_gives_back_what_it_has_not_begun() -> None:
+async def test_a_batch_that_takes_too_long_gives_back_what_it_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(batch_s=0.1)
+    now = 0.0
+    monkeypatch.setattr(module, "monotonic", lambda: now)
 
     async def slow(_: int) -> None:
-        await asyncio.sleep(0.08)
+        nonlocal now
+        await asyncio.sleep(0)
+        now += 0.04
 
     desk.does = dict.fromkeys(range(10), slow)
     left = await desk.consumption.batch([letter(n, f"key-{n % 2}") for n in range(10)])

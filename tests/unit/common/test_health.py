@@ -7,6 +7,7 @@ import pytest
 
 from libs.common.health import Health, LoopLag
 from libs.common.metrics import Metrics
+from tests.patience import until_so
 
 
 class Seconds:
@@ -79,8 +80,7 @@ async def test_work_that_blocks_the_event_loop_shows_as_lag() -> None:
     await lag.start()
     await asyncio.sleep(0)
     block(0.08)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0.005)
+    await until_so(lambda: gauge._value.get() > 0)
     measured = gauge._value.get()
     await lag.stop()
     assert measured > 0.05

@@ -1,7 +1,7 @@
 """Timers are data: they fire once, survive whatever restarts, and drive effects until they are done."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from libs.common.metrics import Metrics
 from libs.common.recent import RecentDocuments
 from libs.common.testing.memory import MemoryDocuments, MemoryPublisher
 from libs.common.timers import Timers, Wake
+from tests.patience import until_so
 from tests.unit.common.saga import KEYRING, NOON
 from tests.unit.common.test_aggregates import Counter, Ids
 
@@ -76,12 +77,6 @@ async def running(*timers: Timers) -> AsyncIterator[None]:
             await each.stop()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 3) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for sets no event
-            await asyncio.sleep(0.01)
-
-
 async def fire(timers: Timers, rows: MemoryDocuments, now: datetime) -> None:
     """Wake what is due, as the workers do."""
     for key, wake_at in await rows.due(int(now.timestamp() * 1000), 100):
@@ -99,7 +94,7 @@ async def test_a_timer_fires_when_its_time_has_come_and_not_before() -> None:
         assert clockwork.woken == []
         clockwork.pass_time(0.001)
         await timers.sweep()
-        await until(lambda: clockwork.number() == 1)
+        await until_so(lambda: clockwork.number() == 1)
     assert clockwork.rows.rows["a"].wake_at is None
 
 
@@ -111,7 +106,7 @@ async def test_of_several_replicas_one_fires() -> None:
         await clockwork.ask(kind, 0, f"key-{n}")
     async with running(first, *others):
         await asyncio.gather(*(timers.sweep() for timers in (first, *others)))
-        await until(lambda: all(clockwork.number(f"key-{n}") == 1 for n in range(20)))
+        await until_so(lambda: all(clockwork.number(f"key-{n}") == 1 for n in range(20)))
         await asyncio.sleep(0.05)
     assert sorted(clockwork.woken) == sorted(f"key-{n}" for n in range(20))
 
@@ -132,7 +127,7 @@ async def test_work_that_is_due_at_once_does_not_wait_for_a_sweep() -> None:
     async with running(timers):
         await clockwork.ask(kind, 0, "now")
         await clockwork.ask(kind, -5, "late")
-        await until(lambda: clockwork.number("now") == clockwork.number("late") == 1, 0.5)
+        await until_so(lambda: clockwork.number("now") == clockwork.number("late") == 1, 0.5)
 
 
 async def test_a_wake_that_failed_is_repeated_when_its_lease_has_ended_and_not_before() -> None:
@@ -160,7 +155,7 @@ async def test_a_wake_that_fails_does_not_end_the_worker(error: Exception) -> No
     async with running(timers):
         await clockwork.ask(kind, 0, "bad")
         await clockwork.ask(kind, 0, "good")
-        await until(lambda: clockwork.number("good") == 1)
+        await until_so(lambda: clockwork.number("good") == 1)
     assert clockwork.number("bad") == 0
 
 
@@ -180,7 +175,7 @@ async def test_a_wake_whose_work_is_cancelled_underneath_it_does_not_end_the_wor
     async with running(timers):
         await clockwork.ask(kind, 0, "bad")
         await clockwork.ask(kind, 0, "good")
-        await until(lambda: done == ["bad", "good"])
+        await until_so(lambda: done == ["bad", "good"])
 
 
 async def test_a_wake_is_cut_off_when_its_lease_ends_because_the_next_may_begin_elsewhere() -> None:
@@ -266,7 +261,7 @@ async def test_the_write_that_asks_for_a_wake_now_is_its_claim_where_a_worker_is
     async with running(timers):
         await asyncio.sleep(0)
         await clockwork.ask(kind, 0)
-        await until(lambda: clockwork.number() == 1)
+        await until_so(lambda: clockwork.number() == 1)
         await timers.sweep()
     assert leased == [int(clockwork.now.timestamp() * 1000 + LEASE_S * 1000)]
     assert rows.claims == 0
@@ -335,7 +330,7 @@ async def test_a_sweep_does_not_announce_again_what_waits_for_a_worker() -> None
     for _ in range(3):
         await timers.sweep()
     async with running(timers):
-        await until(lambda: clockwork.number() == 1)
+        await until_so(lambda: clockwork.number() == 1)
         await asyncio.sleep(0.02)
     assert rows.claims == 1
 

@@ -19,6 +19,7 @@ from libs.common.kafka_access import KafkaAccess
 from libs.common.sealing import Keyring
 from libs.common.topics import TOPICS
 from libs.common.values import new_id, utc_now
+from tests.patience import PATIENCE_S
 
 PAGE: Final = (Path(__file__).parents[3] / "docs" / "downstream.md").read_text()
 
@@ -66,7 +67,7 @@ async def test_the_example_subscriber_tells_each_fact_once(own_broker: Server, t
     )
     try:
         assert subscriber.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             told = [(await subscriber.stdout.readline()).decode().strip() for _ in range(2)]
     finally:
         subscriber.terminate()

@@ -23,6 +23,7 @@ from libs.common.tokens import TokenIssuer
 from libs.common.values import utc_now
 from services.identity.app import build
 from services.identity.settings import Settings
+from tests.patience import PATIENCE_S
 from tests.unit.identity.situations import IIN, MATCHED, PIN, VERIFIED, issued
 
 pytestmark = pytest.mark.kafka
@@ -74,7 +75,7 @@ async def seen(
     http: httpx.AsyncClient, path: str, headers: dict[str, str], ready: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any]:
     """Look until what is shown is what is waited for."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             shown: dict[str, Any] = (await http.get(path, headers=headers)).json()
             if ready(shown):

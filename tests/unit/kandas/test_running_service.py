@@ -117,7 +117,7 @@ class Running:
         return await until(there)
 
 
-async def until(attempt: Callable[[], Awaitable[T | None]], seconds: int = 20) -> T:
+async def until(attempt: Callable[[], Awaitable[T | None]], seconds: int = 90) -> T:
     """Try until there is an answer."""
     for _ in range(seconds * 10):
         if (answer := await attempt()) is not None:
