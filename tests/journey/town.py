@@ -1,5 +1,6 @@
 """A town for tests: broker, store, installation, observer, and citizens who go their way in it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -44,12 +45,11 @@ from libs.common.kafka_access import KafkaAccess
 from tests.journey import invariants
 from tests.journey.invariants import Told
 from tests.journey.records import Growing, Record
+from tests.journey.rest import Rest, looking
 from tests.stack.kafka import KafkaServer, kafka_jars
 
 PEOPLE = 400
 PARTITIONS = 2
-QUIET_S = 1.2
-"""More than twice what a sweep of the timers takes to come round: what a wake was missed for has its turn."""
 WAITING = Waiting(machines=240.0, people=240.0)
 
 
@@ -66,6 +66,7 @@ class Town:
     installation: Installation
     services: Services
     observer: Observer
+    rest: Rest
     events: Path
     logs: Path
     waiting: Waiting = WAITING
@@ -137,8 +138,14 @@ class Town:
         return [record for record in self._records if record.place not in self.foreign]
 
     async def told(self) -> Told:
-        """Give the facts, when no more come."""
-        await self.observer.settle(QUIET_S)
+        """Give the facts, when no more come: everything that was begun has come to its end."""
+        going_on: str | None = "nobody has looked"
+        try:
+            async with asyncio.timeout(self.waiting.machines):
+                while (going_on := await self.rest.unrest(self.observer)) is not None:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"no rest after {self.waiting.machines:.0f} seconds: {going_on}") from None
         return Told(self.records())
 
     async def check(self) -> None:
@@ -194,8 +201,11 @@ async def prepared(
     observer = Observer(broker, events)
     await observer.start()
     try:
-        async with Services.connect(installation.endpoints, Patience(total=240.0)) as services:
-            yield Town(installation, services, observer, events, logs)
+        async with (
+            Services.connect(installation.endpoints, Patience(total=240.0)) as services,
+            looking(installation, PARTITIONS) as rest,
+        ):
+            yield Town(installation, services, observer, rest, events, logs)
     finally:
         await observer.stop()
 

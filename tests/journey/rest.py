@@ -1,0 +1,111 @@
+"""Whether the services of a town are at rest: all that was told is read, and all that was decided is done and told."""
+
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
+
+from deploy.embedded.installation import SERVICES, Installation
+from deploy.embedded.observer import Observer
+from libs.common.admin import topics_to_create
+from libs.common.topics import TOPICS, retry_topic
+
+HELD_MS: Final = 31_000
+"""A wake of so soon is due, or somebody is at it: a lease is thirty seconds."""
+
+Places = Mapping[str, Sequence[TopicPartition]]
+
+
+def read_by() -> dict[str, set[str]]:
+    """Give the topics that each group reads."""
+    topics: dict[str, set[str]] = defaultdict(set)
+    for topic in TOPICS:
+        for group in topic.consumers:
+            topics[group].add(topic.name)
+            topics[f"{group}.retry"].add(retry_topic(topic.name, group))
+    return topics
+
+
+@dataclass
+class Rest:
+    """Looks at the broker and the stores as their operators could, with none of the services' code.
+
+    Attributes:
+        everywhere: all partitions of all topics.
+    """
+
+    admin: AIOKafkaAdminClient
+    consumer: AIOKafkaConsumer
+    client: AsyncMongoClient[dict[str, Any]]
+    prefix: str
+    everywhere: Sequence[TopicPartition]
+    _aggregates: list[AsyncCollection[dict[str, Any]]] = field(default_factory=list)
+
+    async def unrest(self, observer: Observer) -> str | None:
+        """Name something that goes on; None if nothing does, and the observer saw it all."""
+        ends = await self._ends()
+        going_on = await self._undone() or await self._unread(ends) or await self._undone()
+        if going_on is None and await self._ends() != ends:
+            going_on = "something is being told"
+        if going_on is None and observer.seen < sum(ends.values()):
+            going_on = "the observer has not seen all"
+        return going_on
+
+    async def _ends(self) -> dict[TopicPartition, int]:
+        return dict(await self.consumer.end_offsets(self.everywhere))
+
+    async def _unread(self, ends: Mapping[TopicPartition, int]) -> str | None:
+        for group, topics in read_by().items():
+            partitions = [each for each, end in ends.items() if each.topic in topics and end]
+            if not partitions:
+                continue
+            committed = await self.admin.list_consumer_group_offsets(group, partitions=partitions)
+            for each in partitions:
+                if each not in committed or committed[each].offset < ends[each]:
+                    return f"{group} has not read all of {each.topic}"
+        return None
+
+    async def _undone(self) -> str | None:
+        now = time.time_ns() // 1_000_000
+        for collection in self._aggregates or await self._find_aggregates():
+            if await collection.find_one({"outbox_at": {"$gte": 0}}, {"_id": 1}) is not None:
+                return f"{collection.full_name} has something to tell"
+            if await collection.find_one({"wake_at": {"$lte": now + HELD_MS}}, {"_id": 1}) is not None:
+                return f"{collection.full_name} has something to do"
+        return None
+
+    async def _find_aggregates(self) -> list[AsyncCollection[dict[str, Any]]]:
+        for service in SERVICES:
+            database = self.client[f"{self.prefix}{service}"]
+            for name in await database.list_collection_names():
+                if any(key.startswith("wake_at") for key in await database[name].index_information()):
+                    self._aggregates.append(database[name])
+        return self._aggregates
+
+
+@asynccontextmanager
+async def looking(installation: Installation, partitions: int) -> AsyncIterator[Rest]:
+    """Look at an installation's broker and store for as long as it lasts."""
+    everywhere = [
+        TopicPartition(topic.name, number)
+        for topic in topics_to_create(1, partitions)
+        for number in range(topic.num_partitions)
+    ]
+    admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka)
+    consumer = AIOKafkaConsumer(bootstrap_servers=installation.kafka, enable_auto_commit=False)
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(installation.mongo_uri)
+    await admin.start()
+    await consumer.start()
+    try:
+        yield Rest(admin, consumer, client, installation.prefix, everywhere)
+    finally:
+        await consumer.stop()
+        await admin.close()
+        await client.close()
