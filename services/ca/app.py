@@ -43,6 +43,7 @@ from services.ca.ocsp.status import StatusBook
 from services.ca.ocsp.statuses import INDEXED, Statuses
 from services.ca.revocation.api import revocation_routes
 from services.ca.revocation.confirmations import Confirmation
+from services.ca.revocation.operators import OperatorsRevocations
 from services.ca.revocation.service import Revocations
 from services.ca.service import CaService
 from services.ca.settings import Settings
@@ -73,8 +74,12 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     answering = _answering(platform, settings, ground)
     stamping = _stamping(settings, ground, clock)
     recording = _recording(platform, settings, ground, answering, stamping)
+    operators = OperatorsRevocations(
+        ground.hierarchy, statuses=ground.statuses, lists=lists.lists, ledger=ground.ledger, clock=clock
+    )
     ends = _ends(platform, settings, ground, lists=lists, answering=answering, stamping=stamping)
-    witness = Witness(answering.ocsp, lists.lists, clock)
+    root_list = settings.directory / ROOT_LIST
+    witness = Witness(answering.ocsp, lists.lists, clock, hierarchy=ground.hierarchy, root_list=root_list)
     return platform.app(
         "Certification authority",
         routers=[
@@ -82,7 +87,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
             mandate_routes(enrolment.mandates, platform.auth, platform.idempotency),
             revocation_routes(revocation.revocations, platform.auth),
             api.public_routes(ground.hierarchy),
-            list_routes(lists.lists, settings.directory / ROOT_LIST, clock),
+            list_routes(lists.lists, root_list, clock),
             verification_routes(Verification(ground.hierarchy.trust, witness, clock)),
             tsa_routes(stamping),
             ledger_routes(recording.checkpoints),
@@ -96,7 +101,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
             platform.engine.timers(answering.kind, answering.responders.wake, parallel=1),
             platform.engine.timers(recording.kind, recording.checkpoints.wake, parallel=1),
         ],
-        components=[lists.lists, answering.responders, recording.checkpoints, recording.vigil, ends],
+        components=[lists.lists, operators, answering.responders, recording.checkpoints, recording.vigil, ends],
         direct=[OcspEndpoint(answering.ocsp, platform.metrics)],
     )
 
@@ -165,7 +170,7 @@ def _enrolment(platform: Platform, settings: Settings, ground: _Ground, lists: _
     intake = Intake(
         enrolments,
         book,
-        Vouching(enrolments, book, ground.hierarchy.trust, clock),
+        Vouching(enrolments, book, ground.hierarchy.trust_now, clock),
         clock,
         blocked_keys=read_blocklist(settings.blocked_keys),
     )
@@ -203,7 +208,7 @@ def _revocation(platform: Platform, ground: _Ground) -> _Revocation:
         kind.aggregates,
         statuses=ground.statuses,
         book=platform.reservations,
-        trust=ground.hierarchy.trust,
+        trust=ground.hierarchy.trust_now,
         ledger=ground.ledger,
         clock=platform.clock,
     )

@@ -20,7 +20,7 @@ from libs.common.values import Clock, new_id, utc_now
 from services.ca import domain
 from services.ca.audit.gather import Sources
 from services.ca.issuance import shards
-from services.ca.issuance.hierarchy import HierarchyError, load
+from services.ca.issuance.hierarchy import ROOT_LIST, HierarchyError, load
 from services.ca.ledger.chain import ChainLedger
 from services.ca.ocsp.statuses import INDEXED, Statuses
 from services.ca.settings import Settings
@@ -62,6 +62,7 @@ async def opened(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator
         chain=chain,
         ledger=ChainLedger(chain, platform.keyring, clock),
         hierarchy=load(settings.directory, clock()),
+        root_list=settings.directory / ROOT_LIST,
         keyring=platform.keyring,
     )
     checks = notes(platform.database)

@@ -38,7 +38,6 @@ from services.ca.tsa.clock import WatchedClock
 from services.ca.tsa.stamping import TimeStampAuthority
 from services.ca.verification.api import verification_routes
 from services.ca.verification.service import Verification
-from services.ca.verification.signature_evidence import Witness
 from tests.fuzz.ber_forms import in_ber
 from tests.unit.ca.authority import CertificationAuthority, keystore
 from tests.unit.ca.counter import Counter
@@ -231,7 +230,6 @@ async def open_desk(authority: CertificationAuthority) -> Desk:
         authority.hierarchy.tsa, require_ec(keystore(authority.directory).load(TSA), TSA), TSA_POLICY, tolerance
     )
     clock = WatchedClock(world.clock, lambda: 0.0, tolerance)
-    witness = Witness(counter.ocsp, counter.lists, world.clock)
     routers = [
         api.journey_routes(
             counter.service,
@@ -239,7 +237,7 @@ async def open_desk(authority: CertificationAuthority) -> Desk:
             Idempotency(MemoryIdempotencyStore(), KEYRING, "ca", world.clock),
         ),
         tsa_routes(TimeStamping(stamps, clock, lambda size: bytes(range(1, size + 1)))),
-        verification_routes(Verification(authority.trust, witness, world.clock)),
+        verification_routes(Verification(authority.trust, counter.witness, world.clock)),
         revocation_routes(counter.revocations, Authenticator(verifier)),
     ]
     app = create_app(

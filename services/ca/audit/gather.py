@@ -7,7 +7,10 @@ was stored before. So nothing that happens meanwhile looks missing.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from aiokafka import ConsumerRecord
@@ -28,7 +31,8 @@ from services.ca.audit.evidence import Contradicted, Evidence, ListEdition
 from services.ca.audit.relint import troubles
 from services.ca.audit.slips import AT_ONCE, Answer, Revocation, Slip, Slips
 from services.ca.domain import Certificate, Certified, EnrolmentState, IntentRecord, Issued, Issuing, Numbered, Retired
-from services.ca.issuance.hierarchy import Hierarchy
+from services.ca.issuance.hierarchy import ROOT, Hierarchy
+from services.ca.issuance.issuers import PublicKey, usable_key
 from services.ca.issuance.shards import Shard, ShardId
 from services.ca.issuance.steps import Intent
 from services.ca.ledger.acts import Checkpointed, ConfigurationChanged
@@ -41,6 +45,7 @@ from services.ca.ocsp.statuses import CertificateId, Statuses
 from services.ca.ports import SerialBook
 
 PAGE: Final = 500
+ROOT_PLACE: Final = "list/root"
 UNREADABLE: Final = (ValidationError, SealError, KeyNotHere)
 
 
@@ -56,6 +61,7 @@ class Sources:
     chain: ChainStore
     ledger: ChainLedger
     hierarchy: Hierarchy
+    root_list: Path
     keyring: Keyring
 
 
@@ -74,7 +80,10 @@ async def gather(
     await _stored(evidence, sources)
     async for key, shard in sources.lists.all():
         der = None if shard.issue is None else await assembled(sources.pages, shard.issue)
-        _listed(evidence, key, shard, der, sources.hierarchy)
+        missing = "is missing: none was ever signed" if shard.issue is None else "lacks some of its pages"
+        issuer = sources.hierarchy.generation(ShardId.parse(key).issuer).issuer
+        _listed(evidence, f"list/{key}", der, missing, issuer.public_key)
+    _operators(evidence, sources)
     await _recorded(evidence, sources)
     for part in evidence.slips.parts():
         await _reserved(evidence, part, sources.book)
@@ -146,10 +155,22 @@ def _looked_at(evidence: Evidence, state: Issued, number: int, stored: Certifica
         )
 
 
-def _listed(evidence: Evidence, key: str, shard: Shard, der: bytes | None, hierarchy: Hierarchy) -> None:
-    place = f"list/{key}"
+def _operators(evidence: Evidence, sources: Sources) -> None:
+    """Learn which of the operator's own certificates are revoked, and which of them the root's list has."""
+    for each in sources.hierarchy.revoked:
+        slip = evidence.slip(each.serial)
+        slip.stored_revoked = Revocation.of(each.revoked_at, each.revoked_for)
+        slip.not_after, slip.issuer = each.not_after, "" if each.issuer == ROOT else each.issuer
+        slip.touch(each.revoked_at)
+    der = None
+    with suppress(OSError, ValueError):  # told as a missing list
+        der = x509.load_pem_x509_crl(sources.root_list.read_bytes()).public_bytes(Encoding.DER)
+    key = usable_key(sources.hierarchy.root.public_key())
+    _listed(evidence, ROOT_PLACE, der, "is missing or damaged", key)
+
+
+def _listed(evidence: Evidence, place: str, der: bytes | None, missing: str, key: PublicKey) -> None:
     if der is None:
-        missing = "is missing: none was ever signed" if shard.issue is None else "lacks some of its pages"
         evidence.lists.append(ListEdition(place, trouble=missing))
         return
     try:
@@ -158,7 +179,7 @@ def _listed(evidence: Evidence, key: str, shard: Shard, der: bytes | None, hiera
     except (ValueError, x509.ExtensionNotFound):
         evidence.lists.append(ListEdition(place, trouble="does not read as a revocation list"))
         return
-    sound = crl.is_signature_valid(hierarchy.generation(ShardId.parse(key).issuer).issuer.public_key)
+    sound = crl.is_signature_valid(key)
     trouble = None if sound else "does not bear the authority's signature"
     sha256 = hashlib.sha256(der).hexdigest()
     evidence.lists.append(ListEdition(place, number, sha256, crl.next_update_utc, trouble))
@@ -168,9 +189,11 @@ def _listed(evidence: Evidence, key: str, shard: Shard, der: bytes | None, hiera
 
 def _reason(revoked: x509.RevokedCertificate) -> str:
     try:
-        return str(revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason.value)
+        reason = revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason
     except x509.ExtensionNotFound:
         return "unspecified"
+    # The root's list has a word of its own for an authority's stolen key.
+    return str((x509.ReasonFlags.key_compromise if reason is x509.ReasonFlags.ca_compromise else reason).value)
 
 
 async def _recorded(evidence: Evidence, sources: Sources) -> None:
@@ -192,7 +215,7 @@ async def _hold_against(evidence: Evidence, sources: Sources) -> None:
     for source, checkpoint in evidence.heard:
         evidence.checkpoints += 1
         try:
-            at = verify_checkpoint(checkpoint, sources.hierarchy.trust).time
+            at = _vouched(checkpoint, sources.hierarchy)
         except StampRefused as refusal:
             evidence.unvouched.append((source, str(refusal)))
             continue
@@ -201,6 +224,14 @@ async def _hold_against(evidence: Evidence, sources: Sources) -> None:
             evidence.contradicted.append(Contradicted(source, checkpoint.position, at))
     evidence.heard.clear()
     await asyncio.sleep(0)
+
+
+def _vouched(checkpoint: Checkpointed, hierarchy: Hierarchy) -> datetime:
+    """Give when a checkpoint was vouched for. StampRefused if it was not, or by a revoked authority."""
+    stamp = verify_checkpoint(checkpoint, hierarchy.trust)
+    if hierarchy.was_revoked(stamp.certificate, stamp.time):
+        raise StampRefused("the time-stamp authority was revoked by then")
+    return stamp.time
 
 
 async def _reserved(evidence: Evidence, part: list[Slip], book: SerialBook) -> None:

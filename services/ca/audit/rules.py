@@ -128,7 +128,8 @@ def _lists(evidence: Evidence, times: Times) -> Iterator[Finding]:
             continue
         if each.next_update is not None and each.next_update < times.now:
             text = f"Edition {each.number} ended at {each.next_update:%Y-%m-%d %H:%M} UTC."
-            yield _error("list.expired", each.place, text, "Look for `timer.failed` in the service's log.")
+            advice = "Look for `timer.failed` in the service's log; the root's is renewed by a key ceremony."
+            yield _error("list.expired", each.place, text, advice)
         if each.number in recorded and recorded[each.number] not in (None, each.sha256):
             text = f"Edition {each.number} is not the one on record under this number."
             yield _error("list.not_recorded", each.place, text, _TAMPERED)

@@ -16,8 +16,10 @@ from pydantic import (
     model_validator,
 )
 
+from libs.common.der import serial_text
 from services.ca.issuance.hierarchy import ROOT, SEAL, TSA
 from services.ca.issuance.profiles import Publication
+from services.ca.issuance.revoked import OwnReason
 from services.ca.keys.store import KeyKind
 
 _RESERVED: Final = frozenset({ROOT, SEAL, TSA})
@@ -81,6 +83,38 @@ class TokenConfig(_Part):
     root_label: str | None = None
 
 
+def _as_recorded(serial: str) -> str:
+    """Write a serial number as records do, however programs showed it."""
+    return serial_text(int(serial.replace(":", ""), 16))
+
+
+class RevokedConfig(_Part):
+    """One of the operator's own certificates that no longer counts.
+
+    Attributes:
+        serial: its number in hexadecimal, as the transcript and ``openssl x509 -serial`` show it.
+        label: instead of that an issuing authority's, whose label was never another's.
+        at: since when; not later than the ceremony.
+        reason: `keyCompromise`: the key was stolen, or may have been.
+    """
+
+    serial: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f:]*[0-9A-Fa-f]$"), AfterValidator(_as_recorded)] = ""
+    label: str = ""
+    at: AwareDatetime
+    reason: OwnReason
+
+    @model_validator(mode="after")
+    def _require_one_name(self) -> Self:
+        if bool(self.serial) == bool(self.label):
+            raise ValueError("say which certificate is revoked by its serial number or by its label, not by both")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return self.serial or self.label
+
+
 class CeremonyConfig(_Part):
     """What the authorities and the seal are called, where they are published, where files and keys go.
 
@@ -99,6 +133,7 @@ class CeremonyConfig(_Part):
     issuing: tuple[IssuingConfig, ...]
     tsa: NamedConfig = NamedConfig(name="Time-Stamp Authority")
     seal: NamedConfig
+    revoked: tuple[RevokedConfig, ...] = ()
     seal_passphrase: Annotated[SecretStr, Field(min_length=8), AfterValidator(_ascii)]
 
     @model_validator(mode="after")

@@ -7,9 +7,10 @@ used). Written to the directory:
 ``root.pem``, ``seal.pem``, ``tsa.pem``,
 ``<label>.pem`` of each issuing authority      the certificates
 ``issuing.json``                               the issuing authorities in order, for the running service
-``issuers.pem``                                their certificates, for services that verify
-``chain.pem``                                  the same and the root, for relying parties
+``issuers.pem``                                certificates of those that are not revoked, for services that verify
+``chain.pem``                                  all of theirs and the root's, for relying parties
 ``root-crl.pem``                               the root's list of revoked authorities
+``revoked.json``                               the operator's revoked certificates, for the running service
 ``seal.p12``                                   the seal's key and chain, for the service that seals
 ``*.intent``                                   what was about to be signed
 ``ceremony.jsonl``, ``ceremony.txt``           the transcript: each step with its time and fingerprints, no secrets
@@ -30,18 +31,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 
 from services.ca.ceremony.config import CeremonyConfig, read_config
+from services.ca.ceremony.revocations import require_none_stolen, stated, write_revoked, write_root_list
 from services.ca.ceremony.seal_export import holds_seal, seal_file
 from services.ca.ceremony.transcript import Fact, Transcript
 from services.ca.files import PUBLIC, taking_turns, write_new, write_over
 from services.ca.issuance import profiles
-from services.ca.issuance.crl import ROOT_LIFETIME, Edition, sign_empty
+from services.ca.issuance.generations import Generation
 from services.ca.issuance.hierarchy import (
     MANIFEST,
     ROOT,
-    ROOT_LIST,
     SEAL,
     TSA,
-    Generation,
     Hierarchy,
     HierarchyError,
     issuing_for,
@@ -114,14 +114,20 @@ class _Ceremony:
             Generation.of(member.label, self._certify(member, above), each.issues_from)
             for each, member in zip(self.config.issuing, issuing, strict=True)
         )
+        revoked, stolen = stated(self.config, generations, self.now)
+        generations = tuple(each.among(revoked) for each in generations)
+        if stolen:
+            require_none_stolen(self._serving(generations), stolen)
         keys = {member.label: member.key for member in issuing}
-        for member in own:
-            issuer = self._issuer_of(member, generations)
-            self._certify(member, _Signer(issuer, keys[issuer.label]))
+        seal, tsa = (self._certify_own(member, generations, keys) for member in own)
+        Hierarchy(read_certificate(self.config.directory, ROOT), generations, seal, tsa, revoked).require_in_force(
+            self.now
+        )
         write_over(self._path(MANIFEST), manifest(generations), mode=PUBLIC)
+        write_revoked(self.config.directory, revoked, self.transcript)
         hierarchy = load(self.config.directory, self.now)
         self._write_derived(hierarchy, own[0].key)
-        self._write_root_crl(above)
+        write_root_list(self.config.directory, revoked, above.issuer, above.key, self.transcript)
         return hierarchy
 
     def _root(self) -> _Member:
@@ -150,12 +156,21 @@ class _Ceremony:
         own = Issuer.root(ROOT, root.holder, root.key.public_key())
         return _Signer(Issuer.of(ROOT, self._certify(root, _Signer(own, root.key))), root.key)
 
+    def _certify_own(
+        self, member: _Member, generations: tuple[Generation, ...], keys: Mapping[str, PrivateKey]
+    ) -> x509.Certificate:
+        issuer = self._issuer_of(member, generations)
+        return self._certify(member, _Signer(issuer, keys[issuer.label]))
+
     def _issuer_of(self, member: _Member, generations: tuple[Generation, ...]) -> Issuer:
         """Give the authority that issues now, or the one that an intent left behind was meant for."""
         path = self._path(f"{member.label}.intent")
         if path.exists():
             label = Intent.model_validate_json(path.read_bytes()).issuer
-            return next(each.issuer for each in generations if each.label == label)
+            meant = next(each for each in generations if each.label == label)
+            if meant.revoked is None or self._path(f"{member.label}.pem").exists():
+                return meant.issuer
+            raise HierarchyError(f"{path.name} was meant for «{label}», which is revoked: take it away")
         until = self.now + member.profile.validity
         return issuing_for(generations, member.key.public_key(), self.now, until).issuer
 
@@ -222,26 +237,11 @@ class _Ceremony:
             write_over(path, seal_file(hierarchy, seal_key, passphrase))
             self.transcript.note("seal exported", SEAL)
 
-    def _write_root_crl(self, root: _Signer) -> None:
-        """Publish the (empty) list of revoked authorities, again once half of its time is over.
-
-        It names no distribution point: there is one list of all that the root signed, itself included.
-        """
-        path, number = self._path(ROOT_LIST), 1
-        if path.exists():
-            present = x509.load_pem_x509_crl(path.read_bytes())
-            if self.now < present.last_update_utc + ROOT_LIFETIME / 2:
-                return
-            number += present.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-        edition = Edition(
-            number=number,
-            url=None,
-            this_update=self.now,
-            lifetime=ROOT_LIFETIME,
-        )
-        crl = x509.load_der_x509_crl(sign_empty(edition, root.issuer, root.key))
-        write_over(path, crl.public_bytes(Encoding.PEM), mode=PUBLIC)
-        self.transcript.note("revocation list signed", ROOT, number=number)
+    def _serving(self, generations: tuple[Generation, ...]) -> dict[str, PrivateKey]:
+        """Give the keys that go on serving, by label: all but those of the root and of revoked authorities."""
+        issuing = [each.label for each in generations if each.revoked is None]
+        labels = [SEAL, TSA, *issuing, *(ocsp_label(each.label) for each in generations)]
+        return {label: self.keystore.load(label) for label in labels}
 
     def _path(self, name: str) -> Path:
         return self.config.directory / name

@@ -21,6 +21,7 @@ _HEADS: Final[Mapping[str, str]] = {
     "intent": "Looked at, and about to be signed",
     "certificate signed": "Certificate signed",
     "seal exported": "Seal packed for the service that seals",
+    "revocation stated": "Stated as revoked",
     "revocation list signed": "Revocation list signed",
 }
 _WIDTH: Final = 22
@@ -36,7 +37,7 @@ class Transcript:
     def __init__(self, directory: Path, now: datetime, held: Mapping[str, Fact]) -> None:
         self._path = directory / LINES
         self._text = directory / TEXT
-        self._now = now
+        self.now = now
         self._held: Mapping[str, Fact] | None = held
 
     def note(self, step: str, label: str, **facts: Fact) -> None:
@@ -54,7 +55,7 @@ class Transcript:
             write_over(self._text, text.encode(), mode=PUBLIC)
 
     def _append(self, step: str, label: str, facts: Mapping[str, Fact]) -> None:
-        line = {"time": self._now.isoformat(), "step": step, "label": label, **facts}
+        line = {"time": self.now.isoformat(), "step": step, "label": label, **facts}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 

@@ -20,7 +20,7 @@ from services.ca.issuance import crl, holders
 from services.ca.issuance.crl import Edition, Entries, Frame
 from services.ca.issuance.hierarchy import Hierarchy
 from services.ca.issuance.issuers import Issuer, PrivateKey, PublicKey, usable_key
-from services.ca.issuance.lint import lint
+from services.ca.issuance.lint import LintError, lint
 from services.ca.issuance.orders import SERIAL_OCTETS, Order, serial_number
 from services.ca.issuance.profiles import ENTITIES, PROFILES, Profile, Publication
 from services.ca.issuance.shards import ShardId
@@ -65,9 +65,15 @@ class IssuingAuthority:
         return Intent.of(order, lint(tbs, order, issuer, self.publication), self.publication)
 
     def sign(self, record: IntentRecord, request: Request, facts: Facts) -> Certificate:
-        """Sign a recorded intent, under the address of then; again after a crash, it gives the same certificate."""
+        """Sign a recorded intent, under the address of then; again after a crash, it gives the same certificate.
+
+        LintError: it breaks the profile, or its authority was revoked since.
+        """
         intent = Intent.model_validate_json(record.intent)
-        issuer = self.hierarchy.generation(intent.issuer).issuer
+        generation = self.hierarchy.generation(intent.issuer)
+        if generation.revoked is not None:
+            raise LintError((f"its issuing authority «{intent.issuer}» is revoked",))
+        issuer = generation.issuer
         order = intent.order(holder_of(facts), _public_key(request))
         signed = resume(intent, order, issuer, intent.publication(self.publication), self.keys[issuer.label])
         text = CertificateText(pem=signed.public_bytes(Encoding.PEM).decode())

@@ -27,6 +27,7 @@ ROOT_LIFETIME: Final = timedelta(days=180)
 """A root is offline: its list, of authorities only, lasts longer."""
 REASON_CODES: Final = {
     "keyCompromise": 1,
+    "cACompromise": 2,
     "affiliationChanged": 3,
     "superseded": 4,
     "cessationOfOperation": 5,
@@ -111,7 +112,7 @@ class Entries:
 def entry(serial_number: int, at: datetime, reason: str) -> bytes:
     """Encode one revoked certificate: its number, when (UTC; its whole second counts), and why.
 
-    An unspecified reason is left out (RFC 5280, 5.3.1). KeyError for one that holders' certificates can't have.
+    An unspecified reason is left out (RFC 5280, 5.3.1). KeyError for one that certificates of ours can't have.
     """
     extensions = None
     if reason != "unspecified":
@@ -148,10 +149,10 @@ def sign_list(entries: Sequence[Entries], edition: Edition, issuer: Issuer, key:
     return Frame(header(_SEQUENCE, len(tbs) + len(after)) + start, closing + after)
 
 
-def sign_empty(edition: Edition, issuer: Issuer, key: PrivateKey) -> bytes:
-    """Sign a list without entries, in DER. ValueError as in `sign_list`."""
-    frame = sign_list([], edition, issuer, key)
-    return frame.before + frame.after
+def sign_whole(entries: Entries, edition: Edition, issuer: Issuer, key: PrivateKey) -> bytes:
+    """Sign a short list, and give it with its entries in DER. ValueError as in `sign_list`."""
+    frame = sign_list([entries], edition, issuer, key)
+    return frame.before + entries.octets + frame.after
 
 
 def _opening(edition: Edition, issuer: Issuer) -> bytes:

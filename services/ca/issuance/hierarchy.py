@@ -5,11 +5,11 @@ issue no more but still answer for what they issued. ``issuing.json``, written b
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.trust import TrustAnchors
-from services.ca.issuance.issuers import Issuer, PublicKey
+from services.ca.issuance.generations import Generation
+from services.ca.issuance.issuers import PublicKey
+from services.ca.issuance.revoked import REVOKED, RevokedCertificate, found, read_revoked
 
 ROOT: Final = "root"
 ROOT_LIST: Final = "root-crl.pem"
@@ -39,31 +41,6 @@ def ocsp_label(issuing: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """One issuing authority: a key, its certificate, and from when on it issues.
-
-    Several may serve one algorithm: the last of those whose time has come issues. ``label`` names its key in the key
-    store, its files, and its place in public addresses.
-    """
-
-    label: str
-    certificate: x509.Certificate
-    issues_from: datetime
-    issuer: Issuer
-
-    @classmethod
-    def of(cls, label: str, certificate: x509.Certificate, issues_from: datetime | None) -> Self:
-        """Take an authority from its certificate; it issues from its beginning on, unless told otherwise."""
-        begin = issues_from or certificate.not_valid_before_utc
-        return cls(label, certificate, begin, Issuer.of(label, certificate))
-
-    def may_certify(self, public_key: PublicKey, at: datetime, until: datetime) -> bool:
-        """Tell whether it issues at that time, for keys of this kind, and lives as long as the certificate."""
-        kin = isinstance(public_key, rsa.RSAPublicKey) == isinstance(self.issuer.public_key, rsa.RSAPublicKey)
-        return kin and self.issues_from <= at and until <= self.certificate.not_valid_after_utc
-
-
-@dataclass(frozen=True, slots=True)
 class Hierarchy:
     """All certificates. Their keys stay in the key store, under the labels of this module and the generations'."""
 
@@ -71,6 +48,7 @@ class Hierarchy:
     generations: tuple[Generation, ...]
     seal: x509.Certificate
     tsa: x509.Certificate
+    revoked: tuple[RevokedCertificate, ...] = ()
 
     def issuing_for(self, public_key: PublicKey, at: datetime, until: datetime) -> Generation:
         """Give the authority that certifies this key at that time, until then.
@@ -93,9 +71,22 @@ class Hierarchy:
     def above(self, certificate: x509.Certificate) -> Generation:
         """Give the authority that issued a certificate of ours. HierarchyError if none of these did."""
         for each in self.generations:
-            if _issued(certificate, each.certificate):
+            if issued(certificate, each.certificate):
                 return each
         raise HierarchyError("a certificate is not issued by any issuing authority of this hierarchy")
+
+    def revocation_above(self, certificate: x509.Certificate) -> RevokedCertificate | None:
+        """Give the revocation of the authority that issued a certificate; None if it was not revoked.
+
+        By the name of the issuer, for `TrustAnchors` go by that: whoever stole its key writes any key identifier.
+        """
+        fallen = (each for each in self.generations if each.revoked is not None)
+        return next((each.revoked for each in fallen if each.certificate.subject == certificate.issuer), None)
+
+    def was_revoked(self, certificate: x509.Certificate, at: datetime) -> bool:
+        """Tell whether one of the operator's own, or the authority above it, was revoked by then."""
+        revocations = (found(certificate, self.revoked), self.revocation_above(certificate))
+        return any(each is not None and each.revoked_at <= at for each in revocations)
 
     @property
     def own(self) -> dict[str, x509.Certificate]:
@@ -109,18 +100,33 @@ class Hierarchy:
 
     @property
     def trust(self) -> TrustAnchors:
-        """Whose certificates count: ours."""
+        """Whose certificates count: ours. Whether their authority was revoked is the caller's question."""
         return TrustAnchors([self.root], [each.certificate for each in self.generations])
 
     @property
+    def trust_now(self) -> TrustAnchors:
+        """Whose certificates count for what is signed now: ours, but for those of revoked authorities."""
+        return TrustAnchors([self.root], [each.certificate for each in self.generations if each.revoked is None])
+
+    @property
     def issuers_pem(self) -> bytes:
-        """The certificates of all issuing authorities."""
-        return b"".join(each.certificate.public_bytes(Encoding.PEM) for each in self.generations)
+        """The certificates of the issuing authorities whose certificates count now."""
+        return _pem(each.certificate for each in self.generations if each.revoked is None)
 
     @property
     def chain_pem(self) -> bytes:
         """The certificates of all issuing authorities, then the root's."""
-        return self.issuers_pem + self.root.public_bytes(Encoding.PEM)
+        return _pem([*(each.certificate for each in self.generations), self.root])
+
+    def require_in_force(self, now: datetime) -> None:
+        """Insist that what is to be served counts, and that somebody issues. HierarchyError tells what to do."""
+        for label, certificate in {ROOT: self.root, **self.own}.items():
+            _require_valid(label, certificate, now)
+        if not self.live(now):
+            raise HierarchyError("every issuing authority has ended: add a generation and hold the ceremony again")
+        _require_issuers(self.live(now))
+        for label, certificate in self.own.items():
+            _require_not_revoked(label, certificate, self)
 
 
 def issuing_for(generations: Sequence[Generation], public_key: PublicKey, at: datetime, until: datetime) -> Generation:
@@ -129,7 +135,7 @@ def issuing_for(generations: Sequence[Generation], public_key: PublicKey, at: da
     if not fitting:
         kind = "RSA" if isinstance(public_key, rsa.RSAPublicKey) else "EC"
         raise HierarchyError(
-            f"no issuing authority for {kind} keys lives until {until}: "
+            f"no issuing authority for {kind} keys that is not revoked lives until {until}: "
             "add a generation to the ceremony's configuration and hold it again"
         )
     return fitting[-1]
@@ -142,17 +148,16 @@ def load(directory: Path, now: datetime) -> Hierarchy:
     """
     root, seal, tsa = (read_certificate(directory, label) for label in (ROOT, SEAL, TSA))
     _require_issued(ROOT, root, root)
-    generations = _generations(directory)
-    hierarchy = Hierarchy(root, generations, seal, tsa)
+    revoked = _revoked(directory)
+    generations = tuple(each.among(revoked) for each in _generations(directory))
+    hierarchy = Hierarchy(root, generations, seal, tsa, revoked)
     for each in generations:
         _require_issued(each.label, each.certificate, root)
     for label, certificate in hierarchy.own.items():
-        if not any(_issued(certificate, each.certificate) for each in generations):
+        if not any(issued(certificate, each.certificate) for each in generations):
             raise HierarchyError(f"{label}.pem is not issued by the authority above it")
-    for label, certificate in {ROOT: root, **hierarchy.own}.items():
-        _require_valid(label, certificate, now)
-    if not hierarchy.live(now):
-        raise HierarchyError("every issuing authority has ended: add a generation and hold the ceremony again")
+    hierarchy.require_in_force(now)
+    _require_stated(directory, hierarchy)
     return hierarchy
 
 
@@ -190,6 +195,13 @@ def _generations(directory: Path) -> tuple[Generation, ...]:
     return tuple(Generation.of(label, read_certificate(directory, label), begin) for label, begin in _listed(directory))
 
 
+def _revoked(directory: Path) -> tuple[RevokedCertificate, ...]:
+    try:
+        return read_revoked(directory)
+    except ValueError as error:
+        raise HierarchyError(str(error)) from error
+
+
 def _listed(directory: Path) -> list[tuple[str, datetime]]:
     try:
         listed = json.loads(_read(directory / MANIFEST))
@@ -205,7 +217,12 @@ def _read(path: Path) -> bytes:
         raise HierarchyError(f"there is no {path.name} in {path.parent}: hold the ceremony first") from None
 
 
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _pem(certificates: Iterable[x509.Certificate]) -> bytes:
+    return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+
+
+def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether the one signed the other."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature):
@@ -214,7 +231,7 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def _require_issued(label: str, certificate: x509.Certificate, issuer: x509.Certificate) -> None:
-    if not _issued(certificate, issuer):
+    if not issued(certificate, issuer):
         raise HierarchyError(f"{label}.pem is not issued by the authority above it")
 
 
@@ -225,3 +242,39 @@ def _require_valid(label: str, certificate: x509.Certificate, now: datetime) -> 
             f"{certificate.not_valid_after_utc}, not now: check the clock, or renew it "
             f"(take {label}.pem and {label}.intent away and hold the ceremony again)"
         )
+
+
+def _require_not_revoked(label: str, certificate: x509.Certificate, hierarchy: Hierarchy) -> None:
+    """Insist that a certificate to be served was not revoked, nor the authority above it."""
+    again = f"take {label}.pem and {label}.intent away and hold the ceremony again"
+    own = found(certificate, hierarchy.revoked)
+    if own is not None:
+        key = f" (and its key «{label}», if that was stolen)"
+        raise HierarchyError(f"{label}.pem was revoked at {own.revoked_at} ({own.revoked_for}): {again}{key}")
+    if hierarchy.revocation_above(certificate) is not None:
+        raise HierarchyError(f"{label}.pem is issued by «{hierarchy.above(certificate).label}», revoked: {again}")
+
+
+def _require_issuers(live: Sequence[Generation]) -> None:
+    """Insist that not all of one kind are revoked."""
+    for kind, rsa_keys in (("EC", False), ("RSA", True)):
+        kin = [each for each in live if each.certifies_rsa is rsa_keys]
+        if kin and all(each.revoked is not None for each in kin):
+            labels = ", ".join(f"«{each.label}»" for each in kin)
+            raise HierarchyError(
+                f"every issuing authority for {kind} keys is revoked ({labels}): add a generation to the ceremony's "
+                "configuration, hold it again, and replace the service's files"
+            )
+
+
+def _require_stated(directory: Path, hierarchy: Hierarchy) -> None:
+    """Insist that whom the root's list revokes is revoked here: without `REVOKED` a stolen key would count again."""
+    path = directory / ROOT_LIST
+    if not path.exists():  # its absence is told by a metric
+        return
+    crl = x509.load_pem_x509_crl(path.read_bytes())
+    for each in hierarchy.generations:
+        if each.revoked is None and crl.get_revoked_certificate_by_serial_number(each.certificate.serial_number):
+            raise HierarchyError(
+                f"{ROOT_LIST} revokes «{each.label}», but {REVOKED} does not know it: bring both from one ceremony"
+            )

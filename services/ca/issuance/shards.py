@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Self
 
+from cryptography import x509
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.decisions import Decision
@@ -38,6 +39,14 @@ class ShardId:
     def parse(cls, key: str) -> Self:
         """Read the key back."""
         issuer, number = key.split("/")
+        return cls(issuer, int(number))
+
+    @classmethod
+    def named_in(cls, certificate: x509.Certificate) -> Self:
+        """Read which list answers for a certificate of ours out of its address: ``…/<issuer>/crl/<number>.crl``."""
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+        address = str(next(name.value for point in points for name in point.full_name or ()))
+        *_, issuer, _, number = address.removesuffix(".crl").split("/")
         return cls(issuer, int(number))
 
 

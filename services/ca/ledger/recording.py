@@ -11,6 +11,7 @@ from libs.common.der import serial_text
 from libs.common.sealing import Sealed
 from services.ca.domain import Certificate, IntentRecord, Numbered
 from services.ca.facts import Facts
+from services.ca.issuance.revoked import RevokedCertificate
 from services.ca.issuance.shards import Issue
 from services.ca.issuance.steps import Intent
 from services.ca.ledger.acts import (
@@ -69,6 +70,15 @@ def revoked(numbers: Sequence[Numbered]) -> tuple[CertificateRevoked, ...]:
         for each in numbers
         if each.revoked_at is not None
     )
+
+
+def operators_revoked(each: RevokedCertificate) -> CertificateRevoked:
+    """Tell that one of the operator's own certificates is no longer good, by the word of a ceremony."""
+    before, after = (
+        Good(certificate_sha256=each.certificate_sha256),
+        Revoked(at=each.revoked_at, reason=each.revoked_for),
+    )
+    return CertificateRevoked(serial=each.serial, before=before, after=after)
 
 
 def list_intended(place: str, before: Issue | None, number: int, this_update: datetime, entries: int) -> ListIntended:

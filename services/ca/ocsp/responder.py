@@ -23,9 +23,9 @@ class ResponderState(BaseModel):
     intent: str | None = None
 
 
-def begin(state: ResponderState | None, now: datetime) -> Decision[ResponderState] | None:
-    """Ask for the first certificate; one that exists goes on."""
-    return Decision(ResponderState(), wake_at=now) if state is None else None
+def begin(state: ResponderState | None, now: datetime, *, revoked: bool) -> Decision[ResponderState] | None:
+    """Ask for the first certificate, or for another if the one in use is ``revoked``; else it goes on."""
+    return Decision(ResponderState(), wake_at=now) if state is None or revoked else None
 
 
 def intend(state: ResponderState | None, intent: str, now: datetime) -> Decision[ResponderState] | None:

@@ -14,12 +14,13 @@ from libs.common.der import serial_text
 from libs.common.values import Clock
 from services.ca.domain import IntentRecord
 from services.ca.issuance.authority import IssuingAuthority
-from services.ca.issuance.hierarchy import Generation
+from services.ca.issuance.generations import Generation
 from services.ca.issuance.holders import Authority
 from services.ca.issuance.issuers import PrivateKey
 from services.ca.issuance.lint import lint
 from services.ca.issuance.orders import SERIAL_OCTETS, Order, serial_number
 from services.ca.issuance.profiles import OCSP_RESPONDER
+from services.ca.issuance.revoked import found
 from services.ca.issuance.steps import Intent, prepare, resume
 from services.ca.ledger import recording
 from services.ca.ocsp import responder
@@ -137,7 +138,15 @@ class _Kept:
         self._reload_at: datetime | None = None
 
     async def begin(self) -> None:
-        await self._states.apply(self.id, lambda state: responder.begin(state, self._clock()))
+        await self._states.apply(
+            self.id, lambda state: responder.begin(state, self._clock(), revoked=self._is_revoked(state))
+        )
+
+    def _is_revoked(self, state: ResponderState | None) -> bool:
+        if state is None or state.certificate is None:
+            return False
+        certificate = x509.load_pem_x509_certificate(state.certificate.encode())
+        return found(certificate, self._authority.hierarchy.revoked) is not None
 
     async def wake(self, now: datetime) -> None:
         state = await self._states.get(self.id)

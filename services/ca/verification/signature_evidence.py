@@ -3,12 +3,16 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.errors import Refused, Unavailable
 from libs.common.values import Clock
+from services.ca.issuance.hierarchy import Hierarchy
+from services.ca.issuance.revoked import RevokedCertificate
 from services.ca.issuance.shards import ShardId
 from services.ca.ocsp.answers import Good, Revoked, Status
 from services.ca.ocsp.questions import OcspRefused
@@ -64,15 +68,22 @@ class Witness:
     Args:
         ocsp: the responder, asked each time; what it says is from this very moment.
         lists: the revocation lists, for those who ask for them too.
+        hierarchy: which authorities are revoked.
+        root_list: the root's list (PEM), which says so.
     """
 
-    def __init__(self, ocsp: OcspService, lists: Lists, clock: Clock) -> None:
+    def __init__(self, ocsp: OcspService, lists: Lists, clock: Clock, *, hierarchy: Hierarchy, root_list: Path) -> None:
         self._ocsp = ocsp
         self._lists = lists
         self._clock = clock
+        self._hierarchy = hierarchy
+        self._root_list = root_list
 
     async def about(self, certificate: x509.Certificate, sources: frozenset[Source]) -> tuple[Evidence, ...]:
         """Ask the responder, always, and the certificate's revocation list if that is asked for.
+
+        If the authority that issued it was revoked, that is evidence too, and by the same rules: whatever it vouched
+        for counts as long as it did itself.
 
         Raises:
             Refused: ``verify.unavailable``: whether it was revoked can't be told now.
@@ -81,7 +92,9 @@ class Witness:
             found = [await self._answered(certificate)]
             if "CRL" in sources:
                 found.append(await self._listed(certificate))
-        except (OcspRefused, Unavailable):
+            if (above := self._hierarchy.revocation_above(certificate)) is not None:
+                found.append(await asyncio.to_thread(self._of_authority, above))
+        except (OcspRefused, Unavailable, OSError):
             detail = "Whether this certificate was revoked can't be told at the moment. Please try again shortly."
             raise Refused("verify.unavailable", detail, 503) from None
         return tuple(found)
@@ -91,8 +104,13 @@ class Witness:
         status, der = await self._ocsp.evidence(certificate)
         return Evidence("OCSP", status, der, now.replace(microsecond=0))
 
+    def _of_authority(self, revoked: RevokedCertificate) -> Evidence:
+        crl = x509.load_pem_x509_crl(self._root_list.read_bytes())
+        status = Revoked(revoked.revoked_at, revoked.revoked_for)
+        return Evidence("CRL", status, crl.public_bytes(Encoding.DER), crl.last_update_utc)
+
     async def _listed(self, certificate: x509.Certificate) -> Evidence:
-        der = await self._lists.revocation_list(_shard(certificate))
+        der = await self._lists.revocation_list(ShardId.named_in(certificate))
         if der is None:
             raise Unavailable("the certificate's revocation list is not published")
         status, this_update, next_update = await asyncio.to_thread(_look_up, der, certificate.serial_number)
@@ -113,11 +131,3 @@ def _revoked(entry: x509.RevokedCertificate) -> Revoked:
     except x509.ExtensionNotFound:
         reason = "unspecified"
     return Revoked(entry.revocation_date_utc, reason)
-
-
-def _shard(certificate: x509.Certificate) -> ShardId:
-    """Read which list it is out of its address, which ends in ``/<issuer>/crl/<number>.crl``."""
-    points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    address = str(next(name.value for point in points for name in point.full_name or ()))
-    *_, issuer, _, number = address.removesuffix(".crl").split("/")
-    return ShardId(issuer, int(number))

@@ -10,7 +10,6 @@ from typing import Final
 
 import structlog
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from libs.common.background import Repeating
 from libs.common.metrics import Metrics
@@ -85,10 +84,10 @@ class Ends:
 
 
 def _certificates(hierarchy: Hierarchy) -> dict[str, datetime]:
-    """Give the ends of certificates. Of several issuing authorities for one kind of key the latest counts."""
+    """Give the ends of certificates. Of several issuing authorities for one kind of key the latest good one counts."""
     ends = {label: each.not_valid_after_utc for label, each in {ROOT: hierarchy.root, **hierarchy.own}.items()}
-    for each in hierarchy.generations:
-        what = "issuing_rsa" if isinstance(each.issuer.public_key, rsa.RSAPublicKey) else "issuing_ec"
+    for each in (each for each in hierarchy.generations if each.revoked is None):
+        what = "issuing_rsa" if each.certifies_rsa else "issuing_ec"
         ends[what] = max(ends.get(what, _NOT_THERE), each.certificate.not_valid_after_utc)
     return ends
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import SecretStr
 
 from libs.common.trust import TrustAnchors
-from services.ca.ceremony.config import CeremonyConfig, IssuingConfig, NamedConfig, RootConfig
+from services.ca.ceremony.config import CeremonyConfig, IssuingConfig, NamedConfig, RevokedConfig, RootConfig
 from services.ca.ceremony.steps import perform
 from services.ca.issuance.hierarchy import Hierarchy, ocsp_label
 from services.ca.issuance.holders import Authority, Organisation, Person, Representative
@@ -105,10 +105,13 @@ class CertificationAuthority:
 
 
 def establish(
-    directory: Path, at: datetime = NOW, issuing: tuple[IssuingConfig, ...] = (EC, RSA)
+    directory: Path,
+    at: datetime = NOW,
+    issuing: tuple[IssuingConfig, ...] = (EC, RSA),
+    revoked: tuple[RevokedConfig, ...] = (),
 ) -> CertificationAuthority:
     keys = keystore(directory)
-    hierarchy = perform(config(directory).model_copy(update={"issuing": issuing}), keys, at)
+    hierarchy = perform(config(directory).model_copy(update={"issuing": issuing, "revoked": revoked}), keys, at)
     labels = [each.label for each in hierarchy.live(at)]
     loaded = {label: keys.load(label) for label in labels}
     responders = {label: keys.load(ocsp_label(label)) for label in labels}

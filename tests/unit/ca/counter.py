@@ -15,11 +15,13 @@ from libs.common.der import serial_text
 from libs.common.health import Health
 from libs.common.http import create_app
 from services.ca import domain
+from services.ca.issuance.hierarchy import ROOT_LIST
 from services.ca.ocsp.api import OcspEndpoint
 from services.ca.ocsp.responder import ResponderState
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
 from services.ca.ocsp.status import StatusBook
+from services.ca.verification.signature_evidence import Witness
 from tests.unit.ca.authority import CertificationAuthority
 from tests.unit.ca.office import METRICS, FaultyBook, Office, World
 from tests.unit.common.faults import Faults
@@ -65,6 +67,12 @@ class Counter(Office):
         await self.responders.start()
         await self.wake_due()
         return self
+
+    @property
+    def witness(self) -> Witness:
+        """What it says of revocation, signed."""
+        hierarchy, root_list = self.authority.hierarchy, self.authority.directory / ROOT_LIST
+        return Witness(self.ocsp, self.lists, self.world.clock, hierarchy=hierarchy, root_list=root_list)
 
     def routers(self) -> list[APIRouter]:
         return []

@@ -22,6 +22,7 @@ from services.ca.audit.slips import AT_ONCE
 from services.ca.check import Report, lines, report
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.issuance.crl import Edition
+from services.ca.issuance.hierarchy import ROOT_LIST
 from services.ca.issuance.shards import Issue, ShardId
 from services.ca.ledger import recording
 from services.ca.ledger.acts import Archived, CertificateIntended, Checkpointed
@@ -49,6 +50,7 @@ class Audited(Witnessed):
             chain=self.world.chain,
             ledger=self.ledger,
             hierarchy=self.authority.hierarchy,
+            root_list=self.authority.directory / ROOT_LIST,
             keyring=KEYRING,
         )
         evidence = await gather(sources, witnesses, self.authority.publication.base_url, at_once)
@@ -104,7 +106,7 @@ async def test_where_all_is_well_nothing_is_found_and_the_report_says_what_was_l
         3,
         6,
         6,
-        len(office.world.rows["lists"].rows),
+        len(office.world.rows["lists"].rows) + 1,
     )
     assert result.entries == len(office.world.chain.entries)
     assert result.checkpoints >= 1

@@ -22,7 +22,6 @@ from services.ca.issuance.issuers import PublicKey
 from services.ca.issuance.shards import ShardId
 from services.ca.ocsp.questions import read as ocsp_questions
 from services.ca.verification.service import Question, Verification
-from services.ca.verification.signature_evidence import Witness
 from tests.unit.ca.authority import EC, NOW, RSA, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.counter import Counter, openssl
 from tests.unit.ca.judges import EXPLAINED, lint_certificate, lint_crl, lint_ocsp, run
@@ -165,8 +164,7 @@ async def test_one_request_about_certificates_of_two_issuers_gets_no_answer_sign
 async def test_both_kinds_are_verified_with_evidence_of_their_own_issuers_responder(
     counter: Counter, authority: CertificationAuthority
 ) -> None:
-    witness = Witness(counter.ocsp, counter.lists, counter.world.clock)
-    verification = Verification(authority.trust, witness, counter.world.clock)
+    verification = Verification(authority.trust, counter.witness, counter.world.clock)
     for each in await both_kinds(counter):
         found = await verification.certificate(read(each).public_bytes(Encoding.DER), Question())
 

@@ -23,7 +23,6 @@ from services.ca.issuance.profiles import AUTH
 from services.ca.tsa.tokens import SIGNATURE_TIME_STAMP
 from services.ca.verification.api import verification_routes
 from services.ca.verification.service import Verification
-from services.ca.verification.signature_evidence import Witness
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority, establish, pem
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.office import METRICS, World, key
@@ -47,8 +46,7 @@ def asked(counter: Counter, world: World) -> Asks:
 
 
 def asks(counter: Counter, world: World) -> Asks:
-    witness = Witness(counter.ocsp, counter.lists, world.clock)
-    verification = Verification(counter.authority.hierarchy.trust, witness, world.clock)
+    verification = Verification(counter.authority.hierarchy.trust, counter.witness, world.clock)
     app = create_app("ca", metrics=METRICS, health=Health(), routers=[verification_routes(verification)])
 
     async def post(what: str, *, status: int = 200, **form: object) -> Any:
