@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -22,6 +22,8 @@ from services.ca.reading import reading
 
 MEDIA_TYPE: Final = "application/pkix-crl"
 _PEM: Final = "application/x-pem-file"
+_ROOT_KEPT: Final = timedelta(hours=1)
+"""How long caches may keep the root's list: it lasts half a year, and an authority may be revoked any day."""
 _LINE: Final = 48
 """Octets in a line of PEM (RFC 7468, 2)."""
 _TRIES: Final = 3
@@ -101,7 +103,7 @@ async def _serve(
 def _root(path: Path, known: Known, now: datetime) -> Response:
     crl = x509.load_pem_x509_crl(path.read_bytes())
     changed, until = crl.last_update_utc, crl.next_update_utc or crl.last_update_utc
-    headers = _caching(changed, until, f'"{crl.fingerprint(hashes.SHA256()).hex()}"', now)
+    headers = _caching(changed, min(until, now + _ROOT_KEPT), f'"{crl.fingerprint(hashes.SHA256()).hex()}"', now)
     if known.is_current(headers["etag"], changed):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(crl.public_bytes(Encoding.DER), media_type=MEDIA_TYPE, headers=headers)

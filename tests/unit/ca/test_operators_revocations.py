@@ -181,11 +181,9 @@ async def test_nothing_under_a_revoked_authority_is_valid_and_before_it_only_if_
     assert crl.get_revoked_certificate_by_serial_number(counter.authority.issuing.serial_number) is not None
 
 
-@pytest.mark.parametrize(
-    ("at", "reason"), [(NOW + timedelta(days=1), "timestamp_revoked"), (HELD, "timestamp_revoked")]
-)
+@pytest.mark.parametrize("at", [NOW + timedelta(days=1), HELD], ids=["before", "after"])
 async def test_a_time_stamp_by_a_stolen_key_proves_no_time(
-    world: World, home: Path, tmp_path: Path, at: datetime, reason: str
+    world: World, home: Path, tmp_path: Path, at: datetime
 ) -> None:
     """Whoever has the key writes any time he likes."""
     first = establish(home)
@@ -198,7 +196,7 @@ async def test_a_time_stamp_by_a_stolen_key_proves_no_time(
 
     (finding,) = (await verification.cms(signature, DATA, Question())).findings
 
-    assert finding.reason == reason
+    assert finding.reason == "timestamp_revoked"
 
 
 @pytest.mark.parametrize("label", ["seal", "tsa"])
