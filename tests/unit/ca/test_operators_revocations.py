@@ -56,11 +56,6 @@ def home(authority: CertificationAuthority, tmp_path: Path) -> Path:
     return shutil.copytree(authority.directory, tmp_path / "ca")
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 async def open_counter(world: World, authority: CertificationAuthority) -> Counter:
     """One replica, started as the service starts."""
     counter = Counter(world, authority)
