@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from libs.common.retry import FAILURE, ORIGIN
 from libs.common.topics import TOPICS, Topic, dead_letter_topic
 from libs.common.values import utc_now
-from tests.journey.town import Town
+from tests.journey.town import WAITING, Town
 
 Headers = tuple[tuple[str, bytes | None], ...]
 READ = [topic for topic in TOPICS if topic.consumers]
@@ -105,7 +105,7 @@ async def dead_letters(town: Town, topic: str, group: str, places: set[str]) -> 
     found: dict[str, str] = {}
     try:
         consumer.assign([TopicPartition(name, 0)])
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAITING.machines):
             while not places <= found.keys():
                 record = await anext(consumer)
                 added = dict(record.headers)

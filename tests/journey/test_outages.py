@@ -27,7 +27,8 @@ Outage = Callable[[OwnTown], Awaitable[None]]
 async def test_the_store_is_killed_and_comes_back(broker_kind: str, tmp_path: Path) -> None:
     async with own_town(broker_kind, tmp_path) as own:
         await go_through(own, lambda own: killed(own.store))
-        assert log_lines(own.town, "consumption.waiting") + log_lines(own.town, "timer.waiting")
+        waited = ("consumption.waiting", "timer.waiting", "background.waiting")
+        assert [line for event in waited for line in log_lines(own.town, event)], "nobody missed the store"
 
 
 async def test_the_broker_is_killed_and_comes_back(broker_kind: str, tmp_path: Path) -> None:

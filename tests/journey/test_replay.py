@@ -60,7 +60,7 @@ async def test_replaying_every_topic_from_the_start_tells_nothing_new(broker_kin
             return len(log_lines(town, "message")) - handled
 
         to_read = sum(READERS[record.topic] for record in told.records)
-        await wait_until(read_again, lambda number: number >= to_read, seconds=lambda _: 30)
+        await wait_until(read_again, lambda number: number >= to_read, seconds=lambda _: WAITING.machines)
         await town.check()
         assert await read_again() == to_read
         assert town.observer.seen == seen

@@ -91,7 +91,7 @@ async def test_a_journey_that_expires_after_its_certificates_were_issued_takes_t
 ) -> None:
     """The news of the certificates does not reach identity in time, for the broker hangs until the deadline passed."""
     await together.stop("identity")
-    await together.start("identity", told={"IDENTITY_RULES__ENROLMENT": "PT8S", "IDENTITY_RULES__GRACE": "PT0S"})
+    await together.start("identity", told={"IDENTITY_RULES__ENROLMENT": "PT20S", "IDENTITY_RULES__GRACE": "PT0S"})
     try:
         person = town.person()
         ticket = await town.set_out(person)
