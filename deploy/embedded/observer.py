@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from libs.common.admin import topics_to_create
 
@@ -40,7 +40,9 @@ class Observer:
         self._task = asyncio.create_task(self._read(self._consumer), name="observer")
 
     async def settle(self, quiet_s: float = QUIET_S) -> None:
-        """Wait until nothing new has come for so long.
+        """Wait until nothing new has come for so long, and nothing is left to read.
+
+        The broker is asked each time: while it has no time for us, it may have none for those who publish.
 
         Raises:
             Exception: whatever ended the reading: silence would then mean nothing.
@@ -49,9 +51,16 @@ class Observer:
         while unchanged < _LOOKS:
             before = self.seen
             await asyncio.sleep(quiet_s / _LOOKS)
-            unchanged = unchanged + 1 if self.seen == before else 0
+            everything = sum((await self.ends()).values())
+            unchanged = unchanged + 1 if everything <= self.seen == before else 0
             if self._task is not None and self._task.done():
                 self._task.result()
+
+    async def ends(self) -> dict[TopicPartition, int]:
+        """Give how many records there are in each partition."""
+        if self._consumer is None:
+            return {}
+        return dict(await self._consumer.end_offsets(self._consumer.assignment()))
 
     async def stop(self) -> None:
         """End reading."""

@@ -2,25 +2,22 @@
 
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 
 from deploy.embedded.installation import SERVICES, Installation
 from deploy.embedded.observer import Observer
-from libs.common.admin import topics_to_create
 from libs.common.topics import TOPICS, retry_topic
 
 HELD_MS: Final = 31_000
 """A wake of so soon is due, or somebody is at it: a lease is thirty seconds."""
-
-Places = Mapping[str, Sequence[TopicPartition]]
 
 
 def read_by() -> dict[str, set[str]]:
@@ -35,31 +32,22 @@ def read_by() -> dict[str, set[str]]:
 
 @dataclass
 class Rest:
-    """Looks at the broker and the stores as their operators could, with none of the services' code.
-
-    Attributes:
-        everywhere: all partitions of all topics.
-    """
+    """Looks at the broker and the stores as their operators could, with none of the services' code."""
 
     admin: AIOKafkaAdminClient
-    consumer: AIOKafkaConsumer
     client: AsyncMongoClient[dict[str, Any]]
     prefix: str
-    everywhere: Sequence[TopicPartition]
     _aggregates: list[AsyncCollection[dict[str, Any]]] = field(default_factory=list)
 
     async def unrest(self, observer: Observer) -> str | None:
         """Name something that goes on; None if nothing does, and the observer saw it all."""
-        ends = await self._ends()
+        ends = await observer.ends()
         going_on = await self._undone() or await self._unread(ends) or await self._undone()
-        if going_on is None and await self._ends() != ends:
+        if going_on is None and await observer.ends() != ends:
             going_on = "something is being told"
         if going_on is None and observer.seen < sum(ends.values()):
             going_on = "the observer has not seen all"
         return going_on
-
-    async def _ends(self) -> dict[TopicPartition, int]:
-        return dict(await self.consumer.end_offsets(self.everywhere))
 
     async def _unread(self, ends: Mapping[TopicPartition, int]) -> str | None:
         for group, topics in read_by().items():
@@ -91,21 +79,13 @@ class Rest:
 
 
 @asynccontextmanager
-async def looking(installation: Installation, partitions: int) -> AsyncIterator[Rest]:
+async def looking(installation: Installation) -> AsyncIterator[Rest]:
     """Look at an installation's broker and store for as long as it lasts."""
-    everywhere = [
-        TopicPartition(topic.name, number)
-        for topic in topics_to_create(1, partitions)
-        for number in range(topic.num_partitions)
-    ]
     admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka)
-    consumer = AIOKafkaConsumer(bootstrap_servers=installation.kafka, enable_auto_commit=False)
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(installation.mongo_uri)
     await admin.start()
-    await consumer.start()
     try:
-        yield Rest(admin, consumer, client, installation.prefix, everywhere)
+        yield Rest(admin, client, installation.prefix)
     finally:
-        await consumer.stop()
         await admin.close()
         await client.close()

@@ -203,7 +203,7 @@ async def prepared(
     try:
         async with (
             Services.connect(installation.endpoints, Patience(total=240.0)) as services,
-            looking(installation, PARTITIONS) as rest,
+            looking(installation) as rest,
         ):
             yield Town(installation, services, observer, rest, events, logs)
     finally:
