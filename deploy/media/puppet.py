@@ -5,7 +5,7 @@ photograph is neither: a known limit, and the reason why tests that use a puppet
 but never that it suffices.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from deploy.media.webm import webm
 from services.biometrics.face.face import OVAL, Face, FaceFinder
-from services.biometrics.liveness.challenge import Action
+from services.biometrics.liveness.challenge import Action, Kind, kind_of
 from services.biometrics.media.decode import Picture
 
 Field = NDArray[np.float32]
 
 WIDTH, HEIGHT, RATE = 640, 480, 12
 _TURN, _APPROACH, _CAMERA = 27.0, 1.5, 2.6
-_REST, _RAMP, _HOLD = 0.5, 0.45, 0.3
+_REST, _RAMP, _HOLD, _LONG_HOLD = 0.5, 0.45, 0.3, 2.2
 _GRAIN_ROOM = 64
 # Movement is smooth: it is worked out on a grid of every fourth pixel.
 _COARSE = 4
@@ -41,6 +41,14 @@ class Attitude:
     yaw: float = 0.0
     shut: float = 0.0
     closer: float = 1.0
+
+
+_FURTHEST: Mapping[Kind, Attitude] = {
+    "left": Attitude(yaw=_TURN),
+    "right": Attitude(yaw=-_TURN),
+    "blink": Attitude(shut=1.0),
+    "closer": Attitude(closer=_APPROACH),
+}
 
 
 class Puppet:
@@ -126,16 +134,12 @@ def script(challenge: Sequence[Action]) -> Iterator[Attitude]:
     """Yield the attitude of every frame: each action in turn, with a rest before, between and after."""
     yield from _steady(Attitude(), 2 * _REST)
     for action in challenge:
-        furthest = {
-            "left": Attitude(yaw=_TURN),
-            "right": Attitude(yaw=-_TURN),
-            "blink": Attitude(shut=1.0),
-            "closer": Attitude(closer=_APPROACH),
-        }[action]
-        ramp = _RAMP / 4 if action == "blink" else _RAMP
+        kind = kind_of(action)
+        furthest = _FURTHEST[kind]
+        ramp = _RAMP / 4 if kind == "blink" else _RAMP
         rise = np.sin(np.linspace(0, np.pi / 2, max(2, round(ramp * RATE))))
         yield from (_between(furthest, share) for share in rise)
-        yield from _steady(furthest, _HOLD)
+        yield from _steady(furthest, _HOLD if kind == action else _LONG_HOLD)
         yield from (_between(furthest, share) for share in rise[::-1])
         yield from _steady(Attitude(), _REST)
 

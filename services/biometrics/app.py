@@ -23,7 +23,7 @@ from services.biometrics.examination import Examination
 from services.biometrics.face import faces
 from services.biometrics.face.faces import Faces
 from services.biometrics.handlers import Handlers
-from services.biometrics.liveness.challenge import Action
+from services.biometrics.liveness.challenge import STEADY
 from services.biometrics.liveness.pad import read_card
 from services.biometrics.liveness.pad_result import NOT_CONFIGURED
 from services.biometrics.review.api import review_routes
@@ -137,8 +137,12 @@ def _analyser(settings: Settings) -> tuple[Analyser, list[Workers]]:
 
 
 def random_challenge() -> Challenge:
-    """Draw a challenge: both turns in a random order, and a blink or coming closer in a random place."""
-    generator = secrets.SystemRandom()
-    actions: list[Action] = ["left", "right", generator.choice(("blink", "closer"))]
-    generator.shuffle(actions)
+    """Draw one of `STEADY`, each as likely as the other, and mostly a blink in a random place; and 128 random bits.
+
+    People blink of themselves: whoever replays a clip with blinks in it has one chance in as many as `STEADY` has.
+    """
+    chance = secrets.SystemRandom()
+    actions = list(chance.choice(STEADY))
+    if "closer" not in actions or chance.choice((True, False)):  # turns alone are few movements
+        actions.insert(chance.randrange(len(actions) + 1), "blink")
     return Challenge(actions=tuple(actions), nonce=secrets.token_urlsafe(16))

@@ -54,6 +54,7 @@ async def faces(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> A
     verify(MODELS)  # what is missing, and how to make it, is told at once and not by a service that ends
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BIOMETRICS_WORKERS", "1")
+        patch.setenv("BIOMETRICS_LOOK_S", "10")  # puppets have five times the bits of a clip as portals record it
         async with own_town(broker_kind, tmp_path_factory.mktemp("faces"), profile="development") as own:
             yield own
             await own.town.check()

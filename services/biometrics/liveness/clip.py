@@ -12,6 +12,7 @@ from services.biometrics.limits import Limit, Limits, Measures, beyond
 from services.biometrics.liveness.challenge import (
     CHALLENGE,
     Action,
+    Kind,
     Motion,
     Movement,
     Sample,
@@ -40,7 +41,7 @@ class LivenessProfile:
         embedded: Most frames that are embedded.
     """
 
-    version: str = "clip-3"
+    version: str = "clip-4"
     limits: Limits = field(default_factory=lambda: dict(_LIMITS))
     embedded: int = 4
 
@@ -166,14 +167,20 @@ def _movement_measures(samples: Sequence[Sample], moved: Motion, done: Sequence[
         "YawFurthestRight": min(moved.yaw),
         "EyeOpennessLeast": min(moved.openness),
         "ClosestApproach": max(moved.closeness),
-        "Blinks": float(sum(movement.action == "blink" for movement in done)),
+        "Blinks": float(sum(movement.kind == "blink" for movement in done)),
+        "LeftSeconds": _seconds(done, "left"),
+        "RightSeconds": _seconds(done, "right"),
         "LongestPause": longest_pause(samples, done),
     }
 
 
+def _seconds(done: Sequence[Movement], kind: Kind) -> float:
+    return max((movement.seconds for movement in done if movement.kind == kind), default=0.0)
+
+
 def _turns(moved: Motion, done: Sequence[Movement]) -> list[tuple[int, int]]:
     """Return of every turn the last frame that faced the camera before it, and the frame furthest turned."""
-    turns = [movement for movement in done if movement.action in {"left", "right"}]
+    turns = [movement for movement in done if movement.kind in {"left", "right"}]
     facing = [i for i, yaw in enumerate(moved.yaw) if abs(yaw) < CHALLENGE.centred]
     return [(max((i for i in facing if i < turn.start), default=0), turn.peak) for turn in turns]
 

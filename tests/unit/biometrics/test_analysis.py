@@ -114,7 +114,9 @@ def test_an_action_that_was_not_done_is_named(media: MediaFiles) -> None:
     assert analyse_clip(media.clip.read_bytes(), ("left", "closer", "right")).guidance == ("clip.no_closer",)
 
 
-@pytest.mark.parametrize("challenge", [(), ("blink", "closer"), ("left", "left"), ("left", "jump")])
+@pytest.mark.parametrize(
+    "challenge", [(), ("blink", "closer"), ("left", "left"), ("left", "left_held"), ("left", "jump")]
+)
 def test_a_challenge_that_proves_nothing_is_a_mistake_of_ours(challenge: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="A challenge is different actions"):
         analyse_clip(b"", challenge)

@@ -70,6 +70,27 @@ def test_the_same_clip_fails_another_order(acted: dict[Who, list[Picture]], tool
     assert judged(filmed(acted["a"]), tools, ("right", "left")).guidance == ["clip.wrong_order"]
 
 
+@pytest.mark.parametrize("who", ["a", "b"])
+def test_a_turn_that_is_held_tells_as_much_as_one_that_is_not_and_is_no_answer_to_the_other(
+    puppets: dict[Who, Puppet], tools: Tools, who: Who
+) -> None:
+    order: tuple[Action, ...] = ("right_held", "closer", "left")
+    verdict = judged(filmed(puppets[who].render(attitude) for attitude in script(order))[::2], tools, order)
+    assert verdict.guidance == []
+    assert verdict.measures["LandmarkResidual"] > 8
+    assert verdict.measures["FlowResidual"] > 3
+    assert verdict.measures["FlowPoints"] > 30
+    assert verdict.measures["LeftSeconds"] < 1.5
+    assert verdict.measures["RightSeconds"] > 2.4
+
+
+def test_a_photograph_that_is_turned_and_held_is_flat_all_the_same(scenes: dict[Who, Picture], tools: Tools) -> None:
+    at = turned_print(scenes["a"])
+    turned = [*np.linspace(0, 35, 6), *([35.0] * 36), *np.linspace(35, 0, 6), *([0.0] * 12)]
+    pictures = [at(0.0)] * 12 + [at(yaw + np.sin(i / 3)) for i, yaw in enumerate(turned)]
+    assert judged(filmed(pictures), tools, ("left_held",)).guidance in (["clip.no_left"], ["clip.looks_flat"])
+
+
 @pytest.mark.parametrize("looks", [3, 4, 8])
 @pytest.mark.parametrize("who", ["a", "b"])
 def test_a_turned_photograph_is_seen_to_be_flat_however_often_it_is_looked_at(

@@ -49,7 +49,9 @@ def test_turning_twice_is_no_loop_but_one_turn_too_many(puppets: dict[Who, Puppe
     assert report.measures["LongestRepeat"] < 0.5
 
 
-@pytest.mark.parametrize("order", [("left", "blink", "right"), ("closer", "right", "left"), ("right", "left", "blink")])
+@pytest.mark.parametrize(
+    "order", [("left", "blink", "right"), ("closer", "right", "left_held"), ("right_held", "left", "blink")]
+)
 def test_no_challenge_looks_like_a_loop(puppets: dict[Who, Puppet], tmp_path: Path, order: tuple[Action, ...]) -> None:
     report = recorded(tmp_path, (puppets["b"].render(attitude) for attitude in script(order)), order)
     assert report.guidance == ()

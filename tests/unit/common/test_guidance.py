@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from libs.common.texts import guidance, preferred
 from services.biometrics.face.templates import SOURCES
-from services.biometrics.liveness.challenge import ACTIONS
+from services.biometrics.liveness.challenge import ACTIONS, KINDS
 
 BIOMETRICS = Path(__file__).parents[3] / "services" / "biometrics"
 LATIN_WORDS = {"PDF"}
@@ -39,7 +39,7 @@ def test_whatever_a_face_check_tells_has_words() -> None:
         r'"((?:selfie|clip|document|picture)\.[a-z_]+|face\.[a-z]+_[a-z_]+|capture\.not_readable|review\.overdue)"'
     )
     told = {key for path in BIOMETRICS.rglob("*.py") for key in re.findall(pattern, path.read_text("utf-8"))}
-    told |= {f"{about}{action}" for about in ("challenge.", "clip.no_") for action in ACTIONS}
+    told |= {f"challenge.{action}" for action in ACTIONS} | {f"clip.no_{kind}" for kind in KINDS}
     told |= {f"{source}.takes_too_long" for source in SOURCES}
     topics = {"face.review_requested"}
     assert {"selfie.blurred", "document.pdf_locked", "clip.pad_doubt"} <= told, "the search finds what it should"
