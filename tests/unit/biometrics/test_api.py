@@ -48,9 +48,9 @@ async def test_a_citizen_is_shown_the_challenge_and_then_each_part_that_came_in(
         },
         "guidance": [],
         "texts": {
-            "challenge.left": "turn the head to your left",
+            "challenge.left": "turn the head to your left and straight back",
             "challenge.blink": "blink",
-            "challenge.right": "turn the head to your right",
+            "challenge.right": "turn the head to your right and straight back",
         },
         "pending": False,
         "progress": None,

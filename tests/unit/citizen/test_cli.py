@@ -179,7 +179,7 @@ def test_a_failed_picture_is_asked_for_again_with_the_movements(
         "eds", "-o", str(tmp_path / "eds"), "--iin", IIN, "--phone", PHONE, "--dev-inbox", *captures,
         typed=f"{tmp_path / 'nowhere.jpg'}\n{again}",
     )  # fmt: skip
-    assert "turn the head to your left, then blink" in shown
+    assert "turn the head to your left and straight back, then blink" in shown
     assert "The selfie is too dark. Turn towards the light." in shown
     assert "There is no file" in shown
 
