@@ -20,7 +20,9 @@ class Told:
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.records = [record for record in records if record.is_fact]
-        first = {record.id: record for record in reversed(self.records)}
+        first: dict[str, Record] = {}
+        for record in self.records:
+            first.setdefault(record.id, record)
         self._by_topic: dict[str, list[Record]] = defaultdict(list)
         for record in sorted(first.values(), key=lambda record: record.time):
             self._by_topic[record.topic].append(record)

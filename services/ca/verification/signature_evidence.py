@@ -50,13 +50,14 @@ class Evidence:
 
         A key that somebody else may have had is good for no time that is merely claimed: nobody knows since when
         (RFC 5280, 5.3.2). A time-stamp from before the revocation proves the time (EN 319 102-1, 5.5), so that
-        nobody can undo what he signed by reporting his key lost.
+        nobody can undo what he signed by reporting his key lost. Stamps, lists and responses know whole seconds: what
+        was stamped within the second of the revocation is not proven to be older.
         """
         match self.status:
             case Good():
                 return None
             case Revoked(at=since, reason=reason):
-                late = since <= at or (reason == "keyCompromise" and not proven)
+                late = since.replace(microsecond=0) <= at or (reason == "keyCompromise" and not proven)
                 return "revoked" if late else None
             case _:
                 return "unknown_certificate"

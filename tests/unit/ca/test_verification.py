@@ -20,9 +20,11 @@ from libs.common.der import tlv
 from libs.common.health import Health
 from libs.common.http import create_app
 from services.ca.issuance.profiles import AUTH
+from services.ca.ocsp.answers import Revoked
 from services.ca.tsa.tokens import SIGNATURE_TIME_STAMP
 from services.ca.verification.api import verification_routes
 from services.ca.verification.service import Verification
+from services.ca.verification.signature_evidence import Evidence, Source
 from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority, establish, pem
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.office import METRICS, World, key
@@ -338,6 +340,17 @@ async def test_a_lost_key_undoes_no_signature_that_a_time_stamp_proves_older(
     counter.world.now = NOW + 4 * HOUR
 
     assert (await asked("cms/verify", cms=signature, data=DATA))["valid"] is valid
+
+
+@pytest.mark.parametrize(("signed", "objection"), [(-1, None), (0, "revoked"), (1, "revoked")])
+def test_what_was_stamped_in_the_second_of_the_revocation_is_not_proven_older(
+    signed: int, objection: str | None
+) -> None:
+    revoked = Revoked(NOW + timedelta(milliseconds=900), "keyCompromise")
+    told: dict[Source, Revoked] = {"OCSP": revoked, "CRL": Revoked(NOW, "keyCompromise")}
+    for source, status in told.items():
+        evidence = Evidence(source, status, b"", NOW)
+        assert evidence.objection(NOW + timedelta(seconds=signed), proven=True) == objection
 
 
 async def test_a_time_stamp_of_a_strangers_authority_or_of_another_signature_proves_nothing(
