@@ -120,6 +120,7 @@ class Installation:
                     "root_certificates": str(self.authority / "root.pem"),
                     "issuing_certificates": str(self.authority / "issuers.pem"),
                     "seal_file": str(self.authority / "seal.p12"),
+                    "revoked_certificates": str(self.authority / "revoked.json"),
                     "seal_passphrase_file": str(self._file(service, "seal-passphrase")),
                     "verify_url": f"http://{LOOPBACK}:{self.ports[service]}/v1/documents",
                 }

@@ -38,7 +38,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     law = settings.law
     trust = TrustAnchors.from_pem(settings.root_certificates.read_bytes(), settings.issuing_certificates.read_bytes())
     press = Press(
-        Seal.from_file(settings.seal_file, settings.seal_passphrase.get_secret_value()),
+        Seal.from_file(settings.seal_file, settings.seal_passphrase.get_secret_value(), settings.revoked_certificates),
         settings.fonts,
         settings.verify_url,
     )

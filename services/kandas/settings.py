@@ -23,6 +23,8 @@ class Settings(ServiceSettings):
         issuing_certificates: PEM file with the issuing authorities below them.
         seal_file: PKCS#12 file with the organisation's seal, made by the key ceremony.
         seal_passphrase: opens it.
+        revoked_certificates: where the ceremony writes which of the operator's certificates count no more; with a seal
+            that is one of them the service does not start.
         fonts: the folder with the DejaVu fonts (Debian: fonts-dejavu-core).
         verify_url: where documents say they can be verified; their number is put behind it.
         rules_file: the dated rules.
@@ -41,6 +43,7 @@ class Settings(ServiceSettings):
     issuing_certificates: Path
     seal_file: Path
     seal_passphrase: SecretStr
+    revoked_certificates: Path | None = None
     fonts: Path = Path("/usr/share/fonts/truetype/dejavu")
     verify_url: str = Field(default="http://127.0.0.1:8005/v1/documents", pattern=r"^https?://\S+[^/]$")
     rules_file: Path = _DATA / "rules.json"

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -215,23 +214,19 @@ async def _hold_against(evidence: Evidence, sources: Sources) -> None:
     for source, checkpoint in evidence.heard:
         evidence.checkpoints += 1
         try:
-            at = _vouched(checkpoint, sources.hierarchy)
+            stamp = verify_checkpoint(checkpoint, sources.hierarchy.trust)
         except StampRefused as refusal:
             evidence.unvouched.append((source, str(refusal)))
             continue
         known = checkpoint.position >= evidence.begins.position
-        if known and (await sources.ledger.at(checkpoint.position)) != Head(checkpoint.position, checkpoint.hash):
-            evidence.contradicted.append(Contradicted(source, checkpoint.position, at))
+        if not known or (await sources.ledger.at(checkpoint.position)) == Head(checkpoint.position, checkpoint.hash):
+            continue
+        if sources.hierarchy.was_revoked(stamp.certificate, stamp.time):  # whoever stole the key may have made it up
+            evidence.unvouched.append((source, "the time-stamp authority was revoked by then"))
+        else:
+            evidence.contradicted.append(Contradicted(source, checkpoint.position, stamp.time))
     evidence.heard.clear()
     await asyncio.sleep(0)
-
-
-def _vouched(checkpoint: Checkpointed, hierarchy: Hierarchy) -> datetime:
-    """Give when a checkpoint was vouched for. StampRefused if it was not, or by a revoked authority."""
-    stamp = verify_checkpoint(checkpoint, hierarchy.trust)
-    if hierarchy.was_revoked(stamp.certificate, stamp.time):
-        raise StampRefused("the time-stamp authority was revoked by then")
-    return stamp.time
 
 
 async def _reserved(evidence: Evidence, part: list[Slip], book: SerialBook) -> None:

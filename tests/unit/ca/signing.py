@@ -17,7 +17,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from services.ca.issuance.hierarchy import TSA
 from services.ca.keys.store import require_ec
-from services.ca.tsa.stamping import TimeStampAuthority, read
+from services.ca.tsa.stamping import TimeStampAuthority, read, request_for
 from tests.unit.ca.authority import CertificationAuthority, keystore, pem
 from tests.unit.ca.judges import run
 
@@ -105,6 +105,10 @@ class OurStamps(TimeStamper):
     def answer(self, request: bytes) -> bytes:
         """Answer a request in DER."""
         return self.authority.stamp(read(request), self.at, randbits(120))
+
+    def over(self, digest: bytes) -> bytes:
+        """Stamp a digest (SHA-256)."""
+        return self.authority.stamp(request_for(digest), self.at, randbits(120))
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
         return tsp.TimeStampResp.load(self.answer(req.dump()))

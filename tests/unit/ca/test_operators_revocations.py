@@ -1,5 +1,6 @@
 """A key of the operator's own was stolen: what a ceremony states is refused by everybody, ourselves included."""
 
+import base64
 import json
 import shutil
 from datetime import datetime, timedelta
@@ -16,14 +17,17 @@ from services.ca.ceremony.config import RevokedConfig
 from services.ca.issuance.hierarchy import ROOT_LIST, HierarchyError, load
 from services.ca.issuance.revoked import REVOKED
 from services.ca.issuance.shards import ShardId
+from services.ca.ledger.acts import Checkpointed
 from services.ca.revocation.operators import OperatorsRevocations
 from services.ca.verification.service import Question, Verification
-from tests.unit.ca.authority import EC, NOW, RSA, CertificationAuthority, establish, pem
+from services.kandas.seal import Seal
+from tests.unit.ca.authority import EC, NOW, RSA, SEAL_PASSPHRASE, CertificationAuthority, establish, pem
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.judges import lint_crl, run
 from tests.unit.ca.office import JOURNEY, NEWER, World, csrs, key
 from tests.unit.ca.signing import DATA, OurStamps, Signer
 from tests.unit.ca.test_check import Audited
+from tests.unit.ca.test_checkpoints import checkpoint
 from tests.unit.ca.test_rollover import NEXT
 
 STOLEN = NOW + timedelta(days=10)
@@ -176,9 +180,17 @@ async def test_nothing_under_a_revoked_authority_is_valid_and_before_it_only_if_
     assert crl.get_revoked_certificate_by_serial_number(counter.authority.issuing.serial_number) is not None
 
 
-@pytest.mark.parametrize("at", [NOW + timedelta(days=1), HELD], ids=["before", "after"])
-async def test_a_time_stamp_by_a_stolen_key_proves_no_time(
-    world: World, home: Path, tmp_path: Path, at: datetime
+@pytest.mark.parametrize(
+    ("reason", "at", "found"),
+    [
+        ("keyCompromise", NOW + timedelta(days=1), "timestamp_revoked"),
+        ("keyCompromise", HELD, "timestamp_revoked"),
+        ("superseded", NOW + timedelta(days=1), None),
+        ("superseded", HELD, "timestamp_revoked"),
+    ],
+)
+async def test_a_time_stamp_by_a_stolen_key_proves_no_time_and_by_a_superseded_one_those_before(
+    world: World, home: Path, tmp_path: Path, *, reason: str, at: datetime, found: str | None
 ) -> None:
     """Whoever has the key writes any time he likes."""
     first = establish(home)
@@ -186,12 +198,12 @@ async def test_a_time_stamp_by_a_stolen_key_proves_no_time(
     signature = await Signer(await before.citizen(), key(1), tmp_path).stamped(OurStamps(first, at))
     world.now = HELD
     put_aside(home, "tsa", key_too=True)
-    counter = await open_counter(world, establish(home, HELD, revoked=(stated(first.hierarchy.tsa),)))
+    counter = await open_counter(world, establish(home, HELD, revoked=(stated(first.hierarchy.tsa, reason),)))
     verification = Verification(counter.authority.trust, counter.witness, world.clock)
 
     (finding,) = (await verification.cms(signature, DATA, Question())).findings
 
-    assert finding.reason == "timestamp_revoked"
+    assert finding.reason == found
 
 
 @pytest.mark.parametrize("label", ["seal", "tsa"])
@@ -305,6 +317,45 @@ async def test_the_check_finds_that_the_running_service_was_never_told(world: Wo
     await office.wake_due()
 
     assert "list.revocation_missing" in await office.found()
+
+
+async def test_checkpoints_by_a_stolen_key_stay_as_they_agree_and_a_forged_one_accuses_nobody(
+    world: World, home: Path
+) -> None:
+    """Between theft and ceremony the service itself made some, which later ones vouch for."""
+    before = Auditor(world, establish(home))
+    world.now = STOLEN + timedelta(days=1)
+    await before.checkpoints.start()
+    await before.wake_due()
+    true = await checkpoint(before)
+    forged = Checkpointed(position=true.position, hash="00" * 32, token=stamped(before, bytes(32)))
+    world.now = HELD
+    put_aside(home, "tsa", key_too=True)
+    office = Auditor(world, establish(home, HELD, revoked=(stated(before.authority.hierarchy.tsa),)))
+    await office.lists.start()
+    await operators(office).start()
+    await office.open()
+    world.now += timedelta(hours=2)
+    await office.wake_due()
+
+    assert await office.found() == set()
+    assert await office.found(witnesses=(("forged", forged),)) == {"checkpoint.invalid"}
+
+
+def stamped(office: Auditor, digest: bytes) -> str:
+    return base64.b64encode(OurStamps(office.authority, office.world.now).over(digest)).decode()
+
+
+def test_kandas_does_not_seal_with_a_revoked_seal(home: Path) -> None:
+    old = establish(home).hierarchy.seal
+    (home / "seal.p12").rename(home / "seal-before.p12")
+    put_aside(home, "seal", key_too=True)
+    new = establish(home, HELD, revoked=(stated(old),)).hierarchy.seal
+
+    with pytest.raises(ValueError, match=r"the seal in seal-before\.p12 was revoked"):
+        Seal.from_file(home / "seal-before.p12", SEAL_PASSPHRASE, home / REVOKED)
+    assert Seal.from_file(home / "seal.p12", SEAL_PASSPHRASE, home / REVOKED).serial_number == number(new)
+    assert Seal.from_file(home / "seal-before.p12", SEAL_PASSPHRASE, home / "none").serial_number == number(old)
 
 
 def test_the_transcript_tells_what_was_stated_and_that_the_roots_list_was_signed(home: Path) -> None:
