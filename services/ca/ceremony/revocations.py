@@ -11,6 +11,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -36,8 +37,9 @@ def stated(config: CeremonyConfig, generations: Sequence[Generation], now: datet
     """Give what the configuration revokes, and the digests of the public keys that it calls stolen.
 
     Raises:
-        HierarchyError: a certificate is not there, is not the operator's own, or was not valid at that time; or one
-            that was stated before is left out before its end, or is said to be revoked otherwise.
+        HierarchyError: a certificate is not there, is not the operator's own, or was not valid at that time; one in the
+            folder bears a stolen key and is not stated; or one that was stated before is left out before its end, or is
+            said to be revoked otherwise.
     """
     known = dict(_certificates(config.directory)) if config.revoked else {}
     revoked, stolen = [], set()
@@ -46,6 +48,7 @@ def stated(config: CeremonyConfig, generations: Sequence[Generation], now: datet
         revoked.append(_revocation(each, certificate, generations, config.directory, now))
         if each.reason == "keyCompromise":
             stolen.add(public_digest(usable_key(certificate.public_key())))
+    _require_all_of_stolen_keys(known, revoked, stolen, now)
     _require_as_before(read_revoked(config.directory), revoked, now)
     return tuple(revoked), frozenset(stolen)
 
@@ -172,6 +175,18 @@ def _issuer(
     if _OPERATORS.isdisjoint(purposes):
         raise HierarchyError(f"«{wanted.name}» is a holder's certificate: a clerk revokes it in the running service")
     return above
+
+
+def _require_all_of_stolen_keys(
+    known: Mapping[str, x509.Certificate], revoked: Sequence[RevokedCertificate], stolen: Collection[str], now: datetime
+) -> None:
+    """Insist that a stolen key's other certificates, of before or after a renewal with the same key, are stated too."""
+    named = {each.serial for each in revoked}
+    for serial, each in known.items():
+        key = each.public_key()
+        bears = isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) and public_digest(key) in stolen
+        if bears and serial not in named and now <= each.not_valid_after_utc:
+            raise HierarchyError(f"the certificate «{serial}» bears a stolen key as well: state it as revoked, too")
 
 
 def _require_as_before(

@@ -413,6 +413,20 @@ def test_a_key_that_was_stolen_is_not_certified_again(home: Path) -> None:
         establish(home, HELD, revoked=(stated(old),))
 
 
+def test_every_certificate_that_a_stolen_key_ever_had_is_stated(home: Path) -> None:
+    old = establish(home).hierarchy.tsa
+    put_aside(home, "tsa")
+    renewed = establish(home, NOW + timedelta(days=1)).hierarchy.tsa
+    (home / "tsa.pem").rename(home / "tsa-stolen.pem")
+    (home / "tsa.intent").unlink()
+    (home / "keys" / "tsa.key").unlink()
+
+    with pytest.raises(HierarchyError, match=f"«{number(old)}» bears a stolen key as well"):
+        establish(home, HELD, revoked=(stated(renewed),))
+    hierarchy = establish(home, HELD, revoked=(stated(renewed), stated(old))).hierarchy
+    assert {each.serial for each in hierarchy.revoked} == {number(old), number(renewed)}
+
+
 def test_without_its_file_a_revoked_authority_does_not_come_back(home: Path) -> None:
     without_issuing(home)
     (home / REVOKED).unlink()
