@@ -1,5 +1,6 @@
 """Signatures as citizens' programs make them: OpenSSL, pyHanko with our time-stamps, xmlsec1."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.unit.ca.authority import CertificationAuthority, keystore, pem
 from tests.unit.ca.judges import run
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-DATA = "Өтініш".encode()
+DATA = "Өтініш: қандас мәртебесін беру\n".encode()
 TSA_POLICY = x509.ObjectIdentifier("1.2.398.3.3.2.6.2")
 CANONICAL = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 
@@ -43,23 +44,30 @@ class Signer:
         key.write_bytes(self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return certificate, key
 
-    def cms(self, *others: "Signer", data: bytes = DATA, options: tuple[str, ...] = ("-cades",)) -> bytes:
+    def cms(self, *others: "Signer", data: bytes = DATA, options: Sequence[str | Path] = ("-cades",)) -> bytes:
         """Let OpenSSL sign, detached unless the options say otherwise."""
         (self.folder / "data").write_bytes(data)
         who = [part for each in (self, *others) for part in ("-signer", each.files()[0], "-inkey", each.files()[1])]
-        run("openssl", "cms", "-sign", "-binary", *options, "-md", "sha256", "-in", self.folder / "data",
+        run("openssl", "cms", "-sign", "-binary", "-md", "sha256", *options, "-in", self.folder / "data",
             "-outform", "DER", *who, "-out", self.folder / "signature")  # fmt: skip
         return (self.folder / "signature").read_bytes()
 
     async def stamped(self, stamper: TimeStamper, data: bytes = DATA) -> bytes:
         """Let pyHanko sign, with a time-stamp over the signature (CAdES-T)."""
+        return await self.pyhanko(data, stamper=stamper)
+
+    async def pyhanko(
+        self, data: bytes = DATA, digest: str = "sha256", *, pss: bool = False, stamper: TimeStamper | None = None
+    ) -> bytes:
+        """Let pyHanko sign, detached."""
         key = self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         signer = SimpleSigner(
             asn1_x509.Certificate.load(self.certificate.public_bytes(Encoding.DER)),
             asn1_keys.PrivateKeyInfo.load(key),
             SimpleCertificateStore(),  # type: ignore[no-untyped-call]  # its constructor has no annotations
+            prefer_pss=pss,
         )
-        made = await signer.async_sign_general_data(data, "sha256", use_cades=True, timestamper=stamper)
+        made = await signer.async_sign_general_data(data, digest, use_cades=True, timestamper=stamper)
         signature: bytes = made.dump()
         return signature
 

@@ -17,8 +17,7 @@ from libs.common.ber import MAX_DEPTH, MAX_VALUES, NotBerError, to_der
 from libs.common.cms import verify_detached
 from tests.fuzz.ber_forms import in_ber
 from tests.fuzz.der_tree import CONSTRUCTED, tlv
-from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority, establish
-from tests.unit.ca.office import key
+from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.signing import DATA, OurStamps, Signer
 
 MB = 1 << 20
@@ -48,17 +47,6 @@ def constructed(children: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
 
 primitive = st.builds(tlv, st.sampled_from([0x01, 0x02, 0x03, OCTETS, 0x05, 0x06, 0x0C, 0x17, 0x80, 0x81]), st.binary())
 values = st.recursive(primitive | st.builds(tlv, st.just(OCTETS), st.binary(max_size=400)), constructed, max_leaves=20)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificationAuthority:
-    return establish(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
-def signer(authority: CertificationAuthority, tmp_path_factory: pytest.TempPathFactory) -> Signer:
-    certificate = authority.issue(authority.order(key(1).public_key()))
-    return Signer(certificate, key(1), tmp_path_factory.mktemp("signer"))
 
 
 @pytest.fixture(scope="module")
