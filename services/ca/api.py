@@ -1,17 +1,16 @@
 """HTTP: requests in, certificates out; and what relying parties fetch."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Final, Literal
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Depends, Response, status
 from pydantic import Base64Bytes, BaseModel, ConfigDict
 
-from libs.common.contracts.ca import Profile
 from libs.common.idempotency import Idempotency, Once
 from libs.common.tokens import Authenticator
 from libs.common.values import JourneyId
-from services.ca.domain import Certificate
+from services.ca.forms import Accepted, EnrolmentOut, shown
 from services.ca.issuance.hierarchy import Hierarchy
 from services.ca.reading import reading
 from services.ca.service import CaService
@@ -31,32 +30,8 @@ class RequestForm(BaseModel):
     signature: Base64Bytes | None = None
 
 
-class Accepted(BaseModel):
-    """It will be done; follow the progress."""
-
-    pending: Literal[True] = True
-
-
-class CertificateOut(BaseModel):
-    """A certificate, as its holder sees it."""
-
-    serial: str
-    profile: Profile
-    pem: str
-    revoked: bool
-
-
-class EnrolmentOut(BaseModel):
-    """Where an enrolment stands."""
-
-    state: str
-    waits_for: str | None
-    certificates: list[CertificateOut]
-
-
 _KEPT: Final = "public, max-age=3600, no-transform"
 """Every verifier fetches these, and only a ceremony changes them."""
-_WAITS_FOR = {"collecting": "journey.steps", "open": "citizen.requests", "issuing": "ca.issuance"}
 
 
 def journey_routes(service: CaService, auth: Authenticator, idempotency: Idempotency) -> APIRouter:
@@ -81,17 +56,6 @@ def journey_routes(service: CaService, auth: Authenticator, idempotency: Idempot
         return shown(*await service.certificates(journey_id))
 
     return router
-
-
-def shown(state: str, certificates: Sequence[Certificate]) -> EnrolmentOut:
-    """Show an enrolment to its citizen."""
-    out = [
-        CertificateOut(
-            serial=each.serial, profile=each.profile, pem=each.text.value.pem, revoked=each.revoked_at is not None
-        )
-        for each in certificates
-    ]
-    return EnrolmentOut(state=state, waits_for=_WAITS_FOR.get(state), certificates=out)
 
 
 def public_routes(hierarchy: Hierarchy) -> APIRouter:

@@ -11,15 +11,7 @@ from libs.common.events import Meta
 from libs.common.sealing import Sealed
 from libs.common.values import Clock
 from services.ca import domain
-from services.ca.domain import (
-    Certificate,
-    Certified,
-    EnrolmentState,
-    IntentRecord,
-    Issued,
-    Issuing,
-    Open,
-)
+from services.ca.domain import Certificate, Certified, EnrolmentState, IntentRecord, Issued, Issuing, Open
 from services.ca.enrolment import aftercare, holdings
 from services.ca.enrolment.holdings import Held, Holding, mandates_of
 from services.ca.enrolment.intake import Intake

@@ -20,6 +20,7 @@ from libs.common.der import serial_text
 from services.ca.issuance.hierarchy import ROOT, SEAL, TSA
 from services.ca.issuance.profiles import Publication
 from services.ca.issuance.revoked import OwnReason
+from services.ca.keys.configured import TokenConfig
 from services.ca.keys.store import KeyKind
 
 _RESERVED: Final = frozenset({ROOT, SEAL, TSA})
@@ -67,20 +68,6 @@ class NamedConfig(_Part):
     """A member of the hierarchy with a P-256 key."""
 
     name: str
-
-
-class TokenConfig(_Part):
-    """Where the keys are made, if not as encrypted files.
-
-    Attributes:
-        module: the PKCS#11 library of the token's maker.
-        label: the token of the keys that the running service needs.
-        root_label: another token, for the root's key alone; it is put away after the ceremony.
-    """
-
-    module: Path
-    label: str
-    root_label: str | None = None
 
 
 def _as_recorded(serial: str) -> str:

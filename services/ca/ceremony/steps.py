@@ -266,7 +266,7 @@ def hold(file: Path, directory: Path, keys: Path, secrets: Mapping[str, str], **
         ValidationError, ValueError, OSError: the configuration can't be read, or asks for something impossible.
     """
     config = read_config(file, directory, secrets.get("CA_SEAL_PASSPHRASE", ""), **instead)
-    return perform(config, ceremony_keys(config, keys, secrets), datetime.now(UTC))
+    return perform(config, ceremony_keys(config.token, keys, secrets), datetime.now(UTC))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,15 +4,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr
 
-from services.ca.ceremony.config import CeremonyConfig
 from services.ca.issuance.hierarchy import ROOT, SEAL
 from services.ca.issuance.issuers import PrivateKey
 from services.ca.keys.store import EncryptedFiles, KeyKind, KeyStore, KeyStoreError
 from services.ca.keys.token_keys import TokenKeys
 from services.ca.keys.token_session import TokenSession
 from services.ca.settings import Settings
+
+
+class TokenConfig(BaseModel):
+    """Where the ceremony makes the keys, if not as encrypted files.
+
+    Attributes:
+        module: the PKCS#11 library of the token's maker.
+        label: the token of the keys that the running service needs.
+        root_label: another token, for the root's key alone; it is put away after the ceremony.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    module: Path
+    label: str
+    root_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +53,7 @@ def service_keys(settings: Settings) -> KeyStore:
     return _files(settings.keys, settings.keystore_passphrase)
 
 
-def ceremony_keys(config: CeremonyConfig, folder: Path, secrets: Mapping[str, str]) -> KeyStore:
+def ceremony_keys(token: TokenConfig | None, folder: Path, secrets: Mapping[str, str]) -> KeyStore:
     """Open the ceremony's keys.
 
     With a token, the root may lie on one of its own, which then stays offline; and the seal's key, which is handed
@@ -52,14 +67,13 @@ def ceremony_keys(config: CeremonyConfig, folder: Path, secrets: Mapping[str, st
         KeyStoreError: a store can't be opened.
     """
     files = _files(folder, _secret(secrets, "CA_KEYSTORE_PASSPHRASE"))
-    if config.token is None:
+    if token is None:
         return files
-    module, label, root = config.token.module, config.token.label, config.token.root_label
-    token = _token(module, label, _secret(secrets, "CA_TOKEN_PIN"), "CA_TOKEN_PIN")
+    usual = _token(token.module, token.label, _secret(secrets, "CA_TOKEN_PIN"), "CA_TOKEN_PIN")
     own: dict[str, KeyStore] = {SEAL: files}
-    if root is not None:
-        own[ROOT] = _token(module, root, _secret(secrets, "CA_ROOT_TOKEN_PIN"), "CA_ROOT_TOKEN_PIN")
-    return SplitKeys(token, own)
+    if token.root_label is not None:
+        own[ROOT] = _token(token.module, token.root_label, _secret(secrets, "CA_ROOT_TOKEN_PIN"), "CA_ROOT_TOKEN_PIN")
+    return SplitKeys(usual, own)
 
 
 def environment_keys(folder: Path, environment: Mapping[str, str]) -> KeyStore:

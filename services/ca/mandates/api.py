@@ -10,10 +10,9 @@ from libs.common.contracts.ca import EntityRole
 from libs.common.idempotency import Idempotency, Once
 from libs.common.tokens import Authenticator, Claims
 from libs.common.values import JourneyId
-from services.ca.api import Accepted, EnrolmentOut, shown
 from services.ca.entities import LegalEntity
+from services.ca.forms import Accepted, EnrolmentOut, Serial, shown
 from services.ca.mandates.service import Confirmation, Mandates
-from services.ca.revocation.api import Serial
 
 
 class _Form(BaseModel):

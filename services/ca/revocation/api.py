@@ -3,14 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, status
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict
 
 from libs.common.tokens import Authenticator, Claims
 from services.ca.domain import Reason
+from services.ca.forms import Serial
 from services.ca.revocation.service import Revocations
 from services.ca.verification.api import Octets
-
-Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2,40}$")]
 
 
 class RevocationForm(BaseModel):
