@@ -27,6 +27,12 @@ Reason = Literal[
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 
 
+def reason_of(text: str) -> Reason:
+    """Read a reason of another service's or release's; one that is not for holders is unspecified, and revokes too."""
+    known: dict[str, Reason] = {each: each for each in REASONS}
+    return known.get(text, "unspecified")
+
+
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 

@@ -16,7 +16,8 @@ from libs.common.der import serial_text
 from libs.common.events import Event
 from libs.common.sealing import Keyring, Sealed
 from services.ca.audit.gather import UNREADABLE
-from services.ca.audit.recovery import Found, profile_of, reason_of, unsigned, with_signature
+from services.ca.audit.recovery import Found, profile_of, unsigned, with_signature
+from services.ca.domain import reason_of
 from services.ca.entities import LegalEntity, Mandate
 from services.ca.issuance.hierarchy import Hierarchy, HierarchyError
 from services.ca.issuance.steps import Intent

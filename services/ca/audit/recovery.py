@@ -188,11 +188,6 @@ def _text(found: Found) -> CertificateText:
     return CertificateText(pem=x509.load_der_x509_certificate(found.der).public_bytes(Encoding.PEM).decode())
 
 
-def reason_of(text: str) -> Reason:
-    """Read a reason. What this release does not know is unspecified, and revokes all the same."""
-    return text if text in get_args(Reason) else "unspecified"  # type: ignore[return-value]  # looked up in the type
-
-
 def profile_of(text: str) -> Profile | None:
     """Read a profile of citizens' certificates; None for those of the operator's own."""
     return text if text in get_args(Profile) else None  # type: ignore[return-value]  # looked up in the type

@@ -19,8 +19,7 @@ from libs.common.events import Meta
 from libs.common.trust import TrustAnchors
 from libs.common.uses import PERSON_AUTH, SIGNING
 from libs.common.values import Clock
-from services.ca import domain
-from services.ca.domain import EnrolmentState, Issued, Reason
+from services.ca.domain import EnrolmentState, Issued, Reason, reason_of
 from services.ca.ledger.acts import Means, RevocationAsked
 from services.ca.mandates import endings
 from services.ca.ocsp.statuses import Statuses
@@ -133,7 +132,7 @@ class Revocations:
         journey_id, state = await self._enrolment(wish.serial)
         if state.facts.citizen_id != wish.citizen_id:
             raise _unknown()
-        order = Order(action="revoke-certificate", serial=wish.serial, reason=_reason(wish.reason))
+        order = Order(action="revoke-certificate", serial=wish.serial, reason=reason_of(wish.reason))
         await self._carry_out(journey_id, _asked(order.serial, order.reason, wish.citizen_id, "code"))
 
     async def _enrolment(self, serial: str) -> tuple[str, Issued]:
@@ -151,7 +150,7 @@ class Revocations:
     async def _carry_out(self, journey_id: str, asked: RevocationAsked) -> None:
         await self._ledger.record(journey_id, asked)
         log.info("revocation.asked", subject=journey_id, serial=asked.serial, reason=asked.reason, by=asked.by)
-        reason = _reason(asked.reason)
+        reason = reason_of(asked.reason)
         now = self._clock()
         after = await self._enrolments.apply(
             journey_id, lambda state: endings.revoke(state, asked.serial, reason, asked.role, now)
@@ -173,12 +172,6 @@ class Revocations:
 
 def _asked(serial: str, reason: str, citizen_id: str, means: Means) -> RevocationAsked:
     return RevocationAsked(serial=serial, reason=reason, role="citizen", by=citizen_id, means=means)
-
-
-def _reason(text: str) -> Reason:
-    """Read a reason of another service's; one that is not for holders is left unspecified."""
-    known: dict[str, Reason] = {each: each for each in domain.REASONS}
-    return known.get(text, "unspecified")
 
 
 def _unknown() -> Refused:
