@@ -1,11 +1,23 @@
 """What the tests of the citizen's side share."""
 
+import ssl
 import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from tests.unit.citizen.authority import Authority, make_authority
+from libs.citizen.agent.agent import Agent
+from libs.citizen.agent.certificate import CERTIFICATE, context
+from libs.citizen.agent.server import listening
+from libs.citizen.agent.stamper import HttpStamper
+from libs.citizen.agent.stores import Store
+from libs.citizen.folder import save_holding
+from libs.citizen.keys import KeyKind
+from libs.common.values import utc_now
+from tests.unit.citizen.authority import PASSWORD, Authority, make_authority
+from tests.unit.citizen.desk import PAGE, Desk, Scripted, stamps
 
 
 class Judge(Protocol):
@@ -29,3 +41,25 @@ def judge() -> Judge:
         return done.stdout + done.stderr
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tls_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("agent")
+
+
+@pytest.fixture(scope="session")
+def stores(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> list[Store]:
+    folder = tmp_path_factory.mktemp("stores")
+    holdings = [authority.hold(), authority.hold("AUTH"), authority.hold(kind=KeyKind.RSA_2048)]
+    return [Store.read(save_holding(folder, each, PASSWORD, rounds=1000), PASSWORD) for each in holdings]
+
+
+@pytest.fixture
+async def desk(stores: list[Store], tls_folder: Path, authority: Authority) -> AsyncIterator[Desk]:
+    person = Scripted()
+    agent = Agent(stores, person, utc_now, HttpStamper("https://tsa.example", stamps(authority, tls_folder)))
+    async with listening(agent, context(tls_folder, utc_now()), {PAGE}, port=0) as server:
+        tls = ssl.create_default_context(cafile=tls_folder / CERTIFICATE)
+        bound = [socket.getsockname() for socket in server.sockets]
+        yield Desk(agent, person, bound[0][1], tls, {address for address, *_ in bound})

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.typing import Origin
 
 from libs.citizen.agent.agent import Agent
 from libs.citizen.agent.asks import ShowKey, Sign
@@ -29,7 +30,7 @@ from libs.common.cms import verify_detached
 from libs.common.trust import TrustAnchors
 from libs.common.values import utc_now
 from tests.unit.citizen.authority import IIN, PASSWORD, Authority
-from tests.unit.citizen.test_agent import stamps
+from tests.unit.citizen.desk import stamps
 
 PAGE = "https://portal.example"
 DOCUMENT = b"an application"
@@ -116,7 +117,7 @@ async def test_the_terminal_shows_what_a_page_wants_signed_and_signs_what_was_ag
         assert process.stdout
         await _shown(process.stdout, "The browser must trust")
         tls = ssl.create_default_context(cafile=tmp_path / CERTIFICATE)
-        async with connect(f"wss://{HOST}:{unused_tcp_port}", ssl=tls, origin=PAGE, proxy=None) as page:  # type: ignore[arg-type]
+        async with connect(f"wss://{HOST}:{unused_tcp_port}", ssl=tls, origin=Origin(PAGE), proxy=None) as page:
             await page.recv()
             for typed, code in ((b"1\n", "200"), (b"\n", "500")):
                 args = ["PKCS12", "SIGNATURE", base64.b64encode(DOCUMENT + b"\x1b[2J").decode(), False]
@@ -151,7 +152,7 @@ async def test_a_document_cannot_write_where_the_agent_does_and_a_closed_keyboar
         assert process.stdout
         await _shown(process.stdout, "The browser must trust")
         tls = ssl.create_default_context(cafile=tmp_path / CERTIFICATE)
-        async with connect(f"wss://{HOST}:{unused_tcp_port}", ssl=tls, origin=PAGE, proxy=None) as page:  # type: ignore[arg-type]
+        async with connect(f"wss://{HOST}:{unused_tcp_port}", ssl=tls, origin=Origin(PAGE), proxy=None) as page:
             await page.recv()
             await page.send(json.dumps(asked))
             shown = await _shown(process.stdout, "ТЕСТОВА АЙГУЛЬ, to sign")
