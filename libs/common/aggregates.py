@@ -163,6 +163,7 @@ class Aggregates(Generic[S]):
     ) -> Document:
         waiting = () if before is None else self._outbox.remaining(before)
         outbox = waiting + tuple(self._outgoing(key, event, now, cause) for event in decision.events)
+        oldest = before.outbox_at if before is not None and waiting else to_millis(now)
         handled = () if before is None else before.handled
         return Document(
             key=key,
@@ -171,7 +172,7 @@ class Aggregates(Generic[S]):
             outbox=outbox,
             handled=(*handled, cause.id)[-INBOX_LIMIT:] if cause is not None else handled,
             wake_at=None if decision.wake_at is None else to_millis_up(decision.wake_at),
-            outbox_at=None if not outbox else to_millis(now) if not waiting or before is None else before.outbox_at,
+            outbox_at=oldest if outbox else None,
         )
 
     def _outgoing(self, key: str, event: Event, now: datetime, cause: Meta | None) -> Outgoing:

@@ -3,13 +3,7 @@
 from typing import Protocol
 
 from services.biometrics.analysis import analyses
-from services.biometrics.analysis.reports import (
-    ClipReport,
-    DocumentReport,
-    Embedded,
-    MatchResult,
-    SelfieReport,
-)
+from services.biometrics.analysis.reports import ClipReport, DocumentReport, Embedded, MatchResult, SelfieReport
 from services.biometrics.analysis.workers import Workers
 from services.biometrics.document.mrz import Mrz
 from services.biometrics.models.model_card import DLIB_RESNET_V1
@@ -19,26 +13,26 @@ class Analyser(Protocol):
     """Analyses media. Raises `AnalysisBroken` where it gives no result."""
 
     async def selfie(self, data: bytes) -> SelfieReport:
-        """See `analysis.analyse_selfie`."""
+        """See `analyses.analyse_selfie`."""
 
     async def precheck(self, data: bytes) -> SelfieReport:
-        """See `analysis.precheck_selfie`."""
+        """See `analyses.precheck_selfie`."""
 
     async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:
-        """See `analysis.analyse_clip`."""
+        """See `analyses.analyse_clip`."""
 
     async def document(self, pictures: list[bytes]) -> DocumentReport:
-        """See `analysis.analyse_document`."""
+        """See `analyses.analyse_document`."""
 
     async def match(self, selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:
-        """See `analysis.match`."""
+        """See `analyses.match`."""
 
     async def alike(self, face: Embedded, model: str, others: list[bytes]) -> int:
-        """See `analysis.alike`."""
+        """See `analyses.alike`."""
 
 
 class WorkerAnalyser:
-    """Analyses in worker processes that were prepared with `analysis.load`."""
+    """Analyses in worker processes that were prepared with `analyses.load`."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
@@ -110,7 +104,7 @@ class StubAnalyser:
             guidance=(), measures={}, profile="stub", model="stub", embedding=self._EMBEDDING, mrz=mrz
         )
 
-    async def match(self, selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:  # noqa: ARG002
+    async def match(self, selfie: Embedded, clip: Embedded, document: Embedded) -> MatchResult:  # noqa: ARG002 - as above
         """Match."""
         return MatchResult(
             distances={"selfie-clip": 0.0, "selfie-document": 0.0, "clip-document": 0.0},

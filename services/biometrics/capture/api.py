@@ -21,7 +21,7 @@ from libs.common.values import JourneyId
 from services.biometrics.capture import prechecks
 from services.biometrics.capture.content import MOST_BYTES, too_large
 from services.biometrics.capture.prechecks import PreChecks
-from services.biometrics.service import BiometricsService, Chunks, Progress
+from services.biometrics.service import BiometricsService, Chunks
 from services.biometrics.states import Analysing, CheckState, Failed, InReview, Matched, Open
 from services.biometrics.verdicts import PARTS, Part
 
@@ -102,9 +102,8 @@ def _add_view(router: APIRouter, service: BiometricsService) -> None:
             content = (await _view(service, journey_id, tongue)).model_dump_json().encode()
             tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
             headers = {"ETag": tag, "Cache-Control": "private, no-cache", **spoken(tongue)}
-            if (
-                tag not in if_none_match
-            ):  # alone, among others, or weak, as proxies make it that compress (RFC 9110, 8.8.3)
+            # Alone, among others, or weak, as proxies make it that compress (RFC 9110, 8.8.3).
+            if tag not in if_none_match:
                 return Response(content, headers=headers, media_type="application/json")
             left = deadline - time.monotonic()
             if left <= 0:
@@ -199,7 +198,7 @@ async def _view(service: BiometricsService, journey_id: str, tongue: Tongue) -> 
     view = view.model_copy(update={"texts": _words((*movements, *view.guidance), tongue)})
     if not isinstance(state, Analysing):
         return view
-    progress: Progress = await service.progress(state)
+    progress = await service.progress(state)
     return view.model_copy(update={"progress": ProgressOut(ahead=progress.ahead, stage=progress.stage)})
 
 
