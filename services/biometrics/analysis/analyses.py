@@ -21,7 +21,7 @@ from services.biometrics.analysis.reports import (
     Pair,
     SelfieReport,
 )
-from services.biometrics.document.document import DOCUMENT, DocumentReader
+from services.biometrics.document.document import DOCUMENT, DocumentReader, Reading
 from services.biometrics.document.quad import frame_around, is_document
 from services.biometrics.face import quality
 from services.biometrics.face.embedding import OnnxEmbedder, from_bytes, to_bytes
@@ -192,22 +192,12 @@ def analyse_document(pictures: list[bytes]) -> DocumentReport:
     """
     tools = _loaded()
     if len(pictures) not in {1, 2}:
-        return _document([GuidanceKey("document.one_or_two_pictures")], {})
+        return _document(Reading([GuidanceKey("document.one_or_two_pictures")], {}))
     try:
         decoded = [picture for data in pictures for picture in _shown(data)]
     except UndecodableError as error:
-        return _document([error.key], {})
-    reading = tools.document.read(decoded)
-    return DocumentReport(
-        guidance=tuple(reading.guidance),
-        measures=reading.measures,
-        profile=DOCUMENT.version,
-        limits=dict(DOCUMENT.limits),
-        model=tools.embedder.model,
-        embedding=None if reading.embedding is None else to_bytes(reading.embedding),
-        portrait_jpeg=None if reading.portrait is None else _jpeg(reading.portrait),
-        mrz=reading.mrz,
-    )
+        return _document(Reading([error.key], {}))
+    return _document(tools.document.read(decoded))
 
 
 def _shown(data: bytes) -> list[Picture]:
@@ -216,13 +206,16 @@ def _shown(data: bytes) -> list[Picture]:
     return [decode.picture(data, _DOCUMENT_SIDE)]
 
 
-def _document(guidance: list[GuidanceKey], measures: Measures) -> DocumentReport:
+def _document(reading: Reading) -> DocumentReport:
     return DocumentReport(
-        guidance=tuple(guidance),
-        measures=measures,
+        guidance=tuple(reading.guidance),
+        measures=reading.measures,
         profile=DOCUMENT.version,
         limits=dict(DOCUMENT.limits),
         model=_loaded().embedder.model,
+        embedding=None if reading.embedding is None else to_bytes(reading.embedding),
+        portrait_jpeg=None if reading.portrait is None else _jpeg(reading.portrait),
+        mrz=reading.mrz,
     )
 
 

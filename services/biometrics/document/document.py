@@ -73,9 +73,9 @@ class Reading:
 
     guidance: list[GuidanceKey]
     measures: Measures
-    embedding: Embedding | None
-    portrait: Picture | None
-    mrz: Mrz | None
+    embedding: Embedding | None = None
+    portrait: Picture | None = None
+    mrz: Mrz | None = None
 
 
 class DocumentReader:
@@ -99,7 +99,7 @@ class DocumentReader:
         measures = _measures([side for side, _ in sides], portrait)
         guidance = _missing(portrait, zone and zone[0], measures, profile)
         if portrait is None:
-            return Reading(guidance, measures, None, None, zone and zone[0])
+            return Reading(guidance, measures, mrz=zone and zone[0])
         if zone is not None:
             guidance += self._compared(portrait.side, *zone, measures)
         chip = self._embedder.align(portrait.side.picture, portrait.face)
