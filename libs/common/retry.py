@@ -132,11 +132,6 @@ def origin(record: Record) -> str:
     return _added(record, ORIGIN) or f"{record.topic}/{record.partition}/{record.offset}"
 
 
-def failure_of(record: Record) -> str | None:
-    """Give what was said to have failed when a message was parked."""
-    return _added(record, FAILURE)
-
-
 def parked(record: Record, group: str, error: Exception, due: datetime) -> RawMessage:
     """Give the message as it goes to the retry topic."""
     added = {ATTEMPT: str(attempt_of(record) + 1), NOT_BEFORE: due.isoformat()}

@@ -55,7 +55,6 @@ PhoneNumber = Annotated[str, StringConstraints(max_length=24), AfterValidator(_p
 """A phone number of Kazakhstan, normalised to +7XXXXXXXXXX."""
 
 JourneyId = Annotated[str, AfterValidator(_urn)]
-CitizenId = Annotated[str, AfterValidator(_urn)]
 ApplicationId = Annotated[str, AfterValidator(_urn)]
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]

@@ -83,7 +83,7 @@ def _warning(key: str, about: str, text: str, advice: str) -> Finding:
 
 
 _TAMPERED: Final = "Stop issuing, keep the database as it is, and compare with the newest export and archive."
-_KEYS: Final = f"Check CA_SEALING. If all keys are there: {_TAMPERED}"
+_KEYS: Final = f"Check CA_SEALING; if all keys are there: {_TAMPERED}"
 _RESTORE: Final = "Run `python -m services.ca.restore` with the newest export of the ledger; see docs/operations.md."
 
 
@@ -92,9 +92,7 @@ def _chain(evidence: Evidence) -> Iterator[Finding]:
         yield _error("ledger.broken", f"entry {each.position}", f"The chain does not hold: {each.what}.", _TAMPERED)
     for position in evidence.unreadable:
         text = "The entry's act cannot be read: it was altered, or its sealing key is not held here."
-        yield _error(
-            "ledger.unreadable", f"entry {position}", text, "Check CA_SEALING; if all keys are there: " + _TAMPERED
-        )
+        yield _error("ledger.unreadable", f"entry {position}", text, _KEYS)
     begins = evidence.begins
     known = {(each.position, each.hash) for each in evidence.archived}
     if begins != GENESIS and (begins.position, begins.hash) not in known:

@@ -122,11 +122,6 @@ def entry(serial_number: int, at: datetime, reason: str) -> bytes:
     return asn1.encode_der(_Entry(serial_number=serial_number, at=moment, extensions=extensions))
 
 
-def serial_octets(serial_number: int) -> bytes:
-    """Give a serial number as entries hold it, by which an entry is found among others."""
-    return asn1.encode_der(serial_number)
-
-
 def sign_list(entries: Sequence[Entries], edition: Edition, issuer: Issuer, key: PrivateKey) -> Frame:
     """Sign a list, and look at the result before handing it out.
 

@@ -1,7 +1,6 @@
 """The counter at which relying parties ask: an office with the responder, over HTTP."""
 
 import subprocess
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -27,7 +26,6 @@ from tests.unit.ca.office import METRICS, FaultyBook, Office, World
 from tests.unit.common.faults import Faults
 
 URL = "/pki/issuing/ocsp"
-SHORTLY = timedelta(seconds=30)
 
 
 class Counter(Office):

@@ -43,7 +43,6 @@ STEPS = (
     "8 both published",
 )
 RECORDED = STEPS.index("5 intents recorded")
-SIGNED = STEPS.index("6 first signed")
 STORED = STEPS.index("7 stored")
 
 
