@@ -18,6 +18,7 @@ from libs.citizen.keys import KeyKind
 from libs.common.values import utc_now
 from tests.unit.citizen.authority import PASSWORD, Authority, make_authority
 from tests.unit.citizen.desk import PAGE, Desk, Scripted, stamps
+from tests.unit.citizen.town import Town
 
 
 class Judge(Protocol):
@@ -31,6 +32,11 @@ class Judge(Protocol):
 @pytest.fixture(scope="session")
 def authority() -> Authority:
     return make_authority()
+
+
+@pytest.fixture
+def town(authority: Authority) -> Town:
+    return Town(authority)
 
 
 @pytest.fixture(scope="session")
