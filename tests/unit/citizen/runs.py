@@ -21,7 +21,8 @@ from libs.citizen.progress import Progress, Waiting
 from libs.citizen.services import Endpoints, Services
 from libs.citizen.signing import signer
 from tests.unit.citizen.authority import IIN
-from tests.unit.citizen.town import CODE, PIN, STAFF, Town
+from tests.unit.citizen.town import CODE, PIN, Town
+from tests.unit.citizen.town_kandas import STAFF
 
 HASTY = Waiting(machines=3, people=3, first=0.001, longest=0.002)
 TOWN = "http://town"
@@ -104,7 +105,7 @@ async def applied(run: Run, eds: Eds) -> tuple[str, dict[str, bytes]]:
         session = await services.identity.sign_in(IIN, PIN)
         journey = KandasJourney(services, session, run.shown.append, HASTY)
         submitted = await journey.apply(FORM, photo, signer(eds.sign))
-        assert submitted.document == run.town.applications[submitted.application_id].document
+        assert submitted.document == run.town.kandas.applications[submitted.application_id].document
         [waiting] = await services.kandas.queue(STAFF)
         for person in ("p1", "p2", "p3"):
             await services.kandas.decide(STAFF, waiting.application_id, person, "granted")

@@ -24,7 +24,8 @@ from libs.citizen.folder import FolderDrawer, pem, save_holding
 from libs.citizen.keystore import file_name, pack, unpack
 from tests.unit.citizen.authority import IIN, PASSWORD, Authority
 from tests.unit.citizen.conftest import Judge
-from tests.unit.citizen.town import CODE, PIN, STAFF, Town
+from tests.unit.citizen.town import CODE, PIN, Town
+from tests.unit.citizen.town_kandas import STAFF
 
 ROOT = Path(__file__).parents[3]
 PHONE = "+77011234567"
@@ -189,7 +190,7 @@ def test_the_way_to_kandas_for_a_family(served: Served, authority: Authority, tm
     citizen = served.citizen
     shown = citizen.done("kandas", "apply", form, "--p12", store, "--iin", IIN, "-o", str(out), typed="y\n")
     assert '"surname": "Тестова"' in shown  # what is signed was shown first
-    [application] = served.town.applications.values()
+    [application] = served.town.kandas.applications.values()
     assert (out / "application.json").read_bytes() == application.document
     assert application.attachments["p2", "photo"] == b"photo of the child"
 
@@ -233,7 +234,7 @@ def test_what_the_person_does_not_confirm_is_not_signed(served: Served, authorit
     store, form, out = _kandas_files(tmp_path, authority)
     result = served.citizen("kandas", "apply", form, "--p12", store, "--iin", IIN, "-o", str(out), typed="n\n")
     assert result.exit_code == 1
-    [application] = served.town.applications.values()
+    [application] = served.town.kandas.applications.values()
     assert application.status == "draft"
     served.citizen.done("kandas", "sign", application.id, "--p12", store, "--iin", IIN, "-o", str(out), "--yes")
     assert application.status == "checked"

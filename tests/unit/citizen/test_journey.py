@@ -13,7 +13,8 @@ from libs.citizen.services import Services
 from libs.common.errors import Refused
 from tests.unit.citizen.authority import Authority, make_authority
 from tests.unit.citizen.runs import HASTY, Run, Scripted, applied
-from tests.unit.citizen.town import CODE, PIN, STAFF, Town
+from tests.unit.citizen.town import CODE, PIN, Town
+from tests.unit.citizen.town_kandas import STAFF
 
 
 @pytest.mark.parametrize("kind", [KeyKind.EC_P256, KeyKind.RSA_2048])
@@ -180,6 +181,6 @@ async def test_a_family_applies_is_decided_about_and_has_its_documents(town: Tow
     eds = await run.eds()
     application_id, documents = await applied(run, eds)
     assert documents == {f"p{number}": f"%PDF-1.7 p{number}".encode() for number in (1, 2, 3)}
-    application = town.applications[application_id]
+    application = town.kandas.applications[application_id]
     assert application.attachments["p2", "photo"] == "photo of Болат".encode()
     assert {"application.begun", "attachments.sent", "application.signed"} <= set(run.keys)

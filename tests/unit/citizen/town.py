@@ -4,7 +4,6 @@ It is strict where the services are (tokens, Idempotency-Keys, request signature
 and lags where they do: what one part learns, the others see a request later.
 """
 
-import hashlib
 import json
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
@@ -24,15 +23,13 @@ from libs.common.errors import Refused
 from libs.common.trust import TrustAnchors
 from libs.common.vouching import vouching_document
 from tests.unit.citizen.authority import IIN, Authority, pem
+from tests.unit.citizen.town_kandas import Endpoint, Kandas, require_staff
 
 CODE = "428913"
 PIN = "739205"
-STAFF = "staff-token"
 JOURNEY = "/v1/journeys/{journey}"
-APPLICATION = "/v1/applications/{application}"
 PARTS = ("selfie", "clip", "document_front", "document_back", "document_page")
 COMPLETE = ({*PARTS[:4]}, {"selfie", "clip", "document_page"})
-Endpoint = Callable[[Request, bytes], Awaitable[Response]]
 
 
 def problem(error: Refused) -> Response:
@@ -78,25 +75,6 @@ class Journey:
 
 
 @dataclass
-class Application:
-    id: str
-    form: dict[str, Any]
-    attachments: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    status: str = "draft"
-    signed: int = 0
-    outcomes: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
-
-    @property
-    def persons(self) -> list[str]:
-        return [f"p{number}" for number in range(1, 2 + len(self.form["family"]))]
-
-    @property
-    def document(self) -> bytes:
-        files = {f"{p}/{kind}": hashlib.sha256(data).hexdigest() for (p, kind), data in self.attachments.items()}
-        return json.dumps({"form": self.form, "attachments": files}, sort_keys=True, ensure_ascii=False).encode()
-
-
-@dataclass
 class Town:
     """All five services at one address.
 
@@ -111,11 +89,13 @@ class Town:
     answer_certificate: Callable[[x509.CertificateSigningRequest, str], x509.Certificate] | None = None
     refuse_requests: str | None = None
     journeys: dict[str, Journey] = field(default_factory=dict)
-    applications: dict[str, Application] = field(default_factory=dict)
     answered: dict[str, tuple[bytes, Response]] = field(default_factory=dict)
     received: list[bytes] = field(default_factory=list)
     issued: list[x509.Certificate] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.kandas = Kandas(self.authority)
 
     @property
     def app(self) -> Starlette:
@@ -139,17 +119,7 @@ class Town:
             ("POST", f"{JOURNEY}/certificates", self.enrol),
             ("GET", f"{JOURNEY}/certificates", self.certificates),
             ("GET", "/v1/ca/chain.pem", self.chain),
-            ("POST", "/v1/applications", self.open),
-            ("PUT", f"{APPLICATION}/attachments/{{person}}/{{kind}}", self.attach),
-            ("GET", f"{APPLICATION}/document", self.document),
-            ("POST", f"{APPLICATION}/signature", self.signature),
-            ("GET", APPLICATION, self.application),
-            ("GET", f"{APPLICATION}/persons/{{person}}/document.pdf", self.pdf),
-            ("GET", "/v1/officer/applications", self.queue),
-            ("GET", "/v1/officer/applications/{application}", self.officer_view),
-            ("GET", "/v1/officer/applications/{application}/attachments/{person}/{kind}", self.attachment),
-            ("POST", "/v1/officer/applications/{application}/return", self.send_back),
-            ("POST", "/v1/officer/applications/{application}/decisions", self.decide),
+            *self.kandas.table,
         ]
         return Starlette(routes=[Route(path, self._served(end), methods=[method]) for method, path, end in table])
 
@@ -183,14 +153,6 @@ class Town:
         if journey is None or request.headers.get("authorization") != f"Bearer {journey.token}":
             raise Refused("token.invalid", "not your journey", 401)
         return journey
-
-    def _application(self, request: Request, token: str) -> Application:
-        if request.headers.get("authorization") != f"Bearer {token}":
-            raise Refused("token.invalid", "not your application", 401)
-        found = self.applications.get(request.path_params.get("application", ""))
-        if found is None:
-            raise Refused("application.unknown", "There is no such application.", 404)
-        return found
 
     # identity
 
@@ -244,7 +206,9 @@ class Town:
 
     async def cabinet(self, request: Request, _: bytes) -> Response:
         now = datetime.now(UTC).isoformat()
-        listed = [{"application_id": a.id, "status": a.status, "updated_at": now} for a in self.applications.values()]
+        listed = [
+            {"application_id": a.id, "status": a.status, "updated_at": now} for a in self.kandas.applications.values()
+        ]
         return JSONResponse({"citizen_id": request.headers["authorization"], "applications": listed})
 
     # otp
@@ -330,11 +294,11 @@ class Town:
         return Response(headers={"Upload-Offset": str(len(self.uploads.get(request.path_params["upload"], b"")))})
 
     async def reviews(self, request: Request, _: bytes) -> Response:
-        self._staff(request)
+        require_staff(request)
         return JSONResponse([self._waiting(one) for one in self._in_review()])
 
     async def case(self, request: Request, _: bytes) -> Response:
-        self._staff(request)
+        require_staff(request)
         [journey] = [one for one in self._in_review() if one.id == request.path_params["journey"]]
         link = {"part": "selfie", "url": "/v1/reviews/pictures/selfie", "expires_at": "2026-03-03T09:30:00Z"}
         return JSONResponse(self._waiting(journey) | {"links": [link]})
@@ -345,11 +309,11 @@ class Town:
         return {"journey_id": journey.id, **due}
 
     async def picture(self, request: Request, _: bytes) -> Response:
-        self._staff(request)
+        require_staff(request)
         return Response(f"picture {request.path_params['part']}".encode())
 
     async def review(self, request: Request, body: bytes) -> Response:
-        self._staff(request)
+        require_staff(request)
         [journey] = [one for one in self._in_review() if one.id == request.path_params["journey"]]
         journey.face = "matched" if json.loads(body)["match"] else "rejected"
         if journey.face == "matched":
@@ -360,11 +324,6 @@ class Town:
 
     def _in_review(self) -> list[Journey]:
         return [one for one in self.journeys.values() if one.face == "review"]
-
-    @staticmethod
-    def _staff(request: Request) -> None:
-        if request.headers.get("authorization") != f"Bearer {STAFF}":
-            raise Refused("token.wrong_role", "Only staff may do this.", 403)
 
     # ca
 
@@ -413,89 +372,3 @@ class Town:
 
     async def chain(self, _: Request, __: bytes) -> Response:
         return Response(pem(*self.authority.chain), media_type="application/x-pem-file")
-
-    # kandas
-
-    async def open(self, _: Request, body: bytes) -> Response:
-        application = Application(str(uuid4()), json.loads(body))
-        self.applications[application.id] = application
-        needed = [{"person": person, "kind": "photo"} for person in application.persons]
-        persons = [{"person": person, "role": "somebody"} for person in application.persons]
-        answer = {"application_id": application.id, "persons": persons, "documents_needed": needed}
-        return JSONResponse(answer, 201)
-
-    async def attach(self, request: Request, body: bytes) -> Response:
-        application = self._application(request, "session-token")
-        assert request.headers["content-type"] == "image/jpeg"
-        application.attachments[request.path_params["person"], request.path_params["kind"]] = body
-        return Response(status_code=204)
-
-    async def document(self, request: Request, _: bytes) -> Response:
-        return Response(self._application(request, "session-token").document, media_type="application/json")
-
-    async def signature(self, request: Request, body: bytes) -> Response:
-        application = self._application(request, "session-token")
-        trust = TrustAnchors([self.authority.root], [self.authority.issuing])
-        verified = verify_detached(body, application.document, trust, datetime.now(UTC))
-        assert verified.iin == IIN
-        application.signed += 1
-        if application.signed == 1:
-            raise Refused("certificate.unknown", "This certificate is not known yet.", 409)
-        application.status = "checked"
-        return JSONResponse({"status": "submitted"}, 202)
-
-    async def application(self, request: Request, _: bytes) -> Response:
-        return JSONResponse(self._view(self._application(request, "session-token")))
-
-    @staticmethod
-    def _view(application: Application) -> dict[str, Any]:
-        persons = [
-            {"person": person, "outcome": outcome, "reasons": reasons, "document": outcome is not None}
-            for person in application.persons
-            for outcome, reasons in [application.outcomes.get(person, (None, []))]
-        ]
-        waits_for = "officer.decision" if application.status == "checked" else None
-        timeline = [{"at": datetime.now(UTC).isoformat(), "key": "application.opened"}]
-        answer: dict[str, Any] = {"application_id": application.id, "status": application.status}
-        lacking = [
-            {"person": p, "kind": "photo"} for p in application.persons if (p, "photo") not in application.attachments
-        ]
-        answer |= {"waits_for": waits_for, "documents_needed": lacking}
-        return answer | {"due_on": "2026-03-06", "timeline": timeline, "persons": persons}
-
-    async def pdf(self, request: Request, _: bytes) -> Response:
-        self._application(request, "session-token")
-        return Response(b"%PDF-1.7 " + request.path_params["person"].encode(), media_type="application/pdf")
-
-    async def queue(self, request: Request, _: bytes) -> Response:
-        self._staff(request)
-        wanted = request.query_params["status"]
-        about = {"service": "grant", "opened_at": "2026-03-02T09:30:00Z", "persons": 3, "undecided": ["p1"]}
-        found = [one for one in self.applications.values() if one.status == wanted]
-        listed = [{"application_id": one.id, "status": one.status, **about} for one in found]
-        return JSONResponse(listed)
-
-    async def officer_view(self, request: Request, _: bytes) -> Response:
-        application = self._application(request, STAFF)
-        attached = [{"person": person, "kind": kind} for person, kind in application.attachments]
-        return JSONResponse(self._view(application) | {"attachments": attached})
-
-    async def attachment(self, request: Request, _: bytes) -> Response:
-        place = request.path_params["person"], request.path_params["kind"]
-        return Response(self._application(request, STAFF).attachments[place], media_type="image/jpeg")
-
-    async def send_back(self, request: Request, body: bytes) -> Response:
-        application = self._application(request, STAFF)
-        for place in json.loads(body)["documents"]:
-            del application.attachments[place["person"], place["kind"]]
-        application.status = "returned"
-        return JSONResponse({}, 202)
-
-    async def decide(self, request: Request, body: bytes) -> Response:
-        application, decision = self._application(request, STAFF), json.loads(body)
-        if decision["outcome"] == "refused" and not decision["reasons"]:
-            raise Refused("decision.reason_missing", "A refusal needs a reason.", 422)
-        application.outcomes[decision["person"]] = decision["outcome"], decision["reasons"]
-        if len(application.outcomes) == len(application.persons):
-            application.status = "decided"
-        return JSONResponse({}, 202)
