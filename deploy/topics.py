@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from aiokafka.admin import NewTopic
 
 from libs.common.admin import topics_to_create
 
-FILE = Path(__file__).parent / "k8s" / "base" / "topics.yaml"
-REPLICAS = 3
-CLUSTER = "onboarding"
+FILE: Final = Path(__file__).parent / "k8s" / "base" / "topics.yaml"
+REPLICAS: Final = 3
+CLUSTER: Final = "onboarding"
 
-RESOURCE = """\
+RESOURCE: Final = """\
 ---
 apiVersion: kafka.strimzi.io/v1
 kind: KafkaTopic

@@ -8,8 +8,9 @@ import ctypes
 import os
 import signal
 import sys
+from typing import Final
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h; the setting survives exec
+PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h; the setting survives exec
 
 
 def main(parent: str, *command: str) -> None:

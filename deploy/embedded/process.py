@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-LOOPBACK = "127.0.0.1"
-GUARD = Path(__file__).with_name("guard.py")
-POLL_SECONDS = 0.02
-LOG_TAIL_LINES = 15
+LOOPBACK: Final = "127.0.0.1"
+GUARD: Final = Path(__file__).with_name("guard.py")
+POLL_SECONDS: Final = 0.02
+LOG_TAIL_LINES: Final = 15
 
 # Below the range from which Linux takes ports for outgoing connections (32768 and up): there a client that
 # keeps calling a stopped server can be given the server's own port, connect to itself and hold the port.

@@ -8,6 +8,7 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
@@ -16,10 +17,10 @@ from pymongo.errors import PyMongoError
 
 from deploy.embedded.process import LOOPBACK, Program, Server, StackError, accepts, free_port
 
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS: Final = 2.0
 
 # At its default level the store logs whole commands, values included. Personal data stays out of logs.
-QUIET_STORE = "import logging; logging.disable(logging.INFO); from nx_27017.nx_27017 import main; main()"
+QUIET_STORE: Final = "import logging; logging.disable(logging.INFO); from nx_27017.nx_27017 import main; main()"
 
 
 async def broker_answers(port: int) -> bool:

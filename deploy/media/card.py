@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -19,14 +20,14 @@ from services.biometrics.media.decode import Picture
 
 # ID-1 is 85.60 by 53.98 mm; here at 12 pixels a millimetre.
 _WIDTH, _HEIGHT = 1027, 648
-_PAGE = (1500, 1056)
+_PAGE: Final = (1500, 1056)
 """ID-3 is 125 by 88 mm."""
-_OCR_B = Path("/usr/share/fonts/opentype/ocr-b/OCRB.otf")
-_SANS = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
-_PITCH = 30.48
+_OCR_B: Final = Path("/usr/share/fonts/opentype/ocr-b/OCRB.otf")
+_SANS: Final = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
+_PITCH: Final = 30.48
 """Doc 9303 wants 10 characters an inch: 2.54 mm each."""
 _PAPER, _LINES, _INK = (226, 236, 240), (208, 224, 234), (24, 26, 34)
-_PORTRAIT = (300, 380)
+_PORTRAIT: Final = (300, 380)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 import cv2
 
@@ -17,7 +18,7 @@ from services.biometrics.media import decode
 from services.biometrics.media.decode import Picture
 from services.biometrics.models.files import verify
 
-MODELS = Path("var/models")
+MODELS: Final = Path("var/models")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,22 @@ They are never committed: the package is fetched by name, its hash and each pict
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from services.biometrics.models.files import sha256
 from services.biometrics.models.packages import Package, PackageError, member, obtain
 
 Who = Literal["a", "b"]
 
-PHOTOGRAPHS = Path("var/photos")
-FACE_RECOGNITION = Package(
+PHOTOGRAPHS: Final = Path("var/photos")
+FACE_RECOGNITION: Final = Package(
     "face_recognition",
     "1.3.0",
     "5e5efdd1686aa566af0d3cc1313b131e4b197657a8ffd03669e6d3fad92705ec",
     wheel=False,
 )
-_FOLDER = "face_recognition-1.3.0/tests/test_images"
-_SHA256 = {
+_FOLDER: Final = "face_recognition-1.3.0/tests/test_images"
+_SHA256: Final = {
     "obama.jpg": "0930e3aa8cae5920329c0c8cbc6a2ab70f47b0e67b432875beaa95cbf7e741f6",
     "obama2.jpg": "a7efcc907375274796f39646510704aa86672d59f6d5469d69af3c85590976a6",
     "obama3.jpg": "76ac6bf97c36dc2da0ad16a537d6a5ac1b10f48d49aac29a0cca9a17cdbc3ca3",

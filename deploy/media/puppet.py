@@ -8,6 +8,7 @@ but never that it suffices.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -23,12 +24,12 @@ Field = NDArray[np.float32]
 WIDTH, HEIGHT, RATE = 640, 480, 12
 _TURN, _APPROACH, _CAMERA = 27.0, 1.5, 2.6
 _REST, _RAMP, _HOLD, _LONG_HOLD = 0.5, 0.45, 0.3, 2.2
-_GRAIN_ROOM = 64
+_GRAIN_ROOM: Final = 64
 # Movement is smooth: it is worked out on a grid of every fourth pixel.
-_COARSE = 4
-_NO_MAP = np.empty(0, np.float32)  # both coordinates of a source stand in one map
+_COARSE: Final = 4
+_NO_MAP: Final = np.empty(0, np.float32)  # both coordinates of a source stand in one map
 # Upper and lower lid of both eyes, from corner to corner.
-_LIDS = (
+_LIDS: Final = (
     ((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155)),
     ((466, 388, 387, 386, 385, 384, 398), (249, 390, 373, 374, 380, 381, 382)),
 )

@@ -8,19 +8,20 @@ frames this small.) The container is Matroska (RFC 9559) on EBML (RFC 8794), wit
 import io
 import secrets
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from PIL import Image
 
 from services.biometrics.media.decode import Picture
 
 _QUALITY, _EFFORT = 80, 0  # of WebP's 100 and 6: good, and fast
-_UNKNOWN_SIZE = b"\x01" + 7 * b"\xff"
-_KEY_FRAME = 0x80
-_CHUNK = 12  # where in a WebP file its first chunk starts: name, size, content
+_UNKNOWN_SIZE: Final = b"\x01" + 7 * b"\xff"
+_KEY_FRAME: Final = 0x80
+_CHUNK: Final = 12  # where in a WebP file its first chunk starts: name, size, content
 
 _EBML, _DOC_TYPE, _DOC_TYPE_VERSION, _DOC_TYPE_READ_VERSION = 0x1A45DFA3, 0x4282, 0x4287, 0x4285
 _SEGMENT, _INFO, _TIMESTAMP_SCALE, _MUXING_APP, _WRITING_APP = 0x18538067, 0x1549A966, 0x2AD7B1, 0x4D80, 0x5741
-_SEGMENT_UUID = 0x73A4
+_SEGMENT_UUID: Final = 0x73A4
 _TRACKS, _TRACK_ENTRY, _TRACK_NUMBER, _TRACK_UID, _TRACK_TYPE = 0x1654AE6B, 0xAE, 0xD7, 0x73C5, 0x83
 _CODEC_ID, _VIDEO, _PIXEL_WIDTH, _PIXEL_HEIGHT = 0x86, 0xE0, 0xB0, 0xBA
 _CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK = 0x1F43B675, 0xE7, 0xA3

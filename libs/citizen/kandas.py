@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.identity import Session
@@ -15,7 +16,7 @@ from libs.common.values import Clock, new_id, utc_now
 Attachments = Callable[[PersonForm, str], Awaitable[Upload]]
 """Gives the document of a kind (`autobiography`, `photo`, ...) for one person of the form."""
 
-SETTLED = frozenset({"decided", "returned", "closed"})
+SETTLED: Final = frozenset({"decided", "returned", "closed"})
 """The states in which an application no longer waits for the authorities."""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from typing import Final
 
 from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # asn1crypto ships no types
 from cryptography import x509
@@ -29,7 +30,7 @@ def signer(holding: Holding, clock: Clock = utc_now) -> Sign:
     return sign
 
 
-_DIGEST = "sha256"
+_DIGEST: Final = "sha256"
 
 
 async def sign_detached(document: bytes, holding: Holding, now: datetime) -> bytes:

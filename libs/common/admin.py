@@ -7,6 +7,7 @@ proves itself to the brokers is read from ``KAFKA_TLS``, ``KAFKA_USERNAME`` and 
 import asyncio
 import sys
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -17,9 +18,9 @@ from libs.common.retry import MAX_PARKED_BYTES
 from libs.common.settings import ToolSettings, explain
 from libs.common.topics import DAY_MS, TOPICS, Topic, dead_letter_topic, retry_topic
 
-PARKED_PARTITIONS = 1
-RETRY_RETENTION_DAYS = 7
-DEAD_LETTER_RETENTION_DAYS = 90
+PARKED_PARTITIONS: Final = 1
+RETRY_RETENTION_DAYS: Final = 7
+DEAD_LETTER_RETENTION_DAYS: Final = 90
 
 
 def topics_to_create(replicas: int, partitions: int | None = None) -> Iterator[NewTopic]:

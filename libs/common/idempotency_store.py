@@ -1,7 +1,7 @@
 """Where the answers to repeated requests are kept: one small collection a service."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ASCENDING, IndexModel
 
@@ -10,7 +10,7 @@ from libs.common.sealing import Box
 from libs.common.store import Database, Rows, answering
 from libs.common.values import Clock, from_millis, to_millis
 
-FORGET_EVERY_S = 600.0
+FORGET_EVERY_S: Final = 600.0
 
 
 class MongoIdempotency:

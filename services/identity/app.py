@@ -1,5 +1,7 @@
 """How identity is put together."""
 
+from typing import Final
+
 import httpx
 
 from libs.common.aggregates import Aggregates
@@ -20,7 +22,7 @@ from services.identity.settings import Settings
 from services.identity.sign_ins import SignIns
 from services.identity.states import Journey
 
-ASK_TIMEOUT_S = 10.0
+ASK_TIMEOUT_S: Final = 10.0
 
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from libs.common.aggregates import Aggregates
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted
@@ -21,7 +22,7 @@ from services.identity.progress import JourneyView
 from services.identity.register import PopulationRegister
 from services.identity.states import JourneyState, McbWanted, Pair, Resident, Rules
 
-SAGA = "eds"
+SAGA: Final = "eds"
 
 
 class JourneyService:

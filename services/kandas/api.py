@@ -1,7 +1,7 @@
 """HTTP for citizens, and for anybody who verifies a document."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Response, status
 from pydantic import BaseModel, ConfigDict
@@ -19,7 +19,7 @@ from services.kandas.service import KandasService
 from services.kandas.states import Held, Outcome
 from services.kandas.views import ApplicationView, view
 
-_MAX_CMS_BYTES = 64 * 1024
+_MAX_CMS_BYTES: Final = 64 * 1024
 
 
 class ApplicationForm(BaseModel):

@@ -1,6 +1,7 @@
 """What is shown of an application, and whom it waits for."""
 
 from datetime import date, datetime
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -108,4 +109,4 @@ def _told(state: Held, person: str) -> dict[str, object]:
     return {"document": True, **decision.model_dump(include=_SHOWN)}
 
 
-_SHOWN = set(PersonDecision.model_fields) & set(PersonView.model_fields) - {"person"}
+_SHOWN: Final = set(PersonDecision.model_fields) & set(PersonView.model_fields) - {"person"}

@@ -1,7 +1,7 @@
 """Handing an SMS to a gateway: the operator's over HTTP, or an inbox that only developers can read."""
 
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 import httpx
 from pydantic import BaseModel, ConfigDict
@@ -60,7 +60,7 @@ class HttpGateway:
         raise Retryable(f"the SMS gateway answered with status {answer.status_code}")
 
 
-_UNDELIVERABLE = frozenset({400, 410, 413, 422})
+_UNDELIVERABLE: Final = frozenset({400, 410, 413, 422})
 
 
 class Sms(Personal):

@@ -11,7 +11,7 @@ from libs.citizen.agent.errors import AskRefused
 from libs.citizen.errors import CitizenError
 
 MODULE: Final = "kz.gov.pki.knca.basics"
-_MOST = 100
+_MOST: Final = 100
 
 
 class _Part(BaseModel):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -26,7 +26,7 @@ from libs.citizen.signing import Sign, signer
 from libs.citizen.texts import text
 
 T = TypeVar("T")
-_HERE = Path("kandas")
+_HERE: Final = Path("kandas")
 ApplicationId = Annotated[str, typer.Argument(help="Number of the application.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Sign without asking.")]
 

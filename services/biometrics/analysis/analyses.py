@@ -8,7 +8,7 @@ be sent between processes.
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import cv2
 import numpy as np
@@ -40,7 +40,7 @@ from services.biometrics.models.files import single_thread, verify
 _SELFIE_SIDE, _CLIP_SIDE, _DOCUMENT_SIDE = 1280, 640, 2000
 # Frames a second that are looked at. A turn lasts, a blink does not.
 _CLIP_RATE, _BLINK_RATE = 6.0, 8.0
-_CERTAIN_FACE = 0.5
+_CERTAIN_FACE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)

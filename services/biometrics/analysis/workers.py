@@ -26,7 +26,7 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-_SPAWN = multiprocessing.get_context("spawn")
+_SPAWN: Final = multiprocessing.get_context("spawn")
 _START_SECONDS: Final = 60.0
 _PATIENCE_SECONDS: Final = 30.0
 """By the clock alone, however busy the machine is."""

@@ -11,6 +11,7 @@ genuine one: neither holograms nor microprint are seen in a photograph of this s
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -55,8 +56,8 @@ class DocumentProfile:
         }
 
 
-DOCUMENT = DocumentProfile()
-_BURNT_OUT = 250
+DOCUMENT: Final = DocumentProfile()
+_BURNT_OUT: Final = 250
 
 
 @dataclass(frozen=True, slots=True, eq=False)

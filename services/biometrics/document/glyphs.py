@@ -65,7 +65,7 @@ def print_glyphs() -> Glyphs:
     return Glyphs(_DATA / "print_glyphs.npz")
 
 
-_DATA = Path(__file__).with_name("data")
+_DATA: Final = Path(__file__).with_name("data")
 
 
 def normalised(patches: Patches) -> Patches:

@@ -1,7 +1,7 @@
 """Print on a rectified card, with the light evened out."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from services.biometrics.document.glyphs import HEIGHT, TALL, WIDTH, Grey, Patches
 from services.biometrics.media.decode import Picture
 
-_COARSE = 8
+_COARSE: Final = 8
 """Paper is looked for on a picture so many times smaller: light changes slowly."""
 
 

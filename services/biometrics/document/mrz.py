@@ -4,17 +4,17 @@ Each field with a check digit is trusted only if the digit agrees. Names have no
 """
 
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-FILLER = "<"
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" + FILLER
-_WEIGHTS = (7, 3, 1)
-_IIN_LENGTH = 12
+FILLER: Final = "<"
+ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" + FILLER
+_WEIGHTS: Final = (7, 3, 1)
+_IIN_LENGTH: Final = 12
 # What a reader of printed characters takes for a digit, and the other way round.
-_TO_DIGIT = str.maketrans("OQDUILZSGB", "0000112568")
-_TO_LETTER = str.maketrans("012568", "OIZSGB")
+_TO_DIGIT: Final = str.maketrans("OQDUILZSGB", "0000112568")
+_TO_LETTER: Final = str.maketrans("012568", "OIZSGB")
 
 
 class Mrz(BaseModel):

@@ -28,10 +28,10 @@ _CERTAIN: Final = 0.9
 _UNCERTAIN: Final = "~"
 _SPACE: Final = 0.42
 """A gap wider than this, in heights, parts words; the points in a date may or may not make one."""
-_IIN = re.compile(r"(?<![^ ])\d{12}(?![^ ])")
-_DATE = re.compile(r"(?<![^ ])(\d\d) ?(\d\d) ?([12]\d{3})(?![^ ])")
-_CARD_NUMBER = re.compile(r"(?<![^ ])\d{9}(?![^ ])")
-_PASSPORT_NUMBER = re.compile(r"(?<![^ ])\? ?(\d{8})(?![^ ])")
+_IIN: Final = re.compile(r"(?<![^ ])\d{12}(?![^ ])")
+_DATE: Final = re.compile(r"(?<![^ ])(\d\d) ?(\d\d) ?([12]\d{3})(?![^ ])")
+_CARD_NUMBER: Final = re.compile(r"(?<![^ ])\d{9}(?![^ ])")
+_PASSPORT_NUMBER: Final = re.compile(r"(?<![^ ])\? ?(\d{8})(?![^ ])")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Cards in a picture: the four corners of each, and the card seen straight from above."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import cv2
 import numpy as np
@@ -12,14 +13,14 @@ Quad = NDArray[np.float32]
 """Four corners (x, y), clockwise from the upper left of a card that lies wide."""
 
 # ISO/IEC 7810: ID-1 is 85.60 by 53.98 mm, ID-3 (a passport's page) 125 by 88 mm.
-_FORMATS = ((85.60, 53.98), (125.0, 88.0))
-_ASPECTS = tuple(width / height for width, height in _FORMATS)
-_FINENESS = 12
+_FORMATS: Final = ((85.60, 53.98), (125.0, 88.0))
+_ASPECTS: Final = tuple(width / height for width, height in _FORMATS)
+_FINENESS: Final = 12
 """Pixels a millimetre: OCR-B's characters, 2.54 mm apart, come out 30 pixels apart in both formats."""
 _SMALL, _COARSE = 800, 400
 _FILLED, _MIDDLE = 0.9, 0.34
 _LEAST_AREA, _MOST_AREA = 0.08, 0.97
-_WORST_ASPECT = 0.35
+_WORST_ASPECT: Final = 0.35
 _SMALL_PART, _CUT_ASPECT = 0.35, 0.04
 
 

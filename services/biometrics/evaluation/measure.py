@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ from services.biometrics.face.embedding import Embedding, from_bytes
 from services.biometrics.models.model_card import ModelCard
 
 T = TypeVar("T")
-_PROGRESS_EVERY = 50
-_AT_ONCE = 64
+_PROGRESS_EVERY: Final = 50
+_AT_ONCE: Final = 64
 _Fate = Literal["passed", "doubted", "refused", "unanswered"]
 
 

@@ -1,6 +1,7 @@
 """The curve of both errors (DET), on normal deviate axes as ISO/IEC 19795-1 draws it."""
 
 from io import BytesIO
+from typing import Final
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,7 +9,7 @@ from scipy.stats import norm  # type: ignore[import-untyped] # the package ships
 
 from services.biometrics.evaluation.statistics import Comparisons, Floats, OperatingPoint, det
 
-_TICKS = np.array([1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8])
+_TICKS: Final = np.array([1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8])
 
 
 def det_png(comparisons: Comparisons, points: tuple[OperatingPoint, ...], model: str) -> bytes:

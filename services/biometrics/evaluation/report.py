@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import orjson
 
@@ -20,11 +21,11 @@ from services.biometrics.liveness.pad_result import NOT_CONFIGURED
 from services.biometrics.models.model_card import ModelCard
 from services.biometrics.settings import LOOK_S
 
-TARGETS = (1e-3, 1e-4)
-FEW = 30
+TARGETS: Final = (1e-3, 1e-4)
+FEW: Final = 30
 """Below so many presentations of a kind an interval is too wide to compare systems by."""
 
-_LIMITS = """\
+_LIMITS: Final = """\
 ## What this report is not
 It is no evaluation by ISO/IEC 19795 or 30107-3: those ask for a test plan, an independent laboratory and people chosen
 for the purpose. It speaks of these pictures, this model and these thresholds alone. Groups of people for whom the model

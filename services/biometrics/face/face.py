@@ -6,6 +6,7 @@ The detector is BlazeFace (short range, Bazarevsky et al. 2019), the mesh MediaP
 
 from dataclasses import dataclass
 from math import atan2, cos, degrees, dist, hypot, sin
+from typing import Final
 
 import cv2
 import numpy as np
@@ -17,16 +18,16 @@ from services.biometrics.models.files import Models, TfLiteNetwork
 Points = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-DETECTOR_SIDE = 128
-MESH_SIDE = 192
-_ASTRAY = 0.1
-RIGHT_EYE = (33, 160, 158, 133, 153, 144)
+DETECTOR_SIDE: Final = 128
+MESH_SIDE: Final = 192
+_ASTRAY: Final = 0.1
+RIGHT_EYE: Final = (33, 160, 158, 133, 153, 144)
 """The subject's right eye: outer corner, two points of the upper lid, inner corner, two of the lower."""
-LEFT_EYE = (263, 387, 385, 362, 380, 373)
+LEFT_EYE: Final = (263, 387, 385, 362, 380, 373)
 FOREHEAD, CHIN = 10, 152
 # The edge of the face, from the forehead clockwise in the picture.
 # fmt: off
-OVAL = np.array([
+OVAL: Final = np.array([
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 ], np.intp)
@@ -227,7 +228,7 @@ def _anchors() -> Points:
     return np.concatenate(grids)
 
 
-_ANCHORS = _anchors()
+_ANCHORS: Final = _anchors()
 
 
 def _decoded(regressors: Points, anchors: Points) -> Points:

@@ -6,6 +6,7 @@ are a versioned profile: a report can always be read again beside the profile it
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -16,8 +17,8 @@ from services.biometrics.limits import Limit, Limits, Measures
 from services.biometrics.media.decode import GuidanceKey, Picture
 
 # The face in a normal place: outer corners of the eyes and chin, in a square of 256 pixels.
-_SIDE = 256
-_PLACE = np.array([[76.0, 100.0], [180.0, 100.0], [128.0, 236.0]])
+_SIDE: Final = 256
+_PLACE: Final = np.array([[76.0, 100.0], [180.0, 100.0], [128.0, 236.0]])
 _DARK, _BRIGHT = 25, 247
 
 
@@ -75,7 +76,7 @@ class QualityProfile:
         }
 
 
-SELFIE = QualityProfile()
+SELFIE: Final = QualityProfile()
 
 
 def measure(picture: Picture, face: Face) -> Measures:
@@ -156,7 +157,7 @@ def _place(measures: Measures, profile: QualityProfile) -> Iterator[str]:
         yield "selfie.centre_face"
 
 
-_LIGHT = ("selfie.too_dark", "selfie.too_bright", "selfie.low_contrast", "selfie.uneven_light")
+_LIGHT: Final = ("selfie.too_dark", "selfie.too_bright", "selfie.low_contrast", "selfie.uneven_light")
 
 
 def _light(measures: Measures, profile: QualityProfile) -> Iterator[str]:

@@ -77,7 +77,7 @@ class ChallengeProfile:
     held: float = 2.0
 
 
-CHALLENGE = ChallengeProfile()
+CHALLENGE: Final = ChallengeProfile()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
+from typing import Final
 
 import numpy as np
 
@@ -61,7 +62,7 @@ _LIMITS: Limits = {
     "FlowPoints": Limit(at_least=FEWEST_TRACKED),
     "FlowResidual": Limit(at_least=1.5),  # percent of the eye distance
 }
-_CONTINUITY = {
+_CONTINUITY: Final = {
     "ShareWithSeveralFaces": "clip.one_person_only",
     "FramesWithFace": "clip.face_lost",
     "ShareWithoutFace": "clip.face_lost",
@@ -71,12 +72,12 @@ _CONTINUITY = {
     "LongestFrozen": "clip.frozen",
     "LongestRepeat": "clip.looped",
 }
-_SOLIDITY = {
+_SOLIDITY: Final = {
     "LandmarkResidual": "clip.looks_flat",
     "FlowPoints": "clip.move_slowly",
     "FlowResidual": "clip.looks_flat",
 }
-LIVENESS = LivenessProfile()
+LIVENESS: Final = LivenessProfile()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ deepfake or an animated photograph is not stopped by this: that takes a detector
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -21,16 +21,16 @@ Grey = NDArray[np.uint8]
 
 # Points that keep their place on the skull, spread in depth: eye corners, nose, mouth corners, chin, cheeks.
 # fmt: off
-_LANDMARKS = [
+_LANDMARKS: Final = [
     33, 133, 362, 263, 168, 6, 197, 195, 4, 98, 327, 61, 291, 152, 199, 10, 234, 454, 93, 323, 127, 356, 50, 280,
     205, 425,
 ]
 # fmt: on
-FEWEST_TRACKED = 12
-_POINTS = 150
+FEWEST_TRACKED: Final = 12
+_POINTS: Final = 150
 # Least change of a place, pixels, and most rounds of the tracker: the guess is good, finer tells nothing more.
-_FINISHED = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
-_MARGIN = 0.3  # around the face, in eye distances: room for the tracker's windows
+_FINISHED: Final = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
+_MARGIN: Final = 0.3  # around the face, in eye distances: room for the tracker's windows
 
 
 @dataclass(frozen=True, slots=True)

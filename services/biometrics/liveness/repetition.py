@@ -7,6 +7,7 @@ somebody who keeps still; it shows none of the movements that were asked for, ei
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Final
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ Track = NDArray[np.float32]
 Times = NDArray[np.float64]
 
 # Points that follow every movement of the head: eye corners, nose tip and bridge, mouth corners, chin, forehead.
-_POINTS = [33, 263, 4, 168, 61, 291, 152, 10]
+_POINTS: Final = [33, 263, 4, 168, 61, 291, 152, 10]
 _SHORTEST_LAG, _LAG_STEP = 0.7, 0.04
 # Root mean square over the points, in eye distances: how near counts as the same place, how far as a movement.
 _ALIKE, _MOVEMENT = 0.04, 0.20

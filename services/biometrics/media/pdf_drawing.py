@@ -19,15 +19,16 @@ import struct
 import sys
 from collections.abc import Sequence
 from itertools import islice
+from typing import Final
 
 import pypdfium2  # type: ignore[import-untyped] # the package ships no type information
 from pypdfium2 import raw
 
 MOST_PAGES, MOST_OBJECTS, MOST_SEGMENTS, MOST_PIXELS = 2, 3_000, 50_000, 50_000_000
-MOST_DRAWN = 2**28
-REFUSED = 3
+MOST_DRAWN: Final = 2**28
+REFUSED: Final = 3
 REQUEST, STATUS, HEAD = struct.Struct("<I"), struct.Struct("<i"), struct.Struct("<II")
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG: Final = 1
 
 
 class RefusedError(Exception):

@@ -8,7 +8,7 @@ read strictly: what is not exactly where the architecture wants it is refused.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -17,12 +17,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 Floats = NDArray[np.float32]
 
-CHIP = 150
-DIMENSIONS = 128
+CHIP: Final = 150
+DIMENSIONS: Final = 128
 # Between two tensors stand a layer's settings: a few integers and doubles.
-_LONGEST_GAP = 2048
+_LONGEST_GAP: Final = 2048
 # (input channels, output channels, residual blocks that follow). The first stage does not shrink the picture.
-_STAGES = ((32, 64, 3), (64, 128, 2), (128, 256, 2), (256, 256, 0))
+_STAGES: Final = ((32, 64, 3), (64, 128, 2), (128, 256, 2), (256, 256, 0))
 
 
 class WeightsError(ValueError):

@@ -7,7 +7,7 @@ run on one thread.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from ai_edge_litert.interpreter import (  # type: ignore[import-untyped] # the p
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-MANIFEST = "manifest.json"
+MANIFEST: Final = "manifest.json"
 
 Role = Literal["face-detection", "face-landmarks", "face-embedding", "face-embedding-card"]
 Floats = NDArray[np.float32]

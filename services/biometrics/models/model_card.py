@@ -6,7 +6,7 @@ data on its card, thresholds above all: a distance means something only for the 
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +129,7 @@ def _dlib_anchors() -> tuple[Anchor, ...]:
     )
 
 
-DLIB_RESNET_V1 = ModelCard(
+DLIB_RESNET_V1: Final = ModelCard(
     id="dlib-resnet-v1",
     size=150,
     colour="rgb",

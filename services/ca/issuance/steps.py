@@ -15,7 +15,7 @@ import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Self
+from typing import Final, Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -32,7 +32,7 @@ from services.ca.issuance.lint import LintedTbs, LintError, lint
 from services.ca.issuance.orders import Order
 from services.ca.issuance.profiles import PROFILES, Profile, Publication
 
-_VERSION_3 = 2
+_VERSION_3: Final = 2
 
 
 class IssuanceError(Exception):
