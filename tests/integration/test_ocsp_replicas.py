@@ -1,6 +1,6 @@
 """Two replicas of the authority on one store and one broker: what one takes in, the other answers."""
 
-from time import perf_counter
+import asyncio
 
 import httpx
 import pytest
@@ -10,13 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.ocsp import OCSPCertStatus
 
+from services.ca.ocsp.status import FRESH_S
 from tests.integration.branch import Branch
-from tests.patience import until
 from tests.unit.ca.test_relying_parties import answered, running
 
 pytestmark = pytest.mark.kafka
-
-WITHIN_S = 1.0
 
 
 async def test_a_revocation_shows_on_every_replica_within_a_second(branch: Branch) -> None:
@@ -31,13 +29,8 @@ async def test_a_revocation_shows_on_every_replica_within_a_second(branch: Branc
             address = f"/v1/certificates/{sign['serial']}/revoke"
             taken = await replica.post(address, json={"reason": "keyCompromise"}, headers=clerk)
             assert taken.status_code == httpx.codes.ACCEPTED
-            began = perf_counter()
-
-            async def revoked(replica: httpx.AsyncClient = neighbour, question: bytes = question) -> bool:
-                return (await answered(replica, question)).certificate_status is OCSPCertStatus.REVOKED
-
-            await until(revoked)
-            assert perf_counter() - began < WITHIN_S
+            await asyncio.sleep(FRESH_S)  # what memory held before may answer no longer, however slow the machine is
+            assert (await answered(neighbour, question)).certificate_status is OCSPCertStatus.REVOKED
 
 
 def asked(branch: Branch, certificate: x509.Certificate) -> bytes:
