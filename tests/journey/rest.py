@@ -1,8 +1,9 @@
 """Whether the services of a town are at rest: all that was told is read, and all that was decided is done and told."""
 
 import time
+from asyncio import gather
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -50,24 +51,22 @@ class Rest:
         return going_on
 
     async def _unread(self, ends: Mapping[TopicPartition, int]) -> str | None:
-        for group, topics in read_by().items():
-            partitions = [each for each, end in ends.items() if each.topic in topics and end]
-            if not partitions:
-                continue
-            committed = await self.admin.list_consumer_group_offsets(group, partitions=partitions)
-            for each in partitions:
-                if each not in committed or committed[each].offset < ends[each]:
-                    return f"{group} has not read all of {each.topic}"
+        return _first(await gather(*(self._left_to(group, topics, ends) for group, topics in read_by().items())))
+
+    async def _left_to(self, group: str, topics: set[str], ends: Mapping[TopicPartition, int]) -> str | None:
+        partitions = [each for each, end in ends.items() if each.topic in topics and end]
+        committed = await self.admin.list_consumer_group_offsets(group, partitions=partitions) if partitions else {}
+        for each in partitions:
+            if each not in committed or committed[each].offset < ends[each]:
+                return f"{group} has not read all of {each.topic}"
         return None
 
     async def _undone(self) -> str | None:
-        now = time.time_ns() // 1_000_000
-        for collection in self._aggregates or await self._find_aggregates():
-            if await collection.find_one({"outbox_at": {"$gte": 0}}, {"_id": 1}) is not None:
-                return f"{collection.full_name} has something to tell"
-            if await collection.find_one({"wake_at": {"$lte": now + HELD_MS}}, {"_id": 1}) is not None:
-                return f"{collection.full_name} has something to do"
-        return None
+        soon = time.time_ns() // 1_000_000 + HELD_MS
+        aggregates = self._aggregates or await self._find_aggregates()
+        to_tell = (_any(each, {"outbox_at": {"$gte": 0}}, "to tell") for each in aggregates)
+        to_do = (_any(each, {"wake_at": {"$lte": soon}}, "to do") for each in aggregates)
+        return _first(await gather(*to_tell, *to_do))
 
     async def _find_aggregates(self) -> list[AsyncCollection[dict[str, Any]]]:
         for service in SERVICES:
@@ -76,6 +75,15 @@ class Rest:
                 if any(key.startswith("wake_at") for key in await database[name].index_information()):
                     self._aggregates.append(database[name])
         return self._aggregates
+
+
+async def _any(collection: AsyncCollection[dict[str, Any]], where: Mapping[str, Any], what: str) -> str | None:
+    found = await collection.find_one(where, {"_id": 1})
+    return None if found is None else f"{collection.full_name} has something {what}"
+
+
+def _first(found: Iterable[str | None]) -> str | None:
+    return next(filter(None, found), None)
 
 
 @asynccontextmanager
