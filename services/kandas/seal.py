@@ -39,7 +39,7 @@ class Seal:
         """Read the seal that the key ceremony of the certification authority made.
 
         Args:
-            revoked: where the ceremony wrote which certificates count no more; there may be no such file.
+            revoked: where the ceremony wrote which certificates count no more; older ceremonies wrote no such file.
 
         Raises:
             ValueError: as above, or the seal is one of those.

@@ -64,13 +64,13 @@ def require_none_stolen(serving: Mapping[str, PrivateKey], stolen: Collection[st
 
 
 def write_revoked(directory: Path, revoked: tuple[RevokedCertificate, ...], transcript: Transcript) -> None:
-    """Write down for the running service what is revoked, if there is something new."""
+    """Write down for the running services what is revoked, be it nothing, if there is something new."""
     before = read_revoked(directory)
     for each in revoked:
         if each not in before:
             facts = each.model_dump(mode="json", exclude={"serial", "not_after", "crl_shard"})
             transcript.note("revocation stated", each.serial, **facts)
-    if revoked != before:
+    if revoked != before or not (directory / REVOKED).exists():
         write_over(directory / REVOKED, written(revoked), mode=PUBLIC)
 
 

@@ -51,7 +51,7 @@ def found(certificate: x509.Certificate, revoked: Sequence[RevokedCertificate]) 
 
 
 def read_revoked(directory: Path) -> tuple[RevokedCertificate, ...]:
-    """Give what earlier ceremonies stated; nothing where there is no such file. ValueError if it is damaged."""
+    """Give what earlier ceremonies stated; nothing where none wrote this file yet. ValueError if it is damaged."""
     try:
         return _FILE.validate_json((directory / REVOKED).read_bytes())
     except FileNotFoundError:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from libs.common.der import serial_text
 from services.ca.ceremony.config import RevokedConfig
 from services.ca.issuance.hierarchy import ROOT_LIST, HierarchyError, load
-from services.ca.issuance.revoked import REVOKED
+from services.ca.issuance.revoked import REVOKED, read_revoked
 from services.ca.issuance.shards import ShardId
 from services.ca.ledger.acts import Checkpointed
 from services.ca.revocation.operators import OperatorsRevocations
@@ -461,7 +461,7 @@ def test_only_certificates_that_exist_and_are_the_operators_are_revoked(home: Pa
     ):
         with pytest.raises(HierarchyError, match=complaint):
             establish(home, HELD, revoked=revoked)
-    assert not (home / REVOKED).exists()
+    assert read_revoked(home) == ()
 
 
 @pytest.mark.parametrize(
