@@ -178,10 +178,11 @@ def test_a_frame_that_does_not_read_as_what_was_meant_is_not_handed_out(
         sign_list([], EDITION, authority.issuer, authority.key)
 
 
-def test_what_cannot_happen_to_a_holders_certificate_is_no_reason() -> None:
-    for reason in ("removeFromCRL", "cACompromise", "certificateHold"):
+def test_what_cannot_happen_to_a_certificate_of_ours_is_no_reason_nor_an_authoritys_one_to_a_holders() -> None:
+    for reason in ("removeFromCRL", "certificateHold", "aACompromise"):
         with pytest.raises(KeyError):
             entry(5, NOW, reason)
+    assert "cACompromise" not in REASONS
 
 
 @pytest.mark.parametrize("number", [1, 127, 128, (1 << 126) + 1])
