@@ -26,7 +26,7 @@ class Line:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._since: Sequence[datetime] = ()
-        self._good_until: datetime | None = None
+        self._good: tuple[datetime, datetime] | None = None
 
     async def length(self) -> int:
         """Tell how many wait."""
@@ -39,8 +39,9 @@ class Line:
     async def _read(self) -> Sequence[datetime]:
         async with self._turn:
             began = self._clock()
-            if self._good_until is None or began >= self._good_until:
+            # Between two times, so that a clock that is set back does not hold up the line.
+            if self._good is None or not self._good[0] <= began < self._good[1]:
                 found = await self._checks.values({"kind": "analysing"}, "since")
                 self._since = sorted(datetime.fromisoformat(since) for since in found)
-                self._good_until = began + max(READ_EVERY, PATIENCE * (self._clock() - began))
+                self._good = began, began + max(READ_EVERY, PATIENCE * (self._clock() - began))
             return self._since

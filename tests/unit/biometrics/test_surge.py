@@ -123,6 +123,8 @@ async def test_a_slow_store_is_asked_for_the_line_the_less_often_the_longer_it_t
     assert (await line.length(), asked) == (1, 1)
     booth.world.now += timedelta(milliseconds=1)
     assert (await line.length(), asked) == (0, 2)
+    booth.world.now -= timedelta(hours=1)
+    assert (await line.length(), asked) == (0, 3), "a clock that was set back"
 
 
 async def test_when_the_backlog_is_full_uploads_are_asked_to_come_back_and_none_is_lost() -> None:
