@@ -39,13 +39,14 @@ class Seal:
         """Read the seal that the key ceremony of the certification authority made.
 
         Args:
-            revoked: where the ceremony wrote which certificates count no more; older ceremonies wrote no such file.
+            revoked: where the ceremony wrote which certificates count no more.
 
         Raises:
+            OSError: one of the files is not there: without the second, nobody knows whether the seal still counts.
             ValueError: as above, or the seal is one of those.
         """
         seal = cls(path.read_bytes(), passphrase)
-        if revoked is not None and revoked.exists() and seal.serial_number in _serials(revoked):
+        if revoked is not None and seal.serial_number in _serials(revoked):
             raise ValueError(f"the seal in {path.name} was revoked: bring the one that the last key ceremony made")
         return seal
 
