@@ -70,10 +70,8 @@ def make_media(
     finder, person = FaceFinder(verify(models)), PEOPLE[who]
     holder = Holder(iin, document_number, *names, birth_date=birth_date, expiry_date=expiry_date)
     shots = [decode.picture(photograph(name, photographs), 2400) for name in (person.selfie, person.card, person.clip)]
-    selfie = portrait(shots[0], finder, width=960, height=720, face_height=0.45)
     printed = portrait(shots[1], finder, width=300, height=380, face_height=0.55)
-    _write(files.selfie, selfie)
-    files.selfie.write_bytes(_once(files.selfie.read_bytes()))
+    _write_once(files.selfie, portrait(shots[0], finder, width=960, height=720, face_height=0.45))
     _write(files.front, photographed(front(holder, printed), seed=1))
     _write(files.back, photographed(back(holder), seed=2))
     _write(files.page, photographed(page(holder, printed), seed=3))
@@ -81,10 +79,11 @@ def make_media(
     return files
 
 
-def _once(jpeg: bytes) -> bytes:
-    """Give a JPEG a comment of its own (ITU-T T.81, B.2.4.5), as cameras write the moment into theirs."""
-    comment = secrets.token_hex(8).encode()
-    return jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + jpeg[2:]
+def _write_once(path: Path, picture: Picture) -> None:
+    """Write a JPEG with a comment of its own (ITU-T T.81, B.2.4.5), as cameras write the moment into theirs."""
+    _write(path, picture)
+    jpeg, comment = path.read_bytes(), secrets.token_hex(8).encode()
+    path.write_bytes(jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + jpeg[2:])
 
 
 def _write(path: Path, picture: Picture) -> None:
