@@ -39,7 +39,7 @@ lint: var/environment ## format, style, types, and no change of events that brea
 	@$(RUN) ruff format --check
 	@$(RUN) ruff check
 	@$(RUN) mypy
-	@$(RUN) libs.common.catalogue --check
+	@$(RUN) libs.common.contracts.asyncapi --check
 
 fmt: var/environment ## format, and mend what can be mended
 	@$(RUN) ruff format
@@ -68,7 +68,7 @@ bench-ledger: setup ## measure the authority's ledger: appends, bytes a certific
 	@$(RUN) tests.bench.ledger
 
 generate: var/environment ## rewrite what is made from code (the catalogue of events, the cluster's topics)
-	@$(RUN) libs.common.catalogue
+	@$(RUN) libs.common.contracts.asyncapi
 	@$(RUN) deploy.topics
 
 compose: var/environment ## the system in containers, on Apache Kafka and MongoDB (needs Docker)

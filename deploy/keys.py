@@ -16,8 +16,8 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from libs.common.tokens import TokenIssuer
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
+from libs.common.web.tokens import TokenIssuer
 
 AUDIENCES: Final[Mapping[str, tuple[str, ...]]] = {
     "identity": ("person", "contact", "identity"),

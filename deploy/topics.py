@@ -6,7 +6,7 @@ from typing import Final
 
 from aiokafka.admin import NewTopic
 
-from libs.common.admin import topics_to_create
+from libs.common.delivery.topic_admin import topics_to_create
 
 FILE: Final = Path(__file__).parent / "k8s" / "base" / "topics.yaml"
 REPLICAS: Final = 3
@@ -31,7 +31,7 @@ spec:
 
 def manifest() -> str:
     """Give every topic of the system as one YAML document each; resource names keep to RFC 1123."""
-    return "# Written by `make generate` from libs/common/topics.py.\n" + "".join(_resources())
+    return "# Written by `make generate` from libs/common/contracts/topics.py.\n" + "".join(_resources())
 
 
 def _resources() -> Iterator[str]:

@@ -46,9 +46,9 @@ from libs.citizen.passwords import new_password
 from libs.citizen.progress import Progress
 from libs.citizen.services import Services
 from libs.citizen.signing import signer
-from libs.common import logging
-from libs.common.admin import create_topics
-from libs.common.kafka_access import KafkaAccess
+from libs.common.core import logging
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.delivery.topic_admin import create_topics
 from services.biometrics.liveness.challenge import Action
 
 OUT: Final = Path("out/demo")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from libs.common.admin import topics_to_create
+from libs.common.delivery.topic_admin import topics_to_create
 
 QUIET_S: Final = 1.0
 _LOOKS: Final = 10

@@ -19,7 +19,7 @@ from libs.citizen.cli.person import newest_code
 from libs.citizen.journey import Applicant, CaptureTask
 from libs.citizen.progress import DEFAULT_WAITING, Waiting, wait_until
 from libs.citizen.services import Services
-from libs.common.values import iin_check_digit
+from libs.common.core.values import iin_check_digit
 from services.biometrics.analysis.analyser import stub_picture
 from services.biometrics.document.mrz import Mrz
 

@@ -10,7 +10,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
 
 ISSUER: Final = "https://staff.example"
 TOKEN_LIFETIME: Final = timedelta(hours=12)

@@ -13,9 +13,9 @@ from deploy.embedded.people import REGION, invent, register_of
 from deploy.embedded.process import LOOPBACK
 from deploy.embedded.stack import Broker, Store
 from deploy.embedded.town import in_one_process
-from libs.common import logging
-from libs.common.admin import create_topics
-from libs.common.kafka_access import KafkaAccess
+from libs.common.core import logging
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.delivery.topic_admin import create_topics
 from services.ca.check import main as ca_check
 
 FOLDER: Final = Path("var/run")

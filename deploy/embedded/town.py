@@ -17,8 +17,8 @@ import uvicorn
 
 from deploy.embedded.installation import SERVICES, Installation
 from deploy.embedded.process import LOOPBACK, Program, Server, StackError
-from libs.common.http import server
-from libs.common.platform import App
+from libs.common.web.http import server
+from libs.common.web.service import App
 from services.biometrics import app as biometrics
 from services.biometrics.settings import Settings as BiometricsSettings
 from services.ca import app as ca

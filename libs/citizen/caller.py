@@ -14,7 +14,7 @@ from typing import Final, TypedDict, Unpack
 import httpx
 
 from libs.citizen.errors import ProblemError, Unreachable
-from libs.common.values import NewId, new_id
+from libs.common.core.values import NewId, new_id
 
 _COME_BACK: Final = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT},

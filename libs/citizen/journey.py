@@ -23,8 +23,8 @@ from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once
 from libs.citizen.services import Services
 from libs.citizen.signing import Sign
 from libs.common.contracts.ca import Profile
-from libs.common.values import Clock, utc_now
-from libs.common.vouching import vouching_document
+from libs.common.core.values import Clock, utc_now
+from libs.common.pki.renewal_statement import vouching_document
 
 _PROFILES: Final = frozenset({"SIGN", "AUTH"})
 _CARD: Final = (Part.DOCUMENT_FRONT, Part.DOCUMENT_BACK)

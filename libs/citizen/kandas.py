@@ -11,7 +11,7 @@ from libs.citizen.api.kandas import ApplicationForm, ApplicationView, PersonForm
 from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once_known, wait_until
 from libs.citizen.services import Services
 from libs.citizen.signing import Sign
-from libs.common.values import Clock, new_id, utc_now
+from libs.common.core.values import Clock, new_id, utc_now
 
 Attachments = Callable[[PersonForm, str], Awaitable[Upload]]
 """Gives the document of a kind (`autobiography`, `photo`, ...) for one person of the form."""

@@ -15,7 +15,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from libs.citizen.errors import KeystoreError
 from libs.citizen.keys import PrivateKey
 from libs.citizen.keystore import Holding, purpose_of
-from libs.common.values import Clock, utc_now
+from libs.common.core.values import Clock, utc_now
 
 Sign = Callable[[bytes], Awaitable[bytes]]
 """Gives a detached CMS signature in DER over a document, after showing it to the person who signs."""

@@ -3,7 +3,7 @@
 A translation file has two tables: ``[lines]`` for what a timeline shows, ``[problems.<key>]`` with `happened`,
 `means` and `remedy` for what went wrong. ``$name`` stands for a detail of that name. What a language lacks is shown
 in English, and what English lacks by its key, so that nothing is ever left blank. What face checks tell is common to
-the service and its clients, and has its texts in `libs.common.texts`.
+the service and its clients, and has its texts in `libs.common.web.texts`.
 """
 
 import tomllib
@@ -16,7 +16,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.texts import Tongue, guidance
+from libs.common.web.texts import Tongue, guidance
 
 _FOLDER: Final = Path(__file__).with_name("translations")
 

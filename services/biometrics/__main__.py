@@ -1,6 +1,6 @@
 """``python -m services.biometrics``: run the service. `build_models` comes first, once."""
 
-from libs.common.run import main
+from libs.common.web.run import main
 from services.biometrics.app import build
 from services.biometrics.settings import Settings
 

@@ -4,11 +4,11 @@ import secrets
 from datetime import timedelta
 from typing import Final
 
-from libs.common.background import Repeating
-from libs.common.blobs import Blobs
-from libs.common.engine import Kind
-from libs.common.platform import App, Platform, lay_out
-from libs.common.values import Clock, NewId, new_id, utc_now
+from libs.common.core.background import Repeating
+from libs.common.core.values import Clock, NewId, new_id, utc_now
+from libs.common.delivery.engine import Kind
+from libs.common.storage.blobs import Blobs
+from libs.common.web.service import App, ServiceBase, build_base
 from services.biometrics import states
 from services.biometrics.analysis import analyses
 from services.biometrics.analysis.analyser import Analyser, StubAnalyser, WorkerAnalyser
@@ -43,13 +43,13 @@ SEARCHED: Final = (("kind", "since"), ("kind", "due_at"))
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
     """Make the application, with every collaborator in sight."""
-    platform = lay_out("biometrics", settings, clock, new_id, answers_key=MEDIA_KEY)
-    checks = platform.engine.kind(states.Check, "checks", searched=SEARCHED)
-    seen = platform.engine.kind(faces.Face, "faces", searched=(("kind", "model", "at"),))
-    blobs = Blobs(platform.database, platform.keyring, clock, MEDIA_KEY)
+    base = build_base("biometrics", settings, clock, new_id, answers_key=MEDIA_KEY)
+    checks = base.engine.kind(states.Check, "checks", searched=SEARCHED)
+    seen = base.engine.kind(faces.Face, "faces", searched=(("kind", "model", "at"),))
+    blobs = Blobs(base.database, base.keyring, clock, MEDIA_KEY)
     uploads = Uploads(blobs)
     analyser, workers = _analyser(settings)
-    _show_roles(platform, settings)
+    _show_roles(base, settings)
     kept = timedelta(days=settings.same_face_days)
     # The timers run even if nothing is remembered any more: what was remembered before is still to be forgotten.
     remembered = Faces(seen.aggregates, kept, settings.same_face_most, clock)
@@ -57,25 +57,25 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         uploads,
         analyser,
         clock,
-        originals=Originals(platform.reservations, platform.keyring),
+        originals=Originals(base.reservations, base.keyring),
         reviewed=settings.rules.review_documents,
         faces=remembered if kept else None,
     )
-    service = _service(platform, settings, checks, uploads, examination)
-    return platform.app(
+    service = _service(base, settings, checks, uploads, examination)
+    return base.app(
         "Face checks",
         routers=[
-            capture_routes(service, PreChecks(checks.aggregates, analyser, clock), platform.auth),
-            review_routes(_reviews(platform, settings, checks, uploads), platform.auth),
-            audit_routes(Audit(checks.aggregates), platform.auth),
+            capture_routes(service, PreChecks(checks.aggregates, analyser, clock), base.auth),
+            review_routes(_reviews(base, settings, checks, uploads), base.auth),
+            audit_routes(Audit(checks.aggregates), base.auth),
         ],
         routes=Handlers(service).routes(),
         kinds=[checks, seen],
         timers=[
-            platform.engine.timers(
+            base.engine.timers(
                 checks, service.wake, lease_s=ANALYSIS_LEASE.total_seconds(), parallel=2 * settings.workers
             ),
-            platform.engine.timers(seen, remembered.wake),
+            base.engine.timers(seen, remembered.wake),
         ],
         components=[
             *workers,
@@ -86,29 +86,29 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
 
 
 def _service(
-    platform: Platform, settings: Settings, checks: Kind, uploads: Uploads, examination: Examination
+    base: ServiceBase, settings: Settings, checks: Kind, uploads: Uploads, examination: Examination
 ) -> BiometricsService:
     return BiometricsService(
         checks.aggregates,
         uploads,
         examination,
         rules=settings.rules,
-        clock=platform.clock,
+        clock=base.clock,
         new_challenge=random_challenge,
-        metrics=platform.metrics,
+        metrics=base.metrics,
         backlog=settings.backlog,
     )
 
 
-def _reviews(platform: Platform, settings: Settings, checks: Kind, uploads: Uploads) -> Reviews:
+def _reviews(base: ServiceBase, settings: Settings, checks: Kind, uploads: Uploads) -> Reviews:
     return Reviews(
         checks.aggregates,
         uploads,
-        Links(platform.keyring, MEDIA_KEY, platform.clock),
+        Links(base.keyring, MEDIA_KEY, base.clock),
         rules=settings.rules,
-        clock=platform.clock,
+        clock=base.clock,
         new_challenge=random_challenge,
-        metrics=platform.metrics,
+        metrics=base.metrics,
     )
 
 
@@ -121,12 +121,12 @@ def _purging(blobs: Blobs, clock: Clock) -> Repeating:
     return Repeating("blobs.purge", PURGE_EVERY_S, purge)
 
 
-def _show_roles(platform: Platform, settings: Settings) -> None:
+def _show_roles(base: ServiceBase, settings: Settings) -> None:
     """Say in health and metrics which model serves a role that may be left open."""
     detector = NOT_CONFIGURED if settings.pad_card is None else read_card(settings.pad_card).id
     for role, name in ((PAD_ROLE, detector), (REGISTER_ROLE, NOT_CONFIGURED)):
-        platform.health.notes[role] = name
-        platform.metrics.models.labels(role, name).set(1)
+        base.health.notes[role] = name
+        base.metrics.models.labels(role, name).set(1)
 
 
 def _analyser(settings: Settings) -> tuple[Analyser, list[Workers]]:

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from libs.common.contracts.biometrics import FaceMatched, FaceRejected, FaceReviewRequested
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
-from libs.common.events import Event
+from libs.common.contracts.events import Event
+from libs.common.core.errors import Refused
+from libs.common.delivery.decisions import Decision
 from services.biometrics.face.templates import Source, source_of
 from services.biometrics.records import TRIES_KEPT, Outcome, Review, Try, looked
 from services.biometrics.states import (

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from libs.common.blobs import BlobMissing
-from libs.common.sealing import Sealed
-from libs.common.values import Clock
+from libs.common.core.sealing import Sealed
+from libs.common.core.values import Clock
+from libs.common.storage.blobs import BlobMissing
 from services.biometrics.analysis.analyser import Analyser
 from services.biometrics.analysis.reports import ClipReport, DocumentReport, MatchResult, Report
 from services.biometrics.analysis.workers import AnalysisBroken, AnalysisTimeout

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from libs.common.consumption import Route
+from libs.common.contracts.events import Received
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted
 from libs.common.contracts.otp import OtpVerified
-from libs.common.events import Received
+from libs.common.delivery.consumption import Route
 from services.biometrics.service import BiometricsService
 from services.biometrics.states import Waiting
 

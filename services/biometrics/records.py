@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.sealing import Personal, Sealed
+from libs.common.core.sealing import Personal, Sealed
 from services.biometrics.face.templates import Source, Template
 from services.biometrics.limits import Limit
 from services.biometrics.liveness.pad_result import PadResult

@@ -9,12 +9,12 @@ from typing import Final
 
 import structlog
 
-from libs.common.aggregates import Aggregates
-from libs.common.blobs import BlobMissing
-from libs.common.errors import Refused, Retryable
-from libs.common.events import Meta
-from libs.common.metrics import Metrics
-from libs.common.values import Clock
+from libs.common.contracts.events import Meta
+from libs.common.core.errors import Refused, Retryable
+from libs.common.core.metrics import Metrics
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.storage.blobs import BlobMissing
 from services.biometrics import domain
 from services.biometrics.analysis.line import Line
 from services.biometrics.capture.uploads import Sending, Uploads, wrong_offset

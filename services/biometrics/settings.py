@@ -7,7 +7,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from libs.common.settings import ServiceSettings
+from libs.common.core.settings import ServiceSettings
 from services.biometrics.liveness.pad import PadError, read_card
 from services.biometrics.states import Rules
 

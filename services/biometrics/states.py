@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.common.contracts.people import Person
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
 from services.biometrics.face.templates import Source, Template
 from services.biometrics.liveness.challenge import Action
 from services.biometrics.records import Look, Review, Try

@@ -1,6 +1,6 @@
 """``python -m services.ca``: run the service. ``python -m services.ca.ceremony`` comes first, once."""
 
-from libs.common.run import main
+from libs.common.web.run import main
 from services.ca.app import build
 from services.ca.settings import Settings
 

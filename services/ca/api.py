@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Depends, Response, status
 from pydantic import Base64Bytes, BaseModel, ConfigDict
 
-from libs.common.idempotency import Idempotency, Once
-from libs.common.tokens import Authenticator
-from libs.common.values import JourneyId
+from libs.common.core.values import JourneyId
+from libs.common.web.idempotency import Idempotency, Once
+from libs.common.web.tokens import Authenticator
 from services.ca.forms import Accepted, EnrolmentOut, shown
 from services.ca.issuance.hierarchy import Hierarchy
 from services.ca.reading import reading
@@ -20,7 +20,7 @@ class RequestForm(BaseModel):
     """Two certificate requests (PKCS#10, PEM), for a key each.
 
     ``signature`` comes with a renewal: detached CMS (DER, base64) by the present SIGN key, over the text of
-    `libs.common.vouching.vouching_document`.
+    `libs.common.pki.renewal_statement.vouching_document`.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -9,12 +9,12 @@ from typing import Final
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ObjectIdentifier
 
-from libs.common.background import Repeating
-from libs.common.chain_store import MongoChain
-from libs.common.engine import Kind
-from libs.common.platform import App, Platform, lay_out
-from libs.common.records import MongoRecords
-from libs.common.values import Clock, NewId, new_id, utc_now
+from libs.common.core.background import Repeating
+from libs.common.core.values import Clock, NewId, new_id, utc_now
+from libs.common.delivery.engine import Kind
+from libs.common.storage.mongo_chain import MongoChain
+from libs.common.storage.records import MongoRecords
+from libs.common.web.service import App, ServiceBase, build_base
 from services.ca import api, domain
 from services.ca.enrolment import holdings
 from services.ca.enrolment.intake import Intake
@@ -66,26 +66,26 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     Raises:
         HierarchyError, KeyStoreError: the key ceremony was not held, or its files do not hold together.
     """
-    platform = lay_out("ca", settings, clock, new_id, answers_key="ca")
-    ground = _ground(platform, settings)
-    lists = _lists(platform, settings, ground)
-    enrolment = _enrolment(platform, settings, ground, lists)
-    revocation = _revocation(platform, ground)
-    answering = _answering(platform, settings, ground)
+    base = build_base("ca", settings, clock, new_id, answers_key="ca")
+    ground = _ground(base, settings)
+    lists = _lists(base, settings, ground)
+    enrolment = _enrolment(base, settings, ground, lists)
+    revocation = _revocation(base, ground)
+    answering = _answering(base, settings, ground)
     stamping = _stamping(settings, ground, clock)
-    recording = _recording(platform, settings, ground, answering, stamping)
+    recording = _recording(base, settings, ground, answering, stamping)
     operators = OperatorsRevocations(
         ground.hierarchy, statuses=ground.statuses, lists=lists.lists, ledger=ground.ledger, clock=clock
     )
-    ends = _ends(platform, settings, ground, lists=lists, answering=answering, stamping=stamping)
+    ends = _ends(base, settings, ground, lists=lists, answering=answering, stamping=stamping)
     root_list = settings.directory / ROOT_LIST
     witness = Witness(answering.ocsp, lists.lists, clock, hierarchy=ground.hierarchy, root_list=root_list)
-    return platform.app(
+    return base.app(
         "Certification authority",
         routers=[
-            api.journey_routes(enrolment.service, platform.auth, platform.idempotency),
-            mandate_routes(enrolment.mandates, platform.auth, platform.idempotency),
-            revocation_routes(revocation.revocations, platform.auth),
+            api.journey_routes(enrolment.service, base.auth, base.idempotency),
+            mandate_routes(enrolment.mandates, base.auth, base.idempotency),
+            revocation_routes(revocation.revocations, base.auth),
             api.public_routes(ground.hierarchy),
             list_routes(lists.lists, root_list, clock),
             verification_routes(Verification(ground.hierarchy.trust, witness, clock)),
@@ -95,14 +95,14 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         routes=Handlers(enrolment.service, revocation.revocations).routes(),
         kinds=[ground.enrolments, enrolment.held, lists.kind, revocation.kind, answering.kind, recording.kind],
         timers=[
-            platform.engine.timers(ground.enrolments, enrolment.service.wake, parallel=ENROLMENTS_AT_ONCE),
-            platform.engine.timers(lists.kind, lists.lists.wake, lease_s=LEASE_S, parallel=1),
-            platform.engine.timers(revocation.kind, revocation.revocations.wake),
-            platform.engine.timers(answering.kind, answering.responders.wake, parallel=1),
-            platform.engine.timers(recording.kind, recording.checkpoints.wake, parallel=1),
+            base.engine.timers(ground.enrolments, enrolment.service.wake, parallel=ENROLMENTS_AT_ONCE),
+            base.engine.timers(lists.kind, lists.lists.wake, lease_s=LEASE_S, parallel=1),
+            base.engine.timers(revocation.kind, revocation.revocations.wake),
+            base.engine.timers(answering.kind, answering.responders.wake, parallel=1),
+            base.engine.timers(recording.kind, recording.checkpoints.wake, parallel=1),
         ],
         components=[lists.lists, operators, answering.responders, recording.checkpoints, recording.vigil, ends],
-        direct=[OcspEndpoint(answering.ocsp, platform.metrics)],
+        direct=[OcspEndpoint(answering.ocsp, base.metrics)],
     )
 
 
@@ -118,8 +118,8 @@ class _Ground:
     statuses: Statuses
 
 
-def _ground(platform: Platform, settings: Settings) -> _Ground:
-    now = platform.clock()
+def _ground(base: ServiceBase, settings: Settings) -> _Ground:
+    now = base.clock()
     hierarchy = load(settings.directory, now)
     keystore = service_keys(settings)
     keys = {each.label: keystore.load(each.label) for each in hierarchy.live(now)}
@@ -127,9 +127,9 @@ def _ground(platform: Platform, settings: Settings) -> _Ground:
         hierarchy=hierarchy,
         keystore=keystore,
         authority=IssuingAuthority(hierarchy, Publication(settings.base_url), keys, settings.crl_shards),
-        ledger=ChainLedger(MongoChain(platform.database, "ledger"), platform.keyring, platform.clock),
-        enrolments=platform.engine.kind(domain.Enrolment, "enrolments"),
-        statuses=Statuses(MongoRecords(platform.database, "statuses", INDEXED)),
+        ledger=ChainLedger(MongoChain(base.database, "ledger"), base.keyring, base.clock),
+        enrolments=base.engine.kind(domain.Enrolment, "enrolments"),
+        statuses=Statuses(MongoRecords(base.database, "statuses", INDEXED)),
     )
 
 
@@ -141,16 +141,16 @@ class _Lists:
     lists: RevocationLists
 
 
-def _lists(platform: Platform, settings: Settings, ground: _Ground) -> _Lists:
-    kind = platform.engine.kind(shards.Shard, "lists")
+def _lists(base: ServiceBase, settings: Settings, ground: _Ground) -> _Lists:
+    kind = base.engine.kind(shards.Shard, "lists")
     lists = RevocationLists(
         kind.aggregates,
-        MongoRecords(platform.database, "pages"),
+        MongoRecords(base.database, "pages"),
         ground.statuses,
         authority=ground.authority,
         ledger=ground.ledger,
         deltas=settings.crl_deltas,
-        clock=platform.clock,
+        clock=base.clock,
     )
     return _Lists(kind, lists)
 
@@ -164,9 +164,9 @@ class _Enrolment:
     mandates: Mandates
 
 
-def _enrolment(platform: Platform, settings: Settings, ground: _Ground, lists: _Lists) -> _Enrolment:
-    enrolments, book, clock = ground.enrolments.aggregates, platform.reservations, platform.clock
-    held = platform.engine.kind(holdings.Holding, "holdings")
+def _enrolment(base: ServiceBase, settings: Settings, ground: _Ground, lists: _Lists) -> _Enrolment:
+    enrolments, book, clock = ground.enrolments.aggregates, base.reservations, base.clock
+    held = base.engine.kind(holdings.Holding, "holdings")
     intake = Intake(
         enrolments,
         book,
@@ -186,7 +186,7 @@ def _enrolment(platform: Platform, settings: Settings, ground: _Ground, lists: _
         clock=clock,
         kept=timedelta(days=settings.certificates_kept_days),
     )
-    ledger, keyring = ground.ledger, platform.keyring
+    ledger, keyring = ground.ledger, base.keyring
     mandates = Mandates(
         enrolments, held.aggregates, book=book, intake=intake, ledger=ledger, keyring=keyring, clock=clock
     )
@@ -201,16 +201,16 @@ class _Revocation:
     revocations: Revocations
 
 
-def _revocation(platform: Platform, ground: _Ground) -> _Revocation:
-    kind = platform.engine.kind(Confirmation, "confirmations")
+def _revocation(base: ServiceBase, ground: _Ground) -> _Revocation:
+    kind = base.engine.kind(Confirmation, "confirmations")
     revocations = Revocations(
         ground.enrolments.aggregates,
         kind.aggregates,
         statuses=ground.statuses,
-        book=platform.reservations,
+        book=base.reservations,
         trust=ground.hierarchy.trust_now,
         ledger=ground.ledger,
-        clock=platform.clock,
+        clock=base.clock,
     )
     return _Revocation(kind, revocations)
 
@@ -224,25 +224,25 @@ class _Answering:
     ocsp: OcspService
 
 
-def _answering(platform: Platform, settings: Settings, ground: _Ground) -> _Answering:
-    kind = platform.engine.kind(ResponderState, "responders")
+def _answering(base: ServiceBase, settings: Settings, ground: _Ground) -> _Answering:
+    kind = base.engine.kind(ResponderState, "responders")
     responders = Responders(
         kind.aggregates,
-        book=platform.reservations,
+        book=base.reservations,
         authority=ground.authority,
         ledger=ground.ledger,
         keys={label: ground.keystore.load(ocsp_label(label)) for label in ground.authority.keys},
-        clock=platform.clock,
+        clock=base.clock,
     )
     book = StatusBook(
         ground.statuses,
         ground.enrolments.aggregates,
-        platform.reservations,
-        clock=platform.clock,
+        base.reservations,
+        clock=base.clock,
         monotonic=monotonic,
     )
     in_token = settings.token_module is not None
-    return _Answering(kind, responders, OcspService(book, responders, platform.clock, in_token=in_token))
+    return _Answering(kind, responders, OcspService(book, responders, base.clock, in_token=in_token))
 
 
 def _stamping(settings: Settings, ground: _Ground, clock: Clock) -> TimeStamping:
@@ -262,22 +262,22 @@ class _Recording:
 
 
 def _recording(
-    platform: Platform, settings: Settings, ground: _Ground, answering: _Answering, stamping: TimeStamping
+    base: ServiceBase, settings: Settings, ground: _Ground, answering: _Answering, stamping: TimeStamping
 ) -> _Recording:
-    kind = platform.engine.kind(Checkpoint, "checkpoints")
+    kind = base.engine.kind(Checkpoint, "checkpoints")
     checkpoints = Checkpoints(
         kind.aggregates,
         ground.ledger,
         stamping.over,
         configuration=_configuration(settings, ground.hierarchy, answering.responders),
         every=timedelta(minutes=settings.checkpoint_minutes),
-        clock=platform.clock,
+        clock=base.clock,
     )
-    return _Recording(kind, checkpoints, watching(platform, ground.ledger))
+    return _Recording(kind, checkpoints, watching(base, ground.ledger))
 
 
 def _ends(
-    platform: Platform,
+    base: ServiceBase,
     settings: Settings,
     ground: _Ground,
     *,
@@ -285,7 +285,7 @@ def _ends(
     answering: _Answering,
     stamping: TimeStamping,
 ) -> Ends:
-    authority, clock = ground.authority, platform.clock
+    authority, clock = ground.authority, base.clock
     return Ends(
         ground.hierarchy,
         settings.directory,
@@ -294,7 +294,7 @@ def _ends(
             "responders": of_responders(answering.responders, authority, clock),
         },
         doubtful=stamping.doubtful,
-        metrics=platform.metrics,
+        metrics=base.metrics,
     )
 
 

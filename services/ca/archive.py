@@ -19,8 +19,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from libs.common.chain import ChainStore, Entry, Head
-from libs.common.trust import TrustAnchors
+from libs.common.pki.trust import TrustAnchors
+from libs.common.storage.chain import ChainStore, Entry, Head
 from services.ca.audit.evidence import moment
 from services.ca.export import ExportError, read_lines, write_file
 from services.ca.ledger.acts import Archived, Checkpointed

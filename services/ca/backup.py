@@ -28,7 +28,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from libs.common.chain import Head
+from libs.common.storage.chain import Head
 from services.ca.files import PRIVATE, PUBLIC, write_new
 from services.ca.issuance.hierarchy import TSA, Hierarchy, HierarchyError, load, ocsp_label
 from services.ca.issuance.issuers import public_digest

@@ -14,10 +14,10 @@ from typing import Annotated, ClassVar, Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.common.contracts.ca import CertificateText, CertIssued, CertRefused, CertRevoked, Profile
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
-from libs.common.events import Event
-from libs.common.sealing import Personal, Sealed
+from libs.common.contracts.events import Event
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Personal, Sealed
+from libs.common.delivery.decisions import Decision
 from services.ca.facts import Facts, Request
 
 Reason = Literal[

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.contracts.ca import EntityRole
-from libs.common.sealing import Personal, Sealed
+from libs.common.core.sealing import Personal, Sealed
 
 LAPSES_AFTER: Final = timedelta(days=30)
 """How long a confirmed mandate waits for its certificate to be asked for."""

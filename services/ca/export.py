@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from libs.common.chain import Entry, Fact, Head, breaks
+from libs.common.storage.chain import Entry, Fact, Head, breaks
 from services.ca.settings import Settings
 from services.ca.tools import opened, run, say
 

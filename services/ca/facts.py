@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from libs.common.contracts.ca import Profile
 from libs.common.contracts.people import Person
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
 from services.ca.entities import Mandate
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from libs.common.consumption import Route
 from libs.common.contracts.biometrics import FaceMatched
+from libs.common.contracts.events import Received
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, RevocationRequested
 from libs.common.contracts.otp import OtpConfirmed, OtpVerified
-from libs.common.events import Received
+from libs.common.delivery.consumption import Route
 from services.ca.revocation.service import Revocations
 from services.ca.service import CaService
 

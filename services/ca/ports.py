@@ -7,10 +7,13 @@ from services.ca.ledger.acts import Act
 
 
 class SerialBook(Protocol):
-    """Unique facts: one owner for a serial number, one for a public key. See `libs.common.store.Reservations`."""
+    """Unique facts: one owner for a serial number, one for a public key.
+
+    See `libs.common.storage.mongo.Reservations`.
+    """
 
     async def take(self, kind: str, value: str, owner: str) -> None:
-        """Reserve a value for an owner; raises `libs.common.store.Taken` if it is somebody else's."""
+        """Reserve a value for an owner; raises `libs.common.storage.mongo.Taken` if it is somebody else's."""
         ...
 
     async def owner(self, kind: str, value: str) -> str | None:

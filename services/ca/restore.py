@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 
 from libs.common.contracts.ca import CertIssued, CertRevoked
-from libs.common.events import Event, Meta
+from libs.common.contracts.events import Event, Meta
 from services.ca.audit.evidence import Evidence
 from services.ca.audit.gather import Sources, gather, hear, told
 from services.ca.audit.recollection import collect

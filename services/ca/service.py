@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from libs.common.aggregates import Aggregates
-from libs.common.events import Meta
-from libs.common.sealing import Sealed
-from libs.common.values import Clock
+from libs.common.contracts.events import Meta
+from libs.common.core.sealing import Sealed
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
 from services.ca import domain
 from services.ca.domain import Certificate, Certified, EnrolmentState, IntentRecord, Issued, Issuing, Open
 from services.ca.enrolment import aftercare, holdings

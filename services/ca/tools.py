@@ -10,13 +10,13 @@ import uvloop
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from libs.common.chain_store import MongoChain
-from libs.common.engine import Kind
-from libs.common.errors import Unavailable
-from libs.common.platform import Platform, lay_out
-from libs.common.records import MongoRecords, Records
-from libs.common.settings import explain
-from libs.common.values import Clock, new_id, utc_now
+from libs.common.core.errors import Unavailable
+from libs.common.core.settings import explain
+from libs.common.core.values import Clock, new_id, utc_now
+from libs.common.delivery.engine import Kind
+from libs.common.storage.mongo_chain import MongoChain
+from libs.common.storage.records import MongoRecords, Records
+from libs.common.web.service import ServiceBase, build_base
 from services.ca import domain
 from services.ca.audit.gather import Sources
 from services.ca.issuance import shards
@@ -34,7 +34,7 @@ class Opened:
     """The authority's data, opened by a tool."""
 
     settings: Settings
-    platform: Platform
+    base: ServiceBase
     enrolments: Kind
     lists: Kind
     sources: Sources
@@ -49,27 +49,27 @@ async def opened(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator
     Raises:
         HierarchyError: the certificates of the authorities do not hold together.
     """
-    platform = lay_out("ca", settings, clock, new_id, answers_key="ca")
-    enrolments = platform.engine.kind(domain.Enrolment, "enrolments")
-    lists = platform.engine.kind(shards.Shard, "lists")
-    chain = MongoChain(platform.database, "ledger")
+    base = build_base("ca", settings, clock, new_id, answers_key="ca")
+    enrolments = base.engine.kind(domain.Enrolment, "enrolments")
+    lists = base.engine.kind(shards.Shard, "lists")
+    chain = MongoChain(base.database, "ledger")
     sources = Sources(
         enrolments=enrolments.aggregates,
         lists=lists.aggregates,
-        pages=MongoRecords(platform.database, "pages"),
-        statuses=Statuses(MongoRecords(platform.database, "statuses", INDEXED)),
-        book=platform.reservations,
+        pages=MongoRecords(base.database, "pages"),
+        statuses=Statuses(MongoRecords(base.database, "statuses", INDEXED)),
+        book=base.reservations,
         chain=chain,
-        ledger=ChainLedger(chain, platform.keyring, clock),
+        ledger=ChainLedger(chain, base.keyring, clock),
         hierarchy=load(settings.directory, clock()),
         root_list=settings.directory / ROOT_LIST,
-        keyring=platform.keyring,
+        keyring=base.keyring,
     )
-    checks = notes(platform.database)
+    checks = notes(base.database)
     try:
-        yield Opened(settings, platform, enrolments, lists, sources, checks, clock)
+        yield Opened(settings, base, enrolments, lists, sources, checks, clock)
     finally:
-        await platform.database.stop()
+        await base.database.stop()
 
 
 def run(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:

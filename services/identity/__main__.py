@@ -1,6 +1,6 @@
 """``python -m services.identity``: run the service."""
 
-from libs.common.run import main
+from libs.common.web.run import main
 from services.identity.app import build
 from services.identity.settings import Settings
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from libs.common.aggregates import Aggregates
-from libs.common.errors import Refused
-from libs.common.events import Meta
-from libs.common.sealing import Keyring, Sealed
-from libs.common.store import Taken
-from libs.common.tokens import TokenIssuer
-from libs.common.values import Clock, NewId
+from libs.common.contracts.events import Meta
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Keyring, Sealed
+from libs.common.core.values import Clock, NewId
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.storage.mongo import Taken
+from libs.common.web.tokens import TokenIssuer
 from services.identity import citizens, sign_ins
 from services.identity.citizens import Citizen, CitizenFact, Reach
 from services.identity.pins import Pins
@@ -19,7 +19,7 @@ from services.identity.states import Resident
 
 
 class UniqueFacts(Protocol):
-    """Reservations, as `libs.common.store.Reservations` keeps them."""
+    """Reservations, as `libs.common.storage.mongo.Reservations` keeps them."""
 
     async def take(self, kind: str, value: str, owner: str) -> None:
         """Reserve a value for an owner, or raise `Taken` with the owner it has."""

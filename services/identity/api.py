@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Response, status
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from libs.common.contracts.people import Contact
-from libs.common.idempotency import Idempotency, Once
-from libs.common.tokens import Authenticator, Claims, TokenIssuer
-from libs.common.values import Clock, Iin, JourneyId, PhoneNumber
+from libs.common.core.values import Clock, Iin, JourneyId, PhoneNumber
+from libs.common.web.idempotency import Idempotency, Once
+from libs.common.web.tokens import Authenticator, Claims, TokenIssuer
 from services.identity.accounts import Accounts
 from services.identity.citizens import PersonOutcome
 from services.identity.pins import Pin

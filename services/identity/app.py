@@ -4,11 +4,11 @@ from typing import Final
 
 import httpx
 
-from libs.common.aggregates import Aggregates
-from libs.common.platform import App, lay_out
-from libs.common.sealing import Keyring
-from libs.common.tokens import TokenIssuer
-from libs.common.values import Clock, NewId, new_id, utc_now
+from libs.common.core.sealing import Keyring
+from libs.common.core.values import Clock, NewId, new_id, utc_now
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.web.service import App, build_base
+from libs.common.web.tokens import TokenIssuer
 from services.identity import api
 from services.identity.accounts import Accounts
 from services.identity.citizens import Citizen
@@ -27,20 +27,20 @@ ASK_TIMEOUT_S: Final = 10.0
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
     """Make the application, with every collaborator in sight."""
-    platform = lay_out("identity", settings, clock, new_id, answers_key=PinHash.audience)
-    journeys = platform.engine.kind(Journey, "journeys")
-    citizens = platform.engine.kind(Citizen, "citizens")
-    sign_ins = platform.engine.kind(SignIns, "sign_ins")
-    phone_owners = platform.engine.kind(PhoneOwner, "phone_owners")
+    base = build_base("identity", settings, clock, new_id, answers_key=PinHash.audience)
+    journeys = base.engine.kind(Journey, "journeys")
+    citizens = base.engine.kind(Citizen, "citizens")
+    sign_ins = base.engine.kind(SignIns, "sign_ins")
+    phone_owners = base.engine.kind(PhoneOwner, "phone_owners")
     tokens = TokenIssuer(settings.private_key, settings.identity_issuer, settings.kid, clock)
     accounts = Accounts(
         citizens.aggregates,
         sign_ins.aggregates,
-        platform.reservations,
+        base.reservations,
         Pins(settings.pin_hash),
         tokens,
         rules=settings.sign_in,
-        keyring=platform.keyring,
+        keyring=base.keyring,
         clock=clock,
         new_id=new_id,
     )
@@ -48,26 +48,26 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         journeys.aggregates,
         accounts,
         _register(settings),
-        _mcb(settings, phone_owners.aggregates, platform.keyring),
+        _mcb(settings, phone_owners.aggregates, base.keyring),
         rules=settings.rules,
-        keyring=platform.keyring,
-        metrics=platform.metrics,
+        keyring=base.keyring,
+        metrics=base.metrics,
         clock=clock,
     )
-    requests = platform.engine.kind(Requested, "revocations")
+    requests = base.engine.kind(Requested, "revocations")
     revocations = Revocations(requests.aggregates, accounts, tokens, clock)
-    return platform.app(
+    return base.app(
         "Journeys and Digital IDs",
         routers=[
-            api.beginning_routes(service, platform.auth, platform.idempotency, api.Tickets(tokens, clock)),
-            api.journey_routes(service, platform.auth, platform.idempotency),
-            api.account_routes(accounts, platform.auth),
-            api.revocation_routes(revocations, platform.auth, platform.idempotency),
+            api.beginning_routes(service, base.auth, base.idempotency, api.Tickets(tokens, clock)),
+            api.journey_routes(service, base.auth, base.idempotency),
+            api.account_routes(accounts, base.auth),
+            api.revocation_routes(revocations, base.auth, base.idempotency),
             api.key_routes(settings.key_set),
         ],
         routes=Handlers(service, accounts).routes(),
         kinds=[journeys, citizens, sign_ins, phone_owners, requests],
-        timers=[platform.engine.timers(journeys, service.wake)],
+        timers=[base.engine.timers(journeys, service.wake)],
     )
 
 

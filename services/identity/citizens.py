@@ -11,8 +11,8 @@ from libs.common.contracts.kandas import (
     KandasSubmitted,
 )
 from libs.common.contracts.people import Contact
-from libs.common.decisions import Decision
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
+from libs.common.delivery.decisions import Decision
 from services.identity.facts import add_certificate, add_serial
 from services.identity.pins import PinHash
 from services.identity.states import Certificate, Frozen, Resident

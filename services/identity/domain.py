@@ -10,13 +10,13 @@ from typing import Final
 
 from libs.common.contracts.biometrics import FaceRejected
 from libs.common.contracts.ca import CertRefused
+from libs.common.contracts.events import Event
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, McbRegistered, Outcome
 from libs.common.contracts.otp import OtpRejected
 from libs.common.contracts.people import Contact
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
-from libs.common.events import Event
-from libs.common.sealing import Sealed
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Sealed
+from libs.common.delivery.decisions import Decision
 from services.identity import facts, progress
 from services.identity.facts import Fact
 from services.identity.states import (

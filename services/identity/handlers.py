@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from libs.common.consumption import Route
 from libs.common.contracts.biometrics import FaceMatched, FaceRejected, FaceReviewRequested
 from libs.common.contracts.ca import CertExpiring, CertIssued, CertRefused, CertRevoked
+from libs.common.contracts.events import Received
 from libs.common.contracts.kandas import (
     KandasExtended,
     KandasGranted,
@@ -13,7 +13,7 @@ from libs.common.contracts.kandas import (
     KandasSubmitted,
 )
 from libs.common.contracts.otp import OtpRejected, OtpSent, OtpVerified
-from libs.common.events import Received
+from libs.common.delivery.consumption import Route
 from services.identity.accounts import Accounts
 from services.identity.citizens import ApplicationFact
 from services.identity.facts import CodeFact, FaceFact

@@ -6,10 +6,10 @@ from typing import Final, Protocol
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from libs.common.aggregates import Aggregates
-from libs.common.decisions import Decision
-from libs.common.errors import Permanent, Unavailable
-from libs.common.sealing import Keyring
+from libs.common.core.errors import Permanent, Unavailable
+from libs.common.core.sealing import Keyring
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.delivery.decisions import Decision
 from services.identity.register import Record
 from services.identity.states import Frozen, Pair
 

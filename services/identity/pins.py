@@ -13,8 +13,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from libs.common.errors import Refused
-from libs.common.sealing import Personal
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Personal
 
 Pin = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 

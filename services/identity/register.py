@@ -10,8 +10,8 @@ import httpx
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from libs.common.contracts.people import Person
-from libs.common.errors import Unavailable
-from libs.common.values import Iin, Name, PhoneNumber
+from libs.common.core.errors import Unavailable
+from libs.common.core.values import Iin, Name, PhoneNumber
 from services.identity.states import Resident
 
 INVENTED_PEOPLE: Final = Path(__file__).with_name("data") / "people.json"

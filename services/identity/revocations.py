@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from libs.common.aggregates import Aggregates
 from libs.common.contracts.identity import RevocationRequested
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
-from libs.common.tokens import TokenIssuer
-from libs.common.values import Clock
+from libs.common.core.errors import Refused
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.delivery.decisions import Decision
+from libs.common.web.tokens import TokenIssuer
 from services.identity.accounts import Accounts
 from services.identity.citizens import Citizen
 from services.identity.states import Frozen

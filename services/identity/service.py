@@ -4,14 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from libs.common.aggregates import Aggregates
+from libs.common.contracts.events import Event, Meta
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted
 from libs.common.contracts.people import Contact
-from libs.common.errors import Refused, Retryable, Unavailable
-from libs.common.events import Event, Meta
-from libs.common.metrics import Metrics
-from libs.common.sealing import Keyring
-from libs.common.values import Clock
+from libs.common.core.errors import Refused, Retryable, Unavailable
+from libs.common.core.metrics import Metrics
+from libs.common.core.sealing import Keyring
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
 from services.identity import citizens, domain, progress
 from services.identity.accounts import Accounts
 from services.identity.citizens import Reach

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from libs.common.settings import ServiceSettings
+from libs.common.core.settings import ServiceSettings
 from services.identity.pins import HashRules, PinHash
 from services.identity.register import INVENTED_PEOPLE
 from services.identity.sign_ins import SignInRules

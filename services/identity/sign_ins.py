@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
+from libs.common.delivery.decisions import Decision
 from services.identity.states import Frozen
 
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from libs.common.contracts.ca import EntityRole, Profile
 from libs.common.contracts.identity import Outcome, Purpose
 from libs.common.contracts.people import Contact, Person
-from libs.common.sealing import Personal, Sealed
-from libs.common.values import PhoneNumber
+from libs.common.core.sealing import Personal, Sealed
+from libs.common.core.values import PhoneNumber
 
 
 class Rules(BaseModel):

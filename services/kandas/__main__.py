@@ -1,6 +1,6 @@
 """``python -m services.kandas``: run the service."""
 
-from libs.common.run import main
+from libs.common.web.run import main
 from services.kandas.app import build
 from services.kandas.settings import Settings
 

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Response, status
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.contracts.kandas import Service
-from libs.common.http import raw_body
-from libs.common.idempotency import Idempotency, Once
-from libs.common.tokens import Authenticator, Claims
-from libs.common.values import ApplicationId
+from libs.common.core.values import ApplicationId
+from libs.common.web.http import raw_body
+from libs.common.web.idempotency import Idempotency, Once
+from libs.common.web.tokens import Authenticator, Claims
 from services.kandas.attachments import MAX_BYTES
 from services.kandas.domain import Order
 from services.kandas.people import ApplicantForm, MemberForm

@@ -6,11 +6,11 @@ from typing import Final
 
 import httpx
 
-from libs.common.background import Repeating
-from libs.common.blobs import Blobs
-from libs.common.platform import App, lay_out
-from libs.common.trust import TrustAnchors
-from libs.common.values import Clock, NewId, new_id, utc_now
+from libs.common.core.background import Repeating
+from libs.common.core.values import Clock, NewId, new_id, utc_now
+from libs.common.pki.trust import TrustAnchors
+from libs.common.storage.blobs import Blobs
+from libs.common.web.service import App, build_base
 from services.kandas import api
 from services.kandas.certificate_view import CertificateView
 from services.kandas.certificates import Certificate
@@ -34,7 +34,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     """Make the application, with every collaborator in sight."""
     # It tells each table of each font it embeds, at the level of information.
     logging.getLogger("fontTools").setLevel(logging.WARNING)
-    platform = lay_out("kandas", settings, clock, new_id, answers_key=PersonForm.audience)
+    base = build_base("kandas", settings, clock, new_id, answers_key=PersonForm.audience)
     law = settings.law
     trust = TrustAnchors.from_pem(settings.root_certificates.read_bytes(), settings.issuing_certificates.read_bytes())
     press = Press(
@@ -42,24 +42,24 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         settings.fonts,
         settings.verify_url,
     )
-    blobs = Blobs(platform.database, platform.keyring, clock, PersonForm.audience)
-    applications = platform.engine.kind(State, "applications", searched=("region", "status"))
-    certificates = platform.engine.kind(Certificate, "certificates")
+    blobs = Blobs(base.database, base.keyring, clock, PersonForm.audience)
+    applications = base.engine.kind(State, "applications", searched=("region", "status"))
+    certificates = base.engine.kind(Certificate, "certificates")
     view = CertificateView(certificates.aggregates, applications.aggregates, law=law, clock=clock)
     service = KandasService(applications.aggregates, view, blobs, law=law, trust=trust, clock=clock)
     office = Office(applications.aggregates, view, blobs, law=law, clock=clock)
     effects = Effects(applications.aggregates, view, blobs, _ministry(settings), press, law=law, clock=clock)
-    return platform.app(
+    return base.app(
         "Kandas status",
         routers=[
-            api.applying_routes(service, platform.auth, platform.idempotency),
-            api.following_routes(service, platform.auth),
+            api.applying_routes(service, base.auth, base.idempotency),
+            api.following_routes(service, base.auth),
             api.public_routes(service),
-            officer_routes(office, platform.auth, platform.idempotency),
+            officer_routes(office, base.auth, base.idempotency),
         ],
         routes=Handlers(view).routes(),
         kinds=[applications, certificates],
-        timers=[platform.engine.timers(applications, effects.wake, lease_s=_WAKE_LEASE_S, parallel=4)],
+        timers=[base.engine.timers(applications, effects.wake, lease_s=_WAKE_LEASE_S, parallel=4)],
         components=[Repeating("blobs.purge", _PURGE_EVERY_S, _purging(blobs, clock))],
     )
 

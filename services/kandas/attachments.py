@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from PIL import Image
 
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.kandas.rules import DocumentKind
 from services.kandas.states import Attachment
 

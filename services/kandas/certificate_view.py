@@ -1,9 +1,9 @@
 """Following the certification authority: which certificates are live, and which applications rest on them."""
 
-from libs.common.aggregates import Aggregates
 from libs.common.contracts.ca import CertIssued, CertRevoked
-from libs.common.events import Meta
-from libs.common.values import Clock
+from libs.common.contracts.events import Meta
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
 from services.kandas import certificates, domain
 from services.kandas.certificates import Certificate, Live
 from services.kandas.states import State

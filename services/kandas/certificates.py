@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.common.contracts.ca import CertIssued, CertRevoked, Profile
 from libs.common.contracts.people import Person
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
-from libs.common.sealing import Sealed
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Sealed
+from libs.common.delivery.decisions import Decision
 
 
 class _Facts(BaseModel):

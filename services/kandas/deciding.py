@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.common.contracts.kandas import KandasDecision, KandasExtended, KandasGranted, KandasRefused
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
+from libs.common.delivery.decisions import Decision
 from services.kandas.calendar import today
 from services.kandas.domain import unknown
 from services.kandas.rules import DocumentKind, RefusalReason

@@ -14,7 +14,7 @@ import segno
 from fpdf import FPDF
 from fpdf.enums import Align, XPos, YPos
 
-from libs.common.texts import Text
+from libs.common.web.texts import Text
 from services.kandas.people import PersonForm
 from services.kandas.rules import RefusalReason
 from services.kandas.states import Outcome

@@ -22,9 +22,9 @@ from libs.common.contracts.kandas import (
     KandasSubmitted,
     Service,
 )
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
-from libs.common.sealing import Sealed
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Sealed
+from libs.common.delivery.decisions import Decision
 from services.kandas.calendar import end_of, today
 from services.kandas.certificates import Certificate, usable
 from services.kandas.people import ApplicantForm, MemberForm

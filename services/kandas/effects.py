@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from libs.common.aggregates import Aggregates
-from libs.common.blobs import Blobs
-from libs.common.errors import Retryable
-from libs.common.values import Clock
+from libs.common.core.errors import Retryable
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.storage.blobs import Blobs
 from services.kandas import deciding, domain
 from services.kandas.calendar import today
 from services.kandas.certificate_view import CertificateView

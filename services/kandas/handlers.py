@@ -1,8 +1,8 @@
 """What kandas does when others tell it something."""
 
-from libs.common.consumption import Route
 from libs.common.contracts.ca import CertIssued, CertRevoked
-from libs.common.events import Received
+from libs.common.contracts.events import Received
+from libs.common.delivery.consumption import Route
 from services.kandas.certificate_view import CertificateView
 
 

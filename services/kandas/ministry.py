@@ -10,7 +10,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from libs.common.contracts.kandas import CheckAnswer, Service
-from libs.common.errors import Retryable
+from libs.common.core.errors import Retryable
 from services.kandas.rules import RefusalReason
 from services.kandas.states import Applicant
 

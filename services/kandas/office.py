@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from libs.common.aggregates import Aggregates
-from libs.common.blobs import Blobs
-from libs.common.errors import Refused
-from libs.common.values import Clock
+from libs.common.core.errors import Refused
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.storage.blobs import Blobs
 from services.kandas import deciding
 from services.kandas.certificate_view import CertificateView
 from services.kandas.deciding import Verdict

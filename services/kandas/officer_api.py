@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Query, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.common.contracts.kandas import CheckAnswer, Service
-from libs.common.errors import Refused
-from libs.common.idempotency import Idempotency, Once
-from libs.common.tokens import Authenticator, Claims
-from libs.common.values import ApplicationId
+from libs.common.core.errors import Refused
+from libs.common.core.values import ApplicationId
+from libs.common.web.idempotency import Idempotency, Once
+from libs.common.web.tokens import Authenticator, Claims
 from services.kandas.deciding import Verdict
 from services.kandas.office import Office
 from services.kandas.people import PersonForm

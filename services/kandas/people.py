@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from libs.common.sealing import Personal
-from libs.common.values import Iin, Name
+from libs.common.core.sealing import Personal
+from libs.common.core.values import Iin, Name
 
 Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2,3}$")]
 """A country by its ISO 3166-1 code of two or three letters; XXA is a stateless person (ICAO Doc 9303-3)."""

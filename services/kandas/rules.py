@@ -16,7 +16,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from libs.common.contracts.kandas import Service
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.kandas.people import PersonForm
 
 _FROZEN: Final = ConfigDict(frozen=True, extra="forbid")

@@ -2,11 +2,11 @@
 
 import hashlib
 
-from libs.common.aggregates import Aggregates
-from libs.common.blobs import Blobs
-from libs.common.errors import Refused
-from libs.common.trust import TrustAnchors
-from libs.common.values import Clock
+from libs.common.core.errors import Refused
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.pki.trust import TrustAnchors
+from libs.common.storage.blobs import Blobs
 from services.kandas import domain, texts
 from services.kandas.attachments import examine
 from services.kandas.canonical import canonical, digest

@@ -7,7 +7,7 @@ from typing import Final, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from libs.common.settings import ServiceSettings
+from libs.common.core.settings import ServiceSettings
 from services.kandas.calendar import MovedDays, WorkingDays
 from services.kandas.rules import RuleBook
 from services.kandas.transitions import Law

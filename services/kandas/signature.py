@@ -4,8 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.common.cms import verify_detached
-from libs.common.trust import TrustAnchors
+from libs.common.pki.cms import verify_detached
+from libs.common.pki.trust import TrustAnchors
 from services.kandas.states import Signature
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.common.contracts.kandas import CheckAnswer, Service
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
 from services.kandas.people import PersonForm, Relation
 from services.kandas.rules import DocumentKind, RefusalReason
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from libs.common.texts import Text, read_texts
+from libs.common.web.texts import Text, read_texts
 
 _DATA: Final = Path(__file__).parent / "data"
 

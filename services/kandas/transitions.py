@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from libs.common.contracts.events import Event
 from libs.common.contracts.kandas import KandasReturned
-from libs.common.decisions import Decision
-from libs.common.events import Event
+from libs.common.delivery.decisions import Decision
 from services.kandas.calendar import WorkingDays, end_of
 from services.kandas.rules import RuleBook
 from services.kandas.states import Application, Checked, Closed, Decided, Draft, Entry, Returned, State, Submitted

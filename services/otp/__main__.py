@@ -1,6 +1,6 @@
 """``python -m services.otp``: run the service."""
 
-from libs.common.run import main
+from libs.common.web.run import main
 from services.otp.app import build
 from services.otp.settings import Settings
 

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, status
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from libs.common.tokens import Authenticator
-from libs.common.values import JourneyId
+from libs.common.core.values import JourneyId
+from libs.common.web.tokens import Authenticator
 from services.otp.service import OtpService
 from services.otp.sms import DevelopmentInbox
 

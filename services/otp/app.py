@@ -6,8 +6,8 @@ from collections.abc import Callable
 import httpx
 from fastapi import APIRouter
 
-from libs.common.platform import App, lay_out
-from libs.common.values import Clock, NewId, new_id, utc_now
+from libs.common.core.values import Clock, NewId, new_id, utc_now
+from libs.common.web.service import App, build_base
 from services.otp import api, domain, limits, sms
 from services.otp.handlers import Handlers
 from services.otp.service import OtpService
@@ -16,10 +16,10 @@ from services.otp.settings import Settings
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
     """Make the application, with every collaborator in sight."""
-    platform = lay_out("otp", settings, clock, new_id, answers_key="contact")
-    codes = platform.engine.kind(domain.Codes, "codes")
-    usage = platform.engine.kind(limits.Usage, "usage")
-    inboxes = platform.engine.kind(sms.Inbox, "inboxes")
+    base = build_base("otp", settings, clock, new_id, answers_key="contact")
+    codes = base.engine.kind(domain.Codes, "codes")
+    usage = base.engine.kind(limits.Usage, "usage")
+    inboxes = base.engine.kind(sms.Inbox, "inboxes")
     gateway, developer_routes = _gateway(settings, sms.DevelopmentInbox(inboxes.aggregates, clock))
     service = OtpService(
         codes.aggregates,
@@ -30,12 +30,12 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         clock=clock,
         new_code=random_code(settings.rules.code_digits, new_id),
     )
-    return platform.app(
+    return base.app(
         "One-time codes",
-        routers=[api.routes(service, platform.auth), *developer_routes],
+        routers=[api.routes(service, base.auth), *developer_routes],
         routes=Handlers(service).routes(),
         kinds=[codes, usage, inboxes],
-        timers=[platform.engine.timers(codes, service.wake)],
+        timers=[base.engine.timers(codes, service.wake)],
     )
 
 

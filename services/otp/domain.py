@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from libs.common.contracts.identity import JourneyStarted, RevocationRequested
 from libs.common.contracts.otp import OtpConfirmed, OtpRejected, OtpSent, OtpVerified
 from libs.common.contracts.people import Contact
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
-from libs.common.sealing import Personal, Sealed
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Personal, Sealed
+from libs.common.delivery.decisions import Decision
 
 Purpose = Literal["eds", "renewal", "revocation"]
 """What a code is for: a journey to new or renewed certificates, or the revocation of one, which it confirms."""

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from libs.common.consumption import Route
+from libs.common.contracts.events import Received
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted, RevocationRequested
-from libs.common.events import Received
+from libs.common.delivery.consumption import Route
 from services.otp.service import OtpService
 
 

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from libs.common.aggregates import Aggregates
+from libs.common.contracts.events import Meta
 from libs.common.contracts.identity import JourneyStarted, RevocationRequested
-from libs.common.errors import Permanent, Refused, Retryable
-from libs.common.events import Meta
-from libs.common.values import Clock
+from libs.common.core.errors import Permanent, Refused, Retryable
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
 from services.otp import domain, limits
 from services.otp.domain import CodesState, Rules, Sending
 from services.otp.limits import LimitRules, Usage

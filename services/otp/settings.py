@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from libs.common.settings import ServiceSettings
+from libs.common.core.settings import ServiceSettings
 from services.otp.domain import Rules
 from services.otp.limits import LimitRules
 

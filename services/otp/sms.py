@@ -6,11 +6,11 @@ from typing import ClassVar, Final, Protocol
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.aggregates import Aggregates
-from libs.common.decisions import Decision
-from libs.common.errors import Permanent, Retryable
-from libs.common.sealing import Personal, Sealed
-from libs.common.values import Clock
+from libs.common.core.errors import Permanent, Retryable
+from libs.common.core.sealing import Personal, Sealed
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.delivery.decisions import Decision
 
 
 class Undeliverable(Permanent):

@@ -11,11 +11,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TREES = ("libs", "services", "deploy", "tests")
 
-MOTOR_AT_HOME = {"libs.common.store", "libs.common.blobs"}
-BROKER_AT_HOME = {"libs.common.broker"}
+MOTOR_AT_HOME = {"libs.common.storage.mongo", "libs.common.storage.blobs"}
+BROKER_AT_HOME = {"libs.common.delivery.kafka"}
 MACHINERY = (
-    *("aggregates", "background", "blobs", "broker", "consumption", "engine", "http", "logging", "metrics"),
-    *("outbox", "platform", "run", "settings", "store", "timers"),
+    *("core.background", "core.health", "core.logging", "core.metrics", "core.settings", "storage", "web"),
+    *(f"delivery.{module}" for module in ("aggregates", "consumption", "engine", "kafka", "mongo_documents")),
+    *(f"delivery.{module}" for module in ("outbox", "timers")),
 )
 INPUT_OUTPUT = {
     *("faststream", "fastapi", "starlette", "uvicorn", "motor", "pymongo", "aiokafka", "httpx"),
@@ -231,11 +232,15 @@ PLANTED = [
     (services_know_themselves_and_common_only, "services/otp/service.py", "def f():\n    import services.ca"),
     (services_know_themselves_and_common_only, "services/otp/service.py", "from libs.citizen.keys import make"),
     (services_know_themselves_and_common_only, "services/otp/service.py", "from deploy.embedded import stack"),
-    (common_stands_on_nothing_of_ours, "libs/common/http.py", "from services.ca.keys.store import KeyStore"),
-    (common_stands_on_nothing_of_ours, "libs/common/http.py", "from libs import citizen"),
+    (common_stands_on_nothing_of_ours, "libs/common/web/http.py", "from services.ca.keys.store import KeyStore"),
+    (common_stands_on_nothing_of_ours, "libs/common/web/http.py", "from libs import citizen"),
     (the_citizens_side_knows_no_service, "libs/citizen/api/ca.py", "from services.ca.keys.store import KeyStore"),
-    (only_tests_and_the_demo_act_for_citizens, "libs/common/http.py", "import libs.citizen.api.ca"),
-    (motor_stays_behind_two_modules, "libs/common/outbox.py", "from motor.motor_asyncio import AsyncIOMotorClient"),
+    (only_tests_and_the_demo_act_for_citizens, "libs/common/web/http.py", "import libs.citizen.api.ca"),
+    (
+        motor_stays_behind_two_modules,
+        "libs/common/delivery/outbox.py",
+        "from motor.motor_asyncio import AsyncIOMotorClient",
+    ),
     (motor_stays_behind_two_modules, "tests/unit/test_x.py", "import motor.motor_asyncio as m"),
     (brokers_are_built_in_one_place, "services/otp/app.py", "from faststream.kafka import KafkaBroker as Broker"),
     (brokers_are_built_in_one_place, "services/otp/app.py", "import faststream.kafka as k\nb = k.KafkaBroker()"),
@@ -244,7 +249,7 @@ PLANTED = [
         (decisions_do_no_input_or_output, "services/otp/domain.py", f"import {library}")
         for library in ("faststream", "fastapi", "motor", "structlog", "prometheus_client", "asyncio")
     ),
-    (decisions_do_no_input_or_output, "services/otp/domain.py", "from libs.common.store import Store"),
+    (decisions_do_no_input_or_output, "services/otp/domain.py", "from libs.common.storage.mongo import Store"),
     (decisions_do_no_input_or_output, "services/otp/domain.py", "from services.otp.sms import Gateway"),
     *(
         (decisions_are_told_time_and_chance, "services/otp/domain.py", code)
@@ -264,7 +269,7 @@ PLANTED = [
     ),
 ]
 AROUND = {
-    "libs/common/store.py": "from motor.motor_asyncio import AsyncIOMotorClient",
+    "libs/common/storage/mongo.py": "from motor.motor_asyncio import AsyncIOMotorClient",
     "services/otp/sms.py": "import httpx",
     "services/otp/codes.py": "import secrets\ndef fresh(): return secrets.randbelow(10)",
 }
@@ -282,10 +287,10 @@ def test_every_rule_has_a_planted_violation() -> None:
 
 ALLOWED = {
     "services/otp/service.py": "import asyncio\nfrom datetime import datetime\nfrom services.otp.domain import decide\n"
-    "from libs.common.store import Store\nnow = datetime.now()",
+    "from libs.common.storage.mongo import Store\nnow = datetime.now()",
     "services/otp/domain.py": "from datetime import datetime, time\nfrom libs.common import events",
-    "libs/common/broker.py": "from faststream.kafka import KafkaBroker",
-    "libs/common/events.py": "from uuid import uuid4",
+    "libs/common/delivery/kafka.py": "from faststream.kafka import KafkaBroker",
+    "libs/common/contracts/events.py": "from uuid import uuid4",
     "libs/citizen/api/ca.py": "import httpx\nfrom libs.common import events",
     "deploy/embedded/demo.py": "from libs.citizen import client\nfrom services.otp.app import build",
     "tests/journey/test_a.py": "from services.otp import app\nfrom services.ca import keys\nfrom libs.citizen import x",

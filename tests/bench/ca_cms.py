@@ -27,8 +27,8 @@ from pyhanko.sign.validation.generic_cms import async_validate_detached_cms
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator import ValidationContext
 
-from libs.common.cms import verify_detached
-from libs.common.trust import TrustAnchors
+from libs.common.pki.cms import verify_detached
+from libs.common.pki.trust import TrustAnchors
 from tests.bench.measure import own_cpu_s
 from tests.unit.ca.authority import NOW, CertificationAuthority, establish
 from tests.unit.ca.signing import DATA, PrivateKey, Signer

@@ -33,19 +33,19 @@ from deploy.keys import SIGNING_KID
 from libs.citizen.keys import KeyKind, make_key
 from libs.citizen.progress import wait_until
 from libs.citizen.requests import make_request
-from libs.common.admin import create_topics
-from libs.common.broker import KafkaPublisher, KafkaSettings
 from libs.common.contracts.biometrics import FaceMatched
 from libs.common.contracts.ca import CertIssued
+from libs.common.contracts.events import Event, Meta, encode
 from libs.common.contracts.identity import DigitalIdCreated, JourneyStarted
 from libs.common.contracts.otp import OtpVerified
 from libs.common.contracts.people import Contact, Person
-from libs.common.documents import Outgoing
-from libs.common.events import Event, Meta, encode
-from libs.common.kafka_access import KafkaAccess
-from libs.common.sealing import Keyring, Sealed
-from libs.common.tokens import TokenIssuer
-from libs.common.values import PhoneNumber, new_id, utc_now
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.core.sealing import Keyring, Sealed
+from libs.common.core.values import PhoneNumber, new_id, utc_now
+from libs.common.delivery.documents import Outgoing
+from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
+from libs.common.delivery.topic_admin import create_topics
+from libs.common.web.tokens import TokenIssuer
 from tests.bench.loops import PARTITIONS
 from tests.bench.measure import cpu_s
 from tests.bench.sender import post, send_all

@@ -27,12 +27,12 @@ from cryptography.x509 import ocsp as client
 
 from deploy.embedded.process import accepts, free_port
 from deploy.embedded.stack import Store
-from libs.common.health import Health
-from libs.common.http import create_app, server
-from libs.common.metrics import Metrics
-from libs.common.records import MongoRecords
-from libs.common.store import Database, Reservations
-from libs.common.values import utc_now
+from libs.common.core.health import Health
+from libs.common.core.metrics import Metrics
+from libs.common.core.values import utc_now
+from libs.common.storage.mongo import Database, Reservations
+from libs.common.storage.records import MongoRecords
+from libs.common.web.http import create_app, server
 from services.ca.issuance.issuers import Issuer
 from services.ca.ocsp.answers import Good, Responder
 from services.ca.ocsp.api import OcspEndpoint

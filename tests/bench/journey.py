@@ -31,9 +31,9 @@ from libs.citizen.caller import Patience
 from libs.citizen.journey import EdsJourney, start
 from libs.citizen.progress import Waiting
 from libs.citizen.services import Services
-from libs.common import logging
-from libs.common.admin import create_topics
-from libs.common.kafka_access import KafkaAccess
+from libs.common.core import logging
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.delivery.topic_admin import create_topics
 from tests.bench import loops
 from tests.bench.loops import Ground, Stopwatch
 from tests.bench.measure import Spread, cpu_s, rss_mb

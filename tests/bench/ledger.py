@@ -21,10 +21,10 @@ from uuid import uuid4
 import structlog
 
 from deploy.embedded.stack import Store
-from libs.common.chain import Chain, Fact
-from libs.common.chain_store import MongoChain
-from libs.common.store import Database
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
+from libs.common.storage.chain import Chain, Fact
+from libs.common.storage.mongo import Database
+from libs.common.storage.mongo_chain import MongoChain
 from services.ca.audit.slips import AT_ONCE, Answer, Slip, Slips
 from tests.unit.ca.authority import establish
 from tests.unit.ca.office import World

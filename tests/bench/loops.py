@@ -18,21 +18,21 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.broker import KafkaPublisher, KafkaSettings, Subscription
-from libs.common.consumption import Consumption, Route
-from libs.common.decisions import Decision
-from libs.common.document_store import MongoDocuments
-from libs.common.documents import Outgoing
-from libs.common.engine import Engine
-from libs.common.events import Event, Meta, Received, encode
-from libs.common.health import Health
-from libs.common.kafka_access import KafkaAccess
-from libs.common.metrics import Metrics
-from libs.common.recent import RecentDocuments
-from libs.common.sealing import Keyring
-from libs.common.store import Database
-from libs.common.topics import retry_topic
-from libs.common.values import new_id, utc_now
+from libs.common.contracts.events import Event, Meta, Received, encode
+from libs.common.contracts.topics import retry_topic
+from libs.common.core.health import Health
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.core.metrics import Metrics
+from libs.common.core.sealing import Keyring
+from libs.common.core.values import new_id, utc_now
+from libs.common.delivery.consumption import Consumption, Route
+from libs.common.delivery.decisions import Decision
+from libs.common.delivery.document_cache import CachedDocuments
+from libs.common.delivery.documents import Outgoing
+from libs.common.delivery.engine import Engine
+from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings, Subscription
+from libs.common.delivery.mongo_documents import MongoDocuments
+from libs.common.storage.mongo import Database
 from tests.bench.measure import own_cpu_s
 
 KEYS_PER_EVENT = 4
@@ -196,7 +196,7 @@ async def engine(ground: Ground) -> Stopwatch:
     async with ground.publisher() as publisher:
         parts = Engine(
             source="bench",
-            documents=lambda name, paths: RecentDocuments(MongoDocuments(database, name, paths)),
+            documents=lambda name, paths: CachedDocuments(MongoDocuments(database, name, paths)),
             publisher=publisher,
             keyring=ground.keyring,
             metrics=metrics,

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 from bson import ObjectId
 
-from libs.common.blobs import MAX_BYTES, UPLOAD_GIVEN_UP_MS, BlobMissing, BlobRefused, Blobs
-from libs.common.sealing import Keyring, SealError
-from libs.common.store import Database
-from libs.common.values import utc_now
+from libs.common.core.sealing import Keyring, SealError
+from libs.common.core.values import utc_now
+from libs.common.storage.blobs import MAX_BYTES, UPLOAD_GIVEN_UP_MS, BlobMissing, BlobRefused, Blobs
+from libs.common.storage.mongo import Database
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 JOURNEY = "6d1f2f4e-8f57-4d0c-9d5b-111122223333"

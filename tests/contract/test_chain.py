@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from deploy.embedded.stack import Store
-from libs.common.chain import GENESIS, Chain, ChainStore, Entry, Fact, Head, breaks
-from libs.common.chain_store import MongoChain
-from libs.common.errors import Unavailable
-from libs.common.store import Database
+from libs.common.core.errors import Unavailable
+from libs.common.storage.chain import GENESIS, Chain, ChainStore, Entry, Fact, Head, breaks
+from libs.common.storage.mongo import Database
+from libs.common.storage.mongo_chain import MongoChain
 from libs.common.testing.chain import MemoryChain
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

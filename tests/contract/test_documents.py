@@ -14,12 +14,12 @@ import pytest
 from pymongo.errors import DocumentTooLarge
 
 from deploy.embedded.stack import Store
-from libs.common.document_store import MongoDocuments
-from libs.common.documents import Document, Documents, Outgoing
-from libs.common.errors import Unavailable
-from libs.common.events import Meta
-from libs.common.recent import RecentDocuments
-from libs.common.store import Database, Reservations, Taken
+from libs.common.contracts.events import Meta
+from libs.common.core.errors import Unavailable
+from libs.common.delivery.document_cache import CachedDocuments
+from libs.common.delivery.documents import Document, Documents, Outgoing
+from libs.common.delivery.mongo_documents import MongoDocuments
+from libs.common.storage.mongo import Database, Reservations, Taken
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123000, tzinfo=UTC)
@@ -51,7 +51,7 @@ def documents(request: pytest.FixtureRequest) -> Documents:
     if request.param == "memory":
         return MemoryDocuments()
     real: Real = request.getfixturevalue("real")
-    return RecentDocuments(real.documents) if request.param == "remembering" else real.documents
+    return CachedDocuments(real.documents) if request.param == "remembering" else real.documents
 
 
 @pytest.fixture(params=("memory", "real"))

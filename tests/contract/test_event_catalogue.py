@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import pytest
 from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
 
-from libs.common import catalogue
-from libs.common.events import Event
-from libs.common.topics import TOPICS, Topic, is_dead_letter_topic, is_retry_topic, origin_of
+from libs.common.contracts import asyncapi
+from libs.common.contracts.events import Event
+from libs.common.contracts.topics import TOPICS, Topic, is_dead_letter_topic, is_retry_topic, origin_of
 
 
 class Told(Event):
@@ -20,26 +20,26 @@ class Told(Event):
 
 
 def test_the_committed_catalogue_breaks_no_reader_and_is_up_to_date() -> None:
-    assert list(catalogue.refusals(catalogue.FOLDER)) == []
-    assert catalogue.outdated(catalogue.FOLDER) == []
-    assert catalogue.main(["--check"]) == 0
+    assert list(asyncapi.refusals(asyncapi.FOLDER)) == []
+    assert asyncapi.outdated(asyncapi.FOLDER) == []
+    assert asyncapi.main(["--check"]) == 0
 
 
 def test_every_topic_has_its_schema_and_nothing_else_is_there() -> None:
-    names = {file.stem for file in catalogue.FOLDER.glob("*.json")}
+    names = {file.stem for file in asyncapi.FOLDER.glob("*.json")}
     assert names == {topic.event.type() for topic in TOPICS} | {"asyncapi"}
 
 
 def test_a_change_that_breaks_is_refused_and_leaves_the_files_as_they_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert catalogue.main(["--folder", str(tmp_path)]) == 0
+    assert asyncapi.main(["--folder", str(tmp_path)]) == 0
     file = tmp_path / "otp.sent.v1.json"
     older = json.loads(file.read_text())
     older["properties"]["channel"] = {"type": "string"}
     file.write_text(json.dumps(older))
     for arguments in (["--check"], []):
-        assert catalogue.main([*arguments, "--folder", str(tmp_path)]) == 1
+        assert asyncapi.main([*arguments, "--folder", str(tmp_path)]) == 1
         assert "otp.sent.v1: channel was removed or renamed" in capsys.readouterr().err
         assert json.loads(file.read_text()) == older
 
@@ -49,34 +49,34 @@ def test_a_type_that_is_gone_is_refused_until_its_file_is_taken_out(
 ) -> None:
     gone = tmp_path / "otp.forgotten.v1.json"
     gone.write_text("{}")
-    assert catalogue.main(["--folder", str(tmp_path)]) == 1
+    assert asyncapi.main(["--folder", str(tmp_path)]) == 1
     assert "otp.forgotten.v1: the type was removed" in capsys.readouterr().err
     gone.unlink()
-    assert catalogue.main(["--folder", str(tmp_path)]) == 0
+    assert asyncapi.main(["--folder", str(tmp_path)]) == 0
 
 
 def test_growth_is_only_out_of_date_and_written_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    catalogue.main(["--folder", str(tmp_path)])
+    asyncapi.main(["--folder", str(tmp_path)])
     file = tmp_path / "otp.rejected.v1.json"
     older = json.loads(file.read_text())
     del older["properties"]["retry_at"]
     file.write_text(json.dumps(older))
-    assert catalogue.main(["--check", "--folder", str(tmp_path)]) == 1
+    assert asyncapi.main(["--check", "--folder", str(tmp_path)]) == 1
     assert "out of date" in capsys.readouterr().err
-    assert catalogue.main(["--folder", str(tmp_path)]) == 0
-    assert catalogue.main(["--check", "--folder", str(tmp_path)]) == 0
+    assert asyncapi.main(["--folder", str(tmp_path)]) == 0
+    assert asyncapi.main(["--check", "--folder", str(tmp_path)]) == 0
 
 
 def test_a_removed_class_of_the_code_is_refused(tmp_path: Path) -> None:
-    catalogue.main(["--folder", str(tmp_path)])
+    asyncapi.main(["--folder", str(tmp_path)])
     fewer = (Topic(Told, "otp", ()),)
-    said = list(catalogue.refusals(tmp_path, fewer))
+    said = list(asyncapi.refusals(tmp_path, fewer))
     assert len([each for each in said if "the type was removed" in each]) == len(TOPICS) - 1
     assert "otp.sent.v1: expires_at was removed or renamed" in said
 
 
 def test_the_asyncapi_document_names_every_topic_message_sender_and_receiver() -> None:
-    document = catalogue.asyncapi()
+    document = asyncapi.asyncapi()
     ApplicationSchema.model_validate(document)
     assert document["asyncapi"] == "3.0.0"
     assert set(document["channels"]) == {topic.name for topic in TOPICS}
@@ -98,7 +98,7 @@ def references(node: Any) -> Iterator[str]:
 
 
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
-    document = catalogue.asyncapi()
+    document = asyncapi.asyncapi()
     found = set(references(document))
     assert found
     for reference in found:
@@ -109,7 +109,7 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
 
 
 def test_what_must_be_sealed_is_described_as_a_box_and_who_may_open_it() -> None:
-    started = catalogue.schemas(topic.event for topic in TOPICS)["journey.started.v1"]
+    started = asyncapi.schemas(topic.event for topic in TOPICS)["journey.started.v1"]
     person = started["properties"]["person"]
     assert set(person["properties"]) == {"kid", "box"}
     assert person["x-audience"] == "person"

@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from libs.common.idempotency import KEPT_FOR, Entry, IdempotencyStore
-from libs.common.idempotency_store import MongoIdempotency
-from libs.common.sealing import Box
-from libs.common.store import Database
+from libs.common.core.sealing import Box
+from libs.common.storage.mongo import Database
 from libs.common.testing.idempotency import MemoryIdempotencyStore
+from libs.common.web.idempotency import KEPT_FOR, Entry, IdempotencyStore
+from libs.common.web.mongo_idempotency import MongoIdempotency
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123000, tzinfo=UTC)
 

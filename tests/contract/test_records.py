@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from deploy.embedded.stack import Store
-from libs.common.errors import Unavailable
-from libs.common.records import MongoRecords, Records
-from libs.common.store import Database
+from libs.common.core.errors import Unavailable
+from libs.common.storage.mongo import Database
+from libs.common.storage.records import MongoRecords, Records
 from libs.common.testing.records import MemoryRecords
 
 

@@ -22,12 +22,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_csr, ocsp
 from fastapi import FastAPI
 
-from libs.common.ber import NotBerError, to_der
-from libs.common.health import Health
-from libs.common.http import create_app
-from libs.common.idempotency import Idempotency
+from libs.common.core.health import Health
+from libs.common.pki.ber import NotBerError, to_der
 from libs.common.testing.idempotency import MemoryIdempotencyStore
-from libs.common.tokens import Authenticator, TokenIssuer, TokenVerifier
+from libs.common.web.http import create_app
+from libs.common.web.idempotency import Idempotency
+from libs.common.web.tokens import Authenticator, TokenIssuer, TokenVerifier
 from services.ca import api
 from services.ca.issuance.hierarchy import TSA
 from services.ca.keys.store import require_ec

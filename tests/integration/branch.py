@@ -21,18 +21,18 @@ from deploy.embedded.stack import Store
 from deploy.embedded.staff import ISSUER, StaffProvider
 from libs.citizen.keystore import Holding
 from libs.citizen.signing import sign_detached
-from libs.common.admin import create_topics
-from libs.common.broker import KafkaPublisher, KafkaSettings
 from libs.common.contracts.biometrics import FaceMatched
+from libs.common.contracts.events import Event, Meta, encode
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed
 from libs.common.contracts.otp import OtpVerified
-from libs.common.documents import Outgoing
-from libs.common.events import Event, Meta, encode
-from libs.common.kafka_access import KafkaAccess
-from libs.common.reading import everything
-from libs.common.tokens import TokenIssuer
-from libs.common.values import new_id, utc_now
-from libs.common.vouching import vouching_document
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.core.values import new_id, utc_now
+from libs.common.delivery.documents import Outgoing
+from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
+from libs.common.delivery.topic_admin import create_topics
+from libs.common.delivery.topic_reader import everything
+from libs.common.pki.renewal_statement import vouching_document
+from libs.common.web.tokens import TokenIssuer
 from services.ca.ceremony.steps import perform
 from services.ca.check import Report, check
 from services.ca.export import Export, read_lines, write_file

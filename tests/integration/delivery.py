@@ -11,23 +11,23 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.admin import create, topics_of
-from libs.common.broker import KafkaPublisher, KafkaSettings, Subscription
-from libs.common.consumption import Consumption, Route
-from libs.common.decisions import Decision
-from libs.common.document_store import MongoDocuments
-from libs.common.documents import Outgoing
-from libs.common.engine import Engine
-from libs.common.events import Event, Meta, Received, encode
-from libs.common.health import Health
-from libs.common.kafka_access import KafkaAccess
-from libs.common.metrics import Metrics
-from libs.common.recent import RecentDocuments
-from libs.common.retry import RetryPolicy
-from libs.common.sealing import Keyring
-from libs.common.store import Database
-from libs.common.topics import Topic
-from libs.common.values import new_id, utc_now
+from libs.common.contracts.events import Event, Meta, Received, encode
+from libs.common.contracts.topics import Topic
+from libs.common.core.health import Health
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.core.metrics import Metrics
+from libs.common.core.sealing import Keyring
+from libs.common.core.values import new_id, utc_now
+from libs.common.delivery.consumption import Consumption, Route
+from libs.common.delivery.decisions import Decision
+from libs.common.delivery.document_cache import CachedDocuments
+from libs.common.delivery.documents import Outgoing
+from libs.common.delivery.engine import Engine
+from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings, Subscription
+from libs.common.delivery.mongo_documents import MongoDocuments
+from libs.common.delivery.retry import RetryPolicy
+from libs.common.delivery.topic_admin import create, topics_of
+from libs.common.storage.mongo import Database
 from tests.patience import PATIENCE_S
 
 KEYRING = Keyring({}, bytes(32))
@@ -152,7 +152,7 @@ class Node:
         self.publisher = KafkaPublisher(lane.kafka)
         engine = Engine(
             source="counter",
-            documents=lambda name, searched: RecentDocuments(MongoDocuments(self.database, name, searched)),
+            documents=lambda name, searched: CachedDocuments(MongoDocuments(self.database, name, searched)),
             publisher=self.publisher,
             keyring=KEYRING,
             metrics=self.metrics,

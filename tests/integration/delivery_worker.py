@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from libs.common.kafka_access import KafkaAccess
+from libs.common.core.kafka_access import KafkaAccess
 from tests.integration.delivery import Lane, Node
 
 

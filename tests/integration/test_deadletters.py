@@ -8,12 +8,12 @@ from contextlib import redirect_stdout
 
 import pytest
 
-from libs.common.deadletters import main
-from libs.common.documents import Outgoing
-from libs.common.errors import Permanent
-from libs.common.kafka_access import KafkaAccess
-from libs.common.retry import RawMessage
-from libs.common.topics import dead_letter_topic
+from libs.common.contracts.topics import dead_letter_topic
+from libs.common.core.errors import Permanent
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.delivery.dead_letters import main
+from libs.common.delivery.documents import Outgoing
+from libs.common.delivery.retry import RawMessage
 from tests.integration.delivery import Lane, Node, assert_counted_once_and_told, drop, new_lane
 from tests.patience import until
 
@@ -133,7 +133,7 @@ async def test_what_is_not_there_is_said_and_is_no_success(lane: Lane) -> None:
 
 
 async def test_it_is_a_command_that_ends_with_a_status(lane: Lane) -> None:
-    command = (sys.executable, "-m", "libs.common.deadletters", "show", "--bootstrap", lane.access.bootstrap)
+    command = (sys.executable, "-m", "libs.common.delivery.dead_letters", "show", "--bootstrap", lane.access.bootstrap)
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     _, said = await process.communicate()
     assert process.returncode == 2

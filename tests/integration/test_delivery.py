@@ -10,10 +10,10 @@ import pytest
 
 from deploy.embedded.process import Server
 from deploy.embedded.stack import Store
-from libs.common.decisions import Decision
-from libs.common.errors import Permanent, Retryable
-from libs.common.retry import RawMessage
-from libs.common.topics import dead_letter_topic, retry_topic
+from libs.common.contracts.topics import dead_letter_topic, retry_topic
+from libs.common.core.errors import Permanent, Retryable
+from libs.common.delivery.decisions import Decision
+from libs.common.delivery.retry import RawMessage
 from tests.integration.delivery import (
     Lane,
     Node,

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from deploy.embedded.process import LOOPBACK, free_port
-from libs.common.broker import KafkaPublisher, KafkaSettings
-from libs.common.deadletters import main
-from libs.common.kafka_access import KafkaAccess
-from libs.common.settings import ToolSettings
-from libs.common.values import utc_now
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.core.settings import ToolSettings
+from libs.common.core.values import utc_now
+from libs.common.delivery.dead_letters import main
+from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
 from tests.integration.delivery import Lane, Node, assert_counted_once_and_told, drop
 from tests.patience import until
 from tests.stack.kafka import Door, KafkaServer, kafka_jars

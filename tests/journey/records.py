@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from libs.common.topics import is_dead_letter_topic, is_retry_topic
+from libs.common.contracts.topics import is_dead_letter_topic, is_retry_topic
 
 
 @dataclass(frozen=True)

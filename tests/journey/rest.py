@@ -15,7 +15,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from deploy.embedded.installation import SERVICES, Installation
 from deploy.embedded.observer import Observer
-from libs.common.topics import TOPICS, retry_topic
+from libs.common.contracts.topics import TOPICS, retry_topic
 
 HELD_MS: Final = 31_000
 """A wake of so soon is due, or somebody is at it: a lease is thirty seconds."""

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from libs.common.retry import FAILURE, ORIGIN
-from libs.common.topics import TOPICS, Topic, dead_letter_topic
-from libs.common.values import utc_now
+from libs.common.contracts.topics import TOPICS, Topic, dead_letter_topic
+from libs.common.core.values import utc_now
+from libs.common.delivery.retry import FAILURE, ORIGIN
 from tests.journey.town import WAITING, Town
 
 Headers = tuple[tuple[str, bytes | None], ...]

@@ -22,7 +22,7 @@ from libs.citizen.errors import JourneyEnded
 from libs.citizen.keystore import Holding
 from libs.citizen.requests import make_request
 from libs.citizen.signing import sign_detached
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
 from tests.journey.steps import at_certificates, refused
 from tests.journey.town import PEOPLE, Town
 

@@ -13,7 +13,7 @@ from deploy.embedded.people import bench_camera
 from libs.citizen.errors import JourneyEnded
 from libs.citizen.journey import EdsJourney
 from libs.citizen.progress import wait_until
-from libs.common.topics import TOPICS
+from libs.common.contracts.topics import TOPICS
 from tests.journey.town import WAITING, Town, log_lines, own_town
 
 READERS = Counter({topic.name: len(topic.consumers) for topic in TOPICS})

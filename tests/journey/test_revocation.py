@@ -10,7 +10,7 @@ from libs.citizen.enrolment import KeyPairs
 from libs.citizen.progress import wait_until
 from libs.citizen.revocation import revoke_by_code, signed_request
 from libs.citizen.signing import signer
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
 from tests.journey.steps import at_certificates, authority_is, ended, hanging, refused, serial_of
 from tests.journey.town import WAITING, Town
 

@@ -39,9 +39,9 @@ from libs.citizen.kandas import KandasJourney, Submitted
 from libs.citizen.progress import Progress, Waiting
 from libs.citizen.services import Services
 from libs.citizen.signing import signer
-from libs.common import logging
-from libs.common.admin import create_topics
-from libs.common.kafka_access import KafkaAccess
+from libs.common.core import logging
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.delivery.topic_admin import create_topics
 from tests.journey import invariants
 from tests.journey.invariants import Told
 from tests.journey.records import Growing, Record

@@ -21,7 +21,7 @@ from libs.citizen.errors import CitizenError
 from libs.citizen.keystore import Holding
 from libs.citizen.signing import sign_cms, sign_digest, sign_raw
 from libs.citizen.xml_signing import parse_xml, sign_xml
-from libs.common.values import Clock
+from libs.common.core.values import Clock
 
 VERSION: Final = "1.4"
 """The version of NCALayer whose messages these are."""

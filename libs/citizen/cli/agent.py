@@ -23,7 +23,7 @@ from libs.citizen.cli.screen import PasswordFile, explained, run, secret
 from libs.citizen.errors import CitizenError
 from libs.citizen.keystore import Holding, purpose_of
 from libs.citizen.services import Endpoints
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
 
 _PASSWORD_VARIABLE: Final = "CITIZEN_P12_PASSWORD"  # noqa: S105 - a variable's name
 _PORTS: Final = {"https": "443", "http": "80"}

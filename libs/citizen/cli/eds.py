@@ -27,7 +27,7 @@ from libs.citizen.passwords import check_password, new_password
 from libs.citizen.services import Endpoints, Services
 from libs.citizen.signing import Sign, sign_detached, signer
 from libs.citizen.texts import text
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
 
 _HERE, _RENEWED = Path("eds"), Path("eds-renewed")
 app = typer.Typer(invoke_without_command=True)

@@ -12,8 +12,8 @@ from libs.citizen.cli.screen import PasswordFile, PinFile, Screen, explained, ru
 from libs.citizen.folder import certificate_of
 from libs.citizen.revocation import Reason, revoke_by_code, signed_request
 from libs.citizen.services import Endpoints, Services
-from libs.common.der import serial_text
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
+from libs.common.pki.der import serial_text
 
 ReasonOption = Annotated[Reason, typer.Option(help="Why.")]
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar
 
-from libs.common.events import Event
+from libs.common.contracts.events import Event
 
 
 class FaceMatched(Event):

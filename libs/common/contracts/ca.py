@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from libs.common.contracts.events import Event
 from libs.common.contracts.people import Person
-from libs.common.events import Event
-from libs.common.sealing import Personal, Sealed
+from libs.common.core.sealing import Personal, Sealed
 
 Profile = Literal["SIGN", "AUTH"]
 EntityRole = Literal["head", "signer", "finance", "personnel", "employee"]

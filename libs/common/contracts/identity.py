@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from libs.common.contracts.events import Event
 from libs.common.contracts.people import Contact, Person
-from libs.common.events import Event
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
 
 Outcome = Literal["completed", "failed", "expired", "cancelled"]
 Purpose = Literal["enrolment", "renewal"]

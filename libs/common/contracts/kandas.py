@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.events import Event
+from libs.common.contracts.events import Event
 
 Service = Literal["grant", "extension"]
 

@@ -3,8 +3,8 @@
 from datetime import date
 from typing import ClassVar
 
-from libs.common.sealing import Personal
-from libs.common.values import Name, PhoneNumber
+from libs.common.core.sealing import Personal
+from libs.common.core.values import Name, PhoneNumber
 
 
 class Person(Personal):

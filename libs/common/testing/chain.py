@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from libs.common.chain import GENESIS, ChainStore, Entry, Head
+from libs.common.storage.chain import GENESIS, ChainStore, Entry, Head
 
 
 class MemoryChain(ChainStore):

@@ -1,6 +1,6 @@
 """Idempotency keys kept in memory."""
 
-from libs.common.idempotency import Entry
+from libs.common.web.idempotency import Entry
 
 
 class MemoryIdempotencyStore:

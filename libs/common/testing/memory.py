@@ -7,8 +7,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from libs.common.documents import Document, Documents, Outgoing
-from libs.common.store import Taken
+from libs.common.delivery.documents import Document, Documents, Outgoing
+from libs.common.storage.mongo import Taken
 
 
 class MemoryDocuments(Documents):
@@ -114,7 +114,7 @@ class MemoryReservations:
         self.owners: dict[tuple[str, str], str] = {}
 
     async def take(self, kind: str, value: str, owner: str) -> None:
-        """Reserve a value; see `libs.common.store.Reservations`."""
+        """Reserve a value; see `libs.common.storage.mongo.Reservations`."""
         held = self.owners.setdefault((kind, value), owner)
         if held != owner:
             raise Taken(held)

@@ -1,11 +1,11 @@
-"""Records in memory. The contract test of `libs.common.records` holds them to the real ones."""
+"""Records in memory. The contract test of `libs.common.storage.records` holds them to the real ones."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from typing_extensions import override
 
-from libs.common.records import Fields, Records
+from libs.common.storage.records import Fields, Records
 
 
 class MemoryRecords(Records):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from libs.common.aggregates import Aggregates
-from libs.common.values import Clock
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
 from services.biometrics.states import CheckState
 
 READ_EVERY: Final = timedelta(seconds=1)

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
-from libs.common.tokens import Authenticator, Claims
-from libs.common.values import JourneyId
+from libs.common.core.values import JourneyId
+from libs.common.web.tokens import Authenticator, Claims
 from services.biometrics.audit.service import Audit
 from services.biometrics.records import Look, Review, Try
 from services.biometrics.states import Audited

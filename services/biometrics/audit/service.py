@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from libs.common.aggregates import Aggregates
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
+from libs.common.delivery.aggregates import Aggregates
 from services.biometrics.states import Audited, CheckState
 
 log = structlog.get_logger()

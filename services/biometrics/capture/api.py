@@ -13,11 +13,11 @@ from fastapi import APIRouter, Depends, Header, Request, Response, status
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from libs.common.http import Wanted, raw_body, spoken
-from libs.common.middleware import BODY_LIMIT_KEY
-from libs.common.texts import Tongue, guidance
-from libs.common.tokens import Authenticator
-from libs.common.values import JourneyId
+from libs.common.core.values import JourneyId
+from libs.common.web.http import Wanted, raw_body, spoken
+from libs.common.web.middleware import BODY_LIMIT_KEY
+from libs.common.web.texts import Tongue, guidance
+from libs.common.web.tokens import Authenticator
 from services.biometrics.capture import prechecks
 from services.biometrics.capture.content import MOST_BYTES, too_large
 from services.biometrics.capture.prechecks import PreChecks

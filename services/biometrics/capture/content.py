@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.biometrics.media.decode import PictureLimits
 from services.biometrics.media.kinds import Kind, kind_of
 from services.biometrics.media.video import ClipLimits

@@ -4,9 +4,9 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
-from libs.common.aggregates import Aggregates
-from libs.common.errors import Refused
-from libs.common.values import Clock
+from libs.common.core.errors import Refused
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
 from services.biometrics import domain
 from services.biometrics.analysis.analyser import Analyser
 from services.biometrics.analysis.reports import SelfieReport

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from libs.common.blobs import BlobMissing, Blobs
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
+from libs.common.storage.blobs import BlobMissing, Blobs
 from services.biometrics.capture.content import ACCEPTED, MOST_BYTES, require, too_large
 from services.biometrics.media.kinds import HEAD_BYTES
 from services.biometrics.verdicts import Part

@@ -11,10 +11,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.aggregates import Aggregates
-from libs.common.decisions import Decision
-from libs.common.sealing import Sealed
-from libs.common.values import Clock
+from libs.common.core.sealing import Sealed
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.delivery.decisions import Decision
 from services.biometrics.face.templates import Template
 
 PAGE: Final = 500

@@ -4,7 +4,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import ConfigDict
 
-from libs.common.sealing import Personal
+from libs.common.core.sealing import Personal
 from services.biometrics.verdicts import DocumentFacts, Part
 
 Source = Literal["selfie", "clip", "document"]

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from libs.common.tokens import Authenticator, Claims
-from libs.common.values import JourneyId
+from libs.common.core.values import JourneyId
+from libs.common.web.tokens import Authenticator, Claims
 from services.biometrics.media.kinds import HEAD_BYTES, kind_of
 from services.biometrics.records import Examined
 from services.biometrics.review.service import Link, Reviews

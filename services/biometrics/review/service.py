@@ -9,11 +9,11 @@ from typing import Final
 
 import structlog
 
-from libs.common.aggregates import Aggregates
-from libs.common.errors import Refused
-from libs.common.metrics import Metrics
-from libs.common.sealing import Box, Keyring, Sealed, SealError
-from libs.common.values import Clock
+from libs.common.core.errors import Refused
+from libs.common.core.metrics import Metrics
+from libs.common.core.sealing import Box, Keyring, Sealed, SealError
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
 from services.biometrics import domain
 from services.biometrics.capture.uploads import Uploads
 from services.biometrics.records import Remark, Review

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from libs.common.chain import GENESIS, Break, Entry, Head, breaks
+from libs.common.storage.chain import GENESIS, Break, Entry, Head, breaks
 from services.ca.audit.slips import Revocation, Slip, Slips
 from services.ca.ledger.acts import (
     Act,

@@ -17,15 +17,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 
-from libs.common.aggregates import Aggregates
-from libs.common.chain import ChainStore, Head
 from libs.common.contracts.ca import CertIssued, CertRevoked, LedgerCheckpointed
-from libs.common.der import serial_text
-from libs.common.events import Event, MalformedMessage, Meta, decode, read_meta
-from libs.common.kafka_access import KafkaAccess
-from libs.common.reading import everything
-from libs.common.records import Records
-from libs.common.sealing import KeyNotHere, Keyring, SealError
+from libs.common.contracts.events import Event, MalformedMessage, Meta, decode, read_meta
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.core.sealing import KeyNotHere, Keyring, SealError
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.delivery.topic_reader import everything
+from libs.common.pki.der import serial_text
+from libs.common.storage.chain import ChainStore, Head
+from libs.common.storage.records import Records
 from services.ca.audit.evidence import Contradicted, Evidence, ListEdition
 from services.ca.audit.relint import troubles
 from services.ca.audit.slips import AT_ONCE, Answer, Revocation, Slip, Slips

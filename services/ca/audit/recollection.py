@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from libs.common.chain import Entry
 from libs.common.contracts.ca import CertIssued, CertRevoked, EntityRole
-from libs.common.der import serial_text
-from libs.common.events import Event
-from libs.common.sealing import Keyring, Sealed
+from libs.common.contracts.events import Event
+from libs.common.core.sealing import Keyring, Sealed
+from libs.common.pki.der import serial_text
+from libs.common.storage.chain import Entry
 from services.ca.audit.gather import UNREADABLE
 from services.ca.audit.recovery import Found, profile_of, unsigned, with_signature
 from services.ca.domain import reason_of

@@ -16,11 +16,11 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from libs.common.contracts.ca import CertificateText, CertRevoked, Profile
+from libs.common.contracts.events import Event
 from libs.common.contracts.people import Person
-from libs.common.decisions import Decision
-from libs.common.der import TbsCertificate, serial_text, signed
-from libs.common.events import Event
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
+from libs.common.delivery.decisions import Decision
+from libs.common.pki.der import TbsCertificate, serial_text, signed
 from services.ca import domain
 from services.ca.domain import Certificate, Certified, EnrolmentState, Issued, Issuing, Numbered, Reason
 from services.ca.entities import Mandate

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from libs.common.der import serial_text
+from libs.common.pki.der import serial_text
 from services.ca.domain import Certificate
 from services.ca.facts import Facts, Request
 from services.ca.issuance.authority import order_of

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.chain import GENESIS
 from libs.common.contracts.ca import CertIssued
+from libs.common.storage.chain import GENESIS
 from services.ca.audit.evidence import Evidence
 from services.ca.audit.slips import Slip
 from services.ca.ocsp.status import OWN

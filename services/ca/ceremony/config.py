@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from libs.common.der import serial_text
+from libs.common.pki.der import serial_text
 from services.ca.issuance.hierarchy import ROOT, SEAL, TSA
 from services.ca.issuance.profiles import Publication
 from services.ca.issuance.revoked import OwnReason

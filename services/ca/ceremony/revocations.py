@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from libs.common.der import serial_text
+from libs.common.pki.der import serial_text
 from services.ca.ceremony.config import CeremonyConfig, RevokedConfig
 from services.ca.ceremony.transcript import Transcript
 from services.ca.files import PUBLIC, write_over

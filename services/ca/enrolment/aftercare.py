@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from libs.common.contracts.ca import CertExpiring
-from libs.common.decisions import Decision
-from libs.common.events import Event
+from libs.common.contracts.events import Event
+from libs.common.delivery.decisions import Decision
 from services.ca.domain import EnrolmentState, Issued, Numbered, Result, Retired, Void
 
 NOTICES: Final = (30, 14, 7)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.decisions import Decision
+from libs.common.delivery.decisions import Decision
 
 
 class Held(BaseModel):

@@ -4,12 +4,12 @@ import hashlib
 from asyncio import gather
 from collections.abc import Mapping, Sequence
 
-from libs.common.aggregates import Aggregates
 from libs.common.contracts.ca import Profile
-from libs.common.errors import Refused
-from libs.common.store import Taken
-from libs.common.values import Clock
-from libs.common.vouching import vouching_document
+from libs.common.core.errors import Refused
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.pki.renewal_statement import vouching_document
+from libs.common.storage.mongo import Taken
 from services.ca import domain
 from services.ca.domain import EnrolmentState
 from services.ca.enrolment.vouching import Vouching

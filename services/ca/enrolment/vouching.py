@@ -2,11 +2,11 @@
 
 import structlog
 
-from libs.common.aggregates import Aggregates
-from libs.common.cms import verify_detached
-from libs.common.errors import Refused
-from libs.common.trust import TrustAnchors
-from libs.common.values import Clock
+from libs.common.core.errors import Refused
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.pki.cms import verify_detached
+from libs.common.pki.trust import TrustAnchors
 from services.ca.domain import EnrolmentState, Issued
 from services.ca.ports import SerialBook
 
@@ -34,7 +34,7 @@ class Vouching:
 
         Raises:
             Refused: ``vouching.signature_missing``, ``vouching.other_holder``, ``vouching.certificate_revoked``, or
-                a ``signature.…`` of `libs.common.cms`; 422.
+                a ``signature.…`` of `libs.common.pki.cms`; 422.
         """
         if signature is None:
             detail = "This needs a signature made with your present key. Please sign the request and send it again."

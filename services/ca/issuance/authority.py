@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
 from libs.common.contracts.ca import CertificateText
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
 from services.ca.domain import Certificate, IntentRecord, Numbered
 from services.ca.facts import Facts, Request
 from services.ca.issuance import crl, holders

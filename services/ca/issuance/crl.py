@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.x509.oid import CRLEntryExtensionOID, SignatureAlgorithmOID
 
-from libs.common.der import AlgorithmIdentifier, Extension, header, time, wrapped
+from libs.common.pki.der import AlgorithmIdentifier, Extension, header, time, wrapped
 from services.ca.issuance.issuers import Issuer, PrivateKey
 
 LIFETIME: Final = timedelta(days=1)

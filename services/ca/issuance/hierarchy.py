@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from libs.common.trust import TrustAnchors
+from libs.common.pki.trust import TrustAnchors
 from services.ca.issuance.generations import Generation
 from services.ca.issuance.issuers import PublicKey
 from services.ca.issuance.revoked import REVOKED, RevokedCertificate, found, read_revoked

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from cryptography.x509.oid import NameOID
 
-from libs.common.der import Attributes
+from libs.common.pki.der import Attributes
 
 COMMON_NAME_LENGTH: Final = 64
 """Characters (not octets) a common name may have: ub-common-name, RFC 5280 appendix A.1."""

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from libs.common.der import AlgorithmIdentifier, name_attributes, name_tlv, subject_name, tlv
+from libs.common.pki.der import AlgorithmIdentifier, name_attributes, name_tlv, subject_name, tlv
 from services.ca.issuance.holders import Holder
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from libs.common.der import Extension, TbsCertificate, name_attributes, signed
+from libs.common.pki.der import Extension, TbsCertificate, name_attributes, signed
 from services.ca.issuance.holders import COMMON_NAME_LENGTH, is_printing
 from services.ca.issuance.issuers import Issuer
 from services.ca.issuance.key_rules import SENTENCES, key_size_weakness

@@ -7,8 +7,8 @@ from typing import Final, Literal
 from cryptography.x509 import KeyUsage, ObjectIdentifier
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from libs.common import oids
 from libs.common.contracts.ca import EntityRole
+from libs.common.pki import oids
 from services.ca.issuance.holders import Authority, Organisation, Person, Representative
 
 ANY_POLICY: Final = ObjectIdentifier("2.5.29.32.0")

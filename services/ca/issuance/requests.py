@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from libs.common.der import Certificate
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
+from libs.common.pki.der import Certificate
 from services.ca.issuance.issuers import PublicKey
 from services.ca.issuance.key_rules import SENTENCES, key_weakness
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from cryptography import x509
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from libs.common.der import serial_text
+from libs.common.pki.der import serial_text
 
 REVOKED: Final = "revoked.json"
 

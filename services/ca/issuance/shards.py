@@ -12,8 +12,8 @@ from typing import Final, Self
 from cryptography import x509
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.decisions import Decision
-from libs.common.values import to_millis
+from libs.common.core.values import to_millis
+from libs.common.delivery.decisions import Decision
 
 RENEW_AFTER: Final = timedelta(hours=8)
 """A third of a list's life: two renewals may fail before relying parties are left without one."""

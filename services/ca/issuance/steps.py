@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.der import Extension, TbsCertificate, Validity, name_tlv, serial_text, signed, time, tlv
+from libs.common.pki.der import Extension, TbsCertificate, Validity, name_tlv, serial_text, signed, time, tlv
 from services.ca.issuance.holders import Holder
 from services.ca.issuance.issuers import Issuer, PrivateKey, PublicKey
 from services.ca.issuance.lint import LintedTbs, LintError, lint

@@ -16,7 +16,7 @@ import structlog
 from pkcs11 import exceptions as fault
 from pydantic import SecretStr
 
-from libs.common.errors import Unavailable
+from libs.common.core.errors import Unavailable
 from services.ca.keys.store import KeyStoreError
 
 T = TypeVar("T")

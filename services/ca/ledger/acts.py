@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from libs.common.contracts.ca import CertificateText
 from libs.common.contracts.people import Person
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
 from services.ca.domain import IntentRecord
 from services.ca.entities import Mandate
 

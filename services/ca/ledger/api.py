@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.ca.ledger.checkpoints import Checkpoint, Checkpoints
 
 

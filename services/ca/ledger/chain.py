@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from libs.common.chain import Chain, ChainStore, Entry, Fact, Head
-from libs.common.sealing import Keyring, Sealing
-from libs.common.values import Clock
+from libs.common.core.sealing import Keyring, Sealing
+from libs.common.core.values import Clock
+from libs.common.storage.chain import Chain, ChainStore, Entry, Fact, Head
 from services.ca.ledger.acts import ACTS, Act, Configuration, ConfigurationChanged
 from services.ca.ports import Ledger
 

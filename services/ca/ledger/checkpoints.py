@@ -12,10 +12,10 @@ from typing import Final
 import structlog
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.aggregates import Aggregates
 from libs.common.contracts.ca import LedgerCheckpointed
-from libs.common.decisions import Decision
-from libs.common.values import Clock
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.delivery.decisions import Decision
 from services.ca.ledger.acts import Checkpointed, Configuration
 from services.ca.ledger.chain import ChainLedger
 from services.ca.tsa.stamping import TimeStampRefused

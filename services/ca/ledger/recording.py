@@ -7,8 +7,8 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from libs.common.der import serial_text
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
+from libs.common.pki.der import serial_text
 from services.ca.domain import Certificate, IntentRecord, Numbered
 from services.ca.facts import Facts
 from services.ca.issuance.revoked import RevokedCertificate

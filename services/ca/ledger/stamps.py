@@ -4,7 +4,7 @@ import base64
 
 from cryptography.hazmat import asn1
 
-from libs.common.trust import TrustAnchors
+from libs.common.pki.trust import TrustAnchors
 from services.ca.ledger.acts import Checkpointed
 from services.ca.tsa.structures import read_granted
 from services.ca.tsa.tokens import NotStampedError, TimeStamp, believed

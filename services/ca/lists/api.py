@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Depends, Header, Response
 from fastapi.responses import StreamingResponse
 
-from libs.common.errors import Refused
-from libs.common.values import Clock
+from libs.common.core.errors import Refused
+from libs.common.core.values import Clock
 from services.ca.issuance.shards import ShardId
 from services.ca.lists.publishing import RevocationLists
 from services.ca.reading import reading

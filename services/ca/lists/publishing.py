@@ -8,9 +8,9 @@ from typing import Final
 
 import structlog
 
-from libs.common.aggregates import Aggregates
-from libs.common.records import Records
-from libs.common.values import Clock
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.storage.records import Records
 from services.ca.issuance import crl, shards
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.issuance.crl import DELTA_LIFETIME, LIFETIME, Entries

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Response, status
 from pydantic import Base64Bytes, BaseModel, ConfigDict, StringConstraints
 
 from libs.common.contracts.ca import EntityRole
-from libs.common.idempotency import Idempotency, Once
-from libs.common.tokens import Authenticator, Claims
-from libs.common.values import JourneyId
+from libs.common.core.values import JourneyId
+from libs.common.web.idempotency import Idempotency, Once
+from libs.common.web.tokens import Authenticator, Claims
 from services.ca.entities import LegalEntity
 from services.ca.forms import Accepted, EnrolmentOut, Serial, shown
 from services.ca.mandates.service import Confirmation, Mandates
@@ -37,7 +37,7 @@ class MandateOut(BaseModel):
 
 
 class MandateRequestForm(_Form):
-    """A certificate request (PKCS#10, PEM), and a signature over `libs.common.vouching.vouching_document`.
+    """A certificate request (PKCS#10, PEM), and a signature over `libs.common.pki.renewal_statement.vouching_document`.
 
     The signature is detached CMS (DER, base64) by the citizen's own SIGN key.
     """

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal
 
-from libs.common.decisions import Decision
+from libs.common.delivery.decisions import Decision
 from services.ca import domain
 from services.ca.domain import Ending, EnrolmentState, Issued, Issuing, Open, Reason, Result
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.common.aggregates import Aggregates
 from libs.common.contracts.ca import EntityRole
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
-from libs.common.sealing import Keyring, Sealed
-from libs.common.values import Clock
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Keyring, Sealed
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.delivery.decisions import Decision
 from services.ca import domain
 from services.ca.domain import Certificate, Closed, EnrolmentState, Issued, Issuing, Open, Result, Void
 from services.ca.enrolment import holdings

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from libs.common.der import AlgorithmIdentifier, tlv
+from libs.common.pki.der import AlgorithmIdentifier, tlv
 from services.ca.issuance.crl import REASON_CODES
 from services.ca.issuance.issuers import Issuer, PrivateKey, signature_algorithm, signer
 from services.ca.ocsp import structures

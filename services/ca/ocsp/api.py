@@ -1,6 +1,7 @@
 """OCSP over HTTP (RFC 6960, appendix A; RFC 5019, 5 and 6): what is wrong with a question stands in the response.
 
-It stands before the application (`libs.common.direct`): the public asks this more often than all the rest together.
+It stands before the application (`libs.common.web.fast_path`): the public asks this more often than all the rest
+together.
 """
 
 import base64
@@ -14,8 +15,8 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from libs.common.direct import Headers, Reply
-from libs.common.metrics import Metrics
+from libs.common.core.metrics import Metrics
+from libs.common.web.fast_path import Headers, Reply
 from services.ca.ocsp.questions import MAX_OCTETS
 from services.ca.ocsp.service import Answer, OcspService
 
@@ -33,7 +34,7 @@ _UNCACHED: Final = [(b"cache-control", b"no-store")]
 
 
 class OcspEndpoint:
-    """The responders, at the addresses that certificates name. Fulfils `libs.common.direct.Endpoint`.
+    """The responders, at the addresses that certificates name. Fulfils `libs.common.web.fast_path.Endpoint`.
 
     Which responder answers is told by the question, not by the address.
     """

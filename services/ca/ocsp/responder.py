@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.decisions import Decision
+from libs.common.delivery.decisions import Decision
 
 RENEW_AFTER: Final = timedelta(days=20)
 """Ten of its thirty days are left for renewals that fail."""

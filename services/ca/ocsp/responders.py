@@ -9,9 +9,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from libs.common.aggregates import Aggregates
-from libs.common.der import serial_text
-from libs.common.values import Clock
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.pki.der import serial_text
 from services.ca.domain import IntentRecord
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.issuance.generations import Generation

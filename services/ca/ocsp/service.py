@@ -11,8 +11,8 @@ from typing import Final
 import structlog
 from cryptography import x509
 
-from libs.common.errors import Unavailable
-from libs.common.values import Clock
+from libs.common.core.errors import Unavailable
+from libs.common.core.values import Clock
 from services.ca.ocsp import answers
 from services.ca.ocsp.answers import Good, Responder, Revoked, Status
 from services.ca.ocsp.questions import Failure, OcspRefused, Questions, Reader

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from libs.common.aggregates import Aggregates
-from libs.common.values import Clock
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
 from services.ca.domain import Certified, EnrolmentState
 from services.ca.issuance.issuers import Issuer
 from services.ca.issuance.orders import SERIAL_OCTETS

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from libs.common.der import serial_text
-from libs.common.records import Records
-from libs.common.values import from_millis, to_millis
+from libs.common.core.values import from_millis, to_millis
+from libs.common.pki.der import serial_text
+from libs.common.storage.records import Records
 from services.ca.issuance.shards import ShardId
 from services.ca.ocsp.answers import Good, Revoked
 

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from libs.common.der import Extension, header, wrapped
+from libs.common.pki.der import Extension, header, wrapped
 
 BASIC: Final = ObjectIdentifier("1.3.6.1.5.5.7.48.1.1")
 NONCE: Final = ObjectIdentifier("1.3.6.1.5.5.7.48.1.2")

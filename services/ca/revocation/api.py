@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, status
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.tokens import Authenticator, Claims
+from libs.common.web.tokens import Authenticator, Claims
 from services.ca.domain import Reason
 from services.ca.forms import Serial
 from services.ca.revocation.service import Revocations

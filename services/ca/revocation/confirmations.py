@@ -9,7 +9,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.contracts.identity import RevocationRequested
-from libs.common.decisions import Decision
+from libs.common.delivery.decisions import Decision
 
 
 class _Value(BaseModel):

@@ -1,6 +1,6 @@
 """The operator's own certificates that a ceremony revoked: on record, in the responder's answers, on the lists."""
 
-from libs.common.values import Clock
+from libs.common.core.values import Clock
 from services.ca.issuance.hierarchy import ROOT, Hierarchy
 from services.ca.issuance.revoked import RevokedCertificate
 from services.ca.issuance.shards import ShardId

@@ -10,15 +10,15 @@ from typing import Final, Literal
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from libs.common.aggregates import Aggregates
-from libs.common.cms import Verified, verify_detached
-from libs.common.cms_refusals import SignatureRefused
+from libs.common.contracts.events import Meta
 from libs.common.contracts.identity import RevocationRequested
-from libs.common.errors import Refused
-from libs.common.events import Meta
-from libs.common.trust import TrustAnchors
-from libs.common.uses import PERSON_AUTH, SIGNING
-from libs.common.values import Clock
+from libs.common.core.errors import Refused
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.pki.certificate_use import PERSON_AUTH, SIGNING
+from libs.common.pki.cms import Verified, verify_detached
+from libs.common.pki.cms_refusals import SignatureRefused
+from libs.common.pki.trust import TrustAnchors
 from services.ca.domain import EnrolmentState, Issued, Reason, reason_of
 from services.ca.ledger.acts import Means, RevocationAsked
 from services.ca.mandates import endings

@@ -5,9 +5,9 @@ from typing import Final
 import structlog
 from fastapi import APIRouter, Request, Response
 
-from libs.common.der import serial_text
-from libs.common.errors import Refused, Unavailable
-from libs.common.http import raw_body
+from libs.common.core.errors import Refused, Unavailable
+from libs.common.pki.der import serial_text
+from libs.common.web.http import raw_body
 from services.ca.issuance.authority import Entropy
 from services.ca.issuance.orders import SERIAL_OCTETS, serial_number
 from services.ca.tsa import stamping

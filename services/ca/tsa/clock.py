@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from libs.common.values import Clock
+from libs.common.core.values import Clock
 
 QUARANTINE: Final = timedelta(minutes=5)
 """How long a clock is doubted after it jumped: long enough for whatever set it to settle, or to be noticed."""

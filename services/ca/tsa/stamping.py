@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from libs.common.cms import CONTENT_TYPE, MESSAGE_DIGEST, SIGNED_DATA
-from libs.common.cms_structures import (
+from libs.common.pki.cms import CONTENT_TYPE, MESSAGE_DIGEST, SIGNED_DATA
+from libs.common.pki.cms_structures import (
     Attribute,
     ContentInfo,
     EncapsulatedContent,
@@ -27,8 +27,8 @@ from libs.common.cms_structures import (
     SignerInfo,
     SigningCertificateV2,
 )
-from libs.common.der import AlgorithmIdentifier, tbs_fields, tlv
-from libs.common.ess import SIGNING_CERTIFICATE_V2
+from libs.common.pki.der import AlgorithmIdentifier, tbs_fields, tlv
+from libs.common.pki.ess import SIGNING_CERTIFICATE_V2
 from services.ca.tsa.structures import (
     TST_INFO,
     Accuracy,

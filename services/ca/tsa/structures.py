@@ -5,8 +5,8 @@ from typing import Annotated, Final
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from libs.common.cms_structures import Attribute, ContentInfo
-from libs.common.der import Extension, tlv
+from libs.common.pki.cms_structures import Attribute, ContentInfo
+from libs.common.pki.der import Extension, tlv
 
 TST_INFO: Final = ObjectIdentifier("1.2.840.113549.1.9.16.1.4")
 

@@ -8,12 +8,12 @@ from typing import Annotated, Final
 from cryptography import x509
 from cryptography.hazmat import asn1
 
-from libs.common.cms import Claim, read
-from libs.common.cms_algorithms import DIGESTS
-from libs.common.cms_refusals import SignatureRefused
-from libs.common.der import Extension
-from libs.common.trust import TrustAnchors
-from libs.common.uses import TIME_STAMPING
+from libs.common.pki.certificate_use import TIME_STAMPING
+from libs.common.pki.cms import Claim, read
+from libs.common.pki.cms_algorithms import DIGESTS
+from libs.common.pki.cms_refusals import SignatureRefused
+from libs.common.pki.der import Extension
+from libs.common.pki.trust import TrustAnchors
 from services.ca.tsa.structures import TST_INFO, MessageImprint
 
 SIGNATURE_TIME_STAMP: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.16.2.14")

@@ -12,8 +12,8 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 from pydantic.alias_generators import to_camel
 
-from libs.common.der import serial_text
-from libs.common.http import MB, body_limit
+from libs.common.pki.der import serial_text
+from libs.common.web.http import MB, body_limit
 from services.ca.tsa.tokens import TimeStamp
 from services.ca.verification.certificate_info import CertificateOut, Shown, certificate_out
 from services.ca.verification.service import Finding, Question, Report, Use, Verification

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from libs.common.der import serial_text
+from libs.common.pki.der import serial_text
 from services.ca.ocsp.answers import Good, Revoked
 from services.ca.verification.service import Finding
 from services.ca.verification.signature_evidence import Evidence, Source

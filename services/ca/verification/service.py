@@ -11,13 +11,13 @@ from typing import Final, Literal
 
 from cryptography import x509
 
-from libs.common.cms import MAX_OCTETS, Claim, Message, read
-from libs.common.cms_refusals import SignatureRefused
-from libs.common.cms_structures import SignerInfo
-from libs.common.der import holds_at_most
-from libs.common.trust import CertificateRefused, TrustAnchors
-from libs.common.uses import PERSON_AUTH, SIGNING
-from libs.common.values import Clock
+from libs.common.core.values import Clock
+from libs.common.pki.certificate_use import PERSON_AUTH, SIGNING
+from libs.common.pki.cms import MAX_OCTETS, Claim, Message, read
+from libs.common.pki.cms_refusals import SignatureRefused
+from libs.common.pki.cms_structures import SignerInfo
+from libs.common.pki.der import holds_at_most
+from libs.common.pki.trust import CertificateRefused, TrustAnchors
 from services.ca.tsa.tokens import NotStampedError, TimeStamp, time_stamp
 from services.ca.verification.signature_evidence import Evidence, Source, Witness
 from services.ca.verification.xml_signatures import XmlRefused, XmlSignature, read_xml
@@ -36,8 +36,8 @@ class Finding:
     """What was found about one certificate, or about one signature and its certificate.
 
     Attributes:
-        reason: None if valid; else the first that speaks against it: a `libs.common.trust.Doubt`, a reason of
-            `libs.common.cms_refusals`, ``timestamp_…``, ``revoked``, ``unknown_certificate`` or ``time_in_future``.
+        reason: None if valid; else the first that speaks against it: a `libs.common.pki.trust.Doubt`, a reason of
+            `libs.common.pki.cms_refusals`, ``timestamp_…``, ``revoked``, ``unknown_certificate`` or ``time_in_future``.
         at: the time for which it holds.
         certificate: the signer's, if it is a genuine one of ours.
         evidence: what our own responder says about it, and our list, if that was asked for.

@@ -9,8 +9,8 @@ from typing import Final, Literal, Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from libs.common.errors import Refused, Unavailable
-from libs.common.values import Clock
+from libs.common.core.errors import Refused, Unavailable
+from libs.common.core.values import Clock
 from services.ca.issuance.hierarchy import Hierarchy
 from services.ca.issuance.revoked import RevokedCertificate
 from services.ca.issuance.shards import ShardId

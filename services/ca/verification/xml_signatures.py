@@ -18,8 +18,8 @@ from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, Signatur
 from signxml.exceptions import InvalidDigest, InvalidSignature, SignXMLException
 from signxml.verifier import SignatureConfiguration, VerifyResult, XMLVerifier
 
-from libs.common.trust import CertificateRefused, TrustAnchors
-from libs.common.uses import SIGNING
+from libs.common.pki.certificate_use import SIGNING
+from libs.common.pki.trust import CertificateRefused, TrustAnchors
 
 MAX_OCTETS: Final = 1024 * 1024
 _MAX_NODES: Final = 50_000

@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 from cryptography import x509
 
-from libs.common.background import Repeating
-from libs.common.metrics import Metrics
-from libs.common.values import Clock
+from libs.common.core.background import Repeating
+from libs.common.core.metrics import Metrics
+from libs.common.core.values import Clock
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.issuance.hierarchy import ROOT, ROOT_LIST, Hierarchy
 from services.ca.lists.publishing import RevocationLists

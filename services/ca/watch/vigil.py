@@ -7,14 +7,14 @@ shows the newest one, once a minute, as long as it runs.
 from datetime import datetime, timedelta
 from typing import Final
 
-from libs.common.background import Repeating
-from libs.common.chain import ChainStore
-from libs.common.chain_store import MongoChain
-from libs.common.metrics import Metrics
-from libs.common.platform import Platform
-from libs.common.records import MongoRecords, Records
-from libs.common.store import Database
-from libs.common.values import Clock, from_millis, to_millis
+from libs.common.core.background import Repeating
+from libs.common.core.metrics import Metrics
+from libs.common.core.values import Clock, from_millis, to_millis
+from libs.common.storage.chain import ChainStore
+from libs.common.storage.mongo import Database
+from libs.common.storage.mongo_chain import MongoChain
+from libs.common.storage.records import MongoRecords, Records
+from libs.common.web.service import ServiceBase
 from services.ca.audit.evidence import moment
 from services.ca.ledger.acts import Checkpointed
 from services.ca.ledger.chain import ChainLedger
@@ -35,10 +35,10 @@ def notes(database: Database) -> Records:
     return MongoRecords(database, "checks", ("at",))
 
 
-def watching(platform: Platform, ledger: ChainLedger) -> Repeating:
+def watching(base: ServiceBase, ledger: ChainLedger) -> Repeating:
     """Make what looks once a minute."""
-    chain, metrics = MongoChain(platform.database, "ledger"), platform.metrics
-    vigil = Vigil(notes(platform.database), chain, ledger, metrics=metrics, clock=platform.clock)
+    chain, metrics = MongoChain(base.database, "ledger"), base.metrics
+    vigil = Vigil(notes(base.database), chain, ledger, metrics=metrics, clock=base.clock)
     return Repeating("vigil", EVERY_S, vigil.look)
 
 

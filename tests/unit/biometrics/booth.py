@@ -10,15 +10,15 @@ from uuid import uuid4
 
 import pytest
 
-from libs.common.blobs import BlobMissing, Blobs
+from libs.common.contracts.events import Event, Meta, Received
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted
 from libs.common.contracts.otp import OtpVerified
 from libs.common.contracts.people import Contact, Person
-from libs.common.engine import Engine, OpenDocuments
-from libs.common.errors import Refused
-from libs.common.events import Event, Meta, Received
-from libs.common.metrics import Metrics
-from libs.common.sealing import Keyring, Sealed
+from libs.common.core.errors import Refused
+from libs.common.core.metrics import Metrics
+from libs.common.core.sealing import Keyring, Sealed
+from libs.common.delivery.engine import Engine, OpenDocuments
+from libs.common.storage.blobs import BlobMissing, Blobs
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from services.biometrics import states
 from services.biometrics.analysis.analyser import stub_picture

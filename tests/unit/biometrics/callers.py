@@ -9,9 +9,9 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from libs.common.health import Health
-from libs.common.http import create_app
-from libs.common.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
+from libs.common.core.health import Health
+from libs.common.web.http import create_app
+from libs.common.web.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
 from services.biometrics.audit.api import audit_routes
 from services.biometrics.capture.api import capture_routes
 from services.biometrics.capture.prechecks import PreChecks

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from libs.common.http import MB
-from libs.common.texts import guidance
+from libs.common.web.http import MB
+from libs.common.web.texts import guidance
 from services.biometrics.analysis.reports import SelfieReport
 from services.biometrics.analysis.workers import WorkerDied
 from services.biometrics.capture.content import MOST_BYTES

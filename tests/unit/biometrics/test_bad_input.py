@@ -22,7 +22,7 @@ from PIL import Image
 from deploy.media import card
 from deploy.media.make import MediaFiles
 from deploy.media.photos import Who
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
 from services.biometrics.analysis import analyses
 from services.biometrics.analysis.analyser import WorkerAnalyser
 from services.biometrics.analysis.workers import AnalysisTimeout, Workers

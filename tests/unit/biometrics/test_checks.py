@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.contracts.biometrics import FaceMatched, FaceRejected
-from libs.common.errors import Refused
-from libs.common.events import Event
-from libs.common.sealing import Sealed
+from libs.common.contracts.events import Event
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Sealed
 from services.biometrics import domain
 from services.biometrics.face.templates import Template
 from services.biometrics.records import LOOKS_KEPT, TRIES_KEPT, Outcome, Remark, Review, Try

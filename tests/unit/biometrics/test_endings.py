@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 from bson import ObjectId
 
-from libs.common.blobs import Blobs
-from libs.common.store import Database
+from libs.common.storage.blobs import Blobs
+from libs.common.storage.mongo import Database
 from services.biometrics import domain, states
 from tests.unit.biometrics.booth import CLOSED, JOURNEY, KEYRING, LEASE, OTHER, Booth, World, picture, refused
 from tests.unit.common.faults import Crash, Faults

@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.biometrics.analysis.workers import AnalysisTimeout, WorkerDied
 from services.biometrics.capture.prechecks import PreChecks
 from tests.unit.biometrics.booth import JOURNEY, MINUTE, RULES, Booth, World, clip, picture

@@ -11,10 +11,10 @@ import pytest
 from bson import ObjectId
 
 from deploy.embedded.stack import Store
-from libs.common.blobs import Blobs
-from libs.common.document_store import MongoDocuments
-from libs.common.documents import Searched
-from libs.common.store import Database
+from libs.common.delivery.documents import Searched
+from libs.common.delivery.mongo_documents import MongoDocuments
+from libs.common.storage.blobs import Blobs
+from libs.common.storage.mongo import Database
 from services.biometrics.domain import MEDIA_KEPT_AT_MOST
 from services.biometrics.states import Closed, Matched
 from services.biometrics.verdicts import Part

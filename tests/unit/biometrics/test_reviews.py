@@ -3,7 +3,7 @@
 import pytest
 import structlog
 
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
 from services.biometrics import states
 from services.biometrics.states import InReview
 from services.biometrics.verdicts import Reviewed

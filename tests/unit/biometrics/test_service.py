@@ -8,7 +8,7 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.common.events import Event
+from libs.common.contracts.events import Event
 from services.biometrics import states
 from services.biometrics.analysis.line import READ_EVERY
 from services.biometrics.analysis.workers import WorkerDied

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from libs.common.errors import Refused
-from libs.common.http import MB
+from libs.common.core.errors import Refused
+from libs.common.web.http import MB
 from services.biometrics.analysis.analyser import StubAnalyser
 from services.biometrics.analysis.line import PATIENCE, READ_EVERY, Line
 from services.biometrics.analysis.reports import SelfieReport

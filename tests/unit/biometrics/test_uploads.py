@@ -20,10 +20,10 @@ from libs.citizen.api.biometrics import Biometrics, Part
 from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.caller import Caller, Patience
 from libs.citizen.errors import ProblemError
-from libs.common.errors import Refused
-from libs.common.health import Health
-from libs.common.http import MB, create_app, server
-from libs.common.tokens import Authenticator, TokenIssuer, TokenVerifier
+from libs.common.core.errors import Refused
+from libs.common.core.health import Health
+from libs.common.web.http import MB, create_app, server
+from libs.common.web.tokens import Authenticator, TokenIssuer, TokenVerifier
 from services.biometrics.capture.api import capture_routes
 from services.biometrics.capture.prechecks import PreChecks
 from services.biometrics.capture.uploads import MOST_PIECES, PIECE_BYTES

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import SecretStr
 
-from libs.common.trust import TrustAnchors
+from libs.common.pki.trust import TrustAnchors
 from services.ca.ceremony.config import CeremonyConfig, IssuingConfig, NamedConfig, RevokedConfig, RootConfig
 from services.ca.ceremony.steps import perform
 from services.ca.issuance.hierarchy import Hierarchy, ocsp_label

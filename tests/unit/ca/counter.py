@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from fastapi import APIRouter, FastAPI
 
-from libs.common.der import serial_text
-from libs.common.health import Health
-from libs.common.http import create_app
+from libs.common.core.health import Health
+from libs.common.pki.der import serial_text
+from libs.common.web.http import create_app
 from services.ca import domain
 from services.ca.issuance.hierarchy import ROOT_LIST
 from services.ca.ocsp.api import OcspEndpoint

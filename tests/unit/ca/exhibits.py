@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.citizen.keystore import Holding, pack
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
 from services.ca.issuance.crl import Edition, Entries, entry, sign_list
 from services.ca.issuance.holders import Authority, Organisation, Person, Representative
 from services.ca.issuance.issuers import Issuer, PrivateKey

@@ -16,20 +16,20 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from typing_extensions import override
 
 from libs.citizen.keystore import Holding
-from libs.common.chain import Entry
 from libs.common.contracts.biometrics import FaceMatched
+from libs.common.contracts.events import Event, Meta, Received
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, Outcome
 from libs.common.contracts.otp import OtpVerified
 from libs.common.contracts.people import Contact, Person
-from libs.common.engine import Engine, Kind
-from libs.common.events import Event, Meta, Received
-from libs.common.metrics import Metrics
-from libs.common.records import Fields
-from libs.common.sealing import Keyring, Sealed
+from libs.common.core.metrics import Metrics
+from libs.common.core.sealing import Keyring, Sealed
+from libs.common.delivery.engine import Engine, Kind
+from libs.common.delivery.timers import Timers
+from libs.common.storage.chain import Entry
+from libs.common.storage.records import Fields
 from libs.common.testing.chain import MemoryChain
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from libs.common.testing.records import MemoryRecords
-from libs.common.timers import Timers
 from services.ca import domain
 from services.ca.enrolment import holdings
 from services.ca.enrolment.intake import Intake

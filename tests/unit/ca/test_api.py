@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.citizen.signing import sign_detached
-from libs.common.health import Health
-from libs.common.http import create_app
-from libs.common.idempotency import Idempotency
+from libs.common.core.health import Health
+from libs.common.pki.renewal_statement import vouching_document
 from libs.common.testing.idempotency import MemoryIdempotencyStore
-from libs.common.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
-from libs.common.vouching import vouching_document
+from libs.common.web.http import create_app
+from libs.common.web.idempotency import Idempotency
+from libs.common.web.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
 from services.ca import api
 from services.ca.lists.api import list_routes
 from services.ca.mandates.api import mandate_routes

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.common.chain import Head
-from libs.common.store import Taken
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
+from libs.common.storage.chain import Head
+from libs.common.storage.mongo import Taken
 from services.ca import backup
 from services.ca.backup import BackupError
 from services.ca.domain import Certificate

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from libs.common.chain import Entry, Head
 from libs.common.contracts.ca import CertIssued, CertRevoked
-from libs.common.decisions import Decision
-from libs.common.events import Event, Meta, decode
+from libs.common.contracts.events import Event, Meta, decode
+from libs.common.delivery.decisions import Decision
+from libs.common.storage.chain import Entry, Head
 from services.ca import domain
 from services.ca.audit.gather import Sources, gather, hear
 from services.ca.audit.rules import Times

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.common.der import serial_text
+from libs.common.pki.der import serial_text
 from services.ca.domain import REASONS
 from services.ca.issuance import crl as crl_module
 from services.ca.issuance.crl import Edition, Entries, entry, sign_list

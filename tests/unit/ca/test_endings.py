@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.contracts.ca import CertificateText
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
 from services.ca import domain
 from services.ca.domain import REASONS, Closed, Ending, Issued, Open, Reason
 from services.ca.entities import Mandate

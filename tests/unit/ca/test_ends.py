@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from libs.common.metrics import Metrics
+from libs.common.core.metrics import Metrics
 from services.ca.issuance.crl import LIFETIME, ROOT_LIFETIME
 from services.ca.issuance.hierarchy import ROOT_LIST
 from services.ca.tsa.clock import QUARANTINE, WatchedClock

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from libs.common.contracts.biometrics import FaceMatched
 from libs.common.contracts.ca import CertificateText, CertIssued
-from libs.common.errors import Refused
-from libs.common.events import Event
-from libs.common.sealing import Sealed
+from libs.common.contracts.events import Event
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Sealed
 from services.ca import domain
 from services.ca.domain import EnrolmentState, IntentRecord
 from services.ca.enrolment import aftercare

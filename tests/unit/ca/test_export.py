@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from libs.common.chain import GENESIS, Head, breaks
+from libs.common.storage.chain import GENESIS, Head, breaks
 from libs.common.testing.chain import MemoryChain
 from services.ca.archive import NothingToArchive, archive
 from services.ca.export import ExportError, read_lines, write_file

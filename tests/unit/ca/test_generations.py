@@ -14,7 +14,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.ocsp import OCSPCertStatus, OCSPResponseStatus
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from libs.common.uses import PERSON_SIGN
+from libs.common.pki.certificate_use import PERSON_SIGN
 from services.ca.ceremony.config import CeremonyConfig
 from services.ca.domain import Certificate
 from services.ca.issuance.hierarchy import HierarchyError, load

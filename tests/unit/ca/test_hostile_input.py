@@ -14,7 +14,7 @@ from asn1crypto import cms  # type: ignore[import-untyped]  # it ships no types
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.common.der import header
+from libs.common.pki.der import header
 from tests.fuzz.der_tree import CHANGES, mutated
 from tests.fuzz.targets import Desk, Target, desk_and_targets, require
 from tests.unit.ca.authority import CertificationAuthority

@@ -14,7 +14,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.common.der import Extension, TbsCertificate, Validity, name_tlv, time, tlv
+from libs.common.pki.der import Extension, TbsCertificate, Validity, name_tlv, time, tlv
 from services.ca.issuance.holders import Authority, Person
 from services.ca.issuance.issuers import Issuer
 from services.ca.issuance.lint import LintError, TokenSpentError, lint

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from libs.common.der import serial_text
-from libs.common.documents import Document, Outgoing
+from libs.common.delivery.documents import Document, Outgoing
+from libs.common.pki.der import serial_text
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from services.ca import domain
 from services.ca.enrolment import intake as intake_module

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from libs.common.chain import breaks
+from libs.common.storage.chain import breaks
 from services.ca.issuance.crl import Edition, Entries, sign_list
 from services.ca.issuance.issuers import Issuer, PrivateKey
 from services.ca.ledger import acts, recording

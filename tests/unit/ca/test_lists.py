@@ -11,8 +11,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from libs.common.health import Health
-from libs.common.http import create_app
+from libs.common.core.health import Health
+from libs.common.web.http import create_app
 from services.ca.issuance import crl, shards
 from services.ca.issuance.crl import LIFETIME
 from services.ca.issuance.shards import DELTA_RENEW_AFTER, RENEW_AFTER, Issue, Shard, ShardId

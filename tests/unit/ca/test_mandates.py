@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.citizen.signing import sign_detached
 from libs.common.contracts.ca import EntityRole
-from libs.common.errors import Refused
-from libs.common.trust import CertificateRefused
-from libs.common.uses import PERSON_SIGN
-from libs.common.vouching import vouching_document
+from libs.common.core.errors import Refused
+from libs.common.pki.certificate_use import PERSON_SIGN
+from libs.common.pki.renewal_statement import vouching_document
+from libs.common.pki.trust import CertificateRefused
 from services.ca import domain
 from services.ca.entities import LAPSES_AFTER, LegalEntity
 from services.ca.ledger.acts import MandateConfirmed, MandateWithdrawn

@@ -20,7 +20,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.common.errors import Unavailable
+from libs.common.core.errors import Unavailable
 from services.ca.ocsp import questions as questions_module
 from services.ca.ocsp.answers import Revoked
 from services.ca.ocsp.questions import MAX_OCTETS, MAX_QUESTIONS, OcspRefused, Questions, Reader, read

@@ -15,8 +15,8 @@ import pytest_asyncio
 from cryptography.x509 import ocsp
 from cryptography.x509.ocsp import OCSPCertStatus
 
-from libs.common.errors import Unavailable
-from libs.common.http import server
+from libs.common.core.errors import Unavailable
+from libs.common.web.http import server
 from services.ca.ocsp.questions import MAX_OCTETS
 from services.ca.ocsp.service import Answer
 from tests.patience import PATIENCE_S

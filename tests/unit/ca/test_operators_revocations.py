@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.ocsp import OCSPCertStatus, OCSPResponse
 from pydantic import ValidationError
 
-from libs.common.der import serial_text
+from libs.common.pki.der import serial_text
 from services.ca.ceremony.config import RevokedConfig
 from services.ca.issuance.hierarchy import ROOT_LIST, HierarchyError, load
 from services.ca.issuance.revoked import REVOKED, read_revoked

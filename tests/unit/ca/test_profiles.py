@@ -5,8 +5,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from libs.common import oids
 from libs.common.contracts.ca import EntityRole
+from libs.common.pki import oids
 from services.ca.issuance.holders import Person
 from services.ca.issuance.issuers import PublicKey
 from services.ca.issuance.profiles import (

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from libs.common.admin import create_topics
-from libs.common.kafka_access import KafkaAccess
-from libs.common.tokens import TokenIssuer
-from libs.common.values import utc_now
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.core.values import utc_now
+from libs.common.delivery.topic_admin import create_topics
+from libs.common.web.tokens import TokenIssuer
 from services.ca.app import build
 from services.ca.ceremony.steps import perform
 from services.ca.settings import Settings

@@ -6,8 +6,8 @@ import pytest
 
 from libs.citizen.keystore import Holding
 from libs.citizen.signing import sign_detached
-from libs.common.errors import Refused
-from libs.common.vouching import vouching_document
+from libs.common.core.errors import Refused
+from libs.common.pki.renewal_statement import vouching_document
 from services.ca import domain
 from tests.unit.ca.authority import NOW, CertificationAuthority
 from tests.unit.ca.office import (

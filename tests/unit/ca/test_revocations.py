@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from libs.common.contracts.identity import RevocationRequested
 from libs.common.contracts.otp import OtpConfirmed
 from libs.common.contracts.people import Contact
-from libs.common.errors import Refused
-from libs.common.sealing import Sealed
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Sealed
 from services.ca import domain
 from services.ca.revocation import confirmations
 from services.ca.revocation.confirmations import Confirmation

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.ocsp import OCSPCertStatus
 
-from libs.common.uses import PERSON_SIGN
+from libs.common.pki.certificate_use import PERSON_SIGN
 from services.ca.domain import Certificate
 from services.ca.issuance.hierarchy import HierarchyError, load
 from services.ca.issuance.shards import ShardId

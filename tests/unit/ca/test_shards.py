@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from libs.common.values import to_millis
+from libs.common.core.values import to_millis
 from services.ca.issuance import shards
 from services.ca.issuance.crl import LIFETIME
 from services.ca.issuance.shards import RENEW_AFTER, ShardId

@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import ocsp
 
-from libs.common.health import Health
-from libs.common.http import create_app
-from libs.common.values import utc_now
+from libs.common.core.health import Health
+from libs.common.core.values import utc_now
+from libs.common.web.http import create_app
 from services.ca.ceremony.steps import hold
 from services.ca.issuance.hierarchy import TSA, Hierarchy, ocsp_label
 from services.ca.issuance.profiles import Publication

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pkcs11 import Attribute, KeyType, ObjectClass
 from pydantic import SecretStr
 
-from libs.common.errors import Unavailable
+from libs.common.core.errors import Unavailable
 from services.ca.issuance.issuers import PrivateKey, sign_with
 from services.ca.keys.store import KeyKind, KeyMissingError, KeyStoreError
 from services.ca.keys.token_keys import TokenKeys

@@ -11,9 +11,9 @@ from cryptography.x509 import ObjectIdentifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.common.der import AlgorithmIdentifier, Extension, tlv
-from libs.common.health import Health
-from libs.common.http import create_app
+from libs.common.core.health import Health
+from libs.common.pki.der import AlgorithmIdentifier, Extension, tlv
+from libs.common.web.http import create_app
 from services.ca.issuance.hierarchy import TSA
 from services.ca.keys.store import require_ec
 from services.ca.tsa.api import TimeStamping, tsa_routes

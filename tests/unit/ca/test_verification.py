@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from libs.common.cms_structures import Attribute, ContentInfo, SignerInfo
-from libs.common.der import tlv
-from libs.common.health import Health
-from libs.common.http import create_app
+from libs.common.core.health import Health
+from libs.common.pki.cms_structures import Attribute, ContentInfo, SignerInfo
+from libs.common.pki.der import tlv
+from libs.common.web.http import create_app
 from services.ca.issuance.profiles import AUTH
 from services.ca.ocsp.answers import Revoked
 from services.ca.tsa.tokens import SIGNATURE_TIME_STAMP

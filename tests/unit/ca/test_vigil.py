@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from libs.common.metrics import Metrics
+from libs.common.core.metrics import Metrics
 from libs.common.testing.records import MemoryRecords
 from services.ca.watch.vigil import Vigil, note_check
 from tests.unit.ca.authority import CertificationAuthority

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree  # type: ignore[import-untyped]  # it ships no types
 
-from libs.common.trust import TrustAnchors
+from libs.common.pki.trust import TrustAnchors
 from services.ca.issuance.profiles import AUTH, SIGN, Profile
 from services.ca.verification.xml_signatures import MAX_OCTETS, XmlRefused, read_xml
 from tests.unit.ca.authority import NOW, CertificationAuthority, establish

@@ -15,7 +15,7 @@ from libs.citizen.agent.stamper import HttpStamper
 from libs.citizen.agent.stores import Store
 from libs.citizen.folder import save_holding
 from libs.citizen.keys import KeyKind
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
 from tests.unit.citizen.authority import PASSWORD, Authority, make_authority
 from tests.unit.citizen.desk import PAGE, Desk, Scripted, stamps
 from tests.unit.citizen.town import Town

@@ -15,9 +15,9 @@ from libs.citizen.agent.asks import ShowKey, Sign
 from libs.citizen.agent.stamper import HttpStamper
 from libs.citizen.agent.stores import Store
 from libs.citizen.folder import pem
-from libs.common.cms import verify_detached
-from libs.common.trust import TrustAnchors
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
+from libs.common.pki.cms import verify_detached
+from libs.common.pki.trust import TrustAnchors
 from tests.unit.citizen.authority import IIN, Authority, make_authority
 from tests.unit.citizen.conftest import Judge
 from tests.unit.citizen.desk import COMMON, DOCUMENT, PAGE, XML, Desk, b64

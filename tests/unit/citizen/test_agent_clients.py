@@ -26,9 +26,9 @@ from libs.citizen.agent.stamper import HttpStamper
 from libs.citizen.agent.stores import Store
 from libs.citizen.folder import save_holding
 from libs.citizen.keystore import Holding
-from libs.common.cms import verify_detached
-from libs.common.trust import TrustAnchors
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
+from libs.common.pki.cms import verify_detached
+from libs.common.pki.trust import TrustAnchors
 from tests.unit.citizen.authority import IIN, PASSWORD, Authority
 from tests.unit.citizen.desk import stamps
 

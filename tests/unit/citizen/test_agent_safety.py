@@ -20,7 +20,7 @@ from libs.citizen.agent.server import HOST
 from libs.citizen.agent.stores import Store
 from libs.citizen.folder import save_holding
 from libs.citizen.xml_signing import DocumentRefused, sign_xml
-from libs.common.values import utc_now
+from libs.common.core.values import utc_now
 from tests.unit.citizen.authority import PASSWORD, Authority, make_authority
 from tests.unit.citizen.desk import BASICS, COMMON, DOCUMENT, PAGE, XML, Desk, Scripted, b64
 

@@ -10,7 +10,7 @@ from libs.citizen.errors import AnswerUnusable, JourneyEnded, ProblemError, Requ
 from libs.citizen.keys import KeyKind, make_key
 from libs.citizen.progress import Waiting, wait_until
 from libs.citizen.services import Services
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from tests.unit.citizen.authority import Authority, make_authority
 from tests.unit.citizen.runs import HASTY, Run, Scripted, applied
 from tests.unit.citizen.town import CODE, PIN, Town

@@ -13,9 +13,9 @@ from libs.citizen.keys import KeyKind, key_id, make_key
 from libs.citizen.keystore import Holding
 from libs.citizen.requests import make_request
 from libs.citizen.signing import sign_detached
-from libs.common.cms import verify_detached
-from libs.common.cms_refusals import SignatureRefused
-from libs.common.trust import TrustAnchors
+from libs.common.pki.cms import verify_detached
+from libs.common.pki.cms_refusals import SignatureRefused
+from libs.common.pki.trust import TrustAnchors
 from tests.unit.citizen.authority import IIN, Authority, pem
 from tests.unit.citizen.conftest import Judge
 

@@ -8,7 +8,7 @@ import pytest
 
 from libs.citizen import texts
 from libs.citizen.texts import Explanation, Language, catalogue, explain, text
-from libs.common.texts import guidance
+from libs.common.web.texts import guidance
 
 LIBRARY = Path(texts.__file__).parent
 

@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from libs.common.cms import verify_detached
-from libs.common.errors import Refused
-from libs.common.trust import TrustAnchors
-from libs.common.vouching import vouching_document
+from libs.common.core.errors import Refused
+from libs.common.pki.cms import verify_detached
+from libs.common.pki.renewal_statement import vouching_document
+from libs.common.pki.trust import TrustAnchors
 from tests.unit.citizen.authority import IIN, Authority, pem
 from tests.unit.citizen.town_kandas import Endpoint, Kandas, require_staff
 

@@ -11,9 +11,9 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from libs.common.cms import verify_detached
-from libs.common.errors import Refused
-from libs.common.trust import TrustAnchors
+from libs.common.core.errors import Refused
+from libs.common.pki.cms import verify_detached
+from libs.common.pki.trust import TrustAnchors
 from tests.unit.citizen.authority import IIN, Authority
 
 STAFF = "staff-token"

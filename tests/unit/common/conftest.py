@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.common.trust import TrustAnchors
+from libs.common.pki.trust import TrustAnchors
 from services.ca.issuance.profiles import ORGANISATION_SEAL, SIGN, Profile
 from tests.unit.ca.authority import ORGANISATION, PERSON, CertificationAuthority, establish
 from tests.unit.ca.signing import Signer

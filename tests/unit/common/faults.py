@@ -7,8 +7,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from libs.common.documents import Document, Documents, Outgoing
-from libs.common.retry import RawMessage
+from libs.common.delivery.documents import Document, Documents, Outgoing
+from libs.common.delivery.retry import RawMessage
 from libs.common.testing.memory import MemoryDocuments
 
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import ClassVar
 
-from libs.common.consumption import Consumption, Route
-from libs.common.errors import Unavailable
-from libs.common.events import Event, Meta, Received, encode
-from libs.common.metrics import Metrics
-from libs.common.retry import Circuit, RawMessage, RetryPolicy
-from libs.common.sealing import Sealed
+from libs.common.contracts.events import Event, Meta, Received, encode
+from libs.common.core.errors import Unavailable
+from libs.common.core.metrics import Metrics
+from libs.common.core.sealing import Sealed
+from libs.common.delivery.consumption import Consumption, Route
+from libs.common.delivery.retry import Circuit, RawMessage, RetryPolicy
 from tests.patience import PATIENCE_S
 from tests.unit.common.faults import LogRecord
 from tests.unit.common.saga import KEYRING, NOON, Buyer

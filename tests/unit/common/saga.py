@@ -13,16 +13,16 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from libs.common.consumption import Consumption, Route
-from libs.common.decisions import Decision
-from libs.common.engine import Engine, Kind
-from libs.common.events import Event, Received
-from libs.common.metrics import Metrics
-from libs.common.recent import RecentDocuments
-from libs.common.sealing import Keyring, Personal, Sealed
+from libs.common.contracts.events import Event, Received
+from libs.common.contracts.topics import is_dead_letter_topic, is_retry_topic
+from libs.common.core.metrics import Metrics
+from libs.common.core.sealing import Keyring, Personal, Sealed
+from libs.common.delivery.consumption import Consumption, Route
+from libs.common.delivery.decisions import Decision
+from libs.common.delivery.document_cache import CachedDocuments
+from libs.common.delivery.engine import Engine, Kind
+from libs.common.delivery.timers import Timers
 from libs.common.testing.memory import MemoryDocuments
-from libs.common.timers import Timers
-from libs.common.topics import is_dead_letter_topic, is_retry_topic
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log, LogRecord
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -137,7 +137,7 @@ class Service:
         metrics = METRICS[name]
         engine = Engine(
             source=name,
-            documents=lambda _name, _searched: RecentDocuments(FaultyDocuments(rows, faults)),
+            documents=lambda _name, _searched: CachedDocuments(FaultyDocuments(rows, faults)),
             publisher=publisher,
             keyring=KEYRING,
             metrics=metrics,

@@ -7,9 +7,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import strategies as st
 
-from libs.common.cms import verify_detached
-from libs.common.cms_refusals import SignatureRefused
-from libs.common.trust import TrustAnchors
+from libs.common.pki.cms import verify_detached
+from libs.common.pki.cms_refusals import SignatureRefused
+from libs.common.pki.trust import TrustAnchors
 from services.ca.issuance.issuers import PrivateKey
 from tests.unit.ca.authority import NOW
 from tests.unit.ca.signing import DATA, Signer

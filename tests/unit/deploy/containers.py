@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from libs.common.settings import ServiceSettings
+from libs.common.core.settings import ServiceSettings
 from services.biometrics.settings import Settings as BiometricsSettings
 from services.ca.settings import Settings as CaSettings
 from services.identity.settings import Settings as IdentitySettings

@@ -15,8 +15,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from deploy.keys import make_keys
-from libs.common.settings import ServiceSettings
-from libs.common.values import utc_now
+from libs.common.core.settings import ServiceSettings
+from libs.common.core.values import utc_now
 from services.ca.ceremony import steps as ceremony
 from services.ca.issuance.hierarchy import load
 from services.ca.keys.configured import service_keys

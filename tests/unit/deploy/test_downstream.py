@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from deploy.embedded.process import Server
-from libs.common.admin import create_topics
-from libs.common.broker import KafkaPublisher, KafkaSettings
 from libs.common.contracts.ca import CertRevoked
-from libs.common.documents import Outgoing
-from libs.common.events import MAX_EVENT_BYTES, Event, Meta, encode
-from libs.common.kafka_access import KafkaAccess
-from libs.common.sealing import Keyring
-from libs.common.topics import TOPICS
-from libs.common.values import new_id, utc_now
+from libs.common.contracts.events import MAX_EVENT_BYTES, Event, Meta, encode
+from libs.common.contracts.topics import TOPICS
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.core.sealing import Keyring
+from libs.common.core.values import new_id, utc_now
+from libs.common.delivery.documents import Outgoing
+from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
+from libs.common.delivery.topic_admin import create_topics
 from tests.patience import PATIENCE_S
 
 PAGE: Final = (Path(__file__).parents[3] / "docs" / "downstream.md").read_text()

@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from deploy.keys import AUDIENCES, SIGNING_KID, make_keys
-from libs.common.sealing import Keyring, SealError
-from libs.common.tokens import TokenIssuer, TokenVerifier
-from libs.common.values import utc_now
+from libs.common.core.sealing import Keyring, SealError
+from libs.common.core.values import utc_now
+from libs.common.web.tokens import TokenIssuer, TokenVerifier
 from services.otp.settings import Settings
 
 

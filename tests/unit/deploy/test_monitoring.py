@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from libs.common.metrics import Metrics
+from libs.common.core.metrics import Metrics
 
 ROOT: Final = Path(__file__).parents[3]
 PREFIX: Final = "onboarding_"

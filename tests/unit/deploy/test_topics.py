@@ -3,7 +3,7 @@
 import re
 
 from deploy.topics import FILE, manifest
-from libs.common.topics import TOPICS
+from libs.common.contracts.topics import TOPICS
 
 
 def test_the_committed_topics_are_those_of_the_table() -> None:

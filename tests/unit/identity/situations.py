@@ -10,16 +10,16 @@ from hypothesis import settings
 
 from libs.common.contracts.biometrics import FaceMatched, FaceRejected, FaceReviewRequested
 from libs.common.contracts.ca import CertIssued, CertRefused, CertRevoked, Profile
+from libs.common.contracts.events import Event, Meta, Received
 from libs.common.contracts.otp import OtpRejected, OtpSent, OtpVerified
 from libs.common.contracts.people import Contact, Person
-from libs.common.decisions import Decision
-from libs.common.engine import Engine
-from libs.common.errors import Unavailable
-from libs.common.events import Event, Meta, Received
-from libs.common.metrics import Metrics
-from libs.common.sealing import Keyring, Sealed
+from libs.common.core.errors import Unavailable
+from libs.common.core.metrics import Metrics
+from libs.common.core.sealing import Keyring, Sealed
+from libs.common.delivery.decisions import Decision
+from libs.common.delivery.engine import Engine
 from libs.common.testing.memory import MemoryDocuments, MemoryPublisher, MemoryReservations
-from libs.common.tokens import TokenIssuer
+from libs.common.web.tokens import TokenIssuer
 from services.identity import domain
 from services.identity.accounts import Accounts
 from services.identity.citizens import Citizen

@@ -7,8 +7,8 @@ import jwt
 import pytest
 
 from libs.common.contracts.people import Contact
-from libs.common.errors import Refused
-from libs.common.sealing import Sealed
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Sealed
 from services.identity.citizens import Reach
 from tests.unit.identity.situations import IIN, KEYRING, MINUTE, OTHER_IIN, OTHER_PIN, PHONE, PIN, Town, resident
 

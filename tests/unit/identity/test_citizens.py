@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.contracts.kandas import KandasExtended, KandasGranted, KandasRefused, KandasReturned, KandasSubmitted
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
 from services.identity import citizens
 from services.identity.citizens import Citizen, CitizenFact
 from services.identity.pins import PinHash

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, McbRegistered
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.identity import domain, progress
 from services.identity.facts import Fact
 from services.identity.states import Closed, McbKnown, McbWanted, Open, Rules

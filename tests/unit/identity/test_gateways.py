@@ -11,8 +11,8 @@ import httpx
 import pytest
 from typing_extensions import override
 
-from libs.common.errors import Unavailable
-from libs.common.values import iin_check_digit
+from libs.common.core.errors import Unavailable
+from libs.common.core.values import iin_check_digit
 from services.identity.mcb import DevelopmentMcb, HttpMcb, PairRefused, PhoneOwner
 from services.identity.register import INVENTED_PEOPLE, DevelopmentRegister, HttpRegister, read_people
 from services.identity.states import Pair

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.identity.pins import HashRules, PinHash, Pins, check_not_simple
 from tests.unit.identity.situations import IIN, PHONE, QUICK_HASH, UNHURRIED
 

@@ -7,7 +7,7 @@ import pytest
 
 from libs.common.contracts.ca import CertExpiring, Profile
 from libs.common.contracts.people import Contact
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from tests.unit.identity.situations import (
     IIN,
     JOURNEY,

@@ -6,11 +6,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from libs.common.health import Health
-from libs.common.http import create_app
-from libs.common.idempotency import Idempotency
+from libs.common.core.health import Health
 from libs.common.testing.idempotency import MemoryIdempotencyStore
-from libs.common.tokens import Authenticator, TokenVerifier
+from libs.common.web.http import create_app
+from libs.common.web.idempotency import Idempotency
+from libs.common.web.tokens import Authenticator, TokenVerifier
 from services.identity import api
 from services.identity.citizens import Citizen
 from services.identity.revocations import Requested, Revocations

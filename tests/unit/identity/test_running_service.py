@@ -14,13 +14,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from libs.common.admin import create_topics
-from libs.common.broker import KafkaPublisher, KafkaSettings
-from libs.common.documents import Outgoing
-from libs.common.events import Event, Meta, encode
-from libs.common.kafka_access import KafkaAccess
-from libs.common.tokens import TokenIssuer
-from libs.common.values import utc_now
+from libs.common.contracts.events import Event, Meta, encode
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.core.values import utc_now
+from libs.common.delivery.documents import Outgoing
+from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
+from libs.common.delivery.topic_admin import create_topics
+from libs.common.web.tokens import TokenIssuer
 from services.identity.app import build
 from services.identity.settings import Settings
 from tests.patience import PATIENCE_S

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from libs.common.contracts.events import Event, Meta, Received
 from libs.common.contracts.people import Contact
-from libs.common.errors import Refused, Unavailable
-from libs.common.events import Event, Meta, Received
+from libs.common.core.errors import Refused, Unavailable
 from tests.unit.identity.situations import (
     CITIZEN,
     DAY,

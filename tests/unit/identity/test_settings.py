@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import ValidationError
 
-from libs.common.settings import explain
-from libs.common.tokens import TokenIssuer, TokenVerifier
+from libs.common.core.settings import explain
+from libs.common.web.tokens import TokenIssuer, TokenVerifier
 from services.identity.settings import Settings
 from tests.unit.identity.situations import HOUR, NOON
 

@@ -10,16 +10,16 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from libs.common.aggregates import Aggregates
-from libs.common.blobs import Blobs
+from libs.common.contracts.events import Meta
 from libs.common.contracts.kandas import CheckAnswer, Service
-from libs.common.decisions import Decision
-from libs.common.engine import Engine
-from libs.common.events import Meta
-from libs.common.metrics import Metrics
-from libs.common.sealing import Keyring
+from libs.common.core.metrics import Metrics
+from libs.common.core.sealing import Keyring
+from libs.common.core.values import new_id
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.delivery.decisions import Decision
+from libs.common.delivery.engine import Engine
+from libs.common.storage.blobs import Blobs
 from libs.common.testing.memory import MemoryDocuments, MemoryPublisher
-from libs.common.values import new_id
 from services.kandas import domain
 from services.kandas.certificate_view import CertificateView
 from services.kandas.certificates import Certificate

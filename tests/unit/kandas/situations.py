@@ -8,7 +8,7 @@ from pathlib import Path
 from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.contracts.kandas import CheckAnswer
 from libs.common.contracts.people import Person
-from libs.common.sealing import Sealed
+from libs.common.core.sealing import Sealed
 from services.kandas import calendar, certificates, deciding, domain
 from services.kandas.calendar import WorkingDays
 from services.kandas.certificates import Certificate

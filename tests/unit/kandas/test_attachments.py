@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.kandas.attachments import examine
 from services.kandas.rules import DocumentKind
 

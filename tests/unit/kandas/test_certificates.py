@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.contracts.ca import CertIssued, CertRevoked
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.kandas import certificates
 from services.kandas.certificates import Certificate, Live, Revoked
 from tests.unit.kandas.situations import APPLICATION, CITIZEN, IIN, NOW, issued, live, revocation

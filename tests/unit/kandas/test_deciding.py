@@ -6,8 +6,8 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from libs.common.contracts.kandas import CheckAnswer, KandasDecision, KandasExtended, KandasGranted, KandasRefused
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
+from libs.common.delivery.decisions import Decision
 from services.kandas import deciding, domain
 from services.kandas.deciding import Verdict
 from services.kandas.domain import Order

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.common.contracts.kandas import CheckAnswer, KandasChecked, KandasOverdue, KandasReturned, KandasSubmitted
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.kandas import domain
 from services.kandas.calendar import end_of
 from services.kandas.certificates import revoked

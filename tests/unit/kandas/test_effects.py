@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from libs.common.decisions import Decision
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
+from libs.common.delivery.decisions import Decision
 from services.kandas.calendar import end_of
 from services.kandas.deciding import Verdict
 from services.kandas.ministry import MinistryAway

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.contracts.kandas import Service
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.kandas import rules
 from services.kandas.people import PersonForm
 from services.kandas.rules import DocumentKind, RefusalReason, RuleBook, documents_needed, plus_months

@@ -21,17 +21,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.embedded.stack import Broker, Store
 from libs.citizen.keystore import Holding
 from libs.citizen.signing import sign_detached
-from libs.common.admin import create_topics
-from libs.common.broker import KafkaPublisher, KafkaSettings
 from libs.common.contracts.ca import CertIssued, CertRevoked
+from libs.common.contracts.events import Event, Meta, encode
 from libs.common.contracts.people import Person
-from libs.common.der import serial_text
-from libs.common.documents import Outgoing
-from libs.common.events import Event, Meta, encode
-from libs.common.kafka_access import KafkaAccess
-from libs.common.sealing import Keyring, Sealed
-from libs.common.tokens import TokenIssuer
-from libs.common.values import utc_now
+from libs.common.core.kafka_access import KafkaAccess
+from libs.common.core.sealing import Keyring, Sealed
+from libs.common.core.values import utc_now
+from libs.common.delivery.documents import Outgoing
+from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
+from libs.common.delivery.topic_admin import create_topics
+from libs.common.pki.der import serial_text
+from libs.common.web.tokens import TokenIssuer
 from services.kandas.app import build
 from services.kandas.settings import Settings
 from tests.unit.citizen.authority import IIN, Authority, make_authority, pem

@@ -7,9 +7,9 @@ import pytest
 from cryptography import x509
 
 from libs.citizen.signing import sign_detached
-from libs.common.errors import Refused
-from libs.common.sealing import Keyring, Sealing
-from libs.common.trust import TrustAnchors
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Keyring, Sealing
+from libs.common.pki.trust import TrustAnchors
 from services.kandas.canonical import canonical, digest
 from services.kandas.signature import prove
 from services.kandas.states import Draft

@@ -7,12 +7,12 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+from libs.common.contracts.events import Event, Meta, Received
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted, RevocationRequested
 from libs.common.contracts.people import Contact, Person
-from libs.common.engine import Engine
-from libs.common.events import Event, Meta, Received
-from libs.common.metrics import Metrics
-from libs.common.sealing import Keyring, Sealed
+from libs.common.core.metrics import Metrics
+from libs.common.core.sealing import Keyring, Sealed
+from libs.common.delivery.engine import Engine
 from libs.common.testing.memory import MemoryDocuments
 from services.otp import domain, limits, sms
 from services.otp.handlers import Handlers

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from libs.common.errors import Refused
-from libs.common.health import Health
-from libs.common.http import create_app
-from libs.common.tokens import Authenticator, TokenIssuer, TokenVerifier
+from libs.common.core.errors import Refused
+from libs.common.core.health import Health
+from libs.common.web.http import create_app
+from libs.common.web.tokens import Authenticator, TokenIssuer, TokenVerifier
 from services.otp import api
 from services.otp.limits import LimitRules
 from services.otp.sms import DevelopmentInbox

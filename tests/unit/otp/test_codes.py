@@ -8,7 +8,7 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.common.errors import Refused, Retryable
+from libs.common.core.errors import Refused, Retryable
 from services.otp import domain
 from services.otp.sms import DevelopmentInbox, Undeliverable
 from tests.unit.otp.desk import HOUR, JOURNEY, MINUTE, NOON, PHONE, RULES, SECOND, Desk, World, started

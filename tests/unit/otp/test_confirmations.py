@@ -4,8 +4,8 @@ import pytest
 
 from libs.common.contracts.identity import RevocationRequested
 from libs.common.contracts.people import Contact
-from libs.common.errors import Refused
-from libs.common.sealing import Sealed
+from libs.common.core.errors import Refused
+from libs.common.core.sealing import Sealed
 from services.otp import domain
 from services.otp.limits import LimitRules
 from tests.unit.otp.desk import JOURNEY, MINUTE, NOON, PHONE, RULES, Desk, World, journey, started

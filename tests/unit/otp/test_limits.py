@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.common.errors import Refused
+from libs.common.core.errors import Refused
 from services.otp import domain
 from services.otp.limits import LimitRules
 from tests.unit.common.faults import Crash, Faults

@@ -13,8 +13,8 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
-from libs.common.errors import Retryable
-from libs.common.tokens import TokenIssuer
+from libs.common.core.errors import Retryable
+from libs.common.web.tokens import TokenIssuer
 from services.otp.app import build, random_code
 from services.otp.settings import Settings
 from services.otp.sms import HttpGateway, Undeliverable

@@ -1,0 +1,111 @@
+"""Values are parsed once, at the border; what is no value does not come in."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from fractions import Fraction
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from libs.common.core.values import (
+    Iin,
+    JourneyId,
+    Name,
+    PhoneNumber,
+    from_millis,
+    iin_check_digit,
+    new_id,
+    to_millis,
+    to_millis_up,
+    utc_now,
+)
+
+iin: TypeAdapter[str] = TypeAdapter(Iin)
+phone: TypeAdapter[str] = TypeAdapter(PhoneNumber)
+journey: TypeAdapter[str] = TypeAdapter(JourneyId)
+name: TypeAdapter[str] = TypeAdapter(Name)
+elevens = st.text("0123456789", min_size=11, max_size=11)
+
+
+def test_the_check_digit_is_the_weighted_sum_modulo_eleven() -> None:
+    # 1*8 + 2*5 + 3*0 + 4*1 + 5*0 + 6*5 + 7*3 + 8*0 + 9*0 + 10*1 + 11*2 = 105 = 9 * 11 + 6
+    assert iin_check_digit("85010530012") == 6
+    assert iin.validate_python("850105300126") == "850105300126"
+
+
+@given(elevens)
+def test_a_number_with_its_check_digit_is_taken_and_with_any_other_refused(first: str) -> None:
+    digit = iin_check_digit(first)
+    for last in range(10):
+        if last == digit:
+            assert iin.validate_python(f"{first}{last}") == f"{first}{last}"
+        else:
+            with pytest.raises(ValidationError):
+                iin.validate_python(f"{first}{last}")
+
+
+# Not the eleventh: its weight is eleven, so that modulo eleven it does not count at all.
+@given(elevens, st.integers(0, 9), st.integers(0, 9))
+def test_one_mistyped_digit_is_found_unless_the_second_pass_decides(first: str, place: int, digit: int) -> None:
+    weights = range(1, 12)
+    wrong = first[:place] + str(digit) + first[place + 1 :]
+    assume(wrong != first)
+    first_pass = [sum(w * int(d) for w, d in zip(weights, text, strict=True)) % 11 for text in (first, wrong)]
+    assume(10 not in first_pass)
+    assert iin_check_digit(first) != iin_check_digit(wrong)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "85010530012", "8501053001266", "85010530012x", "٨٥٠١٠٥٣٠٠١٢٦", "850105300126\n"]
+)
+def test_what_is_not_twelve_ascii_digits_is_no_iin(text: str) -> None:
+    with pytest.raises(ValidationError):
+        iin.validate_python(text)
+
+
+@pytest.mark.parametrize("text", ["+77011234567", "87011234567", "7 701 123 45 67", "+7 (701) 123-45-67"])
+def test_a_phone_number_is_written_one_way(text: str) -> None:
+    assert phone.validate_python(text) == "+77011234567"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7011234567", "+17011234567", "97011234567", "+7701123456", "+770112345678", "x" * 30]
+)
+def test_a_phone_number_of_elsewhere_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError):
+        phone.validate_python(text)
+
+
+def test_identifiers_are_uuids_in_one_form() -> None:
+    assert journey.validate_python("6F9619FF-8B86-D011-B42D-00CF4FC964FF") == "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
+    with pytest.raises(ValidationError):
+        journey.validate_python("../../etc/passwd")
+    assert journey.validate_python(made := new_id()) == made
+
+
+def test_a_name_has_something_in_it() -> None:
+    assert name.validate_python("  Әсел ") == "Әсел"
+    with pytest.raises(ValidationError):
+        name.validate_python("   ")
+
+
+def test_the_present_moment_is_in_utc_and_whole_milliseconds() -> None:
+    now = utc_now()
+    assert now.utcoffset() == timedelta(0)
+    assert from_millis(to_millis(now)) == now
+
+
+moments = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5))]))
+
+
+@given(moments)
+def test_milliseconds_are_exact_and_rounded_as_asked(moment: datetime) -> None:
+    exact = Fraction((moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1), 1000)
+    assert to_millis(moment) <= exact < to_millis(moment) + 1
+    assert to_millis_up(moment) - 1 < exact <= to_millis_up(moment)
+
+
+@given(st.integers(0, 4_102_444_800_000))
+def test_milliseconds_and_moments_turn_into_each_other_without_loss(millis: int) -> None:
+    assert to_millis(from_millis(millis)) == to_millis_up(from_millis(millis)) == millis
