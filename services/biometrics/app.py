@@ -2,11 +2,11 @@
 
 import secrets
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from libs.common.core.background import Repeating
 from libs.common.core.values import Clock, NewId, new_id, utc_now
-from libs.common.delivery.engine import Kind
+from libs.common.delivery.engine import Collection
 from libs.common.storage.blobs import Blobs
 from libs.common.web.service import App, ServiceBase, build_base
 from services.biometrics import states
@@ -86,7 +86,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
 
 
 def _service(
-    base: ServiceBase, settings: Settings, checks: Kind, uploads: Uploads, examination: Examination
+    base: ServiceBase, settings: Settings, checks: Collection[Any], uploads: Uploads, examination: Examination
 ) -> BiometricsService:
     return BiometricsService(
         checks.aggregates,
@@ -100,7 +100,7 @@ def _service(
     )
 
 
-def _reviews(base: ServiceBase, settings: Settings, checks: Kind, uploads: Uploads) -> Reviews:
+def _reviews(base: ServiceBase, settings: Settings, checks: Collection[Any], uploads: Uploads) -> Reviews:
     return Reviews(
         checks.aggregates,
         uploads,

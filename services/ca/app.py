@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_bytes
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ObjectIdentifier
 
 from libs.common.core.background import Repeating
 from libs.common.core.values import Clock, NewId, new_id, utc_now
-from libs.common.delivery.engine import Kind
+from libs.common.delivery.engine import Collection
 from libs.common.storage.mongo_chain import MongoChain
 from libs.common.storage.records import MongoRecords
 from libs.common.web.service import App, ServiceBase, build_base
@@ -114,7 +114,7 @@ class _Ground:
     keystore: KeyStore
     authority: IssuingAuthority
     ledger: ChainLedger
-    enrolments: Kind
+    enrolments: Collection[Any]
     statuses: Statuses
 
 
@@ -137,7 +137,7 @@ def _ground(base: ServiceBase, settings: Settings) -> _Ground:
 class _Lists:
     """What tells, edition by edition, which certificates are no longer good."""
 
-    kind: Kind
+    kind: Collection[Any]
     lists: RevocationLists
 
 
@@ -159,7 +159,7 @@ def _lists(base: ServiceBase, settings: Settings, ground: _Ground) -> _Lists:
 class _Enrolment:
     """What takes requests and makes certificates of them, for citizens and for those who act for legal entities."""
 
-    held: Kind
+    held: Collection[Any]
     service: CaService
     mandates: Mandates
 
@@ -197,7 +197,7 @@ def _enrolment(base: ServiceBase, settings: Settings, ground: _Ground, lists: _L
 class _Revocation:
     """What takes wishes to revoke."""
 
-    kind: Kind
+    kind: Collection[Any]
     revocations: Revocations
 
 
@@ -219,7 +219,7 @@ def _revocation(base: ServiceBase, ground: _Ground) -> _Revocation:
 class _Answering:
     """What tells relying parties about a certificate when they ask."""
 
-    kind: Kind
+    kind: Collection[Any]
     responders: Responders
     ocsp: OcspService
 
@@ -256,7 +256,7 @@ def _stamping(settings: Settings, ground: _Ground, clock: Clock) -> TimeStamping
 class _Recording:
     """What vouches for the ledger."""
 
-    kind: Kind
+    kind: Collection[Any]
     checkpoints: Checkpoints
     vigil: Repeating
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from libs.common.core.errors import Unavailable
 from libs.common.core.settings import explain
 from libs.common.core.values import Clock, new_id, utc_now
-from libs.common.delivery.engine import Kind
+from libs.common.delivery.engine import Collection
 from libs.common.storage.mongo_chain import MongoChain
 from libs.common.storage.records import MongoRecords, Records
 from libs.common.web.service import ServiceBase, build_base
@@ -35,8 +35,8 @@ class Opened:
 
     settings: Settings
     base: ServiceBase
-    enrolments: Kind
-    lists: Kind
+    enrolments: Collection[Any]
+    lists: Collection[Any]
     sources: Sources
     checks: Records
     clock: Clock

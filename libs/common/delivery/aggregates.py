@@ -6,7 +6,7 @@ commit point. Everything before it may be repeated, everything after it is made 
     load -> already handled? -> decide (pure) -> write if the version still is what was loaded -> publish -> trim
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
@@ -20,12 +20,13 @@ from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Keyring, Sealing
 from libs.common.core.tracing import current_traceparent
 from libs.common.core.values import Clock, NewId, to_millis, to_millis_up
-from libs.common.delivery.decisions import Decide, Decision
+from libs.common.delivery.decisions import Answer, Decide, Decision
 from libs.common.delivery.documents import Document, Documents, Outgoing
 from libs.common.delivery.outbox import Outbox
 from libs.common.delivery.timers import Nudge, Nudges
 
 S = TypeVar("S")
+A = TypeVar("A")
 
 MAX_RACES: Final = 20
 INBOX_LIMIT: Final = 1000
@@ -44,6 +45,7 @@ class Aggregates(Generic[S]):
         source: the CloudEvents source of what these aggregates tell: the service's name.
         outbox: publishes what was decided, over the same documents.
         nudges: where work that is due at once is announced, so that it need not wait for the next sweep.
+        wake_at: when a state wants to be woken; without it the decision says so.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Aggregates(Generic[S]):
         metrics: Metrics,
         clock: Clock,
         new_id: NewId,
+        wake_at: Callable[[S], datetime | None] | None = None,
     ) -> None:
         self._adapter: TypeAdapter[S] = TypeAdapter(kind)
         self._documents = documents
@@ -70,6 +73,7 @@ class Aggregates(Generic[S]):
         self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
+        self._wake_at = wake_at
 
     async def get(self, key: str, *, fresh: bool = True) -> S | None:
         """Give the present state, or None where there is no such aggregate.
@@ -112,15 +116,30 @@ class Aggregates(Generic[S]):
         return [(document.key, self._state(document)) for document in await self._documents.page(after, limit)]
 
     async def apply(self, key: str, decide: Decide[S], *, cause: Meta | None = None) -> S | None:
-        """Take in one message or command and give the state after it.
+        """Take in one message or command, and return the state after it.
 
-        ``decide`` is pure: it may be called again after a lost race. Where it gives None, nothing is written. What it
+        ``decide`` is pure: it may be called again after a lost race. Where it returns None, nothing is written. What it
         raises passes through, and nothing is written. A ``cause`` that was taken in before is not decided again.
 
         Raises:
             LostRaces: others won every time.
             Unavailable: the store does not answer; whether the write happened is unknown, so try again with the cause.
         """
+        state, _ = await self._decided(key, lambda before: (decide(before), None), cause)
+        return state
+
+    async def ask(self, key: str, decide: Callable[[S | None], Answer[S, A]]) -> A:
+        """Take in a command, and return what ``decide`` answers beside its decision. Otherwise like `apply`."""
+        _, answer = await self._decided(key, decide, None)
+        if answer is None:
+            raise AssertionError("only a message that was taken in before gets no answer")
+        (given,) = answer
+        return given
+
+    async def _decided(
+        self, key: str, decide: Callable[[S | None], Answer[S, A]], cause: Meta | None
+    ) -> tuple[S | None, tuple[A] | None]:
+        """Return the state after a decision, and the answer; none where the cause was taken in before."""
         for race in range(MAX_RACES):
             fresh = race > 0
             before = await self._documents.load(key, fresh=fresh)
@@ -128,29 +147,29 @@ class Aggregates(Generic[S]):
             if before is not None and cause is not None and cause.id in before.handled:
                 self._metrics.duplicates.labels(self._name).inc()
                 await self._outbox.publish(before)
-                return state
+                return state, None
             try:
-                decision = decide(state)
+                decision, answer = decide(state)
             except Exception:
                 if fresh:
                     raise
                 continue  # a refusal stands only on the present state, not on a remembered one
             if decision is None and fresh:
-                return state
+                return state, (answer,)
             if decision is not None:
                 if await self._written(key, before, decision, cause):
-                    return decision.state
+                    return decision.state, (answer,)
                 self._metrics.lost_races.labels(self._name).inc()
         raise LostRaces(f"{self._name}: lost {MAX_RACES} races for one aggregate")
 
     async def _written(self, key: str, before: Document | None, decision: Decision[S], cause: Meta | None) -> bool:
-        """Store what was decided unless somebody else stored meanwhile, tell it, and see to what is due at once."""
+        """Store a decision unless somebody else stored meanwhile, publish it, and see to what is due at once."""
         now = self._clock()
-        due = decision.wake_at is not None and decision.wake_at <= now
+        wake_at = decision.wake_at if self._wake_at is None else self._wake_at(decision.state)
+        due = wake_at is not None and wake_at <= now
         held_until = self._nudges.hold(to_millis(now)) if due else None
         after = self._after(key, before, decision, cause, now)
-        if held_until is not None:
-            after = replace(after, wake_at=held_until)
+        after = replace(after, wake_at=held_until or (None if wake_at is None else to_millis_up(wake_at)))
         if not await self._documents.store(after):
             return False
         await self._outbox.publish(after)
@@ -171,7 +190,6 @@ class Aggregates(Generic[S]):
             state=self._adapter.dump_python(decision.state, mode="json", context=self._sealing(key)),
             outbox=outbox,
             handled=(*handled, cause.id)[-INBOX_LIMIT:] if cause is not None else handled,
-            wake_at=None if decision.wake_at is None else to_millis_up(decision.wake_at),
             outbox_at=oldest if outbox else None,
         )
 

@@ -8,13 +8,14 @@ from typing import Generic, TypeVar
 from libs.common.contracts.events import Event
 
 S = TypeVar("S")
+A = TypeVar("A")
 
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[S]):
-    """What follows from a fact: the state after it, the events to tell, and when to be woken (None: no timer).
+    """What follows from a fact: the state after it, and the events to publish.
 
-    ``wake_at`` is stated anew by every decision. A time that is not in the future means: there is work to do now.
+    ``wake_at`` counts only for kinds that do not derive it from their state.
     """
 
     state: S
@@ -23,3 +24,6 @@ class Decision(Generic[S]):
 
 
 Decide = Callable[[S | None], Decision[S] | None]
+"""Decides about a state, None where there is no aggregate yet. No decision: nothing follows."""
+Answer = tuple[Decision[S] | None, A]
+"""A decision, and what to answer whoever asked for it."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Keyring
@@ -12,27 +13,49 @@ from libs.common.delivery.documents import Documents, Searched
 from libs.common.delivery.outbox import Outbox, Publisher
 from libs.common.delivery.timers import Nudges, Timers, Wake
 
+S = TypeVar("S")
+
 OpenDocuments = Callable[[str, Searched], Documents]
+WakeAt = Callable[[S], datetime | None]
+"""Returns when an aggregate in this state wants to be woken. A time that is not in the future means: now."""
+
+
+@dataclass(frozen=True)  # with slots, Python 3.11 cannot make a `Kind[S](…)`
+class Kind(Generic[S]):
+    """One kind of aggregate, as data. A service declares each of its kinds once, in its ``collections.py``.
+
+    Args:
+        name: of the collection.
+        schema: the type of the state as pydantic reads it: a model, or a discriminated union of models.
+        wake_at: when a state wants to be woken; None where the kind has no timers.
+        searched: paths of the state that are searched; see `Searched`.
+    """
+
+    name: str
+    schema: Any
+    wake_at: WakeAt[S] | None = None
+    searched: Searched = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of aggregate with the machinery that serves it. Start the outbox; start timers only where there are."""
+class Collection(Generic[S]):
+    """All aggregates of a kind, with the machinery that serves them. Start the outbox, and the timers if it has any."""
 
     name: str
     documents: Documents
-    aggregates: Aggregates[Any]
+    aggregates: Aggregates[S]
     outbox: Outbox
     nudges: Nudges
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Makes kinds of aggregates.
+    """Opens the collections of a service.
 
     Args:
-        source: the service's name, the CloudEvents source of all it tells.
+        source: the service's name, the CloudEvents source of all it publishes.
         documents: opens a collection by name, with the paths of the state that are searched.
+        outbox_grace_s: how long an event may wait before the sweeper publishes it.
     """
 
     source: str
@@ -44,23 +67,24 @@ class Engine:
     new_id: NewId
     outbox_grace_s: float = 5.0
 
-    def kind(self, state: Any, name: str, *, searched: Searched = ()) -> Kind:
-        """Make a kind of aggregate: its state type (a model, or a discriminated union of them) and its name."""
-        documents = self.documents(name, searched)
+    def open(self, kind: Kind[S]) -> Collection[S]:
+        """Open the collection of a kind."""
+        documents = self.documents(kind.name, kind.searched)
         outbox = Outbox(
             documents,
             self.publisher,
-            name=name,
+            name=kind.name,
             clock=self.clock,
             metrics=self.metrics,
             grace_s=self.outbox_grace_s,
         )
         nudges = Nudges()
-        aggregates: Aggregates[Any] = Aggregates(
-            state,
+        aggregates = Aggregates[S](
+            kind.schema,
             documents,
-            name=name,
+            name=kind.name,
             source=self.source,
+            wake_at=kind.wake_at,
             keyring=self.keyring,
             outbox=outbox,
             nudges=nudges,
@@ -68,15 +92,19 @@ class Engine:
             clock=self.clock,
             new_id=self.new_id,
         )
-        return Kind(name, documents, aggregates, outbox, nudges)
+        return Collection(kind.name, documents, aggregates, outbox, nudges)
 
-    def timers(self, kind: Kind, wake: Wake, *, lease_s: float = 30.0, parallel: int = 8) -> Timers:
-        """Make the timers of a kind: ``wake`` is called with a key and the time whenever an aggregate asked for it."""
+    def kind(self, state: Any, name: str, *, searched: Searched = ()) -> Collection[Any]:
+        """Open a collection whose decisions state the time of the next wake. Goes when every kind derives it."""
+        return self.open(Kind[Any](name, state, searched=searched))
+
+    def timers(self, collection: Collection[Any], wake: Wake, *, lease_s: float = 30.0, parallel: int = 8) -> Timers:
+        """Make the timers of a collection: ``wake`` is called with a key and the time when an aggregate is due."""
         return Timers(
-            kind.documents,
-            kind.nudges,
+            collection.documents,
+            collection.nudges,
             wake,
-            name=kind.name,
+            name=collection.name,
             clock=self.clock,
             metrics=self.metrics,
             lease_s=lease_s,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
@@ -13,7 +14,7 @@ from libs.common.core.settings import ServiceSettings
 from libs.common.core.values import Clock, NewId
 from libs.common.delivery.consumption import Consumption, Route
 from libs.common.delivery.document_cache import CachedDocuments
-from libs.common.delivery.engine import Engine, Kind
+from libs.common.delivery.engine import Collection, Engine
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings, Subscription
 from libs.common.delivery.mongo_documents import MongoDocuments
 from libs.common.delivery.timers import Timers
@@ -60,7 +61,7 @@ class ServiceBase:
         *,
         routers: Sequence[APIRouter],
         routes: Iterable[Route],  # type: ignore[type-arg]  # each takes in an event of its own
-        kinds: Sequence[Kind],
+        kinds: Sequence[Collection[Any]],
         timers: Sequence[Timers] = (),
         components: Sequence[Component] = (),
         direct: Sequence[Endpoint] = (),

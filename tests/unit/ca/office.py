@@ -23,7 +23,7 @@ from libs.common.contracts.otp import OtpVerified
 from libs.common.contracts.people import Contact, Person
 from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Keyring, Sealed
-from libs.common.delivery.engine import Engine, Kind
+from libs.common.delivery.engine import Collection, Engine
 from libs.common.delivery.timers import Timers
 from libs.common.storage.chain import Entry
 from libs.common.storage.records import Fields
@@ -265,7 +265,7 @@ class Office:
             keyring=KEYRING,
             clock=world.clock,
         )
-        self.timers: tuple[tuple[Kind, Timers], ...] = (
+        self.timers: tuple[tuple[Collection[Any], Timers], ...] = (
             (self.enrolments, self.engine.timers(self.enrolments, self.service.wake)),
             (self.list_kind, self.engine.timers(self.list_kind, self.lists.wake)),
             (self.wishes, self.engine.timers(self.wishes, self.revocations.wake)),

@@ -20,7 +20,7 @@ from libs.common.core.sealing import Keyring, Personal, Sealed
 from libs.common.delivery.consumption import Consumption, Route
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
-from libs.common.delivery.engine import Engine, Kind
+from libs.common.delivery.engine import Collection, Engine
 from libs.common.delivery.timers import Timers
 from libs.common.testing.memory import MemoryDocuments
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log, LogRecord
@@ -145,7 +145,7 @@ class Service:
             new_id=world.new_id,
             outbox_grace_s=GRACE_S,
         )
-        self.kind: Kind = engine.kind(state, name)
+        self.kind: Collection[Any] = engine.kind(state, name)
         self.timers: Timers = engine.timers(self.kind, self.wake, lease_s=LEASE_S)
         self.consumption = Consumption(
             name, self.routes(), keyring=KEYRING, publisher=publisher, metrics=metrics, clock=world.clock

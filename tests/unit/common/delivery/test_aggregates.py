@@ -14,12 +14,12 @@ from libs.common.contracts.events import Event, Meta
 from libs.common.core.errors import Refused, Retryable, Unavailable
 from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Sealed
-from libs.common.core.values import from_millis
+from libs.common.core.values import from_millis, to_millis
 from libs.common.delivery.aggregates import INBOX_LIMIT, MAX_RACES, Aggregates, LostRaces
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.documents import Document, Documents
-from libs.common.delivery.engine import Engine, Kind
+from libs.common.delivery.engine import Collection, Engine, Kind
 from libs.common.testing.memory import MemoryDocuments, MemoryPublisher
 from tests.unit.common.saga import KEYRING, NOON, Buyer
 
@@ -64,8 +64,10 @@ class Ids:
         return f"id-{self.given}"
 
 
-def make_kind(documents: Documents, publisher: MemoryPublisher, ids: Ids | None = None, now: datetime = NOON) -> Kind:
-    engine = Engine(
+def make_engine(
+    documents: Documents, publisher: MemoryPublisher, ids: Ids | None = None, now: datetime = NOON
+) -> Engine:
+    return Engine(
         source="counter",
         documents=lambda _name, _searched: documents,
         publisher=publisher,
@@ -74,7 +76,12 @@ def make_kind(documents: Documents, publisher: MemoryPublisher, ids: Ids | None 
         clock=lambda: now,
         new_id=ids or Ids(),
     )
-    return engine.kind(Counter, "counters")
+
+
+def make_kind(
+    documents: Documents, publisher: MemoryPublisher, ids: Ids | None = None, now: datetime = NOON
+) -> Collection[Counter]:
+    return make_engine(documents, publisher, ids, now).kind(Counter, "counters")
 
 
 def count(state: Counter | None) -> Decision[Counter]:
@@ -275,3 +282,31 @@ async def test_a_wake_is_never_stored_earlier_than_it_was_asked_for(now: datetim
     assert stored is not None
     late = from_millis(stored) - wake_at
     assert timedelta(0) <= late < timedelta(milliseconds=1)
+
+
+async def test_what_a_decision_answers_is_returned_beside_what_it_stores() -> None:
+    kind = make_kind(MemoryDocuments(), MemoryPublisher())
+
+    def count_on(state: Counter | None) -> tuple[Decision[Counter] | None, str]:
+        count = 0 if state is None else state.number
+        return Decision(Counter(number=count + 1)), f"was {count}"
+
+    assert [await kind.aggregates.ask("a", count_on) for _ in range(2)] == ["was 0", "was 1"]
+    assert await kind.aggregates.ask("a", lambda state: (None, state)) == Counter(number=2)
+
+
+async def test_an_answer_without_a_decision_rests_on_the_present_state() -> None:
+    rows = MemoryDocuments()
+    publisher = MemoryPublisher()
+    here, elsewhere = (make_kind(CachedDocuments(rows), publisher) for _ in range(2))
+    await here.aggregates.apply("a", lambda _: Decision(Counter(number=1)))
+    await elsewhere.aggregates.apply("a", lambda _: Decision(Counter(number=2)))
+    assert await here.aggregates.ask("a", lambda state: (None, state)) == Counter(number=2)
+
+
+async def test_a_kind_derives_the_next_wake_from_the_state() -> None:
+    documents = MemoryDocuments()
+    engine = make_engine(documents, MemoryPublisher())
+    kind = engine.open(Kind[Counter]("counters", Counter, wake_at=lambda state: NOON + timedelta(seconds=state.number)))
+    await kind.aggregates.apply("a", lambda _: Decision(Counter(number=7)))
+    assert documents.rows["a"].wake_at == to_millis(NOON + timedelta(seconds=7))

@@ -15,7 +15,7 @@ from libs.common.core.metrics import Metrics
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.documents import Document, Documents, Outgoing
-from libs.common.delivery.engine import Engine, Kind
+from libs.common.delivery.engine import Collection, Engine
 from libs.common.testing.memory import MemoryDocuments, MemoryPublisher
 from tests.unit.common.delivery.test_aggregates import Counted, Counter, Ids
 from tests.unit.common.saga import GRACE_S, KEYRING, NOON
@@ -53,7 +53,7 @@ class UnsteadyPublisher(MemoryPublisher):
         await asyncio.sleep(0)
 
 
-def make_kind(documents: Documents, publisher: MemoryPublisher, clock: Now, ids: Ids) -> Kind:
+def make_kind(documents: Documents, publisher: MemoryPublisher, clock: Now, ids: Ids) -> Collection[Counter]:
     engine = Engine(
         source="counter",
         documents=lambda _name, _searched: documents,
@@ -67,7 +67,7 @@ def make_kind(documents: Documents, publisher: MemoryPublisher, clock: Now, ids:
     return engine.kind(Counter, "counters")
 
 
-async def tell(kind: Kind, events: int = 1, key: str = "a") -> None:
+async def tell(kind: Collection[Counter], events: int = 1, key: str = "a") -> None:
     """Count on, with so many events from one decision."""
 
     def decide(state: Counter | None) -> Decision[Counter]:
@@ -90,7 +90,7 @@ class Bench:
         self.clock = Now()
         self.ids = Ids()
 
-    def replica(self) -> Kind:
+    def replica(self) -> Collection[Counter]:
         return make_kind(CachedDocuments(self.rows), self.publisher, self.clock, self.ids)
 
     def waiting(self) -> list[str]:
@@ -153,7 +153,7 @@ class Gate:
         self._open.set()
 
 
-async def two_at_once(bench: Bench, kind: Kind, *, first_fails: bool) -> None:
+async def two_at_once(bench: Bench, kind: Collection[Counter], *, first_fails: bool) -> None:
     """Decide a second time while what follows from the first decision is on its way."""
     gate = Gate(bench.publisher)
     first = asyncio.create_task(tell(kind))
@@ -310,7 +310,7 @@ async def test_a_process_remembers_nothing_of_what_it_could_not_publish() -> Non
     assert not kind.outbox._turns
 
 
-async def act(bench: Bench, replicas: list[Kind], chance: Random) -> None:
+async def act(bench: Bench, replicas: list[Collection[Counter]], chance: Random) -> None:
     """Do one of the things that happen in a service, perhaps with the broker failing after a few events."""
     kind = replicas[chance.randrange(len(replicas))]
     for _ in range(chance.randrange(4)):

@@ -13,7 +13,7 @@ from libs.common.core.errors import Retryable, Unavailable
 from libs.common.core.metrics import Metrics
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
-from libs.common.delivery.engine import Engine, Kind
+from libs.common.delivery.engine import Collection, Engine
 from libs.common.delivery.timers import Timers, Wake
 from libs.common.testing.memory import MemoryDocuments, MemoryPublisher
 from tests.patience import until_so
@@ -33,7 +33,7 @@ class Clockwork:
         self.woken: list[str] = []
         self.fails: list[Exception] = []
 
-    def replica(self, wake: Wake | None = None, lease_s: float = LEASE_S) -> tuple[Kind, Timers]:
+    def replica(self, wake: Wake | None = None, lease_s: float = LEASE_S) -> tuple[Collection[Counter], Timers]:
         engine = Engine(
             source="clockwork",
             documents=lambda _name, _searched: CachedDocuments(self.rows),
@@ -55,7 +55,7 @@ class Clockwork:
 
         return kind, engine.timers(kind, wake or count_on, lease_s=lease_s)
 
-    async def ask(self, kind: Kind, after_s: float, key: str = "a") -> None:
+    async def ask(self, kind: Collection[Counter], after_s: float, key: str = "a") -> None:
         wake_at = self.now + timedelta(seconds=after_s)
         await kind.aggregates.apply(key, lambda state: Decision(state or Counter(), wake_at=wake_at))
 
