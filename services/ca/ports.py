@@ -9,11 +9,11 @@ from services.ca.ledger.acts import Act
 class SerialBook(Protocol):
     """Unique facts: one owner for a serial number, one for a public key.
 
-    See `libs.common.storage.mongo.Reservations`.
+    See `libs.common.storage.reservations.Reservations`.
     """
 
     async def take(self, kind: str, value: str, owner: str) -> None:
-        """Reserve a value for an owner; raises `libs.common.storage.mongo.Taken` if it is somebody else's."""
+        """Reserve a value for an owner; raises `libs.common.storage.reservations.Taken` if it is somebody else's."""
         ...
 
     async def owner(self, kind: str, value: str) -> str | None:

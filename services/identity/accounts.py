@@ -9,7 +9,7 @@ from libs.common.core.errors import Refused
 from libs.common.core.sealing import Keyring, Sealed
 from libs.common.core.values import Clock, NewId
 from libs.common.delivery.aggregates import Aggregates
-from libs.common.storage.mongo import Taken
+from libs.common.storage.reservations import Taken
 from libs.common.web.tokens import TokenIssuer
 from services.identity import citizens, sign_ins
 from services.identity.citizens import Citizen, CitizenFact, Reach
@@ -19,7 +19,7 @@ from services.identity.states import Resident
 
 
 class UniqueFacts(Protocol):
-    """Reservations, as `libs.common.storage.mongo.Reservations` keeps them."""
+    """Reservations, as `libs.common.storage.reservations.Reservations` keeps them."""
 
     async def take(self, kind: str, value: str, owner: str) -> None:
         """Reserve a value for an owner, or raise `Taken` with the owner it has."""

@@ -30,8 +30,9 @@ from deploy.embedded.stack import Store
 from libs.common.core.health import Health
 from libs.common.core.metrics import Metrics
 from libs.common.core.values import utc_now
-from libs.common.storage.mongo import Database, Reservations
+from libs.common.storage.mongo import Database
 from libs.common.storage.records import MongoRecords
+from libs.common.storage.reservations import MongoReservations
 from libs.common.web.http import create_app, server
 from services.ca.issuance.issuers import Issuer
 from services.ca.ocsp.answers import Good, Responder
@@ -126,7 +127,7 @@ async def serve(folder: Path, uri: str, port: int) -> None:
     statuses = Statuses(MongoRecords(database, "statuses", INDEXED))
     await database.start()
     # No enrolment is looked for: every certificate asked about has its record.
-    book = StatusBook(statuses, cast("Any", None), Reservations(database), clock=utc_now, monotonic=time.monotonic)
+    book = StatusBook(statuses, cast("Any", None), MongoReservations(database), clock=utc_now, monotonic=time.monotonic)
     service = OcspService(book, cast("Responders", _One(responder(folder))), utc_now)
     metrics = Metrics("ca")
     app = create_app("bench", metrics=metrics, health=Health(), direct=[OcspEndpoint(service, metrics)])

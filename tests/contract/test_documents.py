@@ -19,7 +19,8 @@ from libs.common.core.errors import Unavailable
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.documents import Document, Documents, Outgoing
 from libs.common.delivery.mongo_documents import MongoDocuments
-from libs.common.storage.mongo import Database, Reservations, Taken
+from libs.common.storage.mongo import Database
+from libs.common.storage.reservations import MongoReservations, Reservations, Taken
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123000, tzinfo=UTC)
@@ -38,7 +39,8 @@ async def real(mongo_uri: str) -> AsyncIterator[Real]:
     name = f"contract-{uuid4().hex[:12]}"
     database = Database(mongo_uri, name)
     real = Real(
-        MongoDocuments(database, "things", indexed=("owner.region", ("owner.region", "due"))), Reservations(database)
+        MongoDocuments(database, "things", indexed=("owner.region", ("owner.region", "due"))),
+        MongoReservations(database),
     )
     await database.start()
     yield real
@@ -55,7 +57,7 @@ def documents(request: pytest.FixtureRequest) -> Documents:
 
 
 @pytest.fixture(params=("memory", "real"))
-def reservations(request: pytest.FixtureRequest) -> Reservations | MemoryReservations:
+def reservations(request: pytest.FixtureRequest) -> Reservations:
     if request.param == "memory":
         return MemoryReservations()
     real: Real = request.getfixturevalue("real")
@@ -207,7 +209,7 @@ async def test_all_documents_come_page_by_page_in_the_order_of_their_keys(docume
 
 
 async def test_the_owners_of_many_values_are_given_at_once(
-    reservations: Reservations | MemoryReservations,
+    reservations: Reservations,
 ) -> None:
     await reservations.take("serial", "1", "first")
     await reservations.take("serial", "2", "second")
@@ -249,7 +251,7 @@ async def test_documents_are_counted_and_one_value_of_each_is_given(documents: D
 
 
 async def test_a_value_is_reserved_for_one_owner_and_for_the_same_one_again(
-    reservations: Reservations | MemoryReservations,
+    reservations: Reservations,
 ) -> None:
     assert await reservations.owner("iin", "x") is None
     await reservations.take("iin", "x", "first")
@@ -261,7 +263,7 @@ async def test_a_value_is_reserved_for_one_owner_and_for_the_same_one_again(
     await reservations.take("phone", "x", "second")
 
 
-async def test_of_many_who_want_a_value_at_once_one_gets_it(reservations: Reservations | MemoryReservations) -> None:
+async def test_of_many_who_want_a_value_at_once_one_gets_it(reservations: Reservations) -> None:
     outcomes = await asyncio.gather(
         *(reservations.take("serial", "1", f"owner-{n}") for n in range(10)), return_exceptions=True
     )
@@ -270,7 +272,7 @@ async def test_of_many_who_want_a_value_at_once_one_gets_it(reservations: Reserv
     assert {outcome.owner for outcome in outcomes if isinstance(outcome, Taken)} == {winner}
 
 
-async def test_a_value_is_given_back_by_its_owner_only(reservations: Reservations | MemoryReservations) -> None:
+async def test_a_value_is_given_back_by_its_owner_only(reservations: Reservations) -> None:
     await reservations.take("iin", "x", "first")
     await reservations.release("iin", "x", "second")
     assert await reservations.owner("iin", "x") == "first"
@@ -279,7 +281,7 @@ async def test_a_value_is_given_back_by_its_owner_only(reservations: Reservation
 
 
 async def test_values_taken_and_given_back_at_once_never_have_an_unknown_owner(
-    reservations: Reservations | MemoryReservations,
+    reservations: Reservations,
 ) -> None:
     seen: set[str] = set()
 
@@ -371,7 +373,7 @@ async def test_what_was_acknowledged_is_there_after_the_store_was_killed_amid_wr
 
 async def test_a_store_that_is_gone_is_told_from_one_that_refuses_and_comes_back(own_store: Store) -> None:
     database = Database(own_store.uri, "gone")
-    documents, reservations = MongoDocuments(database, "things"), Reservations(database)
+    documents, reservations = MongoDocuments(database, "things"), MongoReservations(database)
     try:
         await database.start()
         await documents.store(FULL)

@@ -8,7 +8,7 @@ from typing import Any
 from typing_extensions import override
 
 from libs.common.delivery.documents import Document, Documents, Outgoing
-from libs.common.storage.mongo import Taken
+from libs.common.storage.reservations import Reservations, Taken
 
 
 class MemoryDocuments(Documents):
@@ -107,27 +107,27 @@ class MemoryPublisher:
         self.published.extend(events)
 
 
-class MemoryReservations:
+class MemoryReservations(Reservations):
     """Unique facts in a dictionary."""
 
     def __init__(self) -> None:
         self.owners: dict[tuple[str, str], str] = {}
 
+    @override
     async def take(self, kind: str, value: str, owner: str) -> None:
-        """Reserve a value; see `libs.common.storage.mongo.Reservations`."""
         held = self.owners.setdefault((kind, value), owner)
         if held != owner:
             raise Taken(held)
 
+    @override
     async def owner(self, kind: str, value: str) -> str | None:
-        """Give the owner of a reserved value, or None."""
         return self.owners.get((kind, value))
 
+    @override
     async def owners_of(self, kind: str, values: Sequence[str]) -> Mapping[str, str]:
-        """Give the owners of those of these values that are reserved."""
         return {value: self.owners[kind, value] for value in values if (kind, value) in self.owners}
 
+    @override
     async def release(self, kind: str, value: str, owner: str) -> None:
-        """Give a value back, if it is this owner's."""
         if self.owners.get((kind, value)) == owner:
             del self.owners[kind, value]

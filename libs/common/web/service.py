@@ -18,7 +18,8 @@ from libs.common.delivery.engine import Collection, Engine
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings, Subscription
 from libs.common.delivery.mongo_documents import MongoDocuments
 from libs.common.delivery.timers import Timers
-from libs.common.storage.mongo import Database, Reservations
+from libs.common.storage.mongo import Database
+from libs.common.storage.reservations import MongoReservations, Reservations
 from libs.common.web.fast_path import Endpoint
 from libs.common.web.http import create_app
 from libs.common.web.idempotency import Idempotency
@@ -128,7 +129,7 @@ def build_base(name: str, settings: ServiceSettings, clock: Clock, new_id: NewId
         keyring=keyring,
         database=database,
         publisher=publisher,
-        reservations=Reservations(database),
+        reservations=MongoReservations(database),
         engine=engine,
         idempotency_store=remembered,
         idempotency=Idempotency(remembered, keyring, answers_key, clock, new_id),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from libs.common.core.sealing import Keyring
-from libs.common.storage.mongo import Taken
+from libs.common.storage.reservations import Taken
 from services.biometrics.face.templates import Source
 from services.biometrics.media.decode import GuidanceKey
 from services.biometrics.states import Challenge
@@ -20,10 +20,10 @@ USED_BEFORE: Final[Mapping[Source, GuidanceKey]] = {
 
 
 class Book(Protocol):
-    """Unique facts, as `libs.common.storage.mongo.Reservations` keeps them."""
+    """Unique facts, as `libs.common.storage.reservations.Reservations` keeps them."""
 
     async def take(self, kind: str, value: str, owner: str) -> None:
-        """Reserve a value for an owner; raises `libs.common.storage.mongo.Taken` if it is somebody else's."""
+        """Reserve a value for an owner; raises `libs.common.storage.reservations.Taken` if it is somebody else's."""
 
 
 class Originals:

@@ -9,7 +9,7 @@ from libs.common.core.errors import Refused
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.pki.renewal_statement import vouching_document
-from libs.common.storage.mongo import Taken
+from libs.common.storage.reservations import Taken
 from services.ca import domain
 from services.ca.domain import EnrolmentState
 from services.ca.enrolment.vouching import Vouching

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from libs.common.core.values import utc_now
 from libs.common.storage.chain import Head
-from libs.common.storage.mongo import Taken
+from libs.common.storage.reservations import Taken
 from services.ca import backup
 from services.ca.backup import BackupError
 from services.ca.domain import Certificate
