@@ -68,7 +68,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     """
     base = build_base("ca", settings, clock, new_id, answers_key="ca")
     ground = _ground(base, settings)
-    lists = _lists(base, settings, ground)
+    lists = _lists(base, ground)
     enrolment = _enrolment(base, settings, ground, lists)
     revocation = _revocation(base, ground)
     answering = _answering(base, settings, ground)
@@ -141,7 +141,7 @@ class _Lists:
     lists: RevocationLists
 
 
-def _lists(base: ServiceBase, settings: Settings, ground: _Ground) -> _Lists:
+def _lists(base: ServiceBase, ground: _Ground) -> _Lists:
     kind = base.engine.kind(shards.Shard, "lists")
     lists = RevocationLists(
         kind.aggregates,
@@ -149,7 +149,6 @@ def _lists(base: ServiceBase, settings: Settings, ground: _Ground) -> _Lists:
         ground.statuses,
         authority=ground.authority,
         ledger=ground.ledger,
-        deltas=settings.crl_deltas,
         clock=base.clock,
     )
     return _Lists(kind, lists)

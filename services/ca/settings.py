@@ -21,7 +21,6 @@ class Settings(ServiceSettings):
         base_url: the public address that certificates point to, ending in ``/pki``; plain http (RFC 5280, 8).
         tsa_policy: the policy under which time-stamps are issued (arc of the national authority's TSA policies).
         clock_tolerance_ms: how far off the clock may be; stamps state it, and a jump beyond it stops them.
-        crl_deltas: whether what changed since the last complete list is published as a list of its own.
         crl_shards: into how many lists revocations are spread; may grow, must not shrink.
         certificates_kept_days: how long after its end a certificate, and whom it names, stays in the store.
         checkpoint_minutes: how often the ledger's head is time-stamped and told.
@@ -40,7 +39,6 @@ class Settings(ServiceSettings):
     base_url: str = Field(pattern=r"^http://[!-~]+/pki$")
     tsa_policy: str = Field("1.2.398.3.3.2.6.2", pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")
     clock_tolerance_ms: int = Field(500, ge=10, le=999)
-    crl_deltas: bool = False
     crl_shards: int = Field(1, ge=1, le=256)
     certificates_kept_days: int = Field(3 * 365, ge=1)
     checkpoint_minutes: int = Field(15, ge=1, le=1440)

@@ -1,4 +1,4 @@
-"""Certificate revocation lists (RFC 5280, 5), one per shard, with what changed since (delta lists) where wanted.
+"""Certificate revocation lists (RFC 5280, 5), one per shard.
 
 The shard of a certificate is fixed when it is issued and written into it; the list says, critically, which address it
 answers for (issuing distribution point), so that one shard can't stand in for another.
@@ -22,7 +22,6 @@ from services.ca.issuance.issuers import Issuer, PrivateKey
 
 LIFETIME: Final = timedelta(days=1)
 """From this update to the next. Lists are published well before the old one ends."""
-DELTA_LIFETIME: Final = timedelta(hours=3)
 ROOT_LIFETIME: Final = timedelta(days=180)
 """A root is offline: its list, of authorities only, lasts longer."""
 REASON_CODES: Final = {
@@ -68,16 +67,12 @@ class Edition:
         url: the address of the shard, exactly as the certificates have it; None: there is one list of all, as a root's.
         this_update: UTC, whole seconds.
         lifetime: until the next update.
-        delta_url: where the changes since this list are published (freshest CRL, 5.2.6); None: nowhere.
-        base: the number of the list whose changes these are (delta CRL indicator, 5.2.4); None: a complete list.
     """
 
     number: int
     url: str | None
     this_update: datetime
     lifetime: timedelta = LIFETIME
-    delta_url: str | None = None
-    base: int | None = None
 
     @property
     def next_update(self) -> datetime:
@@ -176,11 +171,6 @@ def _extensions(edition: Edition, issuer: Issuer) -> Iterable[tuple[x509.Extensi
     yield x509.CRLNumber(edition.number), False
     if edition.url is not None:
         yield _distribution_point(edition.url), True
-    if edition.base is not None:
-        yield x509.DeltaCRLIndicator(edition.base), True
-    elif edition.delta_url is not None:
-        name = [x509.UniformResourceIdentifier(edition.delta_url)]
-        yield x509.FreshestCRL([x509.DistributionPoint(name, None, None, None)]), False
 
 
 def _distribution_point(url: str) -> x509.IssuingDistributionPoint:

@@ -201,10 +201,6 @@ class Publication:
         """Give the address of one shard of an authority's revocation list."""
         return f"{self.base_url}/{authority}/crl/{shard}.crl"
 
-    def delta(self, authority: str, shard: int) -> str:
-        """Give the address of what changed since the last edition of a shard."""
-        return f"{self.base_url}/{authority}/crl/{shard}-delta.crl"
-
     def certificate(self, authority: str) -> str:
         """Give the address of an authority's own certificate."""
         return f"{self.base_url}/{authority}.cer"

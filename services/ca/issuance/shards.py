@@ -17,7 +17,6 @@ from libs.common.delivery.decisions import Decision
 
 RENEW_AFTER: Final = timedelta(hours=8)
 """A third of a list's life: two renewals may fail before relying parties are left without one."""
-DELTA_RENEW_AFTER: Final = timedelta(hours=1)
 PAGE_OCTETS: Final = 256 * 1024
 """From this size on a page takes no more entries: a revocation must not rewrite much more than itself."""
 _PAUSE_PER_ENTRY: Final = timedelta(microseconds=100)
@@ -93,14 +92,12 @@ class Shard(_Value):
     """One list.
 
     Attributes:
-        issue: the complete list that is served.
-        delta: what changed since the last complete list, where that is published.
+        issue: the edition that is served.
         asked: counts the revocations of which it was told; ``done`` of them are published.
         retired: ids of pages that were served before; they go with the next issue.
     """
 
     issue: Issue | None = None
-    delta: Issue | None = None
     asked: int = 0
     done: int = 0
     retired: tuple[str, ...] = ()
@@ -112,18 +109,8 @@ class Shard(_Value):
 
     def next_number(self, now: datetime) -> int:
         """Give the next number: the time, so that numbers grow also after an older backup was restored."""
-        last = max((each.number for each in (self.issue, self.delta) if each is not None), default=0)
+        last = 0 if self.issue is None else self.issue.number
         return max(last + 1, to_millis(now))
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What was signed for a state of a list: ``issue`` is None when only the delta is new."""
-
-    issue: Issue | None
-    delta: Issue | None
-    complete: bool
-    """Whether all revocations that were told when it was begun are on it."""
 
 
 def open_list(state: Shard | None, now: datetime) -> Decision[Shard] | None:
@@ -131,35 +118,31 @@ def open_list(state: Shard | None, now: datetime) -> Decision[Shard] | None:
     return Decision(Shard(), wake_at=now) if state is None else None
 
 
-def mark(state: Shard | None, now: datetime, *, deltas: bool) -> Decision[Shard]:
+def mark(state: Shard | None, now: datetime) -> Decision[Shard]:
     """A certificate of this list was revoked: it is to be signed anew, soon."""
     shard = state or Shard()
     after = shard.model_copy(update={"asked": shard.asked + 1})
-    return Decision(after, wake_at=_wake_at(after, now, deltas=deltas))
-
-
-def is_due(state: Shard, now: datetime, *, deltas: bool) -> bool:
-    """Tell whether the complete list is to be signed now, and not only the delta."""
-    if state.issue is None or now >= state.issue.this_update + RENEW_AFTER:
-        return True
-    return state.stale and not deltas
+    return Decision(after, wake_at=_wake_at(after, now))
 
 
 def publish(
-    state: Shard | None, signed_for: Shard, published: Published, now: datetime, *, deltas: bool
+    state: Shard | None, signed_for: Shard, issue: Issue, now: datetime, *, complete: bool
 ) -> Decision[Shard] | None:
-    """Serve what was signed, unless another replica was faster."""
-    if state is None or (state.issue, state.delta) != (signed_for.issue, signed_for.delta):
+    """Serve what was signed, unless another replica was faster.
+
+    Args:
+        signed_for: the state that the edition was signed for.
+        complete: whether it shows all revocations that were recorded when it was begun.
+    """
+    if state is None or state.issue != signed_for.issue:
         return None
-    issue = published.issue or state.issue
     after = Shard(
         issue=issue,
-        delta=published.delta,
         asked=state.asked,
-        done=signed_for.asked if published.complete else state.done,
-        retired=(*_gone(state.issue, issue), *_gone(state.delta, published.delta)),
+        done=signed_for.asked if complete else state.done,
+        retired=_gone(state.issue, issue),
     )
-    return Decision(after, wake_at=_wake_at(after, now, deltas=deltas))
+    return Decision(after, wake_at=_wake_at(after, now))
 
 
 def kept_pages(issue: Issue | None) -> tuple[Page, ...]:
@@ -180,21 +163,19 @@ def in_order(pages: Sequence[Page]) -> tuple[Page, ...]:
     return tuple(sorted(pages, key=lambda page: (page.day, page.id)))
 
 
-def _gone(before: Issue | None, after: Issue | None) -> tuple[str, ...]:
-    """Give the ids of pages that the later one no longer has."""
-    kept = set() if after is None else {page.id for page in after.pages}
+def _gone(before: Issue | None, after: Issue) -> tuple[str, ...]:
+    """Return the ids of pages that the later one no longer has."""
+    kept = {page.id for page in after.pages}
     return () if before is None else tuple(page.id for page in before.pages if page.id not in kept)
 
 
-def _wake_at(shard: Shard, now: datetime, *, deltas: bool) -> datetime:
+def _wake_at(shard: Shard, now: datetime) -> datetime:
     """Say when there is something to sign: a revocation to show, or an edition that grows old."""
     if shard.issue is None:
         return now
     due = shard.issue.this_update + RENEW_AFTER
-    if deltas:
-        due = min(due, now if shard.delta is None else shard.delta.this_update + DELTA_RENEW_AFTER)
     if shard.stale:
-        pause = timedelta(0) if deltas else shard.issue.entries * _PAUSE_PER_ENTRY
+        pause = shard.issue.entries * _PAUSE_PER_ENTRY
         due = min(due, max(now, shard.issue.this_update + pause))
     return due
 

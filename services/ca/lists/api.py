@@ -62,10 +62,6 @@ def list_routes(lists: RevocationLists, root_list: Path, clock: Clock) -> APIRou
     def root_crl(known: KnownAlready) -> Response:
         return _root(root_list, known, clock())
 
-    @reading(router, "/pki/{issuer}/crl/{shard}-delta.crl")
-    async def delta(issuer: str, shard: int, known: KnownAlready) -> Response:
-        return await _serve(lists, ShardId(issuer, shard), known, clock(), delta=True)
-
     @reading(router, "/pki/{issuer}/crl/{shard}.crl")
     @reading(router, "/v1/crl/{issuer}/{shard}.crl")
     async def complete(issuer: str, shard: int, known: KnownAlready) -> Response:
@@ -83,17 +79,15 @@ def list_routes(lists: RevocationLists, root_list: Path, clock: Clock) -> APIRou
     return router
 
 
-async def _serve(
-    lists: RevocationLists, place: ShardId, known: Known, now: datetime, *, delta: bool = False
-) -> Response:
+async def _serve(lists: RevocationLists, place: ShardId, known: Known, now: datetime) -> Response:
     for _ in range(_TRIES):
-        issue = await lists.current(place, delta=delta)
+        issue = await lists.current(place)
         if issue is None:
             break
         headers = _caching(issue.this_update, issue.next_update, f'"{issue.sha256}"', now)
         if known.is_current(headers["etag"], issue.this_update):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        pieces = await lists.pieces(place, issue, delta=delta)
+        pieces = await lists.pieces(place, issue)
         if pieces is not None:
             headers["content-length"] = str(issue.octets)
             return StreamingResponse(_one_by_one(pieces), media_type=MEDIA_TYPE, headers=headers)

@@ -13,8 +13,8 @@ from libs.common.delivery.aggregates import Aggregates
 from libs.common.storage.records import Records
 from services.ca.issuance import crl, shards
 from services.ca.issuance.authority import IssuingAuthority
-from services.ca.issuance.crl import DELTA_LIFETIME, LIFETIME, Entries
-from services.ca.issuance.shards import PAGE_OCTETS, Issue, Page, Published, Shard, ShardId
+from services.ca.issuance.crl import Entries
+from services.ca.issuance.shards import PAGE_OCTETS, Issue, Page, Shard, ShardId
 from services.ca.ledger import recording
 from services.ca.ocsp.statuses import Listing, Statuses
 from services.ca.ports import Ledger
@@ -42,7 +42,6 @@ class RevocationLists:
     Args:
         states: by `ShardId`.
         pages: the entries; see `services.ca.issuance.shards`.
-        deltas: whether what changed since the last complete list is published as a list of its own.
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class RevocationLists:
         *,
         authority: IssuingAuthority,
         ledger: Ledger,
-        deltas: bool,
         clock: Clock,
     ) -> None:
         self._states = states
@@ -61,7 +59,6 @@ class RevocationLists:
         self._statuses = statuses
         self._authority = authority
         self._ledger = ledger
-        self._deltas = deltas
         self._clock = clock
         self._loaded: dict[str, dict[str, Entries]] = {}
 
@@ -75,24 +72,22 @@ class RevocationLists:
 
     async def told(self, place: ShardId) -> None:
         """A revocation of this list's was recorded: it is to be shown."""
-        await self._states.apply(str(place), lambda state: shards.mark(state, self._clock(), deltas=self._deltas))
+        await self._states.apply(str(place), lambda state: shards.mark(state, self._clock()))
 
-    async def current(self, place: ShardId, *, delta: bool = False) -> Issue | None:
-        """Give the edition of a list that is to be served, or None where there is none."""
+    async def current(self, place: ShardId) -> Issue | None:
+        """Return the edition of a list that is to be served, or None where there is none."""
         state = await self._states.get(str(place))
-        if state is None or (delta and not self._deltas):
-            return None
-        return state.delta if delta else state.issue
+        return None if state is None else state.issue
 
-    async def pieces(self, place: ShardId, issue: Issue, *, delta: bool = False) -> Sequence[bytes] | None:
-        """Give an edition's octets, piece by piece. None: a later one took its place meanwhile; ask for that."""
-        contents = await self._contents(f"{place}/delta" if delta else str(place), issue.pages)
+    async def pieces(self, place: ShardId, issue: Issue) -> Sequence[bytes] | None:
+        """Return an edition's octets, piece by piece. None: a later one took its place meanwhile; ask for that."""
+        contents = await self._contents(str(place), issue.pages)
         if contents is None:
             return None
         return [bytes.fromhex(issue.before), *(each.octets for each in contents), bytes.fromhex(issue.after)]
 
     async def revocation_list(self, place: ShardId) -> bytes | None:
-        """Give the present complete list of a shard in DER, or None."""
+        """Return the present list of a shard in DER, or None."""
         issue = await self.current(place)
         pieces = None if issue is None else await self.pieces(place, issue)
         return None if pieces is None else b"".join(pieces)
@@ -107,61 +102,26 @@ class RevocationLists:
             await self._states.apply(key, shards.rest)
             return
         fresh = await self._statuses.unlisted(place, _AT_ONCE)
-        number = state.next_number(now)
-        issue = delta = None
-        if shards.is_due(state, now, deltas=self._deltas):
-            issue = await self._complete(place, state, fresh, number, now)
-        if self._deltas:
-            delta = await self._delta(place, state, fresh, number, now)
-        published = Published(issue, delta, complete=len(fresh) < _AT_ONCE)
+        issue = await self._signed(place, state, fresh, now)
+        complete = len(fresh) < _AT_ONCE
         after = await self._states.apply(
-            key, lambda present: shards.publish(present, state, published, now, deltas=self._deltas)
+            key, lambda present: shards.publish(present, state, issue, now, complete=complete)
         )
-        if issue is not None and after is not None and after.issue == issue:
+        if after is not None and after.issue == issue:
             await self._statuses.listed([each.certificate for each in fresh])
-            log.info("crl.signed", list=key, number=number, entries=issue.entries, octets=issue.octets)
+            log.info("crl.signed", list=key, number=issue.number, entries=issue.entries, octets=issue.octets)
         await self._pages.delete(state.retired)
 
-    async def _complete(
-        self, place: ShardId, state: Shard, fresh: Sequence[Listing], number: int, now: datetime
-    ) -> Issue:
-        """Sign everything, without what ended before the last complete list."""
-        kept = shards.kept_pages(state.issue)
-        pages = shards.in_order(await self._with_entries(str(place), kept, fresh))
-        edition = self._edition(place, number, now)
-        return await self._signed(place, edition, pages, state.issue)
-
-    async def _delta(self, place: ShardId, state: Shard, fresh: Sequence[Listing], number: int, now: datetime) -> Issue:
-        """Sign what the complete list of before does not show.
-
-        Beside a new complete list it has the same number and tells what that one tells (RFC 5280, 5.2.4).
-        """
-        base = number if state.issue is None else state.issue.number
-        entries = [] if state.issue is None else sorted(_entry(each) for each in fresh)
-        pages = (await self._page(f"{place}/delta", now.date(), b"".join(entries), len(entries)),) if entries else ()
-        return await self._signed(place, self._edition(place, number, now, base), pages, state.delta)
-
-    def _edition(self, place: ShardId, number: int, now: datetime, base: int | None = None) -> crl.Edition:
-        publication = self._authority.publication
-        return crl.Edition(
-            number=number,
-            url=publication.crl(place.issuer, place.number),
-            this_update=now.replace(microsecond=0),
-            lifetime=LIFETIME if base is None else DELTA_LIFETIME,
-            delta_url=publication.delta(place.issuer, place.number) if self._deltas else None,
-            base=base,
-        )
-
-    async def _signed(
-        self, place: ShardId, edition: crl.Edition, pages: tuple[Page, ...], before: Issue | None
-    ) -> Issue:
-        """Sign an edition, on record before and afterwards."""
-        name = str(place) if edition.base is None else f"{place}/delta"
-        contents = await self._contents(name, pages)
+    async def _signed(self, place: ShardId, state: Shard, fresh: Sequence[Listing], now: datetime) -> Issue:
+        """Sign the next edition: on record before and afterwards, without what ended before the last one."""
+        pages = shards.in_order(await self._with_entries(str(place), shards.kept_pages(state.issue), fresh))
+        contents = await self._contents(str(place), pages)
         if contents is None:
-            raise PageMissing(f"a page of the revocation list {name} is not in the store")
-        about, entries = f"list/{name}", sum(page.entries for page in pages)
-        intended = recording.list_intended(about, before, edition.number, edition.this_update, entries)
+            raise PageMissing(f"a page of the revocation list {place} is not in the store")
+        url = self._authority.publication.crl(place.issuer, place.number)
+        edition = crl.Edition(number=state.next_number(now), url=url, this_update=now.replace(microsecond=0))
+        about, entries = f"list/{place}", sum(page.entries for page in pages)
+        intended = recording.list_intended(about, state.issue, edition.number, edition.this_update, entries)
         await self._ledger.record(about, intended)
         frame = await asyncio.to_thread(self._authority.sign_list, place.issuer, edition, contents)
         issue = Issue(

@@ -133,26 +133,19 @@ class Exhibits:
         root = x509.load_pem_x509_crl((self.authority.directory / "root-crl.pem").read_bytes())
         issuers = [each.issuer for each in self.authority.hierarchy.generations]
         lists = {"root": root} | {each.label: self._list(each) for each in issuers}
-        deltas = {f"{each.label}-delta": self._list(each, base=1) for each in issuers}
-        for label, crl in (lists | deltas).items():
+        for label, crl in lists.items():
             (self.folder / f"{label}.crl").write_bytes(crl.public_bytes(Encoding.DER))
             (self.folder / f"{label}.crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
         self.lists.write_bytes(b"".join(crl.public_bytes(Encoding.PEM) for crl in lists.values()))
 
-    def _list(self, issuer: Issuer, base: int | None = None) -> x509.CertificateRevocationList:
+    def _list(self, issuer: Issuer) -> x509.CertificateRevocationList:
         revoked = [
             entry(each.certificate.serial_number, self.now - timedelta(seconds=30), "superseded")
             for each in self.certificates.values()
             if each.revoked and each.issuer == issuer.label
         ]
-        place = self.authority.publication
-        edition = Edition(
-            number=1 if base is None else base + 1,
-            url=place.crl(issuer.label, SHARD),
-            this_update=self.now,
-            delta_url=place.delta(issuer.label, SHARD) if base is None else None,
-            base=base,
-        )
+        url = self.authority.publication.crl(issuer.label, SHARD)
+        edition = Edition(number=1, url=url, this_update=self.now)
         frame = sign_list([Entries.read(b"".join(revoked))], edition, issuer, self.authority.keys[issuer.label])
         return x509.load_der_x509_crl(b"".join((frame.before, *revoked, frame.after)))
 

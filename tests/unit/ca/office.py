@@ -202,8 +202,6 @@ class Office:
         authority: CertificationAuthority,
         faults: Faults | None = None,
         blocked_keys: Blocklist = Digests(frozenset()),  # noqa: B008 - it cannot change
-        *,
-        deltas: bool = False,
     ) -> None:
         self.world = world
         self.faults = faults or Faults()
@@ -232,7 +230,6 @@ class Office:
             self.statuses,
             authority=self.issuing,
             ledger=self.ledger,
-            deltas=deltas,
             clock=world.clock,
         )
         self.wishes = self.engine.kind(Confirmation, "confirmations")

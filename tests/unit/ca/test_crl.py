@@ -131,25 +131,24 @@ MOMENTS = st.integers(631_152_000, 3_155_760_000).map(lambda second: datetime.fr
 REVOKED = st.tuples(st.integers(1, (1 << 159) - 1), MOMENTS, st.sampled_from(REASONS))
 
 
-@given(lists=st.lists(st.lists(REVOKED, max_size=12), max_size=6), delta=st.booleans())
+@given(lists=st.lists(st.lists(REVOKED, max_size=12), max_size=6))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_list_of_entries_read_apart_is_what_the_full_parser_reads(
-    authority: CertificationAuthority, lists: list[list[tuple[int, datetime, str]]], *, delta: bool
+    authority: CertificationAuthority, lists: list[list[tuple[int, datetime, str]]]
 ) -> None:
     """Whatever its length: no octet of the signed list is left to belief."""
-    edition = replace(EDITION, base=40 if delta else None)
     pages = [Entries.read(b"".join(entry(*revoked) for revoked in each)) for each in lists]
 
-    frame = sign_list(pages, edition, authority.issuer, authority.key)
+    frame = sign_list(pages, EDITION, authority.issuer, authority.key)
 
     crl = x509.load_der_x509_crl(b"".join((frame.before, *(each.octets for each in pages), frame.after)))
     assert crl.is_signature_valid(authority.issuer.public_key)
     assert [(each.serial_number, each.revocation_date_utc, reason(each)) for each in crl] == list(chain(*lists))
     assert sum(each.count for each in pages) == len(crl)
     assert (crl.issuer, crl.last_update_utc, crl.next_update_utc) == (
-        authority.issuing.subject, NOW, edition.next_update,
+        authority.issuing.subject, NOW, EDITION.next_update,
     )  # fmt: skip
-    assert len(crl.extensions) == (4 if delta else 3)
+    assert len(crl.extensions) == 3
 
 
 def reason(each: x509.RevokedCertificate) -> str:
@@ -157,7 +156,7 @@ def reason(each: x509.RevokedCertificate) -> str:
     return known[0].value if known else "unspecified"
 
 
-@pytest.mark.parametrize("wrong", ["this_update", "url", "number", "base", "delta_url"])
+@pytest.mark.parametrize("wrong", ["this_update", "url", "number"])
 def test_a_frame_that_does_not_read_as_what_was_meant_is_not_handed_out(
     authority: CertificationAuthority, monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
@@ -166,8 +165,6 @@ def test_a_frame_that_does_not_read_as_what_was_meant_is_not_handed_out(
         "this_update": NOW + timedelta(seconds=1),
         "url": SHARD.replace("/7.", "/8."),
         "number": 42,
-        "base": 40,
-        "delta_url": "http://pki.test.kz/issuing/crl/7-delta.crl",
     }
     other = replace(EDITION, **{wrong: changed[wrong]})
     opening, closing = crl_module._opening, crl_module._closing
@@ -190,32 +187,6 @@ def test_an_entry_is_what_others_write(number: int) -> None:
     builder = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(NOW)
     other = builder.add_extension(x509.CRLReason(x509.ReasonFlags.superseded), critical=False).build()
     assert other.extensions[0].value.public_bytes() in entry(number, NOW, "superseded")
-
-
-def test_a_delta_list_says_of_which_list_and_openssl_takes_both_together(
-    authority: CertificationAuthority, tmp_path: Path
-) -> None:
-    """The certificate is on the delta list only."""
-    certificate = authority.issue(authority.order(KEY))
-    base = make(authority, edition=replace(EDITION, delta_url="http://pki.test.kz/issuing/crl/7-delta.crl"))
-    delta = make(
-        authority, (certificate.serial_number, "superseded"), edition=replace(EDITION, number=42, base=EDITION.number)
-    )
-    freshest = base.extensions.get_extension_for_class(x509.FreshestCRL).value
-    assert freshest[0].full_name == [x509.UniformResourceIdentifier("http://pki.test.kz/issuing/crl/7-delta.crl")]
-    indicator = delta.extensions.get_extension_for_class(x509.DeltaCRLIndicator)
-    assert (indicator.critical, indicator.value.crl_number) == (True, 41)
-    assert lint_crl(base.public_bytes(Encoding.DER)) == lint_crl(delta.public_bytes(Encoding.DER)) == []
-    home = authority.directory
-    both = base.public_bytes(Encoding.PEM) + delta.public_bytes(Encoding.PEM)
-    (tmp_path / "both.pem").write_bytes(both)
-    (tmp_path / "base.pem").write_bytes(base.public_bytes(Encoding.PEM))
-    (tmp_path / "certificate.pem").write_bytes(pem(certificate))
-    for lists, refused in (("base.pem", False), ("both.pem", True)):
-        said = run("openssl", "verify", "-attime", AT, "-crl_check", "-extended_crl", "-use_deltas", "-CAfile",
-                   home / "root.pem", "-untrusted", home / "issuing.pem", "-CRLfile", tmp_path / lists,
-                   tmp_path / "certificate.pem", refused=refused)  # fmt: skip
-        assert ("certificate revoked" in said) is refused
 
 
 def test_gnutls_believes_the_list(authority: CertificationAuthority, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Revocation lists in pages: what a revocation rewrites, what expiry takes along, deltas, and how lists are fetched."""
+"""Revocation lists in pages: what a revocation rewrites, what expiry takes along, and how lists are fetched."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from libs.common.core.health import Health
 from libs.common.web.http import create_app
 from services.ca.issuance import crl, shards
 from services.ca.issuance.crl import LIFETIME
-from services.ca.issuance.shards import DELTA_RENEW_AFTER, RENEW_AFTER, Issue, Shard, ShardId
+from services.ca.issuance.shards import RENEW_AFTER, Issue, Shard, ShardId
 from services.ca.lists.api import list_routes
 from services.ca.lists.publishing import PageDamaged
 from tests.unit.ca.authority import NOW, CertificationAuthority
@@ -46,14 +46,14 @@ async def revoked(office: Office, *certificates: Any) -> None:
     await office.wake_due()
 
 
-async def issue(office: Office, *, delta: bool = False) -> Issue:
-    found = await office.lists.current(PLACE, delta=delta)
+async def issue(office: Office) -> Issue:
+    found = await office.lists.current(PLACE)
     assert found is not None
     return found
 
 
-async def listed(office: Office, *, delta: bool = False) -> set[int]:
-    pieces = await office.lists.pieces(PLACE, await issue(office, delta=delta), delta=delta)
+async def listed(office: Office) -> set[int]:
+    pieces = await office.lists.pieces(PLACE, await issue(office))
     assert pieces is not None
     der = b"".join(pieces)
     assert lint_crl(der) == []
@@ -122,41 +122,16 @@ async def test_a_revocation_told_again_after_a_crash_is_listed_once(world: World
 
 async def test_what_another_replica_published_meanwhile_is_not_published_over(office: Office) -> None:
     await revoked(office, certificate(1))
-    published = shards.Published(await issue(office), None, complete=True)
-    state = Shard(issue=await issue(office))
-    assert shards.publish(state, Shard(), published, NOW, deltas=False) is None
-    assert shards.publish(Shard(), Shard(), published, NOW, deltas=False) is not None
+    published = await issue(office)
+    assert shards.publish(Shard(issue=published), Shard(), published, NOW, complete=True) is None
+    assert shards.publish(Shard(), Shard(), published, NOW, complete=True) is not None
 
 
 def test_a_long_list_is_not_signed_for_each_revocation() -> None:
     page = shards.Page(id="p", day=NOW.date(), octets=49_000_000, entries=1_000_000)
     first = Issue(number=1, this_update=NOW, next_update=NOW + LIFETIME, before="", after="", sha256="", pages=(page,))
-    marked = shards.mark(Shard(issue=first), NOW + timedelta(seconds=1), deltas=False)
+    marked = shards.mark(Shard(issue=first), NOW + timedelta(seconds=1))
     assert marked.wake_at == NOW + timedelta(seconds=100)
-    assert shards.mark(Shard(issue=first), NOW, deltas=True).wake_at == NOW
-
-
-async def test_deltas_tell_at_once_what_the_complete_list_tells_later(
-    world: World, authority: CertificationAuthority
-) -> None:
-    office = Office(world, authority, deltas=True)
-    await office.lists.start()
-    await office.wake_due()
-    base = await issue(office)
-    assert (await issue(office, delta=True)).number == base.number
-    world.now += timedelta(minutes=5)
-    await revoked(office, certificate(1))
-    assert (await issue(office)) == base
-    assert (await listed(office, delta=True), await listed(office)) == ({1}, set())
-    assert (await issue(office, delta=True)).number > base.number
-    world.now = base.this_update + RENEW_AFTER
-    await office.wake_due()
-    assert await listed(office) == {1}
-    assert await listed(office, delta=True) == {1}, "whoever holds the older complete list still needs it"
-    assert (await issue(office)).number == (await issue(office, delta=True)).number
-    world.now += DELTA_RENEW_AFTER
-    await office.wake_due()
-    assert await listed(office, delta=True) == set()
 
 
 async def test_a_crash_at_any_step_of_signing_loses_no_revocation(authority: CertificationAuthority) -> None:
@@ -186,13 +161,12 @@ def http(office: Office, authority: CertificationAuthority) -> httpx.AsyncClient
     [
         ("/pki/issuing/crl/0.crl", LIFETIME),
         ("/pki/root/crl/0.crl", timedelta(hours=1)),
-        ("/pki/issuing/crl/0-delta.crl", LIFETIME),
     ],
 )
 async def test_a_list_may_be_cached_until_its_next_update_and_is_not_sent_to_those_who_have_it(
     world: World, authority: CertificationAuthority, path: str, longest: timedelta
 ) -> None:
-    office = Office(world, authority, deltas=True)
+    office = Office(world, authority)
     await revoked(office, certificate(1))
     world.now += timedelta(minutes=10)
     async with http(office, authority) as client:
@@ -226,14 +200,11 @@ async def test_a_list_may_be_cached_until_its_next_update_and_is_not_sent_to_tho
             assert (await client.get(path, headers=headers)).status_code == 200
 
 
-async def test_without_deltas_there_is_no_delta_and_the_list_names_none(
-    office: Office, authority: CertificationAuthority
-) -> None:
+async def test_the_list_as_pem_is_the_same_list(office: Office, authority: CertificationAuthority) -> None:
     await revoked(office, certificate(1))
     async with http(office, authority) as client:
-        assert (await client.get("/pki/issuing/crl/0-delta.crl")).json()["key"] == "crl.unknown"
         crl = x509.load_der_x509_crl((await client.get("/pki/issuing/crl/0.crl")).content)
         text = await client.get("/v1/crl/issuing/0.pem")
+        unknown = await client.get("/pki/issuing/crl/7.crl")
     assert x509.load_pem_x509_crl(text.content).public_bytes(Encoding.DER) == crl.public_bytes(Encoding.DER)
-    with pytest.raises(x509.ExtensionNotFound):
-        crl.extensions.get_extension_for_class(x509.FreshestCRL)
+    assert unknown.json()["key"] == "crl.unknown"
