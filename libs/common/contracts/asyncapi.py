@@ -26,7 +26,7 @@ KAFKA_BINDING: Final = "0.5.0"
 
 
 def schemas(kinds: Iterable[type[Event]]) -> dict[str, dict[str, Any]]:
-    """Give the JSON Schema of each kind of event by its CloudEvents type, without references."""
+    """Return the JSON Schema of each kind of event by its CloudEvents type, without references."""
     return {kind.type(): {"$schema": DIALECT, **_inlined(schema_of(kind))} for kind in kinds}
 
 
@@ -51,7 +51,7 @@ def asyncapi(topics: Sequence[Topic] = TOPICS) -> dict[str, Any]:
 
 
 def files(topics: Sequence[Topic] = TOPICS) -> dict[str, str]:
-    """Give the catalogue's files by name."""
+    """Return the catalogue's files by name."""
     documents = {f"{type_}.json": schema for type_, schema in schemas(topic.event for topic in topics).items()}
     return {name: _text(document) for name, document in {**documents, ASYNCAPI: asyncapi(topics)}.items()}
 

@@ -58,5 +58,5 @@ def _part(old: Any, new: Any, at: str, where: str) -> Iterator[str]:
 
 
 def _own(schema: Schema) -> dict[str, Any]:
-    """Give what a schema says about its own type, apart from texts and from what is within."""
+    """Return what a schema says about its own type, apart from texts and from what is within."""
     return {name: value for name, value in schema.items() if name not in _SAYS_NOTHING | _WITHIN}

@@ -29,7 +29,7 @@ class Event(BaseModel):
 
     @classmethod
     def type(cls) -> str:
-        """Give the CloudEvents type: topic and major version, as in ``otp.verified.v1``."""
+        """Return the CloudEvents type: topic and major version, as in ``otp.verified.v1``."""
         return f"{cls.topic}.v{cls.version}"
 
 
@@ -59,7 +59,7 @@ class Meta:
         return f"{self.type}|{self.id}"
 
     def headers(self) -> Headers:
-        """Give the Kafka headers of the CloudEvents binary mode."""
+        """Return the Kafka headers of the CloudEvents binary mode."""
         pairs = {
             "ce_specversion": SPEC_VERSION,
             "ce_id": self.id,
@@ -177,7 +177,7 @@ def _checked(meta: Meta, headers: Sequence[tuple[str, bytes | None]], key: bytes
 
 
 def schema_of(kind: type[Event]) -> Mapping[str, Any]:
-    """Give the JSON Schema of an event, as published to downstream systems.
+    """Return the JSON Schema of an event, as published to downstream systems.
 
     Fields with a default are not required: records older than such a field still stand on the topic.
     """

@@ -70,12 +70,12 @@ def dead_letter_topic(topic: str, group: str) -> str:
 
 
 def is_retry_topic(topic: str) -> bool:
-    """Tell whether this is a topic where some group parks messages it will try again."""
+    """Return whether this is a topic where some group parks messages it will try again."""
     return bool(re.search(r"\.retry\.[^.]+$", topic))
 
 
 def is_dead_letter_topic(topic: str) -> bool:
-    """Tell whether this is a topic where some group parks messages it gave up on."""
+    """Return whether this is a topic where some group parks messages it gave up on."""
     return bool(re.search(r"\.dlq\.[^.]+$", topic))
 
 

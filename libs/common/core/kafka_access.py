@@ -28,7 +28,7 @@ class KafkaAccess:
     security: BaseSecurity | None = None
 
     def options(self) -> dict[str, Any]:
-        """Give the arguments by which any client of aiokafka connects."""
+        """Return the arguments by which any client of aiokafka connects."""
         return {"bootstrap_servers": self.bootstrap, **parse_security(self.security)}
 
 

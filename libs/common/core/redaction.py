@@ -32,7 +32,7 @@ _MAX_DEPTH: Final = 6
 
 
 def scrub(text: str) -> str:
-    """Give the text with IINs, phone numbers and e-mail addresses masked."""
+    """Return the text with IINs, phone numbers and e-mail addresses masked."""
     if "@" in text:
         text = _EMAIL.sub(MASK, text)
     return _SUSPECT.sub(_mask, text) if len(text) >= _SHORTEST else text
@@ -44,13 +44,13 @@ def _mask(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def personal_key(key: str) -> bool:
-    """Tell whether the values under this key are personal or secret."""
+    """Return whether the values under this key are personal or secret."""
     plain = key.lower().replace("-", "_")
     return plain in _PERSONAL_KEYS or plain.endswith(_PERSONAL_ENDINGS)
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """Give a value fit for a log: numbers as they are, texts scrubbed, containers gone through, the rest as text."""
+    """Return a value fit for a log: numbers as they are, texts scrubbed, containers gone through, the rest as text."""
     if isinstance(value, str):
         return scrub(value)
     if value is None or isinstance(value, bool | int | float):
@@ -71,5 +71,5 @@ def _clean_container(value: Any, depth: int) -> Any:
 
 
 def clean_item(key: str, value: Any, depth: int = 0) -> Any:
-    """Give what a log may show of this value under this key."""
+    """Return what a log may show of this value under this key."""
     return MASK if value is not None and personal_key(key) else clean(value, depth)

@@ -85,7 +85,7 @@ class Keyring:
         return cls(keys, base64.b64decode(data["blind"]))
 
     def holds(self, audience: str) -> bool:
-        """Tell whether this service can seal for and read this audience."""
+        """Return whether this service can seal for and read this audience."""
         return audience in self._current
 
     def seal(self, audience: str, plain: bytes, place: str) -> Box:
@@ -115,7 +115,7 @@ class Keyring:
             raise SealError("the sealed field was altered, or belongs to another message") from error
 
     def blind(self, purpose: str, value: str) -> str:
-        """Give a stable name for a personal value that does not reveal it: keyed hash, 128 bits, hexadecimal."""
+        """Return a stable name for a personal value that does not reveal it: keyed hash, 128 bits, hexadecimal."""
         return hmac.new(self._blind_key, f"{purpose}|{value}".encode(), hashlib.sha256).hexdigest()[:32]
 
 

@@ -13,5 +13,5 @@ def new_traceparent() -> str:
 
 
 def current_traceparent() -> str:
-    """Give the trace of the present task, or begin one."""
+    """Return the trace of the present task, or begin one."""
     return traceparent.get() or new_traceparent()

@@ -15,7 +15,7 @@ _PHONE: Final = re.compile(r"\+7\d{10}")
 
 
 def iin_check_digit(first_eleven: str) -> int | None:
-    """Give the twelfth digit of an individual identification number.
+    """Return the twelfth digit of an individual identification number.
 
     Weights 1..11 modulo 11; if that gives 10, a second pass with weights 3..11, 1, 2.
     None means that no number starts with these eleven digits (0.84 % of them).
@@ -64,7 +64,7 @@ class Clock(Protocol):
     """Where the time comes from; tests bring their own."""
 
     def __call__(self) -> datetime:
-        """Give the present moment, in UTC."""
+        """Return the present moment, in UTC."""
         ...
 
 
@@ -72,31 +72,31 @@ class NewId(Protocol):
     """Where identifiers come from; tests bring their own."""
 
     def __call__(self) -> str:
-        """Give an identifier nobody has used."""
+        """Return an identifier nobody has used."""
         ...
 
 
 def utc_now() -> datetime:
-    """Give the present moment in UTC, to the millisecond: what every store and header here can hold."""
+    """Return the present moment in UTC, to the millisecond: what every store and header here can hold."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def new_id() -> str:
-    """Give a random identifier (UUID version 4)."""
+    """Return a random identifier (UUID version 4)."""
     return str(uuid4())
 
 
 def to_millis(moment: datetime) -> int:
-    """Give a moment in whole milliseconds since 1970, rounded down. Exact, which `datetime.timestamp` is not."""
+    """Return a moment in whole milliseconds since 1970, rounded down. Exact, which `datetime.timestamp` is not."""
     return (moment - _EPOCH) // _MILLISECOND
 
 
 def to_millis_up(moment: datetime) -> int:
-    """Give a moment in whole milliseconds since 1970, rounded up: for what must not happen too early."""
+    """Return a moment in whole milliseconds since 1970, rounded up: for what must not happen too early."""
     return -((_EPOCH - moment) // _MILLISECOND)
 
 
 def from_millis(millis: int) -> datetime:
-    """Give the moment so many milliseconds after 1970, in UTC."""
+    """Return the moment so many milliseconds after 1970, in UTC."""
     return _EPOCH + millis * _MILLISECOND

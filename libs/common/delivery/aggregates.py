@@ -76,7 +76,7 @@ class Aggregates(Generic[S]):
         self._wake_at = wake_at
 
     async def get(self, key: str, *, fresh: bool = True) -> S | None:
-        """Give the present state, or None where there is no such aggregate.
+        """Return the present state, or None where there is no such aggregate.
 
         Not ``fresh``: one this process knows will do, even if others wrote since. `apply` tells when it counts.
         """
@@ -91,7 +91,7 @@ class Aggregates(Generic[S]):
         order: str | None = None,
         after: tuple[Any, str] | None = None,
     ) -> Sequence[tuple[str, S]]:
-        """Give keys and states of aggregates; see `Documents.find`. Values are given as JSON has them."""
+        """Return keys and states of aggregates; see `Documents.find`. Values are given as JSON has them."""
         found = await self._documents.find(where, limit, order=order, after=after)
         return [(document.key, self._state(document)) for document in found]
 
@@ -100,11 +100,11 @@ class Aggregates(Generic[S]):
         return await self._documents.count(where)
 
     async def values(self, where: Mapping[str, Any], path: str) -> Sequence[Any]:
-        """Give one value of each such aggregate, as JSON has it; see `Documents.values`."""
+        """Return one value of each such aggregate, as JSON has it; see `Documents.values`."""
         return await self._documents.values(where, path)
 
     async def all(self, page: int = 200) -> AsyncIterator[tuple[str, S]]:
-        """Give keys and states of all aggregates, in the order of their keys, a page of them in memory at a time."""
+        """Return keys and states of all aggregates, in the order of their keys, a page of them in memory at a time."""
         after = ""
         while found := await self.page(after, page):
             for each in found:
@@ -112,7 +112,7 @@ class Aggregates(Generic[S]):
             after = found[-1][0]
 
     async def page(self, after: str, limit: int) -> Sequence[tuple[str, S]]:
-        """Give keys and states of aggregates in the order of their keys, those behind ``after``."""
+        """Return keys and states of aggregates in the order of their keys, those behind ``after``."""
         return [(document.key, self._state(document)) for document in await self._documents.page(after, limit)]
 
     async def apply(self, key: str, decide: Decide[S], *, cause: Meta | None = None) -> S | None:

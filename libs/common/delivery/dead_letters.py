@@ -67,11 +67,11 @@ class DeadLetter:
         return retry.left_behind(self.record) is not None
 
     def header(self, name: str) -> str:
-        """Give a header as text that may be shown; a dash where it is missing."""
+        """Return a header as text that may be shown; a dash where it is missing."""
         return next((_text(value) for header, value in self.record.headers if header == name), "-")
 
     def is_called(self, id_: str) -> bool:
-        """Tell whether this is its id or its place."""
+        """Return whether this is its id or its place."""
         return id_ in {self.header("ce_id"), self.place}
 
 
@@ -82,7 +82,7 @@ class DeadLetters:
         self._access = access
 
     async def find(self, topic: str | None = None, id_: str | None = None) -> list[DeadLetter]:
-        """Give the dead letters, oldest first: all, those of a topic, or those called so."""
+        """Return the dead letters, oldest first: all, those of a topic, or those called so."""
         marks, records = await self._marks(), await self._records(topic)
         letters = [DeadLetter(record, record.offset in marks.get(_partition(record), Ranges())) for record in records]
         letters.sort(key=lambda letter: letter.record.timestamp)
@@ -160,7 +160,7 @@ def _text(value: bytes | None) -> str:
 
 
 def listing(letters: Sequence[DeadLetter], now: datetime) -> list[str]:
-    """Give one line a dead letter: place, age, type, id, rounds, whether redriven, origin, failure."""
+    """Return one line a dead letter: place, age, type, id, rounds, whether redriven, origin, failure."""
     lines = []
     for letter in letters:
         age = timedelta(seconds=int((now - letter.died_at).total_seconds()))
@@ -174,7 +174,7 @@ def listing(letters: Sequence[DeadLetter], now: datetime) -> list[str]:
 
 
 def details(letter: DeadLetter) -> list[str]:
-    """Give what a dead letter says about itself, without its value."""
+    """Return what a dead letter says about itself, without its value."""
     record = letter.record
     size = retry.left_behind(record) or len(record.value or b"")
     shown = [f"  {_text(name.encode())}: {_text(value)}" for name, value in record.headers[:_SHOWN_HEADERS]]

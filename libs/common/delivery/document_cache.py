@@ -1,4 +1,4 @@
-"""Remembering the documents this process wrote last, so that the next message for them needs no look at the store.
+"""Keeping the documents this process wrote last, so that the next message for them needs no read of the store.
 
 Messages of one journey come close together and, by their key, to one process: most loads are of a document this very
 process has just written. Writes stay conditional on the version, so a memory that is out of date costs a lost race,

@@ -50,7 +50,7 @@ class Documents(Protocol):
     """One collection of aggregates. Every method may raise `Unavailable`, and then the outcome is unknown."""
 
     async def load(self, key: str, *, fresh: bool = True) -> Document | None:
-        """Give the document, or None. Not ``fresh``: one this process knows will do, even if others wrote since."""
+        """Return the document, or None. Not ``fresh``: one this process knows will do, even if others wrote since."""
         ...
 
     async def store(self, document: Document) -> bool:
@@ -62,11 +62,11 @@ class Documents(Protocol):
         ...
 
     async def unpublished(self, before: int, limit: int) -> Sequence[Document]:
-        """Give documents whose outbox has been waiting since before this time, oldest first."""
+        """Return documents whose outbox has been waiting since before this time, oldest first."""
         ...
 
     async def due(self, now: int, limit: int) -> Sequence[tuple[str, int]]:
-        """Give keys, with their `wake_at`, of documents that want to be woken, the longest overdue first."""
+        """Return keys, with their `wake_at`, of documents that want to be woken, the longest overdue first."""
         ...
 
     async def claim(self, key: str, wake_at: int, until: int) -> bool:
@@ -76,7 +76,7 @@ class Documents(Protocol):
     async def find(
         self, where: Mapping[str, Any], limit: int, *, order: str | None = None, after: tuple[Any, str] | None = None
     ) -> Sequence[Document]:
-        """Give documents whose state has these values at these (dotted) paths.
+        """Return documents whose state has these values at these (dotted) paths.
 
         ``order`` sorts by the value at a path, which they all have, and then by key; ``after`` is such a value and key,
         and what comes up to it is left out.
@@ -88,9 +88,9 @@ class Documents(Protocol):
         ...
 
     async def values(self, where: Mapping[str, Any], path: str) -> Sequence[Any]:
-        """Give what such documents have at a path, in no order, without reading the rest of them."""
+        """Return what such documents have at a path, in no order, without reading the rest of them."""
         ...
 
     async def page(self, after: str, limit: int) -> Sequence[Document]:
-        """Give documents in the order of their keys, those behind ``after`` (the first ones: behind "")."""
+        """Return documents in the order of their keys, those behind ``after`` (the first ones: behind "")."""
         ...

@@ -240,7 +240,7 @@ class Subscription:
         return (each.consumer for each in self._subscribers if isinstance(each.consumer, SkippingConsumer))
 
     async def _lag(self) -> int | None:
-        """Give the number of records not committed, or None if the broker does not answer."""
+        """Return the number of records not committed, or None if the broker does not answer."""
         total: Counter[str] = Counter()
         try:
             async with asyncio.timeout(WATCH_EVERY_S):

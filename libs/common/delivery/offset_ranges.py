@@ -21,7 +21,7 @@ class Ranges:
         return offset < self.below or offset in self.above
 
     def with_(self, offset: int) -> "Ranges":
-        """Give the set with one more offset."""
+        """Return the set with one more offset."""
         above = set(self.above) | ({offset} if offset >= self.below else set())
         below = self.below
         while below in above:
@@ -30,7 +30,7 @@ class Ranges:
         return Ranges(below, frozenset(above))
 
     def as_commit(self) -> tuple[int, str]:
-        """Give offset and text to be committed.
+        """Return offset and text to be committed.
 
         Raises:
             Permanent: there are too many gaps for the text.

@@ -91,7 +91,7 @@ class Outbox:
         await self._trimming.stop()
 
     def remaining(self, document: Document) -> tuple[Outgoing, ...]:
-        """Give the entries the next write must keep: all that the broker has not confirmed to this process."""
+        """Return the entries the next write must keep: all that the broker has not confirmed to this process."""
         progress = self._progress.get(document.key)
         return tuple(entry for entry in document.outbox if progress is None or entry.meta.id not in progress.done)
 

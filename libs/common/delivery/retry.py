@@ -75,13 +75,13 @@ class RetryPolicy:
     parked_s: tuple[float, ...] = (2.0, 10.0, 30.0, 60.0)
 
     def pause_in_place(self, tries: int) -> float | None:
-        """Give the pause after so many tries in place, in seconds; None: park it."""
+        """Return the pause after so many tries in place, in seconds; None: park it."""
         if tries >= self.in_place:
             return None
         return float(self.pause_s * 2 ** (tries - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - a spread, not a secret
 
     def pause_parked(self, attempt: int) -> float | None:
-        """Give the pause before round ``attempt`` + 1, in seconds; None: give up."""
+        """Return the pause before round ``attempt`` + 1, in seconds; None: give up."""
         return self.parked_s[attempt] if attempt < len(self.parked_s) else None
 
 
@@ -99,7 +99,7 @@ class Circuit:
         self._failures: deque[datetime] = deque(maxlen=limit)
 
     def is_open(self, now: datetime) -> bool:
-        """Tell whether one more message given up would be one too many."""
+        """Return whether one more message given up would be one too many."""
         return len(self._failures) == self._limit and now - self._failures[0] < self._window
 
     def gave_up(self, now: datetime) -> None:
@@ -108,18 +108,18 @@ class Circuit:
 
 
 def is_hopeless(error: Exception) -> bool:
-    """Tell whether trying again cannot help: the message is malformed, or a rule forbids it."""
+    """Return whether trying again cannot help: the message is malformed, or a rule forbids it."""
     return isinstance(error, (Permanent, Refused))
 
 
 def attempt_of(record: Record) -> int:
-    """Give how many rounds a message has behind it: 0 for one that comes from its own topic."""
+    """Return how many rounds a message has behind it: 0 for one that comes from its own topic."""
     text = _added(record, ATTEMPT)
     return int(text) if text and re.fullmatch(r"[0-9]{1,3}", text) else 0
 
 
 def not_before(record: Record) -> datetime | None:
-    """Give the time before which a parked message must not be tried; None if there is none, or none that is one."""
+    """Return the time before which a parked message must not be tried; None if there is none, or none that is one."""
     try:
         due = datetime.fromisoformat(_added(record, NOT_BEFORE) or "")
     except ValueError:
@@ -128,35 +128,35 @@ def not_before(record: Record) -> datetime | None:
 
 
 def origin(record: Record) -> str:
-    """Give the place a message was first read from, as ``topic/partition/offset``."""
+    """Return the place a message was first read from, as ``topic/partition/offset``."""
     return _added(record, ORIGIN) or f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def parked(record: Record, group: str, error: Exception, due: datetime) -> RawMessage:
-    """Give the message as it goes to the retry topic."""
+    """Return the message as it goes to the retry topic."""
     added = {ATTEMPT: str(attempt_of(record) + 1), NOT_BEFORE: due.isoformat()}
     return _moved(record, retry_topic(origin_of(record.topic), group), error, added)
 
 
 def dead_letter(record: Record, group: str, error: Exception) -> RawMessage:
-    """Give the message as it goes to the dead-letter topic."""
+    """Return the message as it goes to the dead-letter topic."""
     return _moved(record, dead_letter_topic(origin_of(record.topic), group), error, {ATTEMPT: str(attempt_of(record))})
 
 
 def unreadable(topic: str, partition: int, offset: int, group: str) -> RawMessage:
-    """Give the dead letter of a record that could not even be read: nothing but its place is known."""
+    """Return the dead letter of a record that could not even be read: nothing but its place is known."""
     added = {ATTEMPT: "0", ORIGIN: f"{topic}/{partition}/{offset}", FAILURE: "MalformedMessage: not readable"}
     return RawMessage(dead_letter_topic(origin_of(topic), group), None, b"", _encoded({**added, LEFT_BEHIND: "0"}))
 
 
 def redriven(record: Record) -> RawMessage:
-    """Give a dead letter as it goes back to the topic it came from, without what parking added."""
+    """Return a dead letter as it goes back to the topic it came from, without what parking added."""
     headers = tuple((name, value) for name, value in record.headers if name not in _ADDED)
     return RawMessage(origin_of(record.topic), record.key, record.value, headers)
 
 
 def left_behind(record: Record) -> int | None:
-    """Give the size in bytes of a dead letter that was too large to be moved; it is where `origin` says, or nowhere."""
+    """Return the size in bytes of a dead letter that was too large to be moved; it is where `origin` says, or nowhere."""
     text = _added(record, LEFT_BEHIND)
     return int(text) if text and re.fullmatch(r"[0-9]{1,12}", text) else None
 

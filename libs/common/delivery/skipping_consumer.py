@@ -31,7 +31,7 @@ class SkippingConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # the library h
         """How often it was asked for records: a number that stands still, unless a batch is being handled."""
 
     async def getmany(self, *partitions: TopicPartition, **limits: Any) -> dict[TopicPartition, list[Any]]:
-        """Give records by partition; see `aiokafka.AIOKafkaConsumer.getmany`."""
+        """Return records by partition; see `aiokafka.AIOKafkaConsumer.getmany`."""
         self.polls += 1
         try:
             return dict(await super().getmany(*partitions, **limits))

@@ -42,27 +42,27 @@ class Nudge:
 
 
 class Nudges:
-    """Work that is due at once, told within the process so that it need not wait for the next sweep."""
+    """Work that is due at once, announced within the process so that it need not wait for the next sweep."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[str] = asyncio.Queue()
-        self._told: dict[str, Nudge] = {}
+        self._announced: dict[str, Nudge] = {}
         self._idle = 0
         self.lease_ms = 0
         """For how long a wake is held; whoever does the wakes says so."""
 
     def add(self, nudge: Nudge) -> None:
         """Announce an aggregate. What was announced of it before, and nobody has begun, this replaces."""
-        if nudge.key not in self._told:
+        if nudge.key not in self._announced:
             self._queue.put_nowait(nudge.key)
-        self._told[nudge.key] = nudge
+        self._announced[nudge.key] = nudge
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether an aggregate was announced, and nobody has begun."""
-        return key in self._told
+        """Return whether an aggregate was announced, and nobody has begun."""
+        return key in self._announced
 
     def hold(self, now: int) -> int | None:
-        """Give until when this process may hold a wake that falls due with a write: None if no worker is idle here.
+        """Return until when this process may hold a wake that falls due with a write: None if no worker is idle here.
 
         The write then is the claim. What nobody here has time for is left for all replicas.
         """
@@ -72,7 +72,7 @@ class Nudges:
         """Wait for the next announcement, idly."""
         self._idle += 1
         try:
-            return self._told.pop(await self._queue.get())
+            return self._announced.pop(await self._queue.get())
         finally:
             self._idle -= 1
 

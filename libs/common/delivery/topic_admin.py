@@ -25,13 +25,13 @@ DEAD_LETTER_RETENTION_DAYS: Final = 90
 
 
 def topics_to_create(replicas: int, partitions: int | None = None) -> Iterator[NewTopic]:
-    """Give every topic of the system with its partitions, replicas and retention."""
+    """Return every topic of the system with its partitions, replicas and retention."""
     for topic in TOPICS:
         yield from topics_of(topic, replicas, partitions)
 
 
 def topics_of(topic: Topic, replicas: int, partitions: int | None = None) -> Iterator[NewTopic]:
-    """Give a topic of facts with the topics where its consumers park messages."""
+    """Return a topic of facts with the topics where its consumers park messages."""
     yield NewTopic(topic.name, partitions or topic.partitions, replicas, topic_configs=topic.config)
     for group in topic.consumers:
         for name, days in (

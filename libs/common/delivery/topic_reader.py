@@ -26,7 +26,7 @@ async def consumer(access: KafkaAccess, *topics: str, **options: Any) -> AsyncIt
 
 
 async def everything(access: KafkaAccess, *topics: str) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
-    """Give all records that stood on these topics when it began, partition by partition.
+    """Return all records that stood on these topics when it began, partition by partition.
 
     Records whose headers the client library cannot read are passed over; see `libs.common.delivery.skipping_consumer`.
 

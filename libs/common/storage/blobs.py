@@ -93,7 +93,7 @@ class Blobs:
             await self._remove(older)
 
     async def get(self, name: str) -> bytes:
-        """Give a blob's content.
+        """Return a blob's content.
 
         Raises:
             BlobMissing: there is none of that name.
@@ -107,7 +107,7 @@ class Blobs:
         return await asyncio.to_thread(self._keyring.open, found, _place(name))
 
     async def sizes(self, prefix: str) -> dict[str, int]:
-        """Give name and length of the blobs whose names begin with a prefix that ends in a slash, by name."""
+        """Return name and length of the blobs whose names begin with a prefix that ends in a slash, by name."""
         query = {"name": _range(prefix), "unfinished_since": {"$exists": False}}
         async with answering():
             found = [record async for record in self._records.find(query, {"name": 1, "size": 1, "finished_at": 1})]

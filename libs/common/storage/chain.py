@@ -104,7 +104,7 @@ class ChainStore(Protocol):
     """Where a chain is kept. Every method may raise `Unavailable`, and then the outcome is unknown."""
 
     async def head(self) -> Head:
-        """Give the head: the last entry's, or where the chain was cut off, or `GENESIS`."""
+        """Return the head: the last entry's, or where the chain was cut off, or `GENESIS`."""
         ...
 
     async def extend(self, entries: Sequence[Entry]) -> int:
@@ -116,19 +116,19 @@ class ChainStore(Protocol):
         ...
 
     async def read(self, after: int, limit: int) -> Sequence[Entry]:
-        """Give the entries behind a position, in order."""
+        """Return the entries behind a position, in order."""
         ...
 
     async def last(self, kind: str) -> Entry | None:
-        """Give the newest entry of a kind."""
+        """Return the newest entry of a kind."""
         ...
 
     async def about(self, what: str) -> Sequence[Entry]:
-        """Give the entries about something, in order."""
+        """Return the entries about something, in order."""
         ...
 
     async def start(self) -> Head:
-        """Give where the chain begins: `GENESIS`, or what was cut off."""
+        """Return where the chain begins: `GENESIS`, or what was cut off."""
         ...
 
     async def cut(self, through: Head) -> int:

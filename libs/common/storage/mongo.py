@@ -59,7 +59,7 @@ class Database:
         return self._database
 
     def collection(self, name: str, indexes: Sequence[IndexModel] = ()) -> AsyncIOMotorCollection[dict[str, Any]]:
-        """Give a collection whose indexes are made at start."""
+        """Return a collection whose indexes are made at start."""
         collection = self._database[name]
         self._prepared.append((collection, list(indexes)))
         return collection
@@ -95,7 +95,7 @@ async def answering() -> AsyncIterator[None]:
 
 
 def refused_as_duplicates(error: BulkWriteError) -> frozenset[int]:
-    """Give which of the writes of one command failed because their key is there already, by their place in it.
+    """Return which of the writes of one command failed because their key is there already, by their place in it.
 
     Raises:
         Unavailable: the writes were done, but not as safely as was asked for: an election may still undo them.
@@ -131,7 +131,7 @@ class Rows:
         self._replacements = Batching(self._replace_all)
 
     async def get(self, id_: str) -> Mapping[str, Any] | None:
-        """Give the document with this id, or None."""
+        """Return the document with this id, or None."""
         return await self._gets(id_)
 
     async def insert(self, raw: Mapping[str, Any]) -> bool:
@@ -170,7 +170,7 @@ class Rows:
         return [place not in refused | made for place in range(len(asked))]
 
     async def _upsert_all(self, asked: Sequence[_Replacement]) -> tuple[frozenset[int], frozenset[int]]:
-        """Give the places of those whose id holds something else, and of those whose id was not there."""
+        """Return the places of those whose id holds something else, and of those whose id was not there."""
         operations: list[ReplaceOne[Any]] = [ReplaceOne(each.held, each.raw, upsert=True) for each in asked]
         try:
             result = await self._collection.bulk_write(operations, ordered=False)

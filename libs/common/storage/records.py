@@ -33,15 +33,15 @@ class Records(Protocol):
         ...
 
     async def get(self, ids: Collection[str]) -> dict[str, Fields]:
-        """Give the records that are there, by id."""
+        """Return the records that are there, by id."""
         ...
 
     async def having(self, field: str, value: str, limit: int) -> Sequence[tuple[str, Fields]]:
-        """Give records with this value of an indexed field."""
+        """Return records with this value of an indexed field."""
         ...
 
     async def since(self, field: str, value: int) -> Sequence[tuple[str, Fields]]:
-        """Give records whose indexed number is not below a value."""
+        """Return records whose indexed number is not below a value."""
         ...
 
     async def delete(self, ids: Collection[str]) -> None:

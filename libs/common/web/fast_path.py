@@ -33,7 +33,7 @@ class Endpoint(Protocol):
     limit: int
 
     def takes(self, path: str) -> bool:
-        """Tell whether requests for this path are its own."""
+        """Return whether requests for this path are its own."""
         ...
 
     def at_once(self, method: str, path: str, headers: Headers, body: bytes) -> Reply | None:
@@ -116,7 +116,7 @@ class _Asking(HttpToolsProtocol):
         return next((each for each in self.endpoints if each.takes(self._path)), None)
 
     def _ordinary(self) -> bool:
-        """Tell whether nothing else is under way on the connection, and the request is such as clients make."""
+        """Return whether nothing else is under way on the connection, and the request is such as clients make."""
         alone = (self.cycle is None or self.cycle.response_complete) and not self.pipeline
         return (
             alone

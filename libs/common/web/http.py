@@ -140,7 +140,7 @@ Wanted = Annotated[Tongue, Depends(_tongue)]
 
 
 def spoken(tongue: Tongue) -> dict[str, str]:
-    """Give the headers of an answer that has texts in this language because the caller asked for it."""
+    """Return the headers of an answer that has texts in this language because the caller asked for it."""
     return {"Content-Language": tongue, "Vary": "Accept-Language"}
 
 
@@ -171,8 +171,8 @@ def _operations(metrics: Metrics, health: Health) -> APIRouter:
     @router.get("/health/ready")
     async def ready() -> JSONResponse:
         missing = await health.unready()
-        told = {"ready": not missing, "no_answer_from": missing, **health.notes}
-        return JSONResponse(told, 503 if missing else 200)
+        report = {"ready": not missing, "no_answer_from": missing, **health.notes}
+        return JSONResponse(report, 503 if missing else 200)
 
     @router.get("/asyncapi")
     async def read_topics() -> JSONResponse:

@@ -91,7 +91,7 @@ class Idempotency:
         self.new_claim: Final = new_claim
 
     async def once(self, request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> "Once":
-        """Give the request's guard; a dependency.
+        """Return the request's guard; a dependency.
 
         Raises:
             Refused: ``idempotency.key_missing`` or ``idempotency.key_malformed``, 400.

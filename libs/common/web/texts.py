@@ -28,11 +28,11 @@ class Text(BaseModel):
     en: str
 
     def in_tongue(self, tongue: Tongue) -> str:
-        """Give the text in one of the languages."""
+        """Return the text in one of the languages."""
         return {"kk": self.kk, "ru": self.ru, "en": self.en}[tongue]
 
     def also(self) -> str:
-        """Give the Russian and the English text on one line."""
+        """Return the Russian and the English text on one line."""
         return f"{self.ru} · {self.en}" if self.ru != self.en else self.ru
 
 
@@ -43,7 +43,7 @@ def read_texts(path: Path) -> Mapping[str, Text]:
 
 
 def guidance() -> Mapping[str, Text]:
-    """Give what a face check may tell a citizen: movements, what to change, and why a try failed."""
+    """Return what a face check may tell a citizen: movements, what to change, and why a try failed."""
     return read_texts(_GUIDANCE)
 
 

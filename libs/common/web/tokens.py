@@ -88,7 +88,7 @@ class TokenIssuer:
         return self._issue({"sub": citizen_id, "role": "citizen", "person_ref": person_ref}, ttl)
 
     def jwks(self) -> dict[str, Any]:
-        """Give the public key as a JWK set (RFC 7517)."""
+        """Return the public key as a JWK set (RFC 7517)."""
         public = jwt.algorithms.OKPAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         return {"keys": [{**public, "kid": self._kid, "alg": "EdDSA", "use": "sig"}]}
 
