@@ -156,7 +156,7 @@ def redriven(record: Record) -> RawMessage:
 
 
 def left_behind(record: Record) -> int | None:
-    """Return the size in bytes of a dead letter that was too large to be moved; it is where `origin` says, or nowhere."""
+    """Return the size in bytes of a dead letter too large to be moved; it is where `origin` says, or nowhere."""
     text = _added(record, LEFT_BEHIND)
     return int(text) if text and re.fullmatch(r"[0-9]{1,12}", text) else None
 
