@@ -22,7 +22,7 @@ from libs.common.delivery.consumption import Consumption, Route
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.documents import Outgoing
-from libs.common.delivery.engine import Engine
+from libs.common.delivery.engine import Engine, Kind
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings, Subscription
 from libs.common.delivery.mongo_documents import MongoDocuments
 from libs.common.delivery.retry import RetryPolicy
@@ -160,7 +160,7 @@ class Node:
             new_id=new_id,
             outbox_grace_s=1.0,
         )
-        self.kind = engine.kind(Tally, "tallies")
+        self.kind = engine.open(Kind[Tally]("tallies", Tally))
         self.consumption = Consumption(
             lane.group,
             [Route(lane.told, self.handle)],

@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
 from libs.common.contracts.events import Event, Received
 from libs.common.contracts.topics import is_dead_letter_topic, is_retry_topic
 from libs.common.core.metrics import Metrics
+from libs.common.core.model import Model, evolve
 from libs.common.core.sealing import Keyring, Personal, Sealed
 from libs.common.delivery.consumption import Consumption, Route
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
-from libs.common.delivery.engine import Collection, Engine
+from libs.common.delivery.engine import Collection, Engine, Kind
 from libs.common.delivery.timers import Timers
 from libs.common.testing.memory import MemoryDocuments
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log, LogRecord
@@ -60,40 +59,39 @@ class OrderClosed(Event):
     topic: ClassVar[str] = "order.closed"
 
 
-class Order(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Order(Model):
     buyer: Sealed[Buyer] | None = None
     reserved: bool = False
     paid: bool = False
     closed: bool = False
 
 
-class Parcel(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Parcel(Model):
     packed: bool = False
+    asked_at: datetime | None = None
 
 
-class Bill(BaseModel):
-    model_config = ConfigDict(frozen=True)
+def pack_at(parcel: Parcel) -> datetime | None:
+    return None if parcel.packed else parcel.asked_at
 
+
+class Bill(Model):
     placed: bool = False
     reserved: bool = False
     paid: bool = False
 
 
 def order_with(state: Order | None, **facts: Any) -> Decision[Order]:
-    known = (state or Order()).model_copy(update=facts)
+    known = evolve(state or Order(), Order, **facts)
     if known.buyer and known.reserved and known.paid and not known.closed:
-        return Decision(known.model_copy(update={"closed": True}), (OrderClosed(),))
+        return Decision(evolve(known, Order, closed=True), (OrderClosed(),))
     return Decision(known)
 
 
 def bill_with(state: Bill | None, **facts: bool) -> Decision[Bill]:
-    known = (state or Bill()).model_copy(update=facts)
+    known = evolve(state or Bill(), Bill, **facts)
     if known.placed and known.reserved and not known.paid:
-        return Decision(known.model_copy(update={"paid": True}), (BillPaid(amount=7),))
+        return Decision(evolve(known, Bill, paid=True), (BillPaid(amount=7),))
     return Decision(known)
 
 
@@ -129,8 +127,8 @@ class World:
 class Service:
     """One service in one process."""
 
-    def __init__(self, name: str, state: Any, world: World, rows: MemoryDocuments, faults: Faults) -> None:
-        self.name = name
+    def __init__(self, kind: Kind[Any], world: World, rows: MemoryDocuments, faults: Faults) -> None:
+        self.name = name = kind.name
         self.world = world
         self.faults = faults
         publisher = FaultyPublisher(world.log, faults)
@@ -145,7 +143,7 @@ class Service:
             new_id=world.new_id,
             outbox_grace_s=GRACE_S,
         )
-        self.kind: Collection[Any] = engine.kind(state, name)
+        self.kind: Collection[Any] = engine.open(kind)
         self.timers: Timers = engine.timers(self.kind, self.wake, lease_s=LEASE_S)
         self.consumption = Consumption(
             name, self.routes(), keyring=KEYRING, publisher=publisher, metrics=metrics, clock=world.clock
@@ -212,7 +210,7 @@ class StockService(Service):
         now = message.meta.time
         await self.kind.aggregates.apply(
             message.meta.subject,
-            lambda state: None if state else Decision(Parcel(), wake_at=now),
+            lambda state: None if state else Decision(Parcel(asked_at=now)),
             cause=message.meta,
         )
 
@@ -247,9 +245,9 @@ class Shop:
 
     def __init__(self, world: World, faults: Faults) -> None:
         self.world = world
-        self.till = TillService("till", Order, world, world.till, faults)
-        self.stock = StockService("stock", Parcel, world, world.stock, faults)
-        self.bills = BillService("bills", Bill, world, world.bills, faults)
+        self.till = TillService(Kind[Order]("till", Order), world, world.till, faults)
+        self.stock = StockService(Kind("stock", Parcel, wake_at=pack_at), world, world.stock, faults)
+        self.bills = BillService(Kind[Bill]("bills", Bill), world, world.bills, faults)
         self.services: tuple[Service, ...] = (self.till, self.stock, self.bills)
 
     async def round(self) -> bool:

@@ -7,14 +7,14 @@ from typing import ClassVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict
 from typing_extensions import override
 
 from libs.common.contracts.events import Event, Meta
 from libs.common.core.errors import Refused, Retryable, Unavailable
 from libs.common.core.metrics import Metrics
+from libs.common.core.model import Model
 from libs.common.core.sealing import Sealed
-from libs.common.core.values import from_millis, to_millis
+from libs.common.core.values import from_millis
 from libs.common.delivery.aggregates import INBOX_LIMIT, MAX_RACES, Aggregates, LostRaces
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
@@ -30,11 +30,13 @@ class Counted(Event):
     number: int
 
 
-class Counter(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Counter(Model):
     number: int = 0
+    wake_at: datetime | None = None
     buyer: Sealed[Buyer] | None = None
+
+
+COUNTERS: Kind[Counter] = Kind("counters", Counter, wake_at=lambda counter: counter.wake_at)
 
 
 class SlowDocuments(MemoryDocuments):
@@ -81,7 +83,7 @@ def make_engine(
 def make_kind(
     documents: Documents, publisher: MemoryPublisher, ids: Ids | None = None, now: datetime = NOON
 ) -> Collection[Counter]:
-    return make_engine(documents, publisher, ids, now).kind(Counter, "counters")
+    return make_engine(documents, publisher, ids, now).open(COUNTERS)
 
 
 def count(state: Counter | None) -> Decision[Counter]:
@@ -277,7 +279,7 @@ async def test_a_wake_is_never_stored_earlier_than_it_was_asked_for(now: datetim
     wake_at = now + timedelta(microseconds=microseconds)
     documents = MemoryDocuments()
     kind = make_kind(documents, MemoryPublisher(), now=now)
-    await kind.aggregates.apply("a", lambda _: Decision(Counter(), wake_at=wake_at))
+    await kind.aggregates.apply("a", lambda _: Decision(Counter(wake_at=wake_at)))
     stored = documents.rows["a"].wake_at
     assert stored is not None
     late = from_millis(stored) - wake_at
@@ -302,11 +304,3 @@ async def test_an_answer_without_a_decision_rests_on_the_present_state() -> None
     await here.aggregates.apply("a", lambda _: Decision(Counter(number=1)))
     await elsewhere.aggregates.apply("a", lambda _: Decision(Counter(number=2)))
     assert await here.aggregates.ask("a", lambda state: (None, state)) == Counter(number=2)
-
-
-async def test_a_kind_derives_the_next_wake_from_the_state() -> None:
-    documents = MemoryDocuments()
-    engine = make_engine(documents, MemoryPublisher())
-    kind = engine.open(Kind[Counter]("counters", Counter, wake_at=lambda state: NOON + timedelta(seconds=state.number)))
-    await kind.aggregates.apply("a", lambda _: Decision(Counter(number=7)))
-    assert documents.rows["a"].wake_at == to_millis(NOON + timedelta(seconds=7))

@@ -17,7 +17,7 @@ from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.documents import Document, Documents, Outgoing
 from libs.common.delivery.engine import Collection, Engine
 from libs.common.testing.memory import MemoryDocuments, MemoryPublisher
-from tests.unit.common.delivery.test_aggregates import Counted, Counter, Ids
+from tests.unit.common.delivery.test_aggregates import COUNTERS, Counted, Counter, Ids
 from tests.unit.common.saga import GRACE_S, KEYRING, NOON
 
 
@@ -64,7 +64,7 @@ def make_kind(documents: Documents, publisher: MemoryPublisher, clock: Now, ids:
         new_id=ids,
         outbox_grace_s=GRACE_S,
     )
-    return engine.kind(Counter, "counters")
+    return engine.open(COUNTERS)
 
 
 async def tell(kind: Collection[Counter], events: int = 1, key: str = "a") -> None:

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from libs.common.core.errors import Retryable, Unavailable
 from libs.common.core.metrics import Metrics
+from libs.common.core.model import evolve
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.engine import Collection, Engine
 from libs.common.delivery.timers import Timers, Wake
 from libs.common.testing.memory import MemoryDocuments, MemoryPublisher
 from tests.patience import until_so
-from tests.unit.common.delivery.test_aggregates import Counter, Ids
+from tests.unit.common.delivery.test_aggregates import COUNTERS, Counter, Ids
 from tests.unit.common.saga import KEYRING, NOON
 
 LEASE_S = 30.0
@@ -43,7 +44,7 @@ class Clockwork:
             clock=lambda: self.now,
             new_id=self.ids,
         )
-        kind = engine.kind(Counter, "clocks")
+        kind = engine.open(COUNTERS)
 
         async def count_on(key: str, now: datetime) -> None:
             assert now == self.now
@@ -57,7 +58,7 @@ class Clockwork:
 
     async def ask(self, kind: Collection[Counter], after_s: float, key: str = "a") -> None:
         wake_at = self.now + timedelta(seconds=after_s)
-        await kind.aggregates.apply(key, lambda state: Decision(state or Counter(), wake_at=wake_at))
+        await kind.aggregates.apply(key, lambda state: Decision(evolve(state or Counter(), Counter, wake_at=wake_at)))
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
