@@ -1,46 +1,14 @@
-"""What the answers of all services have in common.
-
-Unknown members are ignored, so that a service may grow before its clients do.
-"""
+"""How the answers of services are read, and what is uploaded to them."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from libs.citizen.errors import AnswerUnusable
 
 T = TypeVar("T")
-
-
-Secret = Annotated[str, Field(repr=False)]
-"""A token: usable as text, absent from what a traceback or a log shows of its model."""
-
-
-PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-"""A name given by a service that becomes part of a file's name here: nothing that could lead out of a folder."""
-
-
-class Answer(BaseModel):
-    """Base of all answers."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class TimelineEntry(Answer):
-    """Something that happened, by its text key."""
-
-    at: datetime
-    key: str
-    detail: dict[str, object] = {}
-
-
-class Form(BaseModel):
-    """Base of what is sent: a mistyped field name is an error at once."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from typing import Annotated
 import httpx
 from pydantic import Field, StringConstraints
 
-from libs.citizen.api.answers import Answer, PlainName, Upload, understood
+from libs.citizen.api.answers import Upload, understood
 from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.caller import Caller
 from libs.citizen.errors import ProblemError
+from libs.common.contracts.http.shapes import Answer, PlainName
 
 
 class Part(StrEnum):

@@ -6,9 +6,10 @@ from typing import Literal
 
 from cryptography import x509
 
-from libs.citizen.api.answers import Answer, understood
+from libs.citizen.api.answers import understood
 from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.caller import Caller
+from libs.common.contracts.http.shapes import Answer
 
 
 class IssuedCertificate(Answer):

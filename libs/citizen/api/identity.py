@@ -5,8 +5,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
-from libs.citizen.api.answers import Answer, PlainName, Secret, TimelineEntry, understood
+from libs.citizen.api.answers import understood
 from libs.citizen.caller import Caller
+from libs.common.contracts.http.shapes import Answer, PlainName, Secret, TimelineEntry
 
 
 class Step(StrEnum):

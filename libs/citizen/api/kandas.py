@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from libs.citizen.api.answers import Answer, Form, PlainName, TimelineEntry, Upload, understood
+from libs.citizen.api.answers import Upload, understood
 from libs.citizen.api.identity import Session
 from libs.citizen.caller import Caller
+from libs.common.contracts.http.shapes import Answer, Form, PlainName, TimelineEntry
 from libs.common.contracts.kandas import Service
 
 Outcome = Literal["granted", "extended", "refused"]

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.citizen.api.answers import Answer, Secret, understood
+from libs.citizen.api.answers import understood
 from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.caller import Caller
+from libs.common.contracts.http.shapes import Answer, Secret
 
 
 class Sms(Answer):
