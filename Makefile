@@ -26,7 +26,7 @@ run: setup models ## the embedded stack and all services, until Ctrl-C
 	@$(RUN) deploy.embedded run
 
 ca-check: setup ## look at all the authority issued: of `make run`, or where CA_... variables point (ARGS=--help)
-	@$(if $(CA_MONGO_URI),$(RUN) services.ca.check,$(RUN) deploy.embedded ca-check) $(ARGS)
+	@$(if $(CA_MONGO_URI),$(RUN) services.ca.tools.check,$(RUN) deploy.embedded ca-check) $(ARGS)
 
 test: setup models packages-test ## all tests, on the embedded stack
 	@$(RUN) pytest

@@ -1,7 +1,7 @@
 """``python -m deploy.embedded demo`` shows one citizen's whole way; ``run`` keeps the system up until Ctrl-C.
 
 ``ca-check`` looks at everything the authority of a running system issued; what stands behind it goes to
-``services.ca.check``.
+``services.ca.tools.check``.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from deploy.embedded.town import in_one_process
 from libs.common.core import logging
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.delivery.topic_admin import create_topics
-from services.ca.check import main as ca_check
+from services.ca.tools.check import main as ca_check
 
 FOLDER: Final = Path("var/run")
 BROKER_PORT: Final = 9092
@@ -25,7 +25,7 @@ PEOPLE: Final = 20
 
 
 def check(arguments: list[str]) -> int:
-    """Check the authority of a running installation; see `services.ca.check`. Gives its exit status."""
+    """Check the authority of a running installation; see `services.ca.tools.check`. Gives its exit status."""
     installation = Installation(FOLDER, f"{LOOPBACK}:{BROKER_PORT}", f"mongodb://{LOOPBACK}:{STORE_PORT}")
     os.environ.update(installation.environment("ca"))
     return ca_check(arguments)

@@ -15,46 +15,45 @@ from libs.common.delivery.engine import Collection
 from libs.common.storage.mongo_chain import MongoChain
 from libs.common.storage.records import MongoRecords
 from libs.common.web.service import App, ServiceBase, build_base
-from services.ca import api, domain
-from services.ca.enrolment import holdings
-from services.ca.enrolment.intake import Intake
-from services.ca.enrolment.vouching import Vouching
+from services.ca.authority.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
+from services.ca.crl import shards
+from services.ca.crl.api import list_routes
+from services.ca.crl.publishing import LEASE_S, RevocationLists
+from services.ca.enrolment import api, domain, supersession
+from services.ca.enrolment.blocklists import read_blocklist
+from services.ca.enrolment.csr_intake import Intake
+from services.ca.enrolment.mandates import Mandates
+from services.ca.enrolment.mandates_api import mandate_routes
+from services.ca.enrolment.renewal import Vouching
+from services.ca.enrolment.service import CaService, certificates_of
 from services.ca.handlers import Handlers
-from services.ca.issuance import shards
 from services.ca.issuance.authority import IssuingAuthority
-from services.ca.issuance.blocklists import read_blocklist
-from services.ca.issuance.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
-from services.ca.issuance.profiles import Publication
 from services.ca.keys.configured import service_keys
 from services.ca.keys.store import KeyStore, require_ec
 from services.ca.ledger.acts import Configuration
 from services.ca.ledger.api import ledger_routes
 from services.ca.ledger.chain import ChainLedger
 from services.ca.ledger.checkpoints import Checkpoint, Checkpoints
-from services.ca.lists.api import list_routes
-from services.ca.lists.publishing import LEASE_S, RevocationLists
-from services.ca.mandates.api import mandate_routes
-from services.ca.mandates.service import Mandates
+from services.ca.model.profiles import Publication
+from services.ca.monitoring.expiry_metrics import Ends, of_lists, of_responders
+from services.ca.monitoring.ledger_metrics import watching
 from services.ca.ocsp.api import OcspEndpoint
 from services.ca.ocsp.responder import ResponderState
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
-from services.ca.ocsp.status import StatusBook
-from services.ca.ocsp.statuses import INDEXED, Statuses
 from services.ca.revocation.api import revocation_routes
 from services.ca.revocation.confirmations import Confirmation
 from services.ca.revocation.operators import OperatorsRevocations
 from services.ca.revocation.service import Revocations
-from services.ca.service import CaService
 from services.ca.settings import Settings
-from services.ca.tsa.api import TimeStamping, tsa_routes
-from services.ca.tsa.clock import WatchedClock
-from services.ca.tsa.stamping import TimeStampAuthority
+from services.ca.status.lookup import StatusBook
+from services.ca.status.records import INDEXED, Statuses
+from services.ca.timestamp.api import TimeStamping, tsa_routes
+from services.ca.timestamp.clock import WatchedClock
+from services.ca.timestamp.stamping import TimeStampAuthority
 from services.ca.verification.api import verification_routes
 from services.ca.verification.service import Verification
 from services.ca.verification.signature_evidence import Witness
-from services.ca.watch.ends import Ends, of_lists, of_responders
-from services.ca.watch.vigil import watching
 
 ENROLMENTS_AT_ONCE: Final = 256
 """They wait for the store more than they work, and what waits together travels together."""
@@ -165,7 +164,7 @@ class _Enrolment:
 
 def _enrolment(base: ServiceBase, settings: Settings, ground: _Ground, lists: _Lists) -> _Enrolment:
     enrolments, book, clock = ground.enrolments.aggregates, base.reservations, base.clock
-    held = base.engine.kind(holdings.Holding, "holdings")
+    held = base.engine.kind(supersession.Holding, "holdings")
     intake = Intake(
         enrolments,
         book,
@@ -235,7 +234,7 @@ def _answering(base: ServiceBase, settings: Settings, ground: _Ground) -> _Answe
     )
     book = StatusBook(
         ground.statuses,
-        ground.enrolments.aggregates,
+        certificates_of(ground.enrolments.aggregates),
         base.reservations,
         clock=base.clock,
         monotonic=monotonic,

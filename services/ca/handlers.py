@@ -7,8 +7,8 @@ from libs.common.contracts.events import Received
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, RevocationRequested
 from libs.common.contracts.otp import OtpConfirmed, OtpVerified
 from libs.common.delivery.consumption import Route
+from services.ca.enrolment.service import CaService
 from services.ca.revocation.service import Revocations
-from services.ca.service import CaService
 
 
 class Handlers:

@@ -24,7 +24,7 @@ class Settings(ServiceSettings):
         crl_shards: into how many lists revocations are spread; may grow, must not shrink.
         certificates_kept_days: how long after its end a certificate, and whom it names, stays in the store.
         checkpoint_minutes: how often the ledger's head is time-stamped and told.
-        blocked_keys: a list of keys known to be compromised (`services.ca.issuance.blocklists.read_blocklist`), such as
+        blocked_keys: a list of keys known to be compromised (see `services.ca.enrolment.blocklists`), such as
             Debian's weak ones; read at start. None: only keys that are weak by themselves are refused.
     """
 

@@ -30,7 +30,7 @@ from pyhanko_certvalidator import ValidationContext
 from libs.common.pki.cms import verify_detached
 from libs.common.pki.trust import TrustAnchors
 from tests.bench.measure import own_cpu_s
-from tests.unit.ca.authority import NOW, CertificationAuthority, establish
+from tests.unit.ca.hierarchies import NOW, CertificationAuthority, establish
 from tests.unit.ca.signing import DATA, PrivateKey, Signer
 
 CITIZENS = 24

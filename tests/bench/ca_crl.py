@@ -1,6 +1,6 @@
 """A revocation list of a million: encoding, signing, and what judges say. ``python -m tests.bench.ca_crl``.
 
-Entries lie in a page for each day of a year, as the service keeps them (`services.ca.issuance.shards`).
+Entries lie in a page for each day of a year, as the service keeps them (`services.ca.crl.shards`).
 """
 
 import argparse
@@ -19,11 +19,11 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from services.ca.issuance import crl
-from services.ca.issuance.crl import Edition, Entries, entry, sign_list
-from services.ca.issuance.holders import Authority
-from services.ca.issuance.issuers import Issuer
-from services.ca.issuance.orders import SERIAL_OCTETS, serial_number
+from services.ca.authority.issuers import Issuer
+from services.ca.crl import signing
+from services.ca.crl.signing import Edition, Entries, entry, sign_list
+from services.ca.model.ids import SERIAL_OCTETS, serial_number
+from services.ca.model.subject import Authority
 
 NOW: Final = datetime.now(UTC).replace(microsecond=0)
 DAYS: Final = 365
@@ -69,7 +69,7 @@ def measure(entries: int) -> Measured:
     pages = [Entries.read(each) for each in encoded]
     read_s = time.perf_counter() - began
     before = _peak_mb()
-    edition = Edition(number=1, url="http://pki.test.kz/issuing/crl/0.crl", this_update=NOW, lifetime=crl.LIFETIME)
+    edition = Edition(number=1, url="http://pki.test.kz/issuing/crl/0.crl", this_update=NOW, lifetime=signing.LIFETIME)
     began = time.perf_counter()
     frame = sign_list(pages, edition, issuer, key)
     signed = time.perf_counter() - began

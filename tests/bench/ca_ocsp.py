@@ -34,14 +34,15 @@ from libs.common.storage.mongo import Database
 from libs.common.storage.records import MongoRecords
 from libs.common.storage.reservations import MongoReservations
 from libs.common.web.http import create_app, server
-from services.ca.issuance.issuers import Issuer
-from services.ca.ocsp.answers import Good, Responder
+from services.ca.authority.issuers import Issuer
+from services.ca.model.status import Good
+from services.ca.ocsp.answers import Responder
 from services.ca.ocsp.api import OcspEndpoint
 from services.ca.ocsp.questions import Questions
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
-from services.ca.ocsp.status import StatusBook
-from services.ca.ocsp.statuses import INDEXED, Statuses
+from services.ca.status.lookup import StatusBook
+from services.ca.status.records import INDEXED, Statuses
 
 CERTIFICATES: Final = 500
 SECONDS: Final = 5

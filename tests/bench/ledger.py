@@ -25,10 +25,10 @@ from libs.common.core.values import utc_now
 from libs.common.storage.chain import Chain, Fact
 from libs.common.storage.mongo import Database
 from libs.common.storage.mongo_chain import MongoChain
-from services.ca.audit.slips import AT_ONCE, Answer, Slip, Slips
-from tests.unit.ca.authority import establish
+from services.ca.audit.serial_records import AT_ONCE, Answer, Slip, Slips
+from tests.unit.ca.audit.test_check import Audited
+from tests.unit.ca.hierarchies import establish
 from tests.unit.ca.office import World
-from tests.unit.ca.test_check import Audited
 
 APPENDS: Final = 600
 ROUNDS: Final = 3

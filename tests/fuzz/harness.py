@@ -18,7 +18,7 @@ import structlog
 with atheris.instrument_imports(include=["libs.common", "services.ca", "signxml"]):
     from tests.fuzz.der_tree import CHANGES, mutated
     from tests.fuzz.targets import Target, desk_and_targets
-    from tests.unit.ca.authority import establish
+    from tests.unit.ca.hierarchies import establish
 
 _MAX_OCTETS = 20_000
 _MORE_MB = 512

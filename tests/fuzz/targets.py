@@ -28,22 +28,22 @@ from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.web.http import create_app
 from libs.common.web.idempotency import Idempotency
 from libs.common.web.tokens import Authenticator, TokenIssuer, TokenVerifier
-from services.ca import api
-from services.ca.issuance.hierarchy import TSA
+from services.ca.authority.hierarchy import TSA
+from services.ca.enrolment import api
 from services.ca.keys.store import require_ec
 from services.ca.ocsp.api import OcspEndpoint
 from services.ca.revocation.api import revocation_routes
-from services.ca.tsa.api import TimeStamping, tsa_routes
-from services.ca.tsa.clock import WatchedClock
-from services.ca.tsa.stamping import TimeStampAuthority
+from services.ca.timestamp.api import TimeStamping, tsa_routes
+from services.ca.timestamp.clock import WatchedClock
+from services.ca.timestamp.stamping import TimeStampAuthority
 from services.ca.verification.api import verification_routes
 from services.ca.verification.service import Verification
 from tests.fuzz.ber_forms import in_ber
-from tests.unit.ca.authority import CertificationAuthority, keystore
 from tests.unit.ca.counter import Counter
+from tests.unit.ca.hierarchies import CertificationAuthority, keystore
 from tests.unit.ca.office import JOURNEY, KEYRING, METRICS, World, csr, key
 from tests.unit.ca.signing import DATA, TSA_POLICY, OurStamps, Signer
-from tests.unit.ca.test_tsa import request as time_stamp_request
+from tests.unit.ca.timestamp.test_timestamps import request as time_stamp_request
 
 DOCUMENT = '<?xml version="1.0" encoding="UTF-8"?><өтініш xmlns="urn:k" b="2" a="1">бар<х/></өтініш>'
 GRANTED, REJECTION = 0, 2

@@ -34,13 +34,13 @@ from libs.common.delivery.topic_reader import everything
 from libs.common.pki.renewal_statement import vouching_document
 from libs.common.web.tokens import TokenIssuer
 from services.ca.ceremony.steps import perform
-from services.ca.check import Report, check
-from services.ca.export import Export, read_lines, write_file
-from services.ca.restore import Outcome, restore
 from services.ca.settings import Settings
-from services.ca.tools import opened
+from services.ca.tools.check import Report, check
+from services.ca.tools.common import opened
+from services.ca.tools.export import Export, read_lines, write_file
+from services.ca.tools.restore import Outcome, restore
 from tests.patience import until
-from tests.unit.ca.authority import KEYSTORE_PASSPHRASE, config, keystore
+from tests.unit.ca.hierarchies import KEYSTORE_PASSPHRASE, config, keystore
 from tests.unit.ca.office import STARTED, csr, csrs, key
 
 SETTLED_S = 0

@@ -6,7 +6,7 @@ The real service on the embedded store, with a real broker; the backup is a copy
 import pytest
 
 from services.ca.audit.rules import Finding
-from services.ca.check import Report
+from services.ca.tools.check import Report
 from tests.integration.branch import Branch, crl_number
 from tests.patience import until
 from tests.unit.ca.test_relying_parties import running

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.ocsp import OCSPCertStatus
 
-from services.ca.ocsp.status import FRESH_S
+from services.ca.status.lookup import FRESH_S
 from tests.integration.branch import Branch
 from tests.unit.ca.test_relying_parties import answered, running
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from libs.common.storage.chain import GENESIS, Break, Entry, Head, breaks
-from services.ca.audit.slips import Revocation, Slip, Slips
+from services.ca.audit.serial_records import Revocation, Slip, Slips
 from services.ca.ledger.acts import (
     Act,
     Archived,

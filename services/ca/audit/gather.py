@@ -26,22 +26,24 @@ from libs.common.delivery.topic_reader import everything
 from libs.common.pki.der import serial_text
 from libs.common.storage.chain import ChainStore, Head
 from libs.common.storage.records import Records
+from libs.common.storage.reservations import Reservations
 from services.ca.audit.evidence import Contradicted, Evidence, ListEdition
 from services.ca.audit.relint import troubles
-from services.ca.audit.slips import AT_ONCE, Answer, Revocation, Slip, Slips
-from services.ca.domain import Certificate, Certified, EnrolmentState, IntentRecord, Issued, Issuing, Numbered, Retired
-from services.ca.issuance.hierarchy import ROOT, Hierarchy
-from services.ca.issuance.issuers import PublicKey, usable_key
-from services.ca.issuance.shards import Shard, ShardId
+from services.ca.audit.serial_records import AT_ONCE, Answer, Revocation, Slip, Slips
+from services.ca.authority.hierarchy import ROOT, Hierarchy
+from services.ca.authority.issuers import PublicKey, usable_key
+from services.ca.crl.publishing import assembled
+from services.ca.crl.shards import Shard
+from services.ca.enrolment.domain import Certified, EnrolmentState, Issued, Issuing, Retired
 from services.ca.issuance.steps import Intent
 from services.ca.ledger.acts import Checkpointed, ConfigurationChanged
 from services.ca.ledger.chain import ChainLedger
 from services.ca.ledger.recording import certificate
 from services.ca.ledger.stamps import StampRefused, verify_checkpoint
-from services.ca.lists.publishing import assembled
-from services.ca.ocsp.answers import Revoked
-from services.ca.ocsp.statuses import CertificateId, Statuses
-from services.ca.ports import SerialBook
+from services.ca.model.certificate import Certificate, IntentRecord, Numbered
+from services.ca.model.ids import CertificateId, ShardId
+from services.ca.model.status import Revoked
+from services.ca.status.records import Statuses
 
 PAGE: Final = 500
 ROOT_PLACE: Final = "list/root"
@@ -56,7 +58,7 @@ class Sources:
     lists: Aggregates[Shard]
     pages: Records
     statuses: Statuses
-    book: SerialBook
+    book: Reservations
     chain: ChainStore
     ledger: ChainLedger
     hierarchy: Hierarchy
@@ -229,7 +231,7 @@ async def _hold_against(evidence: Evidence, sources: Sources) -> None:
     await asyncio.sleep(0)
 
 
-async def _reserved(evidence: Evidence, part: list[Slip], book: SerialBook) -> None:
+async def _reserved(evidence: Evidence, part: list[Slip], book: Reservations) -> None:
     for start in range(0, len(part), PAGE):
         batch = [each.serial for each in part[start : start + PAGE]]
         for serial, owner in (await book.owners_of("serial", batch)).items():

@@ -21,11 +21,12 @@ from libs.common.contracts.people import Person
 from libs.common.core.sealing import Sealed
 from libs.common.delivery.decisions import Decision
 from libs.common.pki.der import TbsCertificate, serial_text, signed
-from services.ca import domain
-from services.ca.domain import Certificate, Certified, EnrolmentState, Issued, Issuing, Numbered, Reason
-from services.ca.entities import Mandate
-from services.ca.facts import Facts, Request
+from services.ca.enrolment import domain
+from services.ca.enrolment.domain import Certified, EnrolmentState, Issued, Issuing
 from services.ca.ledger.acts import CertificatePutBack, Good
+from services.ca.model.certificate import Certificate, Numbered, Reason
+from services.ca.model.entities import Mandate
+from services.ca.model.facts import Facts, Request
 
 
 @dataclass(frozen=True, slots=True)

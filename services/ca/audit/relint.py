@@ -8,13 +8,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from libs.common.pki.der import serial_text
-from services.ca.domain import Certificate
-from services.ca.facts import Facts, Request
+from services.ca.authority.issuers import Issuer
 from services.ca.issuance.authority import order_of
-from services.ca.issuance.holders import UnusableNameError
-from services.ca.issuance.issuers import Issuer
 from services.ca.issuance.lint import LintError, lint
-from services.ca.issuance.profiles import Publication
+from services.ca.model.certificate import Certificate
+from services.ca.model.facts import Facts, Request
+from services.ca.model.profiles import Publication
+from services.ca.model.subject import UnusableNameError
 
 
 def troubles(

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from libs.common.contracts.ca import CertIssued
 from libs.common.storage.chain import GENESIS
 from services.ca.audit.evidence import Evidence
-from services.ca.audit.slips import Slip
-from services.ca.ocsp.status import OWN
+from services.ca.audit.serial_records import Slip
+from services.ca.model.ids import OWN
 
 TOLD_WITHIN: Final = timedelta(days=29)
 """Topics keep facts for thirty days; what is older cannot be missed there."""
@@ -84,7 +84,7 @@ def _warning(key: str, about: str, text: str, advice: str) -> Finding:
 
 _TAMPERED: Final = "Stop issuing, keep the database as it is, and compare with the newest export and archive."
 _KEYS: Final = f"Check CA_SEALING; if all keys are there: {_TAMPERED}"
-_RESTORE: Final = "Run `python -m services.ca.restore` with the newest export of the ledger; see docs/operations.md."
+_RESTORE: Final = "Run `python -m services.ca.tools.restore` with the newest export of the ledger (docs/operations.md)."
 
 
 def _chain(evidence: Evidence) -> Iterator[Finding]:

@@ -17,11 +17,11 @@ from pydantic import (
 )
 
 from libs.common.pki.der import serial_text
-from services.ca.issuance.hierarchy import ROOT, SEAL, TSA
-from services.ca.issuance.profiles import Publication
-from services.ca.issuance.revoked import OwnReason
+from services.ca.authority.hierarchy import ROOT, SEAL, TSA
+from services.ca.authority.revoked import OwnReason
 from services.ca.keys.configured import TokenConfig
 from services.ca.keys.store import KeyKind
+from services.ca.model.profiles import Publication
 
 _RESERVED: Final = frozenset({ROOT, SEAL, TSA})
 

@@ -16,16 +16,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from libs.common.pki.der import serial_text
+from services.ca.authority.generations import Generation
+from services.ca.authority.hierarchy import ROOT, ROOT_LIST, HierarchyError, issued, read_certificate
+from services.ca.authority.issuers import Issuer, PrivateKey, public_digest, usable_key
+from services.ca.authority.revoked import REVOKED, RevokedCertificate, read_revoked, written
 from services.ca.ceremony.config import CeremonyConfig, RevokedConfig
 from services.ca.ceremony.transcript import Transcript
-from services.ca.files import PUBLIC, write_over
-from services.ca.issuance.crl import ROOT_LIFETIME, Edition, Entries, entry, sign_whole
-from services.ca.issuance.generations import Generation
-from services.ca.issuance.hierarchy import ROOT, ROOT_LIST, HierarchyError, issued, read_certificate
-from services.ca.issuance.issuers import Issuer, PrivateKey, public_digest, usable_key
-from services.ca.issuance.profiles import DOCUMENT_SIGNING
-from services.ca.issuance.revoked import REVOKED, RevokedCertificate, read_revoked, written
-from services.ca.issuance.shards import ShardId
+from services.ca.crl.signing import ROOT_LIFETIME, Edition, Entries, entry, sign_whole
+from services.ca.keys.files import PUBLIC, write_over
+from services.ca.model.ids import ShardId
+from services.ca.model.profiles import DOCUMENT_SIGNING
 
 _OPERATORS: Final = {ExtendedKeyUsageOID.OCSP_SIGNING, ExtendedKeyUsageOID.TIME_STAMPING, DOCUMENT_SIGNING}
 """What no holder's certificate is for."""

@@ -6,8 +6,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
-from services.ca.issuance.hierarchy import SEAL, Hierarchy
-from services.ca.issuance.issuers import PrivateKey
+from services.ca.authority.hierarchy import SEAL, Hierarchy
+from services.ca.authority.issuers import PrivateKey
 
 _ROUNDS: Final = 100_000
 

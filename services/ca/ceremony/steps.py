@@ -30,14 +30,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 
-from services.ca.ceremony.config import CeremonyConfig, read_config
-from services.ca.ceremony.revocations import require_none_stolen, stated, write_revoked, write_root_list
-from services.ca.ceremony.seal_export import holds_seal, seal_file
-from services.ca.ceremony.transcript import Fact, Transcript
-from services.ca.files import PUBLIC, taking_turns, write_new, write_over
-from services.ca.issuance import profiles
-from services.ca.issuance.generations import Generation
-from services.ca.issuance.hierarchy import (
+from services.ca.authority.generations import Generation
+from services.ca.authority.hierarchy import (
     MANIFEST,
     ROOT,
     SEAL,
@@ -51,13 +45,20 @@ from services.ca.issuance.hierarchy import (
     read_certificate,
     require_none_forgotten,
 )
-from services.ca.issuance.holders import Authority, Holder, Organisation
-from services.ca.issuance.issuers import Issuer, PrivateKey, public_digest
+from services.ca.authority.issuers import Issuer, PrivateKey, public_digest
+from services.ca.ceremony.config import CeremonyConfig, read_config
+from services.ca.ceremony.revocations import require_none_stolen, stated, write_revoked, write_root_list
+from services.ca.ceremony.seal_export import holds_seal, seal_file
+from services.ca.ceremony.transcript import Fact, Transcript
 from services.ca.issuance.lint import LintError, lint
-from services.ca.issuance.orders import SERIAL_OCTETS, Order, serial_number
+from services.ca.issuance.orders import Order
 from services.ca.issuance.steps import Intent, prepare, resume
 from services.ca.keys.configured import ceremony_keys
+from services.ca.keys.files import PUBLIC, taking_turns, write_new, write_over
 from services.ca.keys.store import KeyKind, KeyMissingError, KeyStore, KeyStoreError
+from services.ca.model import profiles
+from services.ca.model.ids import SERIAL_OCTETS, serial_number
+from services.ca.model.subject import Authority, Holder, Organisation
 
 Entropy = Callable[[int], bytes]
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from services.ca.files import PUBLIC, write_over
+from services.ca.keys.files import PUBLIC, write_over
 
 LINES: Final = "ceremony.jsonl"
 TEXT: Final = "ceremony.txt"

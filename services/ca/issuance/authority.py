@@ -1,10 +1,10 @@
-"""The issuing authority at work: orders made from facts, intents signed, lists signed.
+"""The issuing authority at work: orders made from facts, and intents signed.
 
 The only place where the issuing keys are used while the service runs.
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,19 +14,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_publ
 
 from libs.common.contracts.ca import CertificateText
 from libs.common.core.sealing import Sealed
-from services.ca.domain import Certificate, IntentRecord, Numbered
-from services.ca.facts import Facts, Request
-from services.ca.issuance import crl, holders
-from services.ca.issuance.crl import Edition, Entries, Frame
-from services.ca.issuance.hierarchy import Hierarchy
-from services.ca.issuance.issuers import Issuer, PrivateKey, PublicKey, usable_key
+from services.ca.authority.hierarchy import Hierarchy
+from services.ca.authority.issuers import Issuer, PrivateKey, PublicKey, usable_key
 from services.ca.issuance.lint import LintError, lint
-from services.ca.issuance.orders import SERIAL_OCTETS, Order, serial_number
-from services.ca.issuance.profiles import ENTITIES, PROFILES, Profile, Publication
-from services.ca.issuance.shards import ShardId
+from services.ca.issuance.orders import Order
 from services.ca.issuance.steps import Intent, prepare, resume
-
-Entropy = Callable[[int], bytes]
+from services.ca.model import subject
+from services.ca.model.certificate import Certificate, IntentRecord, Numbered
+from services.ca.model.facts import Facts, Request
+from services.ca.model.ids import SERIAL_OCTETS, Entropy, serial_number
+from services.ca.model.profiles import ENTITIES, PROFILES, Profile, Publication
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +81,6 @@ class IssuingAuthority:
         intent = Intent.model_validate_json(record.intent)
         return _numbered(intent, request, self.hierarchy.generation(intent.issuer).issuer)
 
-    def lists(self, now: datetime) -> tuple[ShardId, ...]:
-        """Give every revocation list there has to be: those of all authorities that have not ended."""
-        labels = [each.label for each in self.hierarchy.live(now)]
-        return tuple(ShardId(label, number) for label in labels for number in range(self.shards))
-
-    def sign_list(self, issuer: str, edition: Edition, entries: Sequence[Entries]) -> Frame:
-        """Sign an edition of a revocation list of the authority of that label; see `crl.sign_list`."""
-        return crl.sign_list(entries, edition, self.hierarchy.generation(issuer).issuer, self.keys[issuer])
-
 
 def order_of(stored: Numbered, request: Request, facts: Facts) -> Order:
     """Give the order that a stored certificate was made from. No key is used."""
@@ -119,7 +107,7 @@ def _numbered(intent: Intent, request: Request, issuer: Issuer) -> Numbered:
     )
 
 
-def holder_of(facts: Facts) -> holders.Person | holders.Representative:
+def holder_of(facts: Facts) -> subject.Person | subject.Representative:
     """Give whom the facts say a certificate is for.
 
     Raises:
@@ -128,13 +116,13 @@ def holder_of(facts: Facts) -> holders.Person | holders.Representative:
     if facts.person is None:
         raise ValueError("an enrolment that is issuing has all its facts")
     known = facts.person.value
-    person = holders.Person(
+    person = subject.Person(
         iin=known.iin, surname=known.surname, given_name=known.given_name, patronymic=known.patronymic or ""
     )
     if facts.mandate is None:
         return person
     entity = facts.mandate.entity.value
-    return holders.Representative(person=person, organisation=entity.name, bin=entity.bin)
+    return subject.Representative(person=person, organisation=entity.name, bin=entity.bin)
 
 
 def _profile(facts: Facts, name: str) -> Profile:

@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from libs.common.pki.der import Extension, TbsCertificate, name_attributes, signed
-from services.ca.issuance.holders import COMMON_NAME_LENGTH, is_printing
-from services.ca.issuance.issuers import Issuer
-from services.ca.issuance.key_rules import SENTENCES, key_size_weakness
-from services.ca.issuance.orders import SERIAL_OCTETS, Order
-from services.ca.issuance.profiles import Publication
+from services.ca.authority.issuers import Issuer
+from services.ca.issuance.orders import Order
+from services.ca.model.ids import SERIAL_OCTETS
+from services.ca.model.key_rules import SENTENCES, key_size_weakness
+from services.ca.model.profiles import Publication
+from services.ca.model.subject import COMMON_NAME_LENGTH, is_printing
 
 _REMEMBERED: Final = 4096
 _PASSED: Final[set[Hashable]] = set()

@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
-from services.ca.issuance.holders import Holder
-from services.ca.issuance.issuers import PublicKey
-from services.ca.issuance.profiles import Profile
-
-SERIAL_OCTETS: Final = 16
+from services.ca.authority.issuers import PublicKey
+from services.ca.model.profiles import Profile
+from services.ca.model.subject import Holder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,14 +45,3 @@ class Order:
     def not_after(self) -> datetime:
         """The last second of validity, which counts (RFC 5280, 4.1.2.5)."""
         return self.profile.not_after(self.not_before)
-
-
-def serial_number(entropy: bytes) -> int:
-    """Make a serial number from 16 random octets: positive, always 16 octets long in DER.
-
-    The top bit is cleared and the next one set; 126 random bits are left (RFC 5280, 4.1.2.2, asks for a
-    positive number of at most 20 octets; CA/Browser Forum BR 7.1 for 64 unpredictable bits).
-    """
-    if len(entropy) != SERIAL_OCTETS:
-        raise ValueError(f"a serial number is made from {SERIAL_OCTETS} octets")
-    return int.from_bytes(entropy, "big") & ~(1 << 127) | 1 << 126

@@ -26,11 +26,11 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.pki.der import Extension, TbsCertificate, Validity, name_tlv, serial_text, signed, time, tlv
-from services.ca.issuance.holders import Holder
-from services.ca.issuance.issuers import Issuer, PrivateKey, PublicKey
+from services.ca.authority.issuers import Issuer, PrivateKey, PublicKey
 from services.ca.issuance.lint import LintedTbs, LintError, lint
 from services.ca.issuance.orders import Order
-from services.ca.issuance.profiles import PROFILES, Profile, Publication
+from services.ca.model.profiles import PROFILES, Profile, Publication
+from services.ca.model.subject import Holder
 
 _VERSION_3: Final = 2
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from services.ca.issuance.hierarchy import ROOT, SEAL
-from services.ca.issuance.issuers import PrivateKey
+from services.ca.authority.hierarchy import ROOT, SEAL
+from services.ca.authority.issuers import PrivateKey
 from services.ca.keys.store import EncryptedFiles, KeyKind, KeyStore, KeyStoreError
 from services.ca.keys.token_keys import TokenKeys
 from services.ca.keys.token_session import TokenSession

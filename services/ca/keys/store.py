@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
-from services.ca.files import write_new
-from services.ca.issuance.issuers import PrivateKey
-from services.ca.issuance.key_rules import RSA_EXPONENT
+from services.ca.authority.issuers import PrivateKey
+from services.ca.keys.files import write_new
+from services.ca.model.key_rules import RSA_EXPONENT
 
 MIN_PASSPHRASE: Final = 16
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")

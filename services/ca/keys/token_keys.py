@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
 from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 
-from services.ca.issuance.issuers import PrivateKey, PublicKey, usable_key
-from services.ca.issuance.key_rules import RSA_EXPONENT
+from services.ca.authority.issuers import PrivateKey, PublicKey, usable_key
 from services.ca.keys.store import KeyKind, KeyMissingError, KeyStoreError, require_label
 from services.ca.keys.token_session import TokenSession, search
 from services.ca.keys.token_signers import find_key, token_key
+from services.ca.model.key_rules import RSA_EXPONENT
 
 _CURVES: Final = {KeyKind.P256: "secp256r1", KeyKind.P384: "secp384r1"}
 _STAYS: Final[Mapping[Attribute, bool]] = {

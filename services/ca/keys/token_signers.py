@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding, PKCS1v15
 from pkcs11 import Attribute, Mechanism, ObjectClass
 
-from services.ca.issuance.issuers import PrivateKey, PublicKey
+from services.ca.authority.issuers import PrivateKey, PublicKey
 from services.ca.keys.store import KeyMissingError, KeyStoreError
 from services.ca.keys.token_session import TokenSession, search
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from libs.common.contracts.ca import CertificateText
 from libs.common.contracts.people import Person
 from libs.common.core.sealing import Sealed
-from services.ca.domain import IntentRecord
-from services.ca.entities import Mandate
+from services.ca.model.certificate import IntentRecord
+from services.ca.model.entities import Mandate
 
 Means = Literal["token", "signature", "code"]
 """How whoever asked was known: by a token, by a signature of one of the pair's keys, by PIN and code."""

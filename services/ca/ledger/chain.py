@@ -8,7 +8,7 @@ from libs.common.core.sealing import Keyring, Sealing
 from libs.common.core.values import Clock
 from libs.common.storage.chain import Chain, ChainStore, Entry, Fact, Head
 from services.ca.ledger.acts import ACTS, Act, Configuration, ConfigurationChanged
-from services.ca.ports import Ledger
+from services.ca.ledger.ports import Ledger
 
 _PAGE: Final = 500
 
@@ -22,7 +22,7 @@ class Recorded:
 
 
 class ChainLedger(Ledger):
-    """Fulfils `services.ca.ports.Ledger` on a chain, and reads what is on record.
+    """Fulfils `services.ca.ledger.ports.Ledger` on a chain, and reads what is on record.
 
     Sealed fields are bound to the act's id, not to its place: a lost race moves an act, and must not seal it again.
     """
@@ -33,7 +33,7 @@ class ChainLedger(Ledger):
         self._keyring = keyring
 
     async def record(self, about: str, *acts: Act) -> None:
-        """Append acts; see `services.ca.ports.Ledger`."""
+        """Append acts; see `services.ca.ledger.ports.Ledger`."""
         await self._chain.append(*(self._fact(act, about) for act in acts))
 
     async def repeat(self, entries: Iterable[Entry]) -> None:

@@ -18,7 +18,7 @@ from libs.common.delivery.aggregates import Aggregates
 from libs.common.delivery.decisions import Decision
 from services.ca.ledger.acts import Checkpointed, Configuration
 from services.ca.ledger.chain import ChainLedger
-from services.ca.tsa.stamping import TimeStampRefused
+from services.ca.timestamp.stamping import TimeStampRefused
 
 KEY: Final = "ledger"
 AGAIN_AFTER: Final = timedelta(minutes=1)

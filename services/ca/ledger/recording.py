@@ -2,29 +2,24 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from libs.common.core.sealing import Sealed
 from libs.common.pki.der import serial_text
-from services.ca.domain import Certificate, IntentRecord, Numbered
-from services.ca.facts import Facts
-from services.ca.issuance.revoked import RevokedCertificate
-from services.ca.issuance.shards import Issue
+from services.ca.authority.revoked import RevokedCertificate
 from services.ca.issuance.steps import Intent
 from services.ca.ledger.acts import (
     CertificateIntended,
     CertificateIssued,
     CertificateRevoked,
-    Edition,
     Good,
     Intended,
-    ListIntended,
-    ListSigned,
     Revoked,
 )
+from services.ca.model.certificate import Certificate, IntentRecord, Numbered
+from services.ca.model.facts import Facts
 
 
 def intended(record: IntentRecord, facts: Facts | None = None) -> CertificateIntended:
@@ -79,21 +74,6 @@ def operators_revoked(each: RevokedCertificate) -> CertificateRevoked:
         Revoked(at=each.revoked_at, reason=each.revoked_for),
     )
     return CertificateRevoked(serial=each.serial, before=before, after=after)
-
-
-def list_intended(place: str, before: Issue | None, number: int, this_update: datetime, entries: int) -> ListIntended:
-    """Tell which edition of a revocation list is about to be signed, and which it follows."""
-    after = Edition(number=number, this_update=this_update, entries=entries)
-    return ListIntended(place=place, before=None if before is None else _edition(before), after=after)
-
-
-def list_signed(intended: ListIntended, signed: Issue) -> ListSigned:
-    """Tell that the edition was signed."""
-    return ListSigned(place=intended.place, before=intended.before, after=_edition(signed))
-
-
-def _edition(issue: Issue) -> Edition:
-    return Edition(number=issue.number, this_update=issue.this_update, entries=issue.entries, sha256=issue.sha256)
 
 
 def _good(stored: Certificate) -> Good:

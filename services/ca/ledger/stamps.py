@@ -6,8 +6,8 @@ from cryptography.hazmat import asn1
 
 from libs.common.pki.trust import TrustAnchors
 from services.ca.ledger.acts import Checkpointed
-from services.ca.tsa.structures import read_granted
-from services.ca.tsa.tokens import NotStampedError, TimeStamp, believed
+from services.ca.timestamp.structures import read_granted
+from services.ca.timestamp.tokens import NotStampedError, TimeStamp, believed
 
 
 class StampRefused(Exception):

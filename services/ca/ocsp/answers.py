@@ -16,8 +16,8 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.pki.der import AlgorithmIdentifier, tlv
-from services.ca.issuance.crl import REASON_CODES
-from services.ca.issuance.issuers import Issuer, PrivateKey, signature_algorithm, signer
+from services.ca.authority.issuers import Issuer, PrivateKey, signature_algorithm, signer
+from services.ca.model.status import REASON_CODES, Good, Revoked, Status, Unknown
 from services.ca.ocsp import structures
 from services.ca.ocsp.questions import Failure, OcspRefused, Question, Questions
 from services.ca.ocsp.structures import CertId, IssuerForm
@@ -31,27 +31,6 @@ _DIGESTS: Final = {
     for parameters in (asn1.Null(), None)
 }
 _SHA1: Final = next(algorithm for algorithm, name in _DIGESTS.items() if name == "sha1")
-
-
-@dataclass(frozen=True, slots=True)
-class Good:
-    """Issued, and not revoked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Revoked:
-    """No longer good since ``at``; ``reason`` as in the revocation list."""
-
-    at: datetime
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Never issued by this authority."""
-
-
-Status = Good | Revoked | Unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final, Self
 from cryptography.hazmat import asn1
 
 from libs.common.pki.der import Extension
-from services.ca.issuance.orders import SERIAL_OCTETS
+from services.ca.model.ids import SERIAL_OCTETS
 from services.ca.ocsp.structures import NONCE, CertId, IssuerForm, OcspRequest
 
 MAX_OCTETS: Final = 8192

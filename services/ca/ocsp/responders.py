@@ -12,23 +12,24 @@ from cryptography.x509.oid import NameOID
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.pki.der import serial_text
-from services.ca.domain import IntentRecord
+from libs.common.storage.reservations import Reservations
+from services.ca.authority.generations import Generation
+from services.ca.authority.issuers import PrivateKey
+from services.ca.authority.revoked import found
 from services.ca.issuance.authority import IssuingAuthority
-from services.ca.issuance.generations import Generation
-from services.ca.issuance.holders import Authority
-from services.ca.issuance.issuers import PrivateKey
 from services.ca.issuance.lint import lint
-from services.ca.issuance.orders import SERIAL_OCTETS, Order, serial_number
-from services.ca.issuance.profiles import OCSP_RESPONDER
-from services.ca.issuance.revoked import found
+from services.ca.issuance.orders import Order
 from services.ca.issuance.steps import Intent, prepare, resume
 from services.ca.ledger import recording
+from services.ca.ledger.ports import Ledger
+from services.ca.model.certificate import IntentRecord
+from services.ca.model.ids import SERIAL_OCTETS, own, serial_number
+from services.ca.model.profiles import OCSP_RESPONDER
+from services.ca.model.subject import Authority
 from services.ca.ocsp import responder
 from services.ca.ocsp.answers import Responder, cert_id_forms
 from services.ca.ocsp.questions import Failure, OcspRefused, Questions
 from services.ca.ocsp.responder import ResponderState
-from services.ca.ocsp.status import own
-from services.ca.ports import Ledger, SerialBook
 
 _RELOAD_AFTER: Final = timedelta(minutes=1)
 """A renewed certificate is noticed this late; the one before is good for days yet."""
@@ -48,7 +49,7 @@ class Responders:
         self,
         states: Aggregates[ResponderState],
         *,
-        book: SerialBook,
+        book: Reservations,
         authority: IssuingAuthority,
         ledger: Ledger,
         keys: Mapping[str, PrivateKey],
@@ -118,7 +119,7 @@ class _Kept:
         self,
         states: Aggregates[ResponderState],
         *,
-        book: SerialBook,
+        book: Reservations,
         authority: IssuingAuthority,
         ledger: Ledger,
         issuing: Generation,

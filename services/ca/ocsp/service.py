@@ -13,12 +13,13 @@ from cryptography import x509
 
 from libs.common.core.errors import Unavailable
 from libs.common.core.values import Clock
+from services.ca.model.ids import CertificateId
+from services.ca.model.status import Good, Revoked, Status
 from services.ca.ocsp import answers
-from services.ca.ocsp.answers import Good, Responder, Revoked, Status
+from services.ca.ocsp.answers import Responder
 from services.ca.ocsp.questions import Failure, OcspRefused, Questions, Reader
 from services.ca.ocsp.responders import Responders
-from services.ca.ocsp.status import StatusBook
-from services.ca.ocsp.statuses import CertificateId
+from services.ca.status.lookup import StatusBook
 
 GOOD_KEPT: Final = timedelta(minutes=1)
 """How long a shared cache may keep the answer about a good certificate: so late may it tell of a revocation."""

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, status
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.web.tokens import Authenticator, Claims
-from services.ca.domain import Reason
-from services.ca.forms import Serial
+from services.ca.model.certificate import Reason
+from services.ca.model.ids import Serial
 from services.ca.revocation.service import Revocations
 from services.ca.verification.api import Octets
 

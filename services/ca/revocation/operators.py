@@ -1,14 +1,13 @@
 """The operator's own certificates that a ceremony revoked: on record, in the responder's answers, on the lists."""
 
 from libs.common.core.values import Clock
-from services.ca.issuance.hierarchy import ROOT, Hierarchy
-from services.ca.issuance.revoked import RevokedCertificate
-from services.ca.issuance.shards import ShardId
+from services.ca.authority.hierarchy import ROOT, Hierarchy
+from services.ca.authority.revoked import RevokedCertificate
+from services.ca.crl.publishing import RevocationLists
 from services.ca.ledger import recording
-from services.ca.lists.publishing import RevocationLists
-from services.ca.ocsp.status import own
-from services.ca.ocsp.statuses import Statuses
-from services.ca.ports import Ledger
+from services.ca.ledger.ports import Ledger
+from services.ca.model.ids import ShardId, own
+from services.ca.status.records import Statuses
 
 
 class OperatorsRevocations:

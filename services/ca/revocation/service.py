@@ -19,13 +19,15 @@ from libs.common.pki.certificate_use import PERSON_AUTH, SIGNING
 from libs.common.pki.cms import Verified, verify_detached
 from libs.common.pki.cms_refusals import SignatureRefused
 from libs.common.pki.trust import TrustAnchors
-from services.ca.domain import EnrolmentState, Issued, Reason, reason_of
+from libs.common.storage.reservations import Reservations
+from services.ca.enrolment import revocation_cascade
+from services.ca.enrolment.domain import EnrolmentState, Issued
 from services.ca.ledger.acts import Means, RevocationAsked
-from services.ca.mandates import endings
-from services.ca.ocsp.statuses import Statuses
-from services.ca.ports import Ledger, SerialBook
+from services.ca.ledger.ports import Ledger
+from services.ca.model.certificate import Reason, reason_of
 from services.ca.revocation import confirmations
 from services.ca.revocation.confirmations import Confirmation, Wish
+from services.ca.status.records import Statuses
 
 _USES: Final = (*SIGNING, PERSON_AUTH)
 
@@ -60,7 +62,7 @@ class Revocations:
         requests: Aggregates[Confirmation],
         *,
         statuses: Statuses,
-        book: SerialBook,
+        book: Reservations,
         trust: TrustAnchors,
         ledger: Ledger,
         clock: Clock,
@@ -153,7 +155,7 @@ class Revocations:
         reason = reason_of(asked.reason)
         now = self._clock()
         after = await self._enrolments.apply(
-            journey_id, lambda state: endings.revoke(state, asked.serial, reason, asked.role, now)
+            journey_id, lambda state: revocation_cascade.revoke(state, asked.serial, reason, asked.role, now)
         )
         if isinstance(after, Issued):
             await self._statuses.note([each for each in after.certificates if each.revoked_at is not None], now)

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from libs.common.pki.der import serial_text
 from libs.common.web.http import MB, body_limit
-from services.ca.tsa.tokens import TimeStamp
+from services.ca.timestamp.tokens import TimeStamp
 from services.ca.verification.certificate_info import CertificateOut, Shown, certificate_out
 from services.ca.verification.service import Finding, Question, Report, Use, Verification
 from services.ca.verification.signature_evidence import Source

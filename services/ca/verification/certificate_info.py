@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from libs.common.pki.der import serial_text
-from services.ca.ocsp.answers import Good, Revoked
+from services.ca.model.status import Good, Revoked
 from services.ca.verification.service import Finding
 from services.ca.verification.signature_evidence import Evidence, Source
 

@@ -18,7 +18,7 @@ from libs.common.pki.cms_refusals import SignatureRefused
 from libs.common.pki.cms_structures import SignerInfo
 from libs.common.pki.der import holds_at_most
 from libs.common.pki.trust import CertificateRefused, TrustAnchors
-from services.ca.tsa.tokens import NotStampedError, TimeStamp, time_stamp
+from services.ca.timestamp.tokens import NotStampedError, TimeStamp, time_stamp
 from services.ca.verification.signature_evidence import Evidence, Source, Witness
 from services.ca.verification.xml_signatures import XmlRefused, XmlSignature, read_xml
 

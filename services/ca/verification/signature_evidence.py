@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.core.errors import Refused, Unavailable
 from libs.common.core.values import Clock
-from services.ca.issuance.hierarchy import Hierarchy
-from services.ca.issuance.revoked import RevokedCertificate
-from services.ca.issuance.shards import ShardId
-from services.ca.ocsp.answers import Good, Revoked, Status
+from services.ca.authority.hierarchy import Hierarchy
+from services.ca.authority.revoked import RevokedCertificate
+from services.ca.model.ids import ShardId
+from services.ca.model.status import Good, Revoked, Status
 from services.ca.ocsp.questions import OcspRefused
 from services.ca.ocsp.service import OcspService
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.unit.ca.authority import CertificationAuthority, establish
+from tests.unit.ca.hierarchies import CertificationAuthority, establish
 from tests.unit.ca.office import Office, World
 
 

@@ -13,15 +13,16 @@ from fastapi import APIRouter, FastAPI
 from libs.common.core.health import Health
 from libs.common.pki.der import serial_text
 from libs.common.web.http import create_app
-from services.ca import domain
-from services.ca.issuance.hierarchy import ROOT_LIST
+from services.ca.authority.hierarchy import ROOT_LIST
+from services.ca.enrolment.service import certificates_of
+from services.ca.model.certificate import Reason
 from services.ca.ocsp.api import OcspEndpoint
 from services.ca.ocsp.responder import ResponderState
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
-from services.ca.ocsp.status import StatusBook
+from services.ca.status.lookup import StatusBook
 from services.ca.verification.signature_evidence import Witness
-from tests.unit.ca.authority import CertificationAuthority
+from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.office import METRICS, FaultyBook, Office, World
 from tests.unit.common.faults import Faults
 
@@ -53,7 +54,7 @@ class Counter(Office):
         self.timers += ((self.responder_kind, self.engine.timers(self.responder_kind, self.responders.wake)),)
         self.status_book = StatusBook(
             self.statuses,
-            self.enrolments.aggregates,
+            certificates_of(self.enrolments.aggregates),
             world.book,
             clock=world.clock,
             monotonic=world.steady,
@@ -88,7 +89,7 @@ class Counter(Office):
         certificates = await self.issued()
         return x509.load_pem_x509_certificate(certificates[0].text.value.pem.encode())
 
-    async def revoke(self, certificate: x509.Certificate, reason: domain.Reason) -> None:
+    async def revoke(self, certificate: x509.Certificate, reason: Reason) -> None:
         """Revoke as a clerk. The lists are left to the timers."""
         await self.revocations.by_clerk(serial_text(certificate.serial_number), reason, "clerk-1")
 

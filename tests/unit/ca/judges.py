@@ -15,10 +15,10 @@ from pkilint.validation import (  # type: ignore[import-untyped]  # it ships no 
     ValidationResult,
 )
 
-from services.ca.domain import Certificate
-from services.ca.issuance.shards import ShardId
-from tests.unit.ca.authority import NOW
+from services.ca.model.certificate import Certificate
+from services.ca.model.ids import ShardId
 from tests.unit.ca.counter import Counter
+from tests.unit.ca.hierarchies import NOW
 
 AT = str(int(NOW.timestamp()) + 1)
 _TABLE = Path(__file__).parents[3] / "docs" / "pki-findings.md"

@@ -30,23 +30,23 @@ from libs.common.storage.records import Fields
 from libs.common.testing.chain import MemoryChain
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from libs.common.testing.records import MemoryRecords
-from services.ca import domain
-from services.ca.enrolment import holdings
-from services.ca.enrolment.intake import Intake
-from services.ca.enrolment.vouching import Vouching
+from services.ca.authority.issuers import PrivateKey
+from services.ca.crl import shards
+from services.ca.crl.publishing import RevocationLists, every_list
+from services.ca.enrolment import domain, supersession
+from services.ca.enrolment.blocklists import Blocklist, Digests
+from services.ca.enrolment.csr_intake import Intake
+from services.ca.enrolment.mandates import Mandates
+from services.ca.enrolment.renewal import Vouching
+from services.ca.enrolment.service import CaService
 from services.ca.handlers import Handlers
-from services.ca.issuance import shards
 from services.ca.issuance.authority import IssuingAuthority
-from services.ca.issuance.blocklists import Blocklist, Digests
-from services.ca.issuance.issuers import PrivateKey
 from services.ca.ledger.chain import ChainLedger
-from services.ca.lists.publishing import RevocationLists
-from services.ca.mandates.service import Mandates
-from services.ca.ocsp.statuses import Statuses
+from services.ca.model.certificate import Certificate
 from services.ca.revocation.confirmations import Confirmation
 from services.ca.revocation.service import Revocations
-from services.ca.service import CaService
-from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
+from services.ca.status.records import Statuses
+from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
 
 JOURNEY = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a01"
@@ -97,7 +97,7 @@ def csrs(first: int = 1) -> tuple[str, str]:
     return csr(key(first)), csr(key(first + 1))
 
 
-def holding_of(certificate: domain.Certificate, number: int) -> Holding:
+def holding_of(certificate: Certificate, number: int) -> Holding:
     """A certificate with the key it was asked for, as the citizen keeps them."""
     return Holding(key(number), x509.load_pem_x509_certificate(certificate.text.value.pem.encode()))
 
@@ -217,7 +217,7 @@ class Office:
             new_id=world.new_id,
         )
         self.enrolments = self.engine.kind(domain.Enrolment, "enrolments")
-        self.holdings = self.engine.kind(holdings.Holding, "holdings")
+        self.holdings = self.engine.kind(supersession.Holding, "holdings")
         self.list_kind = self.engine.kind(shards.Shard, "lists")
         self.ledger = ChainLedger(FaultyChain(world.chain, self.faults), KEYRING, world.clock)
         book = FaultyBook(world.book, self.faults)
@@ -288,14 +288,14 @@ class Office:
                     due = True
                     await timers.run_once(each, wake_at)
 
-    async def issued(self, subject: str = JOURNEY, first_key: int = 1) -> tuple[domain.Certificate, ...]:
+    async def issued(self, subject: str = JOURNEY, first_key: int = 1) -> tuple[Certificate, ...]:
         """Bring a journey to its two certificates."""
         await self.opened(subject)
         await self.service.request(subject, *csrs(first_key))
         await self.wake_due()
         return await self.certificates(subject)
 
-    async def certificates(self, subject: str = JOURNEY) -> tuple[domain.Certificate, ...]:
+    async def certificates(self, subject: str = JOURNEY) -> tuple[Certificate, ...]:
         return tuple((await self.service.certificates(subject))[1])
 
     async def state(self, subject: str = JOURNEY) -> str:
@@ -304,7 +304,7 @@ class Office:
     async def listed(self) -> set[str]:
         """Every serial number on the editions that relying parties get."""
         found: set[str] = set()
-        for place in self.issuing.lists(self.world.now):
+        for place in every_list(self.issuing, self.world.now):
             der = await self.lists.revocation_list(place)
             found |= {f"{each.serial_number:x}" for each in x509.load_der_x509_crl(der)} if der else set()
         return found

@@ -16,10 +16,10 @@ from pyhanko.sign.signers import SimpleSigner
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from services.ca.issuance.hierarchy import TSA
+from services.ca.authority.hierarchy import TSA
 from services.ca.keys.store import require_ec
-from services.ca.tsa.stamping import TimeStampAuthority, read, request_for
-from tests.unit.ca.authority import CertificationAuthority, keystore, pem
+from services.ca.timestamp.stamping import TimeStampAuthority, read, request_for
+from tests.unit.ca.hierarchies import CertificationAuthority, keystore, pem
 from tests.unit.ca.judges import run
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey

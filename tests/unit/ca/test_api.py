@@ -24,11 +24,11 @@ from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.web.http import create_app
 from libs.common.web.idempotency import Idempotency
 from libs.common.web.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
-from services.ca import api
-from services.ca.lists.api import list_routes
-from services.ca.mandates.api import mandate_routes
+from services.ca.crl.api import list_routes
+from services.ca.enrolment import api
+from services.ca.enrolment.mandates_api import mandate_routes
 from services.ca.revocation.api import revocation_routes
-from tests.unit.ca.authority import CertificationAuthority
+from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.judges import run
 from tests.unit.ca.office import (
     CITIZEN,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from libs.common.pki.der import header
 from tests.fuzz.der_tree import CHANGES, mutated
 from tests.fuzz.targets import Desk, Target, desk_and_targets, require
-from tests.unit.ca.authority import CertificationAuthority
+from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.signing import DATA
 
 NAMES = ("ocsp", "tsa", "csr", "certificate", "cms", "revocation", "ber")

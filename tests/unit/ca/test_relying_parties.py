@@ -25,8 +25,8 @@ from services.ca.app import build
 from services.ca.ceremony.steps import perform
 from services.ca.settings import Settings
 from tests.patience import PATIENCE_S
-from tests.unit.ca.authority import KEYSTORE_PASSPHRASE, config, keystore
-from tests.unit.ca.test_tsa import REFUSED, request
+from tests.unit.ca.hierarchies import KEYSTORE_PASSPHRASE, config, keystore
+from tests.unit.ca.timestamp.test_timestamps import REFUSED, request
 
 pytestmark = pytest.mark.kafka
 

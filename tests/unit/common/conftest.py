@@ -3,8 +3,8 @@
 import pytest
 
 from libs.common.pki.trust import TrustAnchors
-from services.ca.issuance.profiles import ORGANISATION_SEAL, SIGN, Profile
-from tests.unit.ca.authority import ORGANISATION, PERSON, CertificationAuthority, establish
+from services.ca.model.profiles import ORGANISATION_SEAL, SIGN, Profile
+from tests.unit.ca.hierarchies import ORGANISATION, PERSON, CertificationAuthority, establish
 from tests.unit.ca.signing import Signer
 from tests.unit.common.signatures import KEYS, MakeSigner
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from libs.common.pki.cms import verify_detached
 from libs.common.pki.cms_refusals import SignatureRefused
 from libs.common.pki.trust import TrustAnchors
-from services.ca.issuance.issuers import PrivateKey
-from tests.unit.ca.authority import NOW
+from services.ca.authority.issuers import PrivateKey
+from tests.unit.ca.hierarchies import NOW
 from tests.unit.ca.signing import DATA, Signer
 
 KEYS: dict[str, PrivateKey] = {

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ValidationError
 from deploy.keys import make_keys
 from libs.common.core.settings import ServiceSettings
 from libs.common.core.values import utc_now
+from services.ca.authority.hierarchy import load
 from services.ca.ceremony import steps as ceremony
-from services.ca.issuance.hierarchy import load
 from services.ca.keys.configured import service_keys
 from services.ca.settings import Settings as CaSettings
 from services.kandas.seal import Seal

@@ -17,7 +17,7 @@ from libs.common.pki.ber import MAX_DEPTH, MAX_VALUES, NotBerError, to_der
 from libs.common.pki.cms import verify_detached
 from tests.fuzz.ber_forms import in_ber
 from tests.fuzz.der_tree import CONSTRUCTED, tlv
-from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority
+from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.signing import DATA, OurStamps, Signer
 
 MB = 1 << 20

@@ -20,7 +20,7 @@ from libs.common.pki.cms_structures import ContentInfo, SignedData
 from libs.common.pki.der import serial_text, tlv
 from libs.common.pki.trust import TrustAnchors
 from tests.fuzz.ber_forms import in_ber
-from tests.unit.ca.authority import PERSON, CertificationAuthority
+from tests.unit.ca.hierarchies import PERSON, CertificationAuthority
 from tests.unit.ca.judges import run
 from tests.unit.ca.signing import DATA, Signer
 from tests.unit.common.signatures import KEYS, SOON, MakeSigner, mutated, mutations, refusal

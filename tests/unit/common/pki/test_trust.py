@@ -15,9 +15,9 @@ from libs.common.pki.certificate_use import PERSON_AUTH, PERSON_SIGN
 from libs.common.pki.cms import verify_detached
 from libs.common.pki.cms_refusals import SignatureRefused
 from libs.common.pki.trust import CertificateRefused, Doubt, TrustAnchors
-from services.ca.issuance.issuers import PrivateKey
-from services.ca.issuance.profiles import AUTH, ORGANISATION_SEAL, Profile
-from tests.unit.ca.authority import NOW, PERSON, CertificationAuthority, pem
+from services.ca.authority.issuers import PrivateKey
+from services.ca.model.profiles import AUTH, ORGANISATION_SEAL, Profile
+from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority, pem
 from tests.unit.ca.signing import DATA, Signer
 from tests.unit.common.signatures import KEYS, SOON, MakeSigner, mutated, mutations, refusal
 

@@ -1,0 +1,123 @@
+"""Certificate requests of citizens (PKCS#10, RFC 2986): only the public key is taken from them.
+
+Names come from established facts; subject and requested extensions of a request are not even read.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from libs.common.core.errors import Refused
+from libs.common.pki.der import Certificate
+from services.ca.authority.issuers import PublicKey
+from services.ca.model.key_rules import SENTENCES, key_weakness
+
+MAX_OCTETS: Final = 8192
+"""A request with an RSA-4096 key takes about 1,700 octets in PEM; the rest is room for attributes."""
+
+_PEM: Final = b"-----BEGIN "
+_HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+
+
+class RequestRefused(Refused):
+    """A request that can't be honoured, and why.
+
+    ``key`` is ``csr.malformed``, ``csr.bad_signature``, ``csr.same_key_twice``, ``csr.gost_key``,
+    ``csr.foreign_key_type``, or ``csr.`` and a `services.ca.model.key_rules.Weakness`.
+    """
+
+    def __init__(self, key: str, detail: str) -> None:
+        super().__init__(key, detail, status=422)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequest:
+    """A public key whose holder proved to have the private one. ``spki`` is its DER, in one canonical form."""
+
+    public_key: PublicKey
+    spki: bytes
+
+
+def parse(request: bytes) -> CertificateRequest:
+    """Take the public key from a request in DER or PEM.
+
+    Raises:
+        RequestRefused: malformed or too large, key of a kind or strength not certified here, or the
+            request's signature does not prove possession of the private key.
+    """
+    try:
+        csr = _load(request)
+        _require_whole_octets(csr)
+        key = _certifiable(csr)
+        proved = csr.is_signature_valid
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        raise RequestRefused(
+            "csr.malformed", "This is not a certificate request (PKCS#10, DER or PEM). Please make a new one."
+        ) from error
+    if not proved:
+        raise RequestRefused(
+            "csr.bad_signature",
+            "The request is not signed by the key it holds, so the key may be someone else's. "
+            "Please make a new request.",
+        )
+    return CertificateRequest(key, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def require_distinct(*requests: CertificateRequest) -> None:
+    """Insist on one key per certificate. RequestRefused (``csr.same_key_twice``) otherwise."""
+    if len({request.spki for request in requests}) != len(requests):
+        raise RequestRefused(
+            "csr.same_key_twice",
+            "Signing and signing in need a key each, and these requests hold the same one. Please make two keys.",
+        )
+
+
+def _load(request: bytes) -> x509.CertificateSigningRequest:
+    if len(request) > MAX_OCTETS:
+        raise ValueError("too large")
+    if not request.lstrip().startswith(_PEM):
+        return x509.load_der_x509_csr(request)
+    if request.count(_PEM) != 1:
+        raise ValueError("more than one PEM block")
+    return x509.load_pem_x509_csr(request)
+
+
+def _require_whole_octets(csr: x509.CertificateSigningRequest) -> None:
+    """Refuse a signature that claims unused bits: the library passes over them, and one request would have two forms.
+
+    A request is written as a certificate is: what was signed, by which algorithm, the signature (RFC 2986, 4.2).
+    """
+    if asn1.decode_der(Certificate, csr.public_bytes(Encoding.DER)).signature.padding_bits():
+        raise ValueError("a signature has whole octets")
+
+
+def _certifiable(csr: x509.CertificateSigningRequest) -> PublicKey:
+    try:
+        key = csr.public_key()
+    except UnsupportedAlgorithm:
+        key = None
+    if key is None and _is_gost(csr):
+        detail = "GOST keys can't be certified here yet. Please make an EC key (P-256, P-384) or an RSA key."
+        raise RequestRefused("csr.gost_key", detail)
+    if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+        raise RequestRefused("csr.foreign_key_type", "Certificates are given for EC (P-256, P-384) and RSA keys only.")
+    if (weakness := key_weakness(key)) is not None:
+        detail = f"The key can't be certified: {SENTENCES[weakness]}. Please make a new key."
+        raise RequestRefused(f"csr.{weakness}", detail)
+    if not isinstance(csr.signature_hash_algorithm, _HASHES):
+        raise RequestRefused(
+            "csr.bad_signature", "The request is signed with an outdated digest. Please use SHA-256 or better."
+        )
+    return key
+
+
+def _is_gost(csr: x509.CertificateSigningRequest) -> bool:
+    """Tell a key by a Kazakh (1.2.398.3.10) or Russian (1.2.643) GOST algorithm."""
+    kind: x509.ObjectIdentifier = csr.public_key_algorithm_oid  # type: ignore[attr-defined]  # the library's types lack it
+    return kind.dotted_string.startswith(("1.2.398.3.10.", "1.2.643."))

@@ -1,0 +1,51 @@
+"""The key a citizen has vouches for the keys that are to come: in renewals, and for those who act for others."""
+
+import structlog
+
+from libs.common.core.errors import Refused
+from libs.common.core.values import Clock
+from libs.common.delivery.aggregates import Aggregates
+from libs.common.pki.cms import verify_detached
+from libs.common.pki.trust import TrustAnchors
+from libs.common.storage.reservations import Reservations
+from services.ca.enrolment.domain import EnrolmentState, Issued
+
+log = structlog.get_logger()
+
+
+class Vouching:
+    """Checks a citizen's signature with a SIGN certificate of this authority that is good this moment.
+
+    Args:
+        enrolments: the authority's own record: whose a certificate is, and whether it was revoked.
+        trust: whose certificates count.
+    """
+
+    def __init__(
+        self, enrolments: Aggregates[EnrolmentState], book: Reservations, trust: TrustAnchors, clock: Clock
+    ) -> None:
+        self._enrolments = enrolments
+        self._book = book
+        self._trust = trust
+        self._clock = clock
+
+    async def require(self, signature: bytes | None, document: bytes, citizen_id: str | None) -> None:
+        """Insist that the citizen signed these bytes (detached CMS, DER).
+
+        Raises:
+            Refused: ``vouching.signature_missing``, ``vouching.other_holder``, ``vouching.certificate_revoked``, or
+                a ``signature.…`` of `libs.common.pki.cms`; 422.
+        """
+        if signature is None:
+            detail = "This needs a signature made with your present key. Please sign the request and send it again."
+            raise Refused("vouching.signature_missing", detail, 422)
+        verified = verify_detached(signature, document, self._trust, self._clock())
+        owner = await self._book.owner("serial", verified.serial_number)
+        state = None if owner is None else await self._enrolments.get(owner)
+        if not isinstance(state, Issued) or state.facts.citizen_id != citizen_id or citizen_id is None:
+            detail = "The signature was made with somebody else's certificate. Please sign with your own."
+            raise Refused("vouching.other_holder", detail, 422)
+        if any(each.serial == verified.serial_number and each.revoked_at is not None for each in state.certificates):
+            detail = "The certificate you signed with was revoked. Please get a new signature, with the face check."
+            raise Refused("vouching.certificate_revoked", detail, 422)
+        log.info("vouching.proven", subject=owner, serial=verified.serial_number, digest=verified.digest)

@@ -1,1 +1,0 @@
-"""Revocation lists at work: signed in time, published, handed out."""

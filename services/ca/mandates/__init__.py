@@ -1,1 +1,0 @@
-"""Certificates for those who act for a legal entity."""

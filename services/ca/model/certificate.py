@@ -1,0 +1,59 @@
+"""What the authority knows of a certificate: before it is signed, once it is issued, and after it was revoked."""
+
+from datetime import datetime
+from typing import ClassVar, Final, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from libs.common.contracts.ca import CertificateText, Profile
+from libs.common.core.sealing import Personal, Sealed
+
+Reason = Literal[
+    "unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"
+]
+"""CRL reasons that apply to holders (RFC 5280, 5.3.1)."""
+REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
+
+
+def reason_of(text: str) -> Reason:
+    """Read a reason of another service's or release's; one that is not for holders is unspecified, and revokes too."""
+    known: dict[str, Reason] = {each: each for each in REASONS}
+    return known.get(text, "unspecified")
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class IntentRecord(Personal):
+    """What is about to be signed, as JSON of `services.ca.issuance.steps.Intent`. It names the holder."""
+
+    audience: ClassVar[str] = "person"
+
+    intent: str
+
+
+class Numbered(_Value):
+    """What the authority's record says of a serial number that was, or may have been, signed.
+
+    ``issuer`` is the label of the authority that did.
+    """
+
+    serial: str
+    key_id: str
+    issuer: str = "issuing"  # so read from records of before there were several
+    issuer_key_id: str
+    profile: Profile
+    not_before: datetime
+    not_after: datetime
+    crl_shard: int
+    revoked_at: datetime | None = None
+    revoked_for: Reason | None = None
+    listed: bool = False
+    """Whether the revocation list has taken it in."""
+
+
+class Certificate(Numbered):
+    """A certificate that was issued."""
+
+    text: Sealed[CertificateText]

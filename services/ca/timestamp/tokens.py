@@ -1,0 +1,108 @@
+"""Believing a time-stamp in a signature: an RFC 3161 token as signature-time-stamp attribute (EN 319 122-1, 5.3)."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final
+
+from cryptography import x509
+from cryptography.hazmat import asn1
+
+from libs.common.pki.certificate_use import TIME_STAMPING
+from libs.common.pki.cms import Claim, read
+from libs.common.pki.cms_algorithms import DIGESTS
+from libs.common.pki.cms_refusals import SignatureRefused
+from libs.common.pki.der import Extension
+from libs.common.pki.trust import TrustAnchors
+from services.ca.timestamp.structures import TST_INFO, MessageImprint
+
+SIGNATURE_TIME_STAMP: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.16.2.14")
+_VERSION: Final = 1
+
+
+@asn1.sequence
+class _Accuracy:
+    seconds: int | None
+    millis: Annotated[int | None, asn1.Implicit(0)]
+    micros: Annotated[int | None, asn1.Implicit(1)]
+
+
+@asn1.sequence
+class _TstInfo:
+    """What any authority may have signed (RFC 3161, 2.4.2); what ours signs has less."""
+
+    version: int
+    policy: x509.ObjectIdentifier
+    imprint: MessageImprint
+    serial_number: int
+    time: asn1.GeneralizedTime
+    accuracy: _Accuracy | None
+    ordering: Annotated[bool, asn1.Default(False)]
+    nonce: int | None
+    authority: Annotated[list[asn1.TLV] | None, asn1.Implicit(0)]
+    extensions: Annotated[list[Extension] | None, asn1.Implicit(1)]
+
+
+class NotStampedError(Exception):
+    """A time-stamp that proves nothing. ``reason`` is ``timestamp_`` and what is wrong with it."""
+
+    def __init__(self, what: str) -> None:
+        self.reason = f"timestamp_{what}"
+        super().__init__(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeStamp:
+    """A time-stamp authority of ours says that the signature existed at ``time`` (UTC).
+
+    Attributes:
+        certificate: the authority's. Whether it was revoked is the caller's question.
+        digest: of the signature value, by ``digest_algorithm``.
+    """
+
+    time: datetime
+    serial_number: int
+    policy: x509.ObjectIdentifier
+    digest_algorithm: str
+    digest: bytes
+    certificate: x509.Certificate
+
+
+def time_stamp(claim: Claim, trust: TrustAnchors) -> TimeStamp | None:
+    """Verify the time-stamp over a signature; None if it bears none.
+
+    Raises:
+        NotStampedError: it is malformed, of another signature, or not by a time-stamp authority of ours.
+    """
+    tokens = claim.unsigned(SIGNATURE_TIME_STAMP)
+    if not tokens:
+        return None
+    if len(tokens) > 1:
+        raise NotStampedError("malformed")
+    stamp = believed(tokens[0], trust)
+    if stamp.digest != hashlib.new(stamp.digest_algorithm, claim.info.signature).digest():
+        raise NotStampedError("wrong_document")
+    return stamp
+
+
+def believed(token: bytes, trust: TrustAnchors) -> TimeStamp:
+    """Verify a time-stamp token by itself; what it was made over is the caller's question.
+
+    Raises:
+        NotStampedError: it is malformed, or not by a time-stamp authority of ours.
+    """
+    try:
+        message = read(token, content_type=TST_INFO)
+        if message.content is None or len(message.signers) != 1:
+            raise NotStampedError("malformed")
+        info = asn1.decode_der(_TstInfo, message.content)
+        moment: datetime = info.time.as_datetime()
+        authority = message.claim(message.signers[0], message.content).verify(trust, moment, TIME_STAMPING)
+    except SignatureRefused as refusal:
+        raise NotStampedError(refusal.reason) from refusal
+    except ValueError as error:
+        raise NotStampedError("malformed") from error
+    algorithm = DIGESTS.get(asn1.encode_der(info.imprint.algorithm))
+    if info.version != _VERSION or algorithm is None:
+        raise NotStampedError("unsupported_algorithm")
+    return TimeStamp(moment, info.serial_number, info.policy, algorithm.name, info.imprint.digest, authority)

@@ -1,1 +1,0 @@
-"""Time-stamps (RFC 3161): given, and believed."""
