@@ -1,1 +1,1 @@
-"""Crl."""
+"""Revocation lists: signed, kept in pages, published."""

@@ -1,1 +1,1 @@
-"""Monitoring."""
+"""Metrics of what ends when, and of the ledger."""

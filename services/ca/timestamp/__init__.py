@@ -1,1 +1,1 @@
-"""Timestamp."""
+"""Time-stamps (RFC 3161)."""

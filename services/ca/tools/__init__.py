@@ -1,1 +1,1 @@
-"""Tools."""
+"""The programs that operators run: check, export, archive, backup, restore."""
