@@ -1,7 +1,7 @@
 """What the authority's ledger costs: ``python -m tests.bench.ledger``.
 
 Appending on the embedded store, one caller at a time beside many at once; what a certificate leaves behind, in bytes;
-how many certificates a second the check looks at, and what it remembers of each, in memory and on disk.
+how many certificates a second the check judges, and what it holds of each in memory.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from libs.common.core.values import utc_now
 from libs.common.storage.chain import Chain, Fact
 from libs.common.storage.mongo import Database
 from libs.common.storage.mongo_chain import MongoChain
-from services.ca.audit.serial_records import AT_ONCE, Answer, Slip, Slips
+from services.ca.audit.serial_records import SerialRecord, SerialRecords, StatusAnswer
 from tests.unit.ca.audit.test_check import Audited
 from tests.unit.ca.hierarchies import establish
 from tests.unit.ca.office import World
@@ -87,46 +87,44 @@ async def growing(folder: Path) -> None:
 
 
 def remembering() -> None:
-    """Measure what the check remembers of a certificate: written away as it does it, then all held in memory."""
-    for what, at_once in (("written away", AT_ONCE), ("all held", REMEMBERED)):
-        before, began = _peak(), perf_counter()
-        slips = Slips(at_once)
-        for source in ("store", "ledger", "lookup", "topic"):
-            for number in range(REMEMBERED):
-                _note(slips.of(f"{number * 0x9E3779B97F4A7C15 % (1 << 127):032x}"), source)
-        looked_at = sum(len(part) for part in slips.parts())
-        peak = _peak() - before
-        _say(
-            f"check, {what:12} of {looked_at} certificates: {peak / looked_at:5.0f} bytes of memory each, "
-            f"{slips.on_disk / looked_at:5.0f} on disk, {peak / 1e6:4.0f} MB in all, {perf_counter() - began:.0f} s"
-        )
+    """Measure what the check holds in memory of each certificate."""
+    before, began = _peak(), perf_counter()
+    records = SerialRecords()
+    for source in ("store", "ledger", "lookup", "topic"):
+        for number in range(REMEMBERED):
+            _note(records.of(f"{number * 0x9E3779B97F4A7C15 % (1 << 127):032x}"), source)
+    peak = _peak() - before
+    _say(
+        f"check, {REMEMBERED} certificates: {peak / REMEMBERED:5.0f} bytes of memory each, "
+        f"{peak / 1e6:4.0f} MB in all, {perf_counter() - began:.0f} s"
+    )
 
 
 def _peak() -> int:
     return getrusage(RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _note(slip: Slip, source: str) -> None:
+def _note(record: SerialRecord, source: str) -> None:
     """Say of a certificate what such a source says."""
     now = utc_now()
     match source:
         case "store":
-            slip.where, slip.state, slip.stored, slip.issuer = (
+            record.where, record.state, record.stored, record.issuer = (
                 str(uuid4()),
                 "issued",
                 f"{uuid4().hex}{uuid4().hex}",
                 "ec",
             )
-            slip.places, slip.not_before, slip.not_after = (slip.where,), now, now
+            record.places, record.not_before, record.not_after = (record.where,), now, now
         case "ledger":
-            slip.where, slip.intended = str(uuid4()), f"{uuid4().hex}{uuid4().hex}"
-            slip.issued = slip.intended
-            slip.certificates.add(f"{uuid4().hex}{uuid4().hex}")
+            record.where, record.intended = str(uuid4()), f"{uuid4().hex}{uuid4().hex}"
+            record.issued = record.intended
+            record.certificates += (f"{uuid4().hex}{uuid4().hex}",)
         case "lookup":
-            slip.owner, slip.answer = str(uuid4()), Answer(None)
+            record.owner, record.answer = str(uuid4()), StatusAnswer(None)
         case _:
-            slip.subject, slip.told = str(uuid4()), now
-    slip.touch(now)
+            record.subject, record.published = str(uuid4()), now
+    record.touch(now)
 
 
 def _entries(world: World) -> Counter[str]:

@@ -35,10 +35,10 @@ from libs.common.pki.renewal_statement import vouching_document
 from libs.common.web.tokens import TokenIssuer
 from services.ca.ceremony.steps import perform
 from services.ca.settings import Settings
-from services.ca.tools.check import Report, check
+from services.ca.tools.check import AuditReport, check
 from services.ca.tools.common import opened
 from services.ca.tools.export import Export, read_lines, write_file
-from services.ca.tools.restore import Outcome, restore
+from services.ca.tools.restore import RestoreOutcome, restore
 from tests.patience import until
 from tests.unit.ca.hierarchies import KEYSTORE_PASSPHRASE, config, keystore
 from tests.unit.ca.office import STARTED, csr, csrs, key
@@ -152,7 +152,7 @@ class Branch:
         shutil.copytree(self.folder / "backup", self.folder / "store")
         await self.store.start()
 
-    async def check(self) -> Report:
+    async def check(self) -> AuditReport:
         async with opened(self.settings) as source:
             return await check(source, settled_s=SETTLED_S)
 
@@ -163,7 +163,7 @@ class Branch:
             await write_file(ledger.entries(), await ledger.at(0), file)
         return read_lines(file)
 
-    async def restore(self, *exports: Export, topics: bool) -> Outcome:
+    async def restore(self, *exports: Export, topics: bool) -> RestoreOutcome:
         async with opened(self.settings) as source:
             return await restore(source, exports, topics=topics)
 

@@ -5,8 +5,8 @@ The real service on the embedded store, with a real broker; the backup is a copy
 
 import pytest
 
-from services.ca.audit.rules import Finding
-from services.ca.tools.check import Report
+from services.ca.audit.rules import AuditFinding
+from services.ca.tools.check import AuditReport
 from tests.integration.branch import Branch, crl_number
 from tests.patience import until
 from tests.unit.ca.test_relying_parties import running
@@ -14,7 +14,7 @@ from tests.unit.ca.test_relying_parties import running
 pytestmark = pytest.mark.kafka
 
 
-def errors(report: Report) -> list[Finding]:
+def errors(report: AuditReport) -> list[AuditFinding]:
     return [each for each in report.findings if each.severity == "error"]
 
 
@@ -41,7 +41,7 @@ async def test_after_an_older_backup_certificates_are_put_back_and_revocations_r
 
     exports = () if source == "topics" else (export,)
     outcome = await branch.restore(*exports, topics=source != "export")
-    assert (outcome.certificates, outcome.told_again) == (2, 0)
+    assert (outcome.certificates, outcome.republished) == (2, 0)
     assert (outcome.entries > 0) is (source != "topics")
 
     async with running(branch.settings) as http:

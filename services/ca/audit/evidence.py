@@ -1,4 +1,4 @@
-"""What ledger, store, revocation lists and topics say about each serial number, laid side by side. Pure."""
+"""What ledger, store, revocation lists and topics say about each serial number, side by side. Pure."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from libs.common.storage.chain import GENESIS, Break, Entry, Head, breaks
-from services.ca.audit.serial_records import Revocation, Slip, Slips
+from services.ca.audit.serial_records import Revocation, SerialRecord, SerialRecords
 from services.ca.ledger.acts import (
     Act,
     Archived,
@@ -36,7 +36,7 @@ class ListEdition:
 
 @dataclass(frozen=True, slots=True)
 class Contradicted:
-    """A checkpoint that was vouched for at a time, and is not what the ledger holds at that position."""
+    """A checkpoint with a good time-stamp that is not what the ledger holds at that position."""
 
     source: str
     position: int
@@ -44,28 +44,28 @@ class Contradicted:
 
 
 @dataclass(slots=True)
-class Evidence:
-    """All slips, and what is known beside them.
+class AuditEvidence:
+    """What the sources say about each serial number, and what is known beside that.
 
     Attributes:
         begins: where the ledger begins: `GENESIS`, or where it was cut off.
         head: where it ends.
-        heard: checkpoints to be held against the ledger, each with where it comes from. ``checkpoints``: how many were;
-            ``unvouched``: those whose time-stamp is not good, and why.
+        pending: checkpoints still to be held against the ledger, each with its source. ``checkpoints``: how many were;
+            ``invalid``: those whose time-stamp is not good, and why.
         topics: whether topics were read; else nothing is said about them. ``issued_since``, ``revoked_since``:
             the oldest fact that stood there.
     """
 
-    slips: Slips
+    records: SerialRecords = field(default_factory=SerialRecords)
     begins: Head = GENESIS
     head: Head = GENESIS
     began_at: datetime | None = None
     breaks: list[Break] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
-    heard: list[tuple[str, Checkpointed]] = field(default_factory=list)
+    pending: list[tuple[str, Checkpointed]] = field(default_factory=list)
     checkpoints: int = 0
     contradicted: list[Contradicted] = field(default_factory=list)
-    unvouched: list[tuple[str, str]] = field(default_factory=list)
+    invalid: list[tuple[str, str]] = field(default_factory=list)
     archived: list[Archived] = field(default_factory=list)
     restored: list[Restored] = field(default_factory=list)
     withdrawn: set[str] = field(default_factory=set)
@@ -78,14 +78,14 @@ class Evidence:
     entries: int = 0
     enrolments: int = 0
 
-    def slip(self, serial: str) -> Slip:
-        """Give a slip to note something on; see `Slips.of`."""
-        return self.slips.of(serial)
+    def record(self, serial: str) -> SerialRecord:
+        """Return the record of a serial number, to note something on."""
+        return self.records.of(serial)
 
     def follow(self, page: Sequence[Entry]) -> None:
         """Follow the ledger over its next entries, and note where it does not hold."""
         self.breaks += breaks(page, self.head if self.entries else self.begins)
-        self.began_at = self.began_at or moment(page[0])
+        self.began_at = self.began_at or appended_at(page[0])
         self.entries += len(page)
         self.head = page[-1].head
 
@@ -93,16 +93,16 @@ class Evidence:
         """Note what an act on record says."""
         match act:
             case CertificateIntended() | CertificateIssued() | CertificateRevoked() | CertificatePutBack():
-                slip = self.slip(act.serial)
-                slip.where = entry.fact.about
-                slip.touch(moment(entry))
-                _note(slip, act)
+                record = self.record(act.serial)
+                record.where = entry.fact.about
+                record.touch(appended_at(entry))
+                _note(record, act)
             case ListSigned():
                 self._recorded(act.place, act.after)
             case ConfigurationChanged():
                 self.base_urls.add(act.after.base_url)
             case Checkpointed():
-                self.heard.append((f"entry {entry.position}", act))
+                self.pending.append((f"entry {entry.position}", act))
             case Archived():
                 self.archived.append(act)
             case Restored():
@@ -120,19 +120,21 @@ class Evidence:
         self.recorded_lists[place] = {number: known[number] for number in kept & known.keys()}
 
 
-def _note(slip: Slip, act: CertificateIntended | CertificateIssued | CertificateRevoked | CertificatePutBack) -> None:
+def _note(
+    record: SerialRecord, act: CertificateIntended | CertificateIssued | CertificateRevoked | CertificatePutBack
+) -> None:
     match act:
         case CertificatePutBack():
-            slip.certificates.add(act.after.certificate_sha256)
+            record.certificates += (act.after.certificate_sha256,)
         case CertificateIntended():
-            slip.intended = act.after.tbs_sha256
+            record.intended = act.after.tbs_sha256
         case CertificateIssued():
-            slip.issued = act.before.tbs_sha256
-            slip.certificates.add(act.after.certificate_sha256)
+            record.issued = act.before.tbs_sha256
+            record.certificates += (act.after.certificate_sha256,)
         case CertificateRevoked():
-            slip.revoked = Revocation.of(act.after.at, act.after.reason)
+            record.revoked = Revocation.of(act.after.at, act.after.reason)
 
 
-def moment(entry: Entry) -> datetime:
-    """Give when an entry was appended."""
+def appended_at(entry: Entry) -> datetime:
+    """Return when an entry was appended."""
     return datetime.fromisoformat(entry.at)

@@ -1,12 +1,12 @@
 """Collecting the evidence for the check: from the store first, then the ledger, then the topics.
 
-In this order because the service writes the other way round: what is stored was on record before, and what is told
-was stored before. So nothing that happens meanwhile looks missing.
+In this order because the service writes the other way round: what is stored was on record before, and what is
+published was stored before. So nothing that happens meanwhile looks missing.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,9 @@ from libs.common.pki.der import serial_text
 from libs.common.storage.chain import ChainStore, Head
 from libs.common.storage.records import Records
 from libs.common.storage.reservations import Reservations
-from services.ca.audit.evidence import Contradicted, Evidence, ListEdition
+from services.ca.audit.evidence import AuditEvidence, Contradicted, ListEdition
 from services.ca.audit.relint import troubles
-from services.ca.audit.serial_records import AT_ONCE, Answer, Revocation, Slip, Slips
+from services.ca.audit.serial_records import Revocation, SerialRecord, StatusAnswer
 from services.ca.authority.hierarchy import ROOT, Hierarchy
 from services.ca.authority.issuers import PublicKey, usable_key
 from services.ca.crl.publishing import assembled
@@ -66,16 +66,13 @@ class Sources:
     keyring: Keyring
 
 
-async def gather(
-    sources: Sources, witnesses: Iterable[tuple[str, Checkpointed]], base_url: str, at_once: int = AT_ONCE
-) -> Evidence:
+async def gather(sources: Sources, witnesses: Iterable[tuple[str, Checkpointed]], base_url: str) -> AuditEvidence:
     """Collect what store and ledger say.
 
     Args:
         witnesses: checkpoints kept elsewhere, with where that is.
-        at_once: how many serial numbers are held in memory; see `Slips`.
     """
-    evidence = Evidence(Slips(at_once), base_urls={base_url}, heard=list(witnesses))
+    evidence = AuditEvidence(base_urls={base_url}, pending=list(witnesses))
     evidence.begins = evidence.head = await sources.chain.start()
     await _addresses(evidence, sources)
     await _stored(evidence, sources)
@@ -84,22 +81,24 @@ async def gather(
         missing = "is missing: none was ever signed" if shard.issue is None else "lacks some of its pages"
         issuer = sources.hierarchy.generation(ShardId.parse(key).issuer).issuer
         _listed(evidence, f"list/{key}", der, missing, issuer.public_key)
-    _operators(evidence, sources)
+    _own_revocations(evidence, sources)
     await _recorded(evidence, sources)
-    for part in evidence.slips.parts():
-        await _reserved(evidence, part, sources.book)
-        await _answered(evidence, part, sources.statuses)
+    records = list(evidence.records)
+    for start in range(0, len(records), PAGE):
+        batch = records[start : start + PAGE]
+        await _reserved(evidence, batch, sources.book)
+        await _answered(evidence, batch, sources.statuses)
     return evidence
 
 
-async def _addresses(evidence: Evidence, sources: Sources) -> None:
+async def _addresses(evidence: AuditEvidence, sources: Sources) -> None:
     """Learn from the ledger where the authority was published before: its terms, from the last change to the first."""
     entry = await sources.chain.last("configuration.changed")
     while entry is not None:
         try:
             act = sources.ledger.read(entry)
         except UNREADABLE:
-            return  # told of when the ledger is followed
+            return  # reported when the ledger is followed
         if not isinstance(act, ConfigurationChanged):
             return
         evidence.base_urls |= {each.base_url for each in (act.before, act.after) if each is not None}
@@ -107,7 +106,7 @@ async def _addresses(evidence: Evidence, sources: Sources) -> None:
         entry = earlier[0] if earlier else None
 
 
-async def _stored(evidence: Evidence, sources: Sources) -> None:
+async def _stored(evidence: AuditEvidence, sources: Sources) -> None:
     async for journey_id, state in sources.enrolments.all():
         evidence.enrolments += 1
         match state:
@@ -115,7 +114,7 @@ async def _stored(evidence: Evidence, sources: Sources) -> None:
                 for number, each in enumerate(state.certificates):
                     _stored_one(evidence, journey_id, state, each)
                     if isinstance(state, Issued) and isinstance(each, Certificate):
-                        _looked_at(evidence, state, number, each, sources.hierarchy)
+                        _linted_again(evidence, state, number, each, sources.hierarchy)
             case Issuing():
                 for intent in state.intents:
                     _pending(evidence, journey_id, intent.value)
@@ -123,54 +122,56 @@ async def _stored(evidence: Evidence, sources: Sources) -> None:
                 pass
 
 
-def _pending(evidence: Evidence, journey_id: str, record: IntentRecord) -> None:
-    intent = Intent.model_validate_json(record.intent)
-    slip = evidence.slip(intent.serial_number)
-    slip.state, slip.places, slip.where = "issuing", (*slip.places, journey_id), journey_id
-    slip.touch(intent.not_before)
+def _pending(evidence: AuditEvidence, journey_id: str, intended: IntentRecord) -> None:
+    intent = Intent.model_validate_json(intended.intent)
+    record = evidence.record(intent.serial_number)
+    record.state, record.places, record.where = "issuing", (*record.places, journey_id), journey_id
+    record.touch(intent.not_before)
 
 
-def _stored_one(evidence: Evidence, journey_id: str, state: Certified, each: Numbered) -> None:
-    slip = evidence.slip(each.serial)
-    slip.state = "retired" if isinstance(state, Retired) else "issued" if isinstance(state, Issued) else "void"
-    slip.places, slip.where, slip.issuer = (*slip.places, journey_id), journey_id, each.issuer
-    slip.not_before, slip.not_after = each.not_before, each.not_after
-    slip.touch(each.not_before)
+def _stored_one(evidence: AuditEvidence, journey_id: str, state: Certified, each: Numbered) -> None:
+    record = evidence.record(each.serial)
+    record.state = "retired" if isinstance(state, Retired) else "issued" if isinstance(state, Issued) else "void"
+    record.places, record.where, record.issuer = (*record.places, journey_id), journey_id, each.issuer
+    record.not_before, record.not_after = each.not_before, each.not_after
+    record.touch(each.not_before)
     if each.revoked_at is not None:
-        slip.stored_revoked = Revocation.of(each.revoked_at, each.revoked_for)
-        slip.touch(each.revoked_at)
+        record.stored_revoked = Revocation.of(each.revoked_at, each.revoked_for)
+        record.touch(each.revoked_at)
 
 
-def _looked_at(evidence: Evidence, state: Issued, number: int, stored: Certificate, hierarchy: Hierarchy) -> None:
-    slip = evidence.slip(stored.serial)
+def _linted_again(
+    evidence: AuditEvidence, state: Issued, number: int, stored: Certificate, hierarchy: Hierarchy
+) -> None:
+    record = evidence.record(stored.serial)
     try:
         signed = certificate(stored)
     except ValueError:
-        slip.troubles += ("it does not read as a certificate",)
+        record.troubles += ("it does not read as a certificate",)
         return
-    slip.stored = hashlib.sha256(signed.public_bytes(Encoding.DER)).hexdigest()
+    record.stored = hashlib.sha256(signed.public_bytes(Encoding.DER)).hexdigest()
     if state.facts.person is not None and state.facts.person.readable:
         issuer, urls = hierarchy.generation(stored.issuer).issuer, evidence.base_urls
-        slip.troubles += tuple(
+        record.troubles += tuple(
             troubles(stored, signed, state.requests[number], state.facts, issuer=issuer, base_urls=urls)
         )
 
 
-def _operators(evidence: Evidence, sources: Sources) -> None:
+def _own_revocations(evidence: AuditEvidence, sources: Sources) -> None:
     """Learn which of the operator's own certificates are revoked, and which of them the root's list has."""
     for each in sources.hierarchy.revoked:
-        slip = evidence.slip(each.serial)
-        slip.stored_revoked = Revocation.of(each.revoked_at, each.revoked_for)
-        slip.not_after, slip.issuer = each.not_after, "" if each.issuer == ROOT else each.issuer
-        slip.touch(each.revoked_at)
+        record = evidence.record(each.serial)
+        record.stored_revoked = Revocation.of(each.revoked_at, each.revoked_for)
+        record.not_after, record.issuer = each.not_after, "" if each.issuer == ROOT else each.issuer
+        record.touch(each.revoked_at)
     der = None
-    with suppress(OSError, ValueError):  # told as a missing list
+    with suppress(OSError, ValueError):  # reported as a missing list
         der = x509.load_pem_x509_crl(sources.root_list.read_bytes()).public_bytes(Encoding.DER)
     key = usable_key(sources.hierarchy.root.public_key())
     _listed(evidence, ROOT_PLACE, der, "is missing or damaged", key)
 
 
-def _listed(evidence: Evidence, place: str, der: bytes | None, missing: str, key: PublicKey) -> None:
+def _listed(evidence: AuditEvidence, place: str, der: bytes | None, missing: str, key: PublicKey) -> None:
     if der is None:
         evidence.lists.append(ListEdition(place, trouble=missing))
         return
@@ -185,7 +186,7 @@ def _listed(evidence: Evidence, place: str, der: bytes | None, missing: str, key
     sha256 = hashlib.sha256(der).hexdigest()
     evidence.lists.append(ListEdition(place, number, sha256, crl.next_update_utc, trouble))
     for each in crl:
-        evidence.slip(serial_text(each.serial_number)).listed = Revocation(each.revocation_date_utc, _reason(each))
+        evidence.record(serial_text(each.serial_number)).listed = Revocation(each.revocation_date_utc, _reason(each))
 
 
 def _reason(revoked: x509.RevokedCertificate) -> str:
@@ -197,7 +198,7 @@ def _reason(revoked: x509.RevokedCertificate) -> str:
     return str((x509.ReasonFlags.key_compromise if reason is x509.ReasonFlags.ca_compromise else reason).value)
 
 
-async def _recorded(evidence: Evidence, sources: Sources) -> None:
+async def _recorded(evidence: AuditEvidence, sources: Sources) -> None:
     after = evidence.begins.position
     while page := await sources.chain.read(after, PAGE):
         evidence.follow(page)
@@ -211,61 +212,58 @@ async def _recorded(evidence: Evidence, sources: Sources) -> None:
     await _hold_against(evidence, sources)
 
 
-async def _hold_against(evidence: Evidence, sources: Sources) -> None:
+async def _hold_against(evidence: AuditEvidence, sources: Sources) -> None:
     """Hold checkpoints against what the ledger has at their positions."""
-    for source, checkpoint in evidence.heard:
+    for source, checkpoint in evidence.pending:
         evidence.checkpoints += 1
         try:
             stamp = verify_checkpoint(checkpoint, sources.hierarchy.trust)
         except StampRefused as refusal:
-            evidence.unvouched.append((source, str(refusal)))
+            evidence.invalid.append((source, str(refusal)))
             continue
         known = checkpoint.position >= evidence.begins.position
         if not known or (await sources.ledger.at(checkpoint.position)) == Head(checkpoint.position, checkpoint.hash):
             continue
         if sources.hierarchy.was_revoked(stamp.certificate, stamp.time):  # whoever stole the key may have made it up
-            evidence.unvouched.append((source, "the time-stamp authority was revoked by then"))
+            evidence.invalid.append((source, "the time-stamp authority was revoked by then"))
         else:
             evidence.contradicted.append(Contradicted(source, checkpoint.position, stamp.time))
-    evidence.heard.clear()
+    evidence.pending.clear()
     await asyncio.sleep(0)
 
 
-async def _reserved(evidence: Evidence, part: list[Slip], book: Reservations) -> None:
-    for start in range(0, len(part), PAGE):
-        batch = [each.serial for each in part[start : start + PAGE]]
-        for serial, owner in (await book.owners_of("serial", batch)).items():
-            evidence.slip(serial).owner = owner
+async def _reserved(evidence: AuditEvidence, batch: Sequence[SerialRecord], book: Reservations) -> None:
+    for serial, owner in (await book.owners_of("serial", [each.serial for each in batch])).items():
+        evidence.record(serial).owner = owner
 
 
-async def _answered(evidence: Evidence, part: list[Slip], statuses: Statuses) -> None:
+async def _answered(evidence: AuditEvidence, batch: Sequence[SerialRecord], statuses: Statuses) -> None:
     """Learn from which status OCSP would answer. A record that is missing is made good when it is asked for."""
-    stored = [CertificateId(each.issuer, each.serial) for each in part if each.issuer]
-    for start in range(0, len(stored), PAGE):
-        for certificate_id, status in (await statuses.look(stored[start : start + PAGE])).items():
-            revoked = Revocation.of(status.at, status.reason) if isinstance(status, Revoked) else None
-            evidence.slip(certificate_id.serial).answer = Answer(revoked)
+    stored = [CertificateId(each.issuer, each.serial) for each in batch if each.issuer]
+    for certificate_id, status in (await statuses.look(stored)).items():
+        revoked = Revocation.of(status.at, status.reason) if isinstance(status, Revoked) else None
+        evidence.record(certificate_id.serial).answer = StatusAnswer(revoked)
 
 
-async def hear(evidence: Evidence, facts: AsyncIterator[tuple[Event, Meta]]) -> None:
-    """Collect what the topics tell, as `told` gives it."""
+async def read_topics(evidence: AuditEvidence, facts: AsyncIterator[tuple[Event, Meta]]) -> None:
+    """Collect what the topics hold, as `published_facts` returns it."""
     evidence.topics = True
     async for event, meta in facts:
         if not isinstance(event, CertIssued | CertRevoked):
             continue
-        slip = evidence.slip(event.serial)
-        slip.subject = meta.subject
-        slip.touch(meta.time)
+        record = evidence.record(event.serial)
+        record.subject = meta.subject
+        record.touch(meta.time)
         if isinstance(event, CertIssued):
-            slip.told = meta.time
+            record.published = meta.time
             evidence.issued_since = min(evidence.issued_since or meta.time, meta.time)
         else:
             evidence.revoked_since = min(evidence.revoked_since or meta.time, meta.time)
-            slip.told_revoked = Revocation.of(event.revoked_at, event.reason)
+            record.published_revoked = Revocation.of(event.revoked_at, event.reason)
 
 
-async def told(access: KafkaAccess, keyring: Keyring) -> AsyncIterator[tuple[Event, Meta]]:
-    """Give what the topics tell of certificates; records that are malformed are passed over, as subscribers do."""
+async def published_facts(access: KafkaAccess, keyring: Keyring) -> AsyncIterator[tuple[Event, Meta]]:
+    """Return what the topics hold of certificates; malformed records are passed over, as subscribers do."""
     kinds: dict[str, type[Event]] = {CertIssued.topic: CertIssued, CertRevoked.topic: CertRevoked}
     async for record in everything(access, *kinds):
         read = _event(kinds[record.topic], record, keyring)
@@ -274,7 +272,7 @@ async def told(access: KafkaAccess, keyring: Keyring) -> AsyncIterator[tuple[Eve
 
 
 async def witnesses(access: KafkaAccess, keyring: Keyring) -> list[tuple[str, Checkpointed]]:
-    """Give the checkpoints that were told."""
+    """Return the checkpoints that were published."""
     found: list[tuple[str, Checkpointed]] = []
     async for record in everything(access, LedgerCheckpointed.topic):
         read = _event(LedgerCheckpointed, record, keyring)

@@ -35,7 +35,7 @@ def collect(
     """Put together what ledger and topics have of the serial numbers of one journey, or of one mandate."""
     found: dict[str, Found] = {}
     for entry in entries:
-        with suppress(*UNREADABLE):  # the check tells of it
+        with suppress(*UNREADABLE):  # the check reports it
             _take(found, ledger.read(entry), hierarchy, keyring)
     for event in events:
         if isinstance(event, CertIssued) and (read := _issued(event, hierarchy, keyring)) is not None:
@@ -84,30 +84,30 @@ def _intended(act: CertificateIntended) -> Found | None:
     )
 
 
-def _issued(told: CertIssued | CertificatePutBack, hierarchy: Hierarchy, keyring: Keyring) -> Found | None:
+def _issued(fact: CertIssued | CertificatePutBack, hierarchy: Hierarchy, keyring: Keyring) -> Found | None:
     """Read what a topic has, or had; events of before certificates travelled along cannot bring one back."""
-    text = told.text if isinstance(told, CertificatePutBack) else told.certificate
-    profile = profile_of(told.profile)
+    text = fact.text if isinstance(fact, CertificatePutBack) else fact.certificate
+    profile = profile_of(fact.profile)
     if text is None or not text.readable or profile is None:
         return None
     try:
         signed = x509.load_pem_x509_certificate(text.value.pem.encode())
         issuer = hierarchy.above(signed).label
-        mandate = told.mandate if isinstance(told, CertificatePutBack) else _mandate(signed, told.acts_for, keyring)
+        mandate = fact.mandate if isinstance(fact, CertificatePutBack) else _mandate(signed, fact.acts_for, keyring)
     except (ValueError, HierarchyError):
         return None  # whoever can write to a topic must not bring in certificates of others
-    if serial_text(signed.serial_number) != told.serial:
+    if serial_text(signed.serial_number) != fact.serial:
         return None
     return Found(
-        serial=told.serial,
+        serial=fact.serial,
         profile=profile,
         der=signed.public_bytes(Encoding.DER),
         signed=True,
         issuer=issuer,
         crl_shard=_shard(signed),
-        person=told.holder.value if told.holder is not None and told.holder.readable else None,
-        citizen_id=told.citizen_id,
-        person_ref=told.person_ref,
+        person=fact.holder.value if fact.holder is not None and fact.holder.readable else None,
+        citizen_id=fact.citizen_id,
+        person_ref=fact.person_ref,
         mandate=mandate,
     )
 

@@ -1,7 +1,7 @@
 """What becomes of an enrolment when the store turns out to be older than the ledger or the topics. Pure.
 
 A backup knows less than the world: certificates that were issued after it are in citizens' hands, and revocations were
-told. What is found of a journey in the ledger and on the topics is laid beside what the store has of it, and added.
+published. What is found of a journey in the ledger and on the topics is added to what the store has of it.
 Nothing is ever taken back: what is revoked anywhere is revoked.
 """
 
@@ -52,8 +52,8 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Serial numbers that the topics tell of; None: they were not read, and nothing is told again."""
+class PublishedSerials:
+    """Serial numbers that the topics hold; None: they were not read, and nothing is published again."""
 
     issued: frozenset[str]
     revoked: frozenset[str]
@@ -71,7 +71,7 @@ def with_signature(tbs: bytes, signature: bytes) -> bytes:
 
 
 def recover(
-    state: EnrolmentState | None, found: Sequence[Found], told: Told | None, now: datetime
+    state: EnrolmentState | None, found: Sequence[Found], published: PublishedSerials | None, now: datetime
 ) -> Decision[EnrolmentState] | None:
     """Bring an enrolment up to what was found of its journey; None where it knows all of it.
 
@@ -81,7 +81,7 @@ def recover(
     if not found:
         return None
     if isinstance(state, Certified):
-        return _revoke(state, found, told, now)
+        return _revoke(state, found, published, now)
     if isinstance(state, Issuing) and state.intents and not any(each.signed for each in found):
         return None
     facts = Facts(
@@ -99,11 +99,11 @@ def recover(
     else:
         numbers = tuple(Numbered(**_numbered(each, otherwise=now)) for each in found)
         after = domain.Void(facts=facts, requests=requests, certificates=numbers)
-    return Decision(after, _untold(after, told), wake_at=now)  # type: ignore[arg-type]  # one of the two certified kinds
+    return Decision(after, _unpublished(after, published), wake_at=now)  # type: ignore[arg-type]  # one of the two certified kinds
 
 
 def _revoke(
-    state: Certified, found: Sequence[Found], told: Told | None, now: datetime
+    state: Certified, found: Sequence[Found], published: PublishedSerials | None, now: datetime
 ) -> Decision[EnrolmentState] | None:
     """Repeat revocations that the store does not know, with the time and reason they had."""
     revoked = {each.serial: each.revoked for each in found if each.revoked is not None}
@@ -117,18 +117,20 @@ def _revoke(
         for each in state.certificates
     )
     after = state.model_copy(update={"certificates": certificates, "settled": False})
-    events = tuple(each for each in _untold(after, told) if isinstance(each, CertRevoked) and each.serial in missing)
+    events = tuple(
+        each for each in _unpublished(after, published) if isinstance(each, CertRevoked) and each.serial in missing
+    )
     return Decision(after, events, wake_at=now)  # type: ignore[arg-type]  # of the kind it was
 
 
-def _untold(state: Certified, told: Told | None) -> tuple[Event, ...]:
-    """Give the events that nobody was told of."""
-    if told is None:
+def _unpublished(state: Certified, published: PublishedSerials | None) -> tuple[Event, ...]:
+    """Return the events that were never published."""
+    if published is None:
         return ()
     issued = tuple(
         domain.issued_event(state.facts, each)
         for each in state.certificates
-        if isinstance(each, Certificate) and each.serial not in told.issued and state.facts.person is not None
+        if isinstance(each, Certificate) and each.serial not in published.issued and state.facts.person is not None
     )
     revoked = tuple(
         CertRevoked(
@@ -139,7 +141,7 @@ def _untold(state: Certified, told: Told | None) -> tuple[Event, ...]:
             citizen_id=state.facts.citizen_id or "",
         )
         for each in state.certificates
-        if each.revoked_at is not None and each.serial not in told.revoked
+        if each.revoked_at is not None and each.serial not in published.revoked
     )
     return (*issued, *revoked)
 
@@ -172,7 +174,7 @@ def request_of(found: Found) -> Request:
 
 
 def put_back(found: Found) -> CertificatePutBack:
-    """Tell that a certificate comes back which the ledger does not know."""
+    """Return the act that a certificate comes back which the ledger does not know."""
     return CertificatePutBack(
         serial=found.serial,
         profile=found.profile,

@@ -9,17 +9,17 @@ from pydantic import BaseModel, ConfigDict
 
 from libs.common.contracts.ca import CertIssued
 from libs.common.storage.chain import GENESIS
-from services.ca.audit.evidence import Evidence
-from services.ca.audit.serial_records import Slip
+from services.ca.audit.evidence import AuditEvidence
+from services.ca.audit.serial_records import SerialRecord
 from services.ca.model.ids import OWN
 
-TOLD_WITHIN: Final = timedelta(days=29)
+KEPT_ON_TOPICS: Final = timedelta(days=29)
 """Topics keep facts for thirty days; what is older cannot be missed there."""
 
 Severity = Literal["error", "warning"]
 
 
-class Finding(BaseModel):
+class AuditFinding(BaseModel):
     """Something that is not as it must be: a stable key, what it is about, what it means, what to do."""
 
     model_config = ConfigDict(frozen=True)
@@ -42,44 +42,44 @@ class Times(BaseModel):
 
 @dataclass(slots=True)
 class Tally:
-    """How many numbers were looked at; ``untold``: issued in the last weeks, before the oldest fact on the topic."""
+    """How many numbers were checked; ``lost``: issued in the last weeks, before the oldest fact on the topic."""
 
     serial_numbers: int = 0
     issued: int = 0
     revoked: int = 0
-    untold: int = 0
+    lost: int = 0
 
 
-def findings(evidence: Evidence, times: Times, tally: Tally) -> Iterator[Finding]:
-    """Give everything that is not as it must be, and count what was looked at."""
+def findings(evidence: AuditEvidence, times: Times, tally: Tally) -> Iterator[AuditFinding]:
+    """Return everything that is not as it must be, and count what was checked."""
     yield from _chain(evidence)
     yield from _checkpoints(evidence)
     yield from _lists(evidence, times)
-    for slip in (each for part in evidence.slips.parts() for each in part):
-        _count(tally, slip, evidence, times)
+    for record in evidence.records:
+        _count(tally, record, evidence, times)
         for rule in _BY_ITSELF:
-            yield from rule(slip, evidence, times)
-        if slip.touched <= times.settled:
+            yield from rule(record, evidence, times)
+        if record.touched <= times.settled:
             for rule in _COMPARED:
-                yield from rule(slip, evidence, times)
+                yield from rule(record, evidence, times)
     yield from _topics(evidence, tally)
 
 
-def _count(tally: Tally, slip: Slip, evidence: Evidence, times: Times) -> None:
+def _count(tally: Tally, record: SerialRecord, evidence: AuditEvidence, times: Times) -> None:
     tally.serial_numbers += 1
-    tally.revoked += slip.stored_revoked is not None
-    if slip.state == "issued":
+    tally.revoked += record.stored_revoked is not None
+    if record.state == "issued":
         tally.issued += 1
         since = (evidence.issued_since or times.now).replace(microsecond=0)
-        tally.untold += slip.not_before is not None and times.now - TOLD_WITHIN < slip.not_before < since
+        tally.lost += record.not_before is not None and times.now - KEPT_ON_TOPICS < record.not_before < since
 
 
-def _error(key: str, about: str, text: str, advice: str) -> Finding:
-    return Finding(key=key, severity="error", about=about, text=text, advice=advice)
+def _error(key: str, about: str, text: str, advice: str) -> AuditFinding:
+    return AuditFinding(key=key, severity="error", about=about, text=text, advice=advice)
 
 
-def _warning(key: str, about: str, text: str, advice: str) -> Finding:
-    return Finding(key=key, severity="warning", about=about, text=text, advice=advice)
+def _warning(key: str, about: str, text: str, advice: str) -> AuditFinding:
+    return AuditFinding(key=key, severity="warning", about=about, text=text, advice=advice)
 
 
 _TAMPERED: Final = "Stop issuing, keep the database as it is, and compare with the newest export and archive."
@@ -87,7 +87,7 @@ _KEYS: Final = f"Check CA_SEALING; if all keys are there: {_TAMPERED}"
 _RESTORE: Final = "Run `python -m services.ca.tools.restore` with the newest export of the ledger (docs/operations.md)."
 
 
-def _chain(evidence: Evidence) -> Iterator[Finding]:
+def _chain(evidence: AuditEvidence) -> Iterator[AuditFinding]:
     for each in evidence.breaks:
         yield _error("ledger.broken", f"entry {each.position}", f"The chain does not hold: {each.what}.", _TAMPERED)
     for position in evidence.unreadable:
@@ -100,25 +100,23 @@ def _chain(evidence: Evidence) -> Iterator[Finding]:
         yield _error("ledger.cut", f"entry {begins.position}", text, _TAMPERED)
 
 
-def _checkpoints(evidence: Evidence) -> Iterator[Finding]:
-    for source, why in evidence.unvouched:
+def _checkpoints(evidence: AuditEvidence) -> Iterator[AuditFinding]:
+    for source, why in evidence.invalid:
         yield _error("checkpoint.invalid", source, f"The checkpoint's time-stamp is not good: {why}.", _TAMPERED)
     for each in evidence.contradicted:
         about = f"checkpoint {each.position} ({each.source})"
         if any(each.at <= restored.at and each.position > restored.head for restored in evidence.restored):
-            text = (
-                "The entries it vouched for were lost when an older backup was restored, and put back from the topics."
-            )
+            text = "The entries it covered were lost when an older backup was restored, and put back from the topics."
             yield _warning("ledger.lost_in_restore", about, text, "Keep exports, so that the next restore is whole.")
         elif each.position > evidence.head.position:
-            text = f"The ledger ends at {evidence.head.position}: entries that were vouched for are missing."
+            text = f"The ledger ends at {evidence.head.position}: entries that a checkpoint covers are missing."
             yield _error("ledger.shortened", about, text, _RESTORE)
         else:
-            text = "The ledger holds another entry there than the one that was vouched for: it was written anew."
+            text = "The ledger holds another entry there than the one that the checkpoint covers: it was written anew."
             yield _error("ledger.rewritten", about, text, _TAMPERED)
 
 
-def _lists(evidence: Evidence, times: Times) -> Iterator[Finding]:
+def _lists(evidence: AuditEvidence, times: Times) -> Iterator[AuditFinding]:
     for each in evidence.lists:
         recorded = evidence.recorded_lists.get(each.place, {})
         if each.trouble is not None:
@@ -137,134 +135,136 @@ def _lists(evidence: Evidence, times: Times) -> Iterator[Finding]:
             yield _error("list.backwards", each.place, text, _RESTORE)
 
 
-def _sound(slip: Slip, _evidence: Evidence, times: Times) -> Iterator[Finding]:
-    ended = slip.not_after is not None and slip.not_after < times.now
-    for trouble in slip.troubles:
+def _sound(record: SerialRecord, _evidence: AuditEvidence, times: Times) -> Iterator[AuditFinding]:
+    ended = record.not_after is not None and record.not_after < times.now
+    for trouble in record.troubles:
         make = _warning if ended else _error
         text = f"The certificate does not pass: {trouble}."
-        yield make("certificate.lint", slip.serial, text, "Find out which release issued it; revoke it if it is wrong.")
-    if len(slip.places) > 1:
-        text = f"The store has this serial number in {len(slip.places)} journeys."
-        yield _error("serial.twice", slip.serial, text, _TAMPERED)
+        yield make(
+            "certificate.lint", record.serial, text, "Find out which release issued it; revoke it if it is wrong."
+        )
+    if len(record.places) > 1:
+        text = f"The store has this serial number in {len(record.places)} journeys."
+        yield _error("serial.twice", record.serial, text, _TAMPERED)
 
 
-def _intended(slip: Slip, _evidence: Evidence, _times: Times) -> Iterator[Finding]:
-    if slip.intended is None or slip.issued is not None or slip.about.startswith(OWN):
+def _intended(record: SerialRecord, _evidence: AuditEvidence, _times: Times) -> Iterator[AuditFinding]:
+    if record.intended is None or record.issued is not None or record.about.startswith(OWN):
         return
-    if slip.state == "issuing":
+    if record.state == "issuing":
         text = "It was about to be signed and its journey stands still."
-        yield _warning("issuance.stuck", slip.serial, text, f"Look for journey {slip.about} in the service's log.")
-    elif slip.state is None:
+        yield _warning("issuance.stuck", record.serial, text, f"Look for journey {record.about} in the service's log.")
+    elif record.state is None:
         text = "It was about to be signed; it is neither stored nor revoked, and may have been signed."
-        yield _error("signature.unaccounted", slip.serial, text, _RESTORE)
+        yield _error("signature.unaccounted", record.serial, text, _RESTORE)
 
 
-def _issued(slip: Slip, evidence: Evidence, _times: Times) -> Iterator[Finding]:
-    if slip.issued is not None and slip.intended is None and not _archived(slip, evidence):
+def _issued(record: SerialRecord, evidence: AuditEvidence, _times: Times) -> Iterator[AuditFinding]:
+    if record.issued is not None and record.intended is None and not _archived(record, evidence):
         text = "It was signed without being on record before."
-        yield _error("ledger.no_intent", slip.serial, text, _TAMPERED)
-    if slip.issued is not None and slip.intended not in (None, slip.issued):
+        yield _error("ledger.no_intent", record.serial, text, _TAMPERED)
+    if record.issued is not None and record.intended not in (None, record.issued):
         text = "What was signed is not what was intended."
-        yield _error("ledger.other_bytes", slip.serial, text, _TAMPERED)
-    if slip.issued is not None and slip.state in (None, "issuing") and not slip.about.startswith(OWN):
+        yield _error("ledger.other_bytes", record.serial, text, _TAMPERED)
+    if record.issued is not None and record.state in (None, "issuing") and not record.about.startswith(OWN):
         text = "It is on record as issued, but the store does not have it: OCSP answers «unknown»."
-        yield _error("store.certificate_missing", slip.serial, text, _RESTORE)
-    if slip.stored is not None and slip.certificates and slip.stored not in slip.certificates:
+        yield _error("store.certificate_missing", record.serial, text, _RESTORE)
+    if record.stored is not None and record.certificates and record.stored not in record.certificates:
         text = "The stored certificate is not the one on record."
-        yield _error("store.other_certificate", slip.serial, text, _TAMPERED)
-    if slip.stored is not None and not slip.certificates and not _archived(slip, evidence):
+        yield _error("store.other_certificate", record.serial, text, _TAMPERED)
+    if record.stored is not None and not record.certificates and not _archived(record, evidence):
         text = "The store has it, but no issuance is on record."
         advice = "If it was issued before there was a ledger, all is well; else: " + _TAMPERED
-        make = _warning if _before_ledger(slip, evidence) else _error
-        yield make("ledger.certificate_missing", slip.serial, text, advice)
+        make = _warning if _before_ledger(record, evidence) else _error
+        yield make("ledger.certificate_missing", record.serial, text, advice)
 
 
-def _revoked(slip: Slip, evidence: Evidence, times: Times) -> Iterator[Finding]:
-    recorded, stored = slip.revoked, slip.stored_revoked
-    if recorded is not None and stored is None and slip.state is not None:
+def _revoked(record: SerialRecord, evidence: AuditEvidence, times: Times) -> Iterator[AuditFinding]:
+    recorded, stored = record.revoked, record.stored_revoked
+    if recorded is not None and stored is None and record.state is not None:
         text = f"Its revocation at {recorded.at:%Y-%m-%d %H:%M:%S} UTC is on record, but the store holds it for good."
-        yield _error("store.revocation_missing", slip.serial, text, _RESTORE)
+        yield _error("store.revocation_missing", record.serial, text, _RESTORE)
     elif recorded is not None and stored not in (None, recorded):
         text = "The store and the ledger disagree when or why it was revoked."
-        yield _error("store.other_revocation", slip.serial, text, _TAMPERED)
-    elif stored is not None and recorded is None and not _archived(slip, evidence):
-        make = _warning if _before_ledger(slip, evidence) else _error
+        yield _error("store.other_revocation", record.serial, text, _TAMPERED)
+    elif stored is not None and recorded is None and not _archived(record, evidence):
+        make = _warning if _before_ledger(record, evidence) else _error
         text = "It is revoked, but no revocation is on record."
-        yield make("ledger.revocation_missing", slip.serial, text, "Look for `timer.failed` in the service's log.")
-    yield from _listed(slip, times)
+        yield make("ledger.revocation_missing", record.serial, text, "Look for `timer.failed` in the service's log.")
+    yield from _listed(record, times)
 
 
-def _listed(slip: Slip, times: Times) -> Iterator[Finding]:
-    stored, ended = slip.stored_revoked, slip.not_after is not None and slip.not_after < times.now
-    if stored is not None and slip.listed is None and not ended and stored.at <= times.settled:
+def _listed(record: SerialRecord, times: Times) -> Iterator[AuditFinding]:
+    stored, ended = record.stored_revoked, record.not_after is not None and record.not_after < times.now
+    if stored is not None and record.listed is None and not ended and stored.at <= times.settled:
         text = "It is revoked, but stands on no revocation list."
-        yield _error("list.revocation_missing", slip.serial, text, "Look for `timer.failed` in the service's log.")
-    if slip.listed is not None and slip.listed != stored and slip.listed.at <= times.settled:
+        yield _error("list.revocation_missing", record.serial, text, "Look for `timer.failed` in the service's log.")
+    if record.listed is not None and record.listed != stored and record.listed.at <= times.settled:
         text = "It stands on a revocation list, but the store has it as good, or revoked at another time."
-        yield _error("store.listed_only", slip.serial, text, _RESTORE)
+        yield _error("store.listed_only", record.serial, text, _RESTORE)
 
 
-def _answered(slip: Slip, _evidence: Evidence, _times: Times) -> Iterator[Finding]:
-    if slip.answer is None or slip.answer.revoked == slip.stored_revoked:
+def _answered(record: SerialRecord, _evidence: AuditEvidence, _times: Times) -> Iterator[AuditFinding]:
+    if record.answer is None or record.answer.revoked == record.stored_revoked:
         return
-    if slip.answer.revoked is None:
+    if record.answer.revoked is None:
         text = "It is revoked, but OCSP answers «good»."
-        yield _error("status.revocation_missing", slip.serial, text, "Look for `timer.failed` in the service's log.")
+        yield _error("status.revocation_missing", record.serial, text, "Look for `timer.failed` in the service's log.")
     else:
         text = "OCSP answers «revoked», but the store has it as good, or revoked at another time or for another reason."
-        yield _error("status.other_revocation", slip.serial, text, _TAMPERED)
+        yield _error("status.other_revocation", record.serial, text, _TAMPERED)
 
 
-def _reserved(slip: Slip, _evidence: Evidence, _times: Times) -> Iterator[Finding]:
-    if slip.state is not None and slip.owner not in slip.places:
+def _reserved(record: SerialRecord, _evidence: AuditEvidence, _times: Times) -> Iterator[AuditFinding]:
+    if record.state is not None and record.owner not in record.places:
         text = "Its serial number is not reserved for its journey: OCSP answers «unknown», and it could be given again."
-        yield _error("serial.not_reserved", slip.serial, text, _RESTORE)
+        yield _error("serial.not_reserved", record.serial, text, _RESTORE)
 
 
-def _told(slip: Slip, evidence: Evidence, times: Times) -> Iterator[Finding]:
-    if not evidence.topics or slip.about.startswith(OWN):
+def _published(record: SerialRecord, evidence: AuditEvidence, times: Times) -> Iterator[AuditFinding]:
+    if not evidence.topics or record.about.startswith(OWN):
         return
-    if slip.told is not None and slip.state in (None, "issuing"):
-        text = "`cert.issued` was told, but the store does not have it: OCSP answers «unknown»."
-        yield _error("topic.certificate_only", slip.serial, text, _RESTORE)
-    issued = slip.not_before if slip.state == "issued" else None
-    if slip.told is None and _would_stand(issued, evidence.issued_since, times):
-        yield _error("topic.certificate_missing", slip.serial, "`cert.issued` was not told.", _RESTORE)
-    if slip.told_revoked is not None and slip.stored_revoked is None:
-        text = "`cert.revoked` was told, but the store holds it for good."
-        yield _error("topic.revocation_only", slip.serial, text, _RESTORE)
-    revoked = None if slip.stored_revoked is None else slip.stored_revoked.at
-    if slip.told_revoked is None and _would_stand(revoked, evidence.revoked_since, times):
-        yield _error("topic.revocation_missing", slip.serial, "`cert.revoked` was not told.", _RESTORE)
+    if record.published is not None and record.state in (None, "issuing"):
+        text = "`cert.issued` was published, but the store does not have it: OCSP answers «unknown»."
+        yield _error("topic.certificate_only", record.serial, text, _RESTORE)
+    issued = record.not_before if record.state == "issued" else None
+    if record.published is None and _would_stand(issued, evidence.issued_since, times):
+        yield _error("topic.certificate_missing", record.serial, "`cert.issued` was not published.", _RESTORE)
+    if record.published_revoked is not None and record.stored_revoked is None:
+        text = "`cert.revoked` was published, but the store holds it for good."
+        yield _error("topic.revocation_only", record.serial, text, _RESTORE)
+    revoked = None if record.stored_revoked is None else record.stored_revoked.at
+    if record.published_revoked is None and _would_stand(revoked, evidence.revoked_since, times):
+        yield _error("topic.revocation_missing", record.serial, "`cert.revoked` was not published.", _RESTORE)
 
 
 def _would_stand(at: datetime | None, since: datetime | None, times: Times) -> bool:
     """Whether a fact of that time has to stand on a topic whose oldest fact is of ``since``."""
-    return at is not None and since is not None and at >= max(since, times.now - TOLD_WITHIN)
+    return at is not None and since is not None and at >= max(since, times.now - KEPT_ON_TOPICS)
 
 
-def _topics(evidence: Evidence, tally: Tally) -> Iterator[Finding]:
-    """Tell how far back the topics go, where that is less than they should."""
-    if evidence.topics and tally.untold:
+def _topics(evidence: AuditEvidence, tally: Tally) -> Iterator[AuditFinding]:
+    """Report topics that go back less far than they should."""
+    if evidence.topics and tally.lost:
         since = (
             "holds nothing" if evidence.issued_since is None else f"begins at {evidence.issued_since:%Y-%m-%d %H:%M}"
         )
-        text = f"It {since}: {tally.untold} certificates of the last weeks cannot be compared with it."
+        text = f"It {since}: {tally.lost} certificates of the last weeks cannot be compared with it."
         yield _warning("topic.short", CertIssued.topic, text, "Ask whoever runs the broker how the topic was lost.")
 
 
-def _archived(slip: Slip, evidence: Evidence) -> bool:
+def _archived(record: SerialRecord, evidence: AuditEvidence) -> bool:
     """Whether its acts may be in an archive: the ledger's beginning was cut off after it was issued."""
     began = evidence.began_at
-    return evidence.begins != GENESIS and (began is None or slip.not_before is None or slip.not_before < began)
+    return evidence.begins != GENESIS and (began is None or record.not_before is None or record.not_before < began)
 
 
-def _before_ledger(slip: Slip, evidence: Evidence) -> bool:
+def _before_ledger(record: SerialRecord, evidence: AuditEvidence) -> bool:
     """Whether it was issued before anything was on record."""
     began = evidence.began_at
-    return began is None or (slip.not_before is not None and slip.not_before < began.replace(microsecond=0))
+    return began is None or (record.not_before is not None and record.not_before < began.replace(microsecond=0))
 
 
-_Rule = Callable[[Slip, Evidence, Times], Iterator[Finding]]
+_Rule = Callable[[SerialRecord, AuditEvidence, Times], Iterator[AuditFinding]]
 _BY_ITSELF: Final[tuple[_Rule, ...]] = (_sound,)
-_COMPARED: Final[tuple[_Rule, ...]] = (_intended, _issued, _revoked, _answered, _reserved, _told)
+_COMPARED: Final[tuple[_Rule, ...]] = (_intended, _issued, _revoked, _answered, _reserved, _published)

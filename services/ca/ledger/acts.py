@@ -271,7 +271,7 @@ class Restored(_Value):
     head: int
     certificates: int
     revocations: int
-    told_again: int
+    republished: int
 
     @property
     def id(self) -> str:

@@ -15,7 +15,7 @@ from libs.common.storage.mongo import Database
 from libs.common.storage.mongo_chain import MongoChain
 from libs.common.storage.records import MongoRecords, Records
 from libs.common.web.service import ServiceBase
-from services.ca.audit.evidence import moment
+from services.ca.audit.evidence import appended_at
 from services.ca.ledger.acts import Checkpointed
 from services.ca.ledger.chain import ChainLedger
 
@@ -77,7 +77,7 @@ class Vigil:
         """Give when the first act behind a position was recorded; checkpoints themselves need no voucher."""
         for entry in await self._chain.read(position, _PAGE):
             if entry.fact.kind != "ledger.checkpointed":
-                return moment(entry)
+                return appended_at(entry)
         return None
 
 

@@ -21,7 +21,7 @@ from typing import Final
 
 from libs.common.pki.trust import TrustAnchors
 from libs.common.storage.chain import ChainStore, Entry, Head
-from services.ca.audit.evidence import moment
+from services.ca.audit.evidence import appended_at
 from services.ca.ledger.acts import Archived, Checkpointed
 from services.ca.ledger.chain import ChainLedger
 from services.ca.ledger.stamps import verify_checkpoint
@@ -74,7 +74,7 @@ async def _finish(chain: ChainStore, act: Archived, file: Path) -> tuple[Head, i
 async def _checkpoint(ledger: ChainLedger, start: Head, before: datetime) -> Checkpointed:
     newest: Checkpointed | None = None
     async for entry in ledger.entries(start.position):
-        if moment(entry) >= before:
+        if appended_at(entry) >= before:
             break
         if entry.fact.kind == "ledger.checkpointed":
             act = ledger.read(entry)

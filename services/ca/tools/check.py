@@ -21,9 +21,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from services.ca.audit.evidence import Evidence
-from services.ca.audit.gather import gather, hear, told, witnesses
-from services.ca.audit.rules import Finding, Tally, Times, findings
+from services.ca.audit.evidence import AuditEvidence
+from services.ca.audit.gather import gather, published_facts, read_topics, witnesses
+from services.ca.audit.rules import AuditFinding, Tally, Times, findings
 from services.ca.ledger.acts import Checkpointed
 from services.ca.monitoring.ledger_metrics import note_check
 from services.ca.settings import Settings
@@ -36,8 +36,8 @@ KEPT: Final = 1000
 """Findings of one kind that the report in JSON has; it counts all."""
 
 
-class Report(BaseModel):
-    """What the check looked at, and what it found. ``found``: how many findings of each key, errors and warnings."""
+class AuditReport(BaseModel):
+    """What was checked, and what was found. ``found``: how many findings of each key, errors and warnings."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,12 +53,12 @@ class Report(BaseModel):
     errors: int
     warnings: int
     found: dict[str, int]
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
 
 
 async def check(
     source: Opened, *, kept: Sequence[tuple[str, Checkpointed]] = (), topics: bool = True, settled_s: int = SETTLED_S
-) -> Report:
+) -> AuditReport:
     """Collect the evidence and judge it.
 
     Args:
@@ -70,19 +70,19 @@ async def check(
     others = await witnesses(settings.kafka_access, source.sources.keyring) if topics else []
     evidence = await gather(source.sources, [*kept, *others], settings.base_url)
     if topics:
-        await hear(evidence, told(settings.kafka_access, source.sources.keyring))
+        await read_topics(evidence, published_facts(settings.kafka_access, source.sources.keyring))
     return report(evidence, Times(now=now, settled=now - timedelta(seconds=settled_s)))
 
 
-def report(evidence: Evidence, times: Times) -> Report:
+def report(evidence: AuditEvidence, times: Times) -> AuditReport:
     """Judge the evidence."""
-    tally, found, severities, kept = Tally(), Counter[str](), Counter[str](), list[Finding]()
+    tally, found, severities, kept = Tally(), Counter[str](), Counter[str](), list[AuditFinding]()
     for each in findings(evidence, times, tally):
         found[each.key] += 1
         severities[each.severity] += 1
         if found[each.key] <= KEPT:
             kept.append(each)
-    return Report(
+    return AuditReport(
         at=times.now,
         entries=evidence.entries,
         enrolments=evidence.enrolments,
@@ -99,15 +99,15 @@ def report(evidence: Evidence, times: Times) -> Report:
     )
 
 
-def lines(result: Report) -> list[str]:
+def lines(result: AuditReport) -> list[str]:
     """Write a report for people."""
     shown: Counter[str] = Counter()
-    looked = (
-        f"Looked at {result.entries} entries of the ledger, {result.checkpoints} checkpoints, {result.enrolments} "
+    checked = (
+        f"Checked {result.entries} entries of the ledger, {result.checkpoints} checkpoints, {result.enrolments} "
         f"enrolments, {result.serial_numbers} serial numbers ({result.issued} certificates stored, {result.revoked} "
         f"revoked), {result.lists} revocation lists{'' if result.topics else '; the topics were left out'}."
     )
-    written = [looked]
+    written = [checked]
     for each in result.findings:
         shown[each.key] += 1
         if shown[each.key] <= _SHOWN:
@@ -130,13 +130,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a checkpoint kept elsewhere, as /v1/ca/ledger/checkpoint gave it",
     )
-    parser.add_argument("--no-topics", action="store_true", help="leave out what the topics tell")
+    parser.add_argument("--no-topics", action="store_true", help="leave out the topics")
     parser.add_argument("--settled", type=int, default=SETTLED_S, metavar="SECONDS", help="how old facts must be")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the check; give its exit status."""
+    """Run the check; return its exit status."""
     given = _parser().parse_args(arguments)
     try:
         kept = [(str(file), Checkpointed.model_validate_json(file.read_bytes())) for file in given.checkpoint]

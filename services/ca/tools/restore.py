@@ -5,8 +5,8 @@
 To be run before the service is started again, with the settings of the service (``CA_…``). Exports of the ledger
 (`tools.export`) are appended where the restored ledger ends. Then, from ledger and topics: serial numbers and
 keys of later days are reserved, so that none is given again; certificates that are missing are put back; revocations
-are repeated, with the time and reason they had; what may have been signed and is nowhere else is revoked. Whatever
-the topics were not told of is told by the service when it starts. Running it again changes nothing.
+are repeated, with the time and reason they had; what may have been signed and is nowhere else is revoked. What the
+topics lack is published by the service when it starts. Running it again changes nothing.
 
 Exit status: 0, 1 if an export cannot be used, 2 for a wrong call, 3 if store or broker do not answer.
 """
@@ -22,11 +22,11 @@ from pathlib import Path
 
 from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.contracts.events import Event, Meta
-from services.ca.audit.evidence import Evidence
-from services.ca.audit.gather import Sources, gather, hear, told
+from services.ca.audit.evidence import AuditEvidence
+from services.ca.audit.gather import Sources, gather, published_facts, read_topics
 from services.ca.audit.rebuild import collect
-from services.ca.audit.recovery import Found, Told, put_back, recover, request_of
-from services.ca.audit.serial_records import Slip
+from services.ca.audit.recovery import Found, PublishedSerials, put_back, recover, request_of
+from services.ca.audit.serial_records import SerialRecord
 from services.ca.enrolment.domain import Certified
 from services.ca.enrolment.mandates import withdraw
 from services.ca.ledger.acts import Restored
@@ -37,7 +37,7 @@ from services.ca.tools.export import Export, ExportError, read_lines
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RestoreOutcome:
     """What was done: entries appended to the ledger, and how many of what were put back into the store."""
 
     entries: int = 0
@@ -45,7 +45,7 @@ class Outcome:
     enrolments: int = 0
     certificates: int = 0
     revocations: int = 0
-    told_again: int = 0
+    republished: int = 0
 
 
 async def extend(sources: Sources, export: Export) -> tuple[int, bool]:
@@ -71,20 +71,22 @@ async def extend(sources: Sources, export: Export) -> tuple[int, bool]:
     return len(lost), True
 
 
-async def restore(source: Opened, exports: Sequence[Export], *, topics: bool = True, dry: bool = False) -> Outcome:
+async def restore(
+    source: Opened, exports: Sequence[Export], *, topics: bool = True, dry: bool = False
+) -> RestoreOutcome:
     """Do all of it; ``dry``: count only."""
     sources, settings, now = source.sources, source.settings, source.clock()
-    outcome = Outcome()
+    outcome = RestoreOutcome()
     for export in exports:
         entries, relinked = (len(export.entries), False) if dry else await extend(sources, export)
         outcome = replace(outcome, entries=outcome.entries + entries, relinked=outcome.relinked or relinked)
     head = await sources.chain.head()
     evidence = await gather(sources, (), settings.base_url)
     if topics:
-        await hear(evidence, told(settings.kafka_access, sources.keyring))
-    needy = {slip.about for part in evidence.slips.parts() for slip in part if _lacks(slip)}
-    events = await _events(needy, told(settings.kafka_access, sources.keyring)) if topics else {}
-    outcome = await _recover_all(source, needy, events, _told(evidence, needy), outcome, now=now, dry=dry)
+        await read_topics(evidence, published_facts(settings.kafka_access, sources.keyring))
+    needy = {record.about for record in evidence.records if _lacks(record)}
+    events = await _events(needy, published_facts(settings.kafka_access, sources.keyring)) if topics else {}
+    outcome = await _recover_all(source, needy, events, _published(evidence, needy), outcome, now=now, dry=dry)
     if not dry:
         await _withdraw(sources, evidence.withdrawn, now)
     if not dry and (outcome.entries or needy):
@@ -93,7 +95,7 @@ async def restore(source: Opened, exports: Sequence[Export], *, topics: bool = T
             head=head.position,
             certificates=outcome.certificates,
             revocations=outcome.revocations,
-            told_again=outcome.told_again,
+            republished=outcome.republished,
         )
         await sources.ledger.record("authority", act)
     return outcome
@@ -106,21 +108,21 @@ async def _withdraw(sources: Sources, mandate_ids: Collection[str], now: datetim
             await sources.enrolments.apply(each, lambda state: withdraw(state, now))
 
 
-def _lacks(slip: Slip) -> bool:
-    """Tell whether the store knows less of a serial number than ledger or topics do."""
-    missing = slip.state in (None, "issuing") and (slip.intended is not None or slip.told is not None)
-    undone = slip.stored_revoked is None and (slip.revoked is not None or slip.told_revoked is not None)
-    return missing or undone or (slip.state is not None and slip.owner is None)
+def _lacks(record: SerialRecord) -> bool:
+    """Return whether the store knows less of a serial number than ledger or topics do."""
+    missing = record.state in (None, "issuing") and (record.intended is not None or record.published is not None)
+    undone = record.stored_revoked is None and (record.revoked is not None or record.published_revoked is not None)
+    return missing or undone or (record.state is not None and record.owner is None)
 
 
-def _told(evidence: Evidence, needy: Collection[str]) -> Told | None:
-    """Give what the topics told of these; None if they were not read."""
+def _published(evidence: AuditEvidence, needy: Collection[str]) -> PublishedSerials | None:
+    """Return which of these the topics hold; None if they were not read."""
     if not evidence.topics:
         return None
-    slips = [slip for part in evidence.slips.parts() for slip in part if slip.about in needy]
-    return Told(
-        issued=frozenset(each.serial for each in slips if each.told is not None),
-        revoked=frozenset(each.serial for each in slips if each.told_revoked is not None),
+    records = [record for record in evidence.records if record.about in needy]
+    return PublishedSerials(
+        issued=frozenset(each.serial for each in records if each.published is not None),
+        revoked=frozenset(each.serial for each in records if each.published_revoked is not None),
     )
 
 
@@ -136,22 +138,22 @@ async def _recover_all(
     source: Opened,
     needy: Iterable[str],
     events: dict[str, list[Event]],
-    told: Told | None,
-    outcome: Outcome,
+    published: PublishedSerials | None,
+    outcome: RestoreOutcome,
     *,
     now: datetime,
     dry: bool,
-) -> Outcome:
+) -> RestoreOutcome:
     sources = source.sources
     for journey_id in sorted(needy):
         if journey_id.startswith(OWN):
             await _reserve_own(sources, journey_id, dry=dry)
             continue
         entries = await sources.chain.about(journey_id)
-        told_of = events.get(journey_id, ())
-        found = tuple(collect(sources.ledger, sources.hierarchy, sources.keyring, entries, told_of).values())
+        facts = events.get(journey_id, ())
+        found = tuple(collect(sources.ledger, sources.hierarchy, sources.keyring, entries, facts).values())
         before = await sources.enrolments.get(journey_id)
-        decision = recover(before, found, told, now)
+        decision = recover(before, found, published, now)
         if not dry:
             await _reserve(sources, journey_id, found)
         if decision is None:
@@ -162,14 +164,14 @@ async def _recover_all(
             missing = [] if isinstance(before, Certified) else [each for each in found if each.signed]
             fresh = [each for each in missing if each.serial not in known]
             await sources.ledger.record(journey_id, *map(put_back, fresh))
-            await sources.enrolments.apply(journey_id, lambda state, f=found: recover(state, f, told, now))  # type: ignore[misc]  # bound early, as loops ask for
+            await sources.enrolments.apply(journey_id, lambda state, f=found: recover(state, f, published, now))  # type: ignore[misc]  # bound early, as loops ask for
         again = sum(isinstance(each, CertIssued | CertRevoked) for each in decision.events)
         outcome = replace(
             outcome,
             enrolments=outcome.enrolments + 1,
             certificates=outcome.certificates + (0 if before is not None and before.kind == "issued" else len(found)),
             revocations=outcome.revocations + sum(each.revoked is not None for each in found),
-            told_again=outcome.told_again + again,
+            republished=outcome.republished + again,
         )
     return outcome
 
@@ -187,11 +189,11 @@ async def _reserve_own(sources: Sources, about: str, *, dry: bool) -> None:
             await sources.book.take("serial", entry.fact.id.removeprefix("intended/"), about)
 
 
-def lines(outcome: Outcome) -> list[str]:
-    """Say what was done, for people."""
+def lines(outcome: RestoreOutcome) -> list[str]:
+    """Return what was done, for people."""
     behind = (
         f"{outcome.enrolments} enrolments were behind: {outcome.certificates} certificates put back, "
-        f"{outcome.revocations} revocations repeated, {outcome.told_again} facts to be told again."
+        f"{outcome.revocations} revocations repeated, {outcome.republished} facts to be published again."
     )
     said = [
         f"{outcome.entries} entries were appended to the ledger.",
@@ -204,7 +206,7 @@ def lines(outcome: Outcome) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the restore; give its exit status."""
+    """Run the restore; return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m services.ca.tools.restore", description=(__doc__ or "").split("\n")[0]
     )
