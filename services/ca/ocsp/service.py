@@ -17,7 +17,7 @@ from services.ca.model.ids import CertificateId
 from services.ca.model.status import Good, Revoked, Status
 from services.ca.ocsp import answers
 from services.ca.ocsp.answers import Responder
-from services.ca.ocsp.questions import Failure, OcspRefused, Questions, Reader
+from services.ca.ocsp.questions import Failure, OcspRefused, Questions, read_questions
 from services.ca.ocsp.responders import Responders
 from services.ca.status.lookup import StatusBook
 
@@ -67,7 +67,6 @@ class OcspService:
         self._statuses = statuses
         self._responders = responders
         self._clock = clock
-        self._reader = Reader()
         self._prepared: OrderedDict[bytes, _Prepared] = OrderedDict()
 
     def now(self) -> datetime:
@@ -83,7 +82,7 @@ class OcspService:
         if prepared is not None or self._turn is not None:
             return prepared
         try:
-            questions = self._reader.read(request)
+            questions = read_questions(request)
             responder = self._responders.at_hand(questions)
             if responder is None:
                 return None
@@ -134,7 +133,7 @@ class OcspService:
         return prepared.answer
 
     async def _answer(self, request: bytes, now: datetime) -> Answer:
-        questions = self._reader.read(request)
+        questions = read_questions(request)
         responder = await self._responders.asked(questions)
         statuses = [await self._statuses.status(number, responder.issuer) for number in questions.serial_numbers]
         if self._turn is None:

@@ -20,7 +20,7 @@ from services.ca.authority.issuers import PublicKey
 from services.ca.ceremony.config import CeremonyConfig
 from services.ca.model.certificate import Certificate
 from services.ca.model.ids import ShardId
-from services.ca.ocsp.questions import read as ocsp_questions
+from services.ca.ocsp.questions import read_questions
 from services.ca.verification.service import Question, Verification
 from tests.unit.ca.counter import Counter, openssl
 from tests.unit.ca.hierarchies import EC, NOW, RSA, CertificationAuthority, config, establish, keystore
@@ -157,7 +157,7 @@ async def test_one_request_about_certificates_of_two_issuers_gets_no_answer_sign
     run("openssl", "ocsp", *asked, "-no_nonce", "-reqout", tmp_path / "request.der")
     mixed = (tmp_path / "request.der").read_bytes()
 
-    assert len(ocsp_questions(mixed).cert_ids) == 2
+    assert len(read_questions(mixed).cert_ids) == 2
     assert (await counter.asked(mixed)).response_status is OCSPResponseStatus.UNAUTHORIZED
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -23,8 +23,7 @@ from hypothesis import strategies as st
 from libs.common.core.errors import Unavailable
 from services.ca.model.ids import CertificateId
 from services.ca.model.status import Known, Revoked
-from services.ca.ocsp import questions as questions_module
-from services.ca.ocsp.questions import MAX_OCTETS, MAX_QUESTIONS, OcspRefused, Questions, Reader, read
+from services.ca.ocsp.questions import MAX_OCTETS, MAX_QUESTIONS, OcspRefused, read_questions
 from services.ca.ocsp.service import PREPARED_FOR
 from tests.fuzz.ber_forms import opened
 from tests.unit.ca.counter import URL, Counter, openssl
@@ -384,78 +383,10 @@ def test_any_octets_are_read_or_refused_and_nothing_else(
     for position, value in changes:
         whole[position % len(whole)] = value
     try:
-        questions = read(bytes(whole) + end)
+        questions = read_questions(bytes(whole) + end)
     except OcspRefused:
         return
     assert 1 <= len(questions.cert_ids) <= MAX_QUESTIONS
-
-
-def read_as(reading: Callable[[bytes], Questions], request: bytes) -> Questions | None:
-    """What a request was read as; None if it was refused."""
-    try:
-        return reading(request)
-    except OcspRefused:
-        return None
-
-
-@given(
-    written=st.lists(
-        st.tuples(
-            st.binary(min_size=16, max_size=16),
-            st.none() | st.binary(min_size=31, max_size=32),
-            st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=2),
-        ),
-        max_size=5,
-    )
-)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_earlier_requests_taught_changes_nothing_in_how_others_are_read(
-    authority: CertificationAuthority, written: list[tuple[bytes, bytes | None, list[tuple[int, int]]]]
-) -> None:
-    counter, seal, reader = Counter(World(), authority), authority.hierarchy.seal, Reader()
-    serial = seal.serial_number.to_bytes(16, "big")
-    for number, nonce, changes in [(serial, NONCE, []), *written]:
-        request = bytearray(counter.question(seal, nonce).replace(serial, number))
-        for position, value in changes:
-            request[position % len(request)] = value
-        assert read_as(reader.read, bytes(request)) == read_as(read, bytes(request))
-
-
-def test_a_request_like_an_earlier_one_is_read_at_a_glance(
-    authority: CertificationAuthority, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counter, hierarchy, reader = Counter(World(), authority), authority.hierarchy, Reader()
-    other = counter.question(hierarchy.tsa, NONCE[::-1])
-    expected = read(other)
-    reader.read(counter.question(hierarchy.seal, NONCE))
-    monkeypatch.setattr(questions_module, "read", None)
-
-    assert reader.read(other) == expected
-
-
-@pytest.mark.parametrize("place", ["the nonce again", "the question again", "something behind the nonce"])
-def test_nothing_is_learnt_where_it_is_in_doubt_what_stands_where(
-    authority: CertificationAuthority, place: str
-) -> None:
-    builder = ocsp.OCSPRequestBuilder().add_certificate(authority.hierarchy.seal, authority.issuing, hashes.SHA1())  # noqa: S303 - what clients send
-    nonce, reader = x509.OCSPNonce(NONCE), Reader()
-    question = Counter(World(), authority).question(authority.hierarchy.seal, NONCE)
-    again = {
-        "the nonce again": b"\x04\x20" + NONCE,
-        "the question again": read(question).cert_ids[0].der,
-        "something behind the nonce": b"",
-    }[place]
-    extensions = [x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.55738.1"), again), nonce]
-    for extension in extensions if again else reversed(extensions):
-        builder = builder.add_extension(extension, critical=False)
-    request = builder.build().public_bytes(Encoding.DER)
-    reader.read(request)
-
-    # Of all that differ in sixteen octets, or in thirty-two, each is read as it would be for the first time.
-    for begin in range(len(request) - 32):
-        for length in (16, 32):
-            other = request[:begin] + bytes([0x41]) * length + request[begin + length :]
-            assert read_as(reader.read, other) == read_as(read, other)
 
 
 def stray(authority: CertificationAuthority) -> x509.Certificate:
