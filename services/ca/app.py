@@ -22,8 +22,6 @@ from services.ca.crl.publishing import LEASE_S, RevocationLists
 from services.ca.enrolment import api, domain, supersession
 from services.ca.enrolment.blocklists import read_blocklist
 from services.ca.enrolment.csr_intake import Intake
-from services.ca.enrolment.mandates import Mandates
-from services.ca.enrolment.mandates_api import mandate_routes
 from services.ca.enrolment.renewal import Vouching
 from services.ca.enrolment.service import CaService, certificates_of
 from services.ca.handlers import Handlers
@@ -83,7 +81,6 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
         "Certification authority",
         routers=[
             api.journey_routes(enrolment.service, base.auth, base.idempotency),
-            mandate_routes(enrolment.mandates, base.auth, base.idempotency),
             revocation_routes(revocation.revocations, base.auth),
             api.public_routes(ground.hierarchy),
             list_routes(lists.lists, root_list, clock),
@@ -155,11 +152,10 @@ def _lists(base: ServiceBase, ground: _Ground) -> _Lists:
 
 @dataclass(frozen=True, slots=True)
 class _Enrolment:
-    """What takes requests and makes certificates of them, for citizens and for those who act for legal entities."""
+    """What takes requests and makes certificates of them."""
 
     held: Collection[Any]
     service: CaService
-    mandates: Mandates
 
 
 def _enrolment(base: ServiceBase, settings: Settings, ground: _Ground, lists: _Lists) -> _Enrolment:
@@ -184,11 +180,7 @@ def _enrolment(base: ServiceBase, settings: Settings, ground: _Ground, lists: _L
         clock=clock,
         kept=timedelta(days=settings.certificates_kept_days),
     )
-    ledger, keyring = ground.ledger, base.keyring
-    mandates = Mandates(
-        enrolments, held.aggregates, book=book, intake=intake, ledger=ledger, keyring=keyring, clock=clock
-    )
-    return _Enrolment(held, service, mandates)
+    return _Enrolment(held, service)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.embedded.process import Server
 from deploy.embedded.stack import Store
 from deploy.embedded.staff import ISSUER, StaffProvider
-from libs.citizen.keystore import Holding
-from libs.citizen.signing import sign_detached
 from libs.common.contracts.biometrics import FaceMatched
 from libs.common.contracts.events import Event, Meta, encode
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed
@@ -31,7 +29,6 @@ from libs.common.delivery.documents import Outgoing
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
 from libs.common.delivery.topic_admin import create_topics
 from libs.common.delivery.topic_reader import everything
-from libs.common.pki.renewal_statement import vouching_document
 from libs.common.web.tokens import TokenIssuer
 from services.ca.ceremony.steps import perform
 from services.ca.settings import Settings
@@ -41,7 +38,7 @@ from services.ca.tools.export import Export, read_lines, write_file
 from services.ca.tools.restore import RestoreOutcome, restore
 from tests.patience import until
 from tests.unit.ca.hierarchies import KEYSTORE_PASSPHRASE, config, keystore
-from tests.unit.ca.office import STARTED, csr, csrs, key
+from tests.unit.ca.office import STARTED, csrs
 
 SETTLED_S = 0
 
@@ -85,40 +82,6 @@ class Branch:
         await until(done)
         await self.tell(journey, JourneyClosed(outcome="completed", reason="journey.completed"))
         return journey, await self.certificates(http, journey)
-
-    async def mandate(self, http: httpx.AsyncClient, sign: dict[str, Any], bin_: str) -> str:
-        """Let a clerk confirm that somebody acts for an entity; give the mandate."""
-        form = {"person_serial": sign["serial"], "entity_name": "«Жұлдыз» ЖШС", "entity_bin": bin_, "role": "head"}
-        headers = {"Authorization": f"Bearer {self.staff.clerk()}", "Idempotency-Key": str(uuid4())}
-        answer = await http.post("/v1/mandates", json=form | {"basis": "register extract 1"}, headers=headers)
-        return str(answer.json()["mandate_id"])
-
-    async def acts(
-        self, http: httpx.AsyncClient, mandate: str, sign: tuple[dict[str, Any], int], citizen: str, number: int
-    ) -> dict[str, Any]:
-        """Let a citizen, whose SIGN certificate and number of key are given, ask for the certificate of a mandate."""
-        requested = csr(key(number))
-        holding = Holding(key(sign[1]), x509.load_pem_x509_certificate(sign[0]["pem"].encode()))
-        signature = await sign_detached(vouching_document(mandate, {"SIGN": requested}), holding, utc_now())
-        form = {"csr": requested, "signature": base64.b64encode(signature).decode()}
-        address, headers = f"/v1/mandates/{mandate}/certificates", self.citizen(citizen)
-        posted = await http.post(address, json=form, headers=headers)
-        assert posted.status_code == httpx.codes.ACCEPTED, posted.text
-
-        async def done() -> bool:
-            return len((await http.get(address, headers=headers)).json()["certificates"]) == 1
-
-        await until(done)
-        return dict((await http.get(address, headers=headers)).json()["certificates"][0])
-
-    async def withdraw(self, http: httpx.AsyncClient, mandate: str) -> None:
-        clerk = {"Authorization": f"Bearer {self.staff.clerk()}"}
-        answer = await http.post(f"/v1/mandates/{mandate}/withdraw", headers=clerk)
-        assert answer.status_code == httpx.codes.ACCEPTED
-
-    def citizen(self, citizen: str) -> dict[str, str]:
-        token = self.tokens.citizen(citizen, "person-ref", timedelta(days=1))
-        return {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4())}
 
     async def certificates(self, http: httpx.AsyncClient, journey: str) -> list[dict[str, Any]]:
         shown = await http.get(self.address(journey), headers=self.mine(journey))

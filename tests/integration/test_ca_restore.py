@@ -63,38 +63,3 @@ async def test_after_an_older_backup_certificates_are_put_back_and_revocations_r
 
     again = await branch.restore(*exports, topics=source != "export")
     assert (again.entries, again.enrolments) == (0, 0), "running it again changes nothing"
-
-
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("source", ["export", "topics"])
-async def test_mandates_come_back_as_personal_certificates_do_and_stay_withdrawn(branch: Branch, source: str) -> None:
-    async with running(branch.settings) as http:
-        _, (sign, _) = await branch.issued(http, 1, "citizen-1")
-        unused = await branch.mandate(http, sign, "000740000728")
-    await branch.backup()
-    async with running(branch.settings) as http:
-        live = await branch.mandate(http, sign, "010740000725")
-        acting = await branch.acts(http, live, (sign, 1), "citizen-1", 11)
-        gone = await branch.mandate(http, sign, "990740000722")
-        withdrawn = await branch.acts(http, gone, (sign, 1), "citizen-1", 12)
-        await branch.withdraw(http, gone)
-        await branch.withdraw(http, unused)
-        await until(lambda: branch.listed(http, withdrawn["serial"]))
-    exports = (await branch.export(),) if source == "export" else ()
-    await branch.lose()
-
-    outcome = await branch.restore(*exports, topics=source == "topics")
-
-    assert outcome.certificates == 2
-    async with running(branch.settings) as http:
-        await until(lambda: branch.listed(http, withdrawn["serial"]))
-        mine = branch.citizen("citizen-1")
-        (shown,) = (await http.get(f"/v1/mandates/{live}/certificates", headers=mine)).json()["certificates"]
-        assert (shown["pem"], shown["revoked"]) == (acting["pem"], False)
-        if source == "export":
-            assert (await http.get(f"/v1/mandates/{unused}/certificates", headers=mine)).status_code == 404
-        newer = await branch.mandate(http, sign, "010740000725")
-        await branch.acts(http, newer, (sign, 1), "citizen-1", 13)
-        await until(lambda: branch.listed(http, acting["serial"]))
-    assert errors(await branch.check()) == [], "each certificate is what its mandate says"
-    assert (await branch.restore(*exports, topics=source == "topics")).enrolments == 0

@@ -18,7 +18,6 @@ from services.ca.ledger.acts import (
     ConfigurationChanged,
     Edition,
     ListSigned,
-    MandateWithdrawn,
     Restored,
 )
 
@@ -68,7 +67,6 @@ class AuditEvidence:
     invalid: list[tuple[str, str]] = field(default_factory=list)
     archived: list[Archived] = field(default_factory=list)
     restored: list[Restored] = field(default_factory=list)
-    withdrawn: set[str] = field(default_factory=set)
     base_urls: set[str] = field(default_factory=set)
     recorded_lists: dict[str, dict[int, str | None]] = field(default_factory=lambda: defaultdict(dict))
     lists: list[ListEdition] = field(default_factory=list)
@@ -107,8 +105,6 @@ class AuditEvidence:
                 self.archived.append(act)
             case Restored():
                 self.restored.append(act)
-            case MandateWithdrawn():
-                self.withdrawn.add(act.mandate_id)
             case _:
                 pass
 

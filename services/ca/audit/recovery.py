@@ -25,7 +25,6 @@ from services.ca.enrolment import domain
 from services.ca.enrolment.domain import Certified, EnrolmentState, Issued, Issuing
 from services.ca.ledger.acts import CertificatePutBack, Good
 from services.ca.model.certificate import Certificate, Numbered, Reason
-from services.ca.model.entities import Mandate
 from services.ca.model.facts import Facts, Request
 
 
@@ -47,7 +46,6 @@ class Found:
     person: Person | None
     citizen_id: str
     person_ref: str | None
-    mandate: Mandate | None = None
     revoked: tuple[datetime, Reason] | None = None
 
 
@@ -90,7 +88,6 @@ def recover(
         citizen_id=found[0].citizen_id,
         phone_proven=True,
         face_matched=True,
-        mandate=found[0].mandate,
     )
     requests = tuple(request_of(each) for each in found)
     if all(each.signed for each in found):
@@ -183,7 +180,6 @@ def put_back(found: Found) -> CertificatePutBack:
         holder=None if found.person is None else Sealed(found.person),
         citizen_id=found.citizen_id,
         person_ref=found.person_ref,
-        mandate=found.mandate,
     )
 
 

@@ -60,7 +60,7 @@ class Intake:
             # Looked at before keys are reserved, which makes them useless to other enrolments.
             if domain.accept(state, requests, self._clock()) is None:
                 return
-            if state.facts.vouched:
+            if state.facts.renewal:
                 await self._vouching.require(signature, vouching_document(key, csrs), state.facts.citizen_id)
             await self._reserve_keys(requests, key)
         except RequestRefused as refusal:

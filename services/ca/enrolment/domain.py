@@ -66,13 +66,11 @@ class Ending(_Value):
     """What else of this person ends, and why; see `services.ca.enrolment.revocation_cascade`.
 
     Attributes:
-        at: what came to be later does not.
-        since: only mandates since then; None: everything.
+        at: what came to be later does not end.
     """
 
     reason: Reason
     at: datetime
-    since: datetime | None = None
 
 
 class Issued(Certified):
@@ -154,7 +152,7 @@ def refuse(state: EnrolmentState | None, reason: str) -> Result | None:
     """Tell that a request cannot be honoured; the citizen may send another. What was accepted before goes on."""
     if not isinstance(state, Open):
         return None
-    return Decision(state, (CertRefused(reason=reason),), wake_at=state.facts.lapses_at)
+    return Decision(state, (CertRefused(reason=reason),))
 
 
 def give_up(state: EnrolmentState | None, reason: str) -> Result | None:
@@ -162,7 +160,7 @@ def give_up(state: EnrolmentState | None, reason: str) -> Result | None:
     if not isinstance(state, Issuing) or state.intents:
         return None
     refused = CertRefused(reason=reason, final=True)
-    return Decision(Open(facts=state.facts), (refused,), wake_at=state.facts.lapses_at)
+    return Decision(Open(facts=state.facts), (refused,))
 
 
 def intend(state: EnrolmentState | None, intents: tuple[Sealed[IntentRecord], ...], now: datetime) -> Result | None:
@@ -247,6 +245,5 @@ def issued_event(holder: Facts, certificate: Certificate) -> CertIssued:
         citizen_id=holder.citizen_id,
         person_ref=holder.person_ref,
         holder=holder.person,
-        acts_for=None if holder.mandate is None else holder.mandate.role,
         certificate=certificate.text,
     )

@@ -12,11 +12,11 @@ from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.storage.reservations import Reservations
 from services.ca.crl.publishing import RevocationLists
-from services.ca.enrolment import domain, lifecycle, revocation_cascade, supersession
+from services.ca.enrolment import domain, lifecycle, supersession
 from services.ca.enrolment.csr_intake import Intake
-from services.ca.enrolment.domain import Certified, EnrolmentState, Issued, Issuing, Open
-from services.ca.enrolment.mandates import lapse
-from services.ca.enrolment.supersession import Held, Holding, mandates_of
+from services.ca.enrolment.domain import Certified, EnrolmentState, Issued, Issuing
+from services.ca.enrolment.revocation_cascade import end
+from services.ca.enrolment.supersession import Held, Holding
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.issuance.lint import LintError
 from services.ca.ledger import recording
@@ -75,7 +75,7 @@ class CaService:
     async def close(self, meta: Meta, outcome: str, reason: str) -> None:
         """The journey ended."""
         await self._enrolments.apply(
-            meta.subject, lambda state: revocation_cascade.close(state, outcome, reason, self._clock()), cause=meta
+            meta.subject, lambda state: domain.close(state, outcome, reason, self._clock()), cause=meta
         )
 
     async def request(self, journey_id: str, sign_csr: str, auth_csr: str, signature: bytes | None = None) -> None:
@@ -97,8 +97,6 @@ class CaService:
             await self._intend(journey_id, state, now)
         elif isinstance(state, Issuing):
             await self._sign(journey_id, state)
-        elif isinstance(state, Open):
-            await self._enrolments.apply(journey_id, lambda state: lapse(state, now))
         elif isinstance(state, Certified):
             await self._settle(journey_id, state)
 
@@ -136,12 +134,12 @@ class CaService:
 
     async def _settle(self, journey_id: str, state: Certified) -> None:
         """Supersede all but the newest certificates, end what ends with these, and bring revocations onto the lists."""
-        if state.facts.holding is not None and any(each.revoked_at is None for each in state.certificates):
+        if state.facts.citizen_id is not None and any(each.revoked_at is None for each in state.certificates):
             held = Held(journey=journey_id, since=state.certificates[0].not_before)
-            holding = await self._holdings.apply(state.facts.holding, lambda known: supersession.add(known, held))
+            holding = await self._holdings.apply(state.facts.citizen_id, lambda known: supersession.add(known, held))
             for older in holding.superseded if holding else ():
                 await self._enrolments.apply(older, lambda each: domain.revoke(each, None, "superseded", self._clock()))
-        await self._end_with(journey_id, state)
+        await self._end_with(state)
         await self._ledger.record(journey_id, *recording.revoked(state.certificates))
         await self._statuses.note(state.certificates, self._clock())
         revoked = [each for each in state.certificates if each.revoked_at is not None]
@@ -152,22 +150,13 @@ class CaService:
             journey_id, lambda present: lifecycle.settle(present, listed, self._clock(), self._kept)
         )
 
-    async def _end_with(self, journey_id: str, state: Certified) -> None:
-        """Note a mandate among those of its citizen; end what of the person ends with these certificates."""
-        citizen = state.facts.citizen_id
-        if citizen is None:
+    async def _end_with(self, state: Certified) -> None:
+        """End whatever else of the person ends with these certificates."""
+        if not isinstance(state, Issued) or (ending := state.ending) is None or state.facts.citizen_id is None:
             return
-        if state.facts.mandate is not None:
-            held = Held(journey=journey_id, since=state.facts.mandate.confirmed_at)
-            await self._holdings.apply(mandates_of(citizen), lambda known: supersession.add(known, held))
-        if not isinstance(state, Issued) or (ending := state.ending) is None:
-            return
-        for key in (citizen, mandates_of(citizen)):
-            known = await self._holdings.get(key)
-            for each in known.journeys if known is not None else ():
-                await self._enrolments.apply(
-                    each.journey, lambda other: revocation_cascade.end(other, ending, self._clock())
-                )
+        known = await self._holdings.get(state.facts.citizen_id)
+        for each in known.journeys if known is not None else ():
+            await self._enrolments.apply(each.journey, lambda other: end(other, ending, self._clock()))
 
 
 def certificates_of(enrolments: Aggregates[EnrolmentState]) -> Callable[[str], Awaitable[Sequence[Numbered]]]:

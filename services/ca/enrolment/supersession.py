@@ -17,7 +17,7 @@ class Held(BaseModel):
 
 
 class Holding(BaseModel):
-    """The journeys of one citizen that ended in certificates, or the citizen's mandates, oldest first."""
+    """The journeys of one citizen that ended in certificates, oldest first."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,11 +27,6 @@ class Holding(BaseModel):
     def superseded(self) -> tuple[str, ...]:
         """All journeys but the newest. A crash may have kept an older one from being noted before a newer one."""
         return tuple(each.journey for each in self.journeys[:-1])
-
-
-def mandates_of(citizen_id: str) -> str:
-    """Name the holding of all mandates of a citizen, whichever legal entities they are for."""
-    return f"{citizen_id}/mandates"
 
 
 def add(state: Holding | None, held: Held) -> Decision[Holding] | None:

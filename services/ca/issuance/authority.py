@@ -23,7 +23,7 @@ from services.ca.model import subject
 from services.ca.model.certificate import Certificate, IntentRecord, Numbered
 from services.ca.model.facts import Facts, Request
 from services.ca.model.ids import SERIAL_OCTETS, Entropy, serial_number
-from services.ca.model.profiles import ENTITIES, PROFILES, Profile, Publication
+from services.ca.model.profiles import PROFILES, Publication
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class IssuingAuthority:
             LintError: what would be signed breaks the profile.
         """
         order = Order(
-            profile=_profile(facts, request.profile),
+            profile=PROFILES[request.profile],
             holder=holder_of(facts),
             public_key=_public_key(request),
             serial_number=serial_number(self.entropy(SERIAL_OCTETS)),
@@ -85,7 +85,7 @@ class IssuingAuthority:
 def order_of(stored: Numbered, request: Request, facts: Facts) -> Order:
     """Give the order that a stored certificate was made from. No key is used."""
     return Order(
-        profile=_profile(facts, stored.profile),
+        profile=PROFILES[stored.profile],
         holder=holder_of(facts),
         public_key=_public_key(request),
         serial_number=int(stored.serial, 16),
@@ -107,7 +107,7 @@ def _numbered(intent: Intent, request: Request, issuer: Issuer) -> Numbered:
     )
 
 
-def holder_of(facts: Facts) -> subject.Person | subject.Representative:
+def holder_of(facts: Facts) -> subject.Person:
     """Give whom the facts say a certificate is for.
 
     Raises:
@@ -116,17 +116,9 @@ def holder_of(facts: Facts) -> subject.Person | subject.Representative:
     if facts.person is None:
         raise ValueError("an enrolment that is issuing has all its facts")
     known = facts.person.value
-    person = subject.Person(
+    return subject.Person(
         iin=known.iin, surname=known.surname, given_name=known.given_name, patronymic=known.patronymic or ""
     )
-    if facts.mandate is None:
-        return person
-    entity = facts.mandate.entity.value
-    return subject.Representative(person=person, organisation=entity.name, bin=entity.bin)
-
-
-def _profile(facts: Facts, name: str) -> Profile:
-    return PROFILES[name] if facts.mandate is None else ENTITIES[facts.mandate.role]
 
 
 def _public_key(request: Request) -> PublicKey:

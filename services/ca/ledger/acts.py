@@ -14,7 +14,6 @@ from libs.common.contracts.ca import CertificateText
 from libs.common.contracts.people import Person
 from libs.common.core.sealing import Sealed
 from services.ca.model.certificate import IntentRecord
-from services.ca.model.entities import Mandate
 
 Means = Literal["token", "signature", "code"]
 """How whoever asked was known: by a token, by a signature of one of the pair's keys, by PIN and code."""
@@ -81,7 +80,6 @@ class CertificateIntended(_Value):
     holder: Sealed[Person] | None = None
     citizen_id: str | None = None
     person_ref: str | None = None
-    mandate: Mandate | None = None
 
     @property
     def id(self) -> str:
@@ -125,32 +123,6 @@ class RevocationAsked(_Value):
         """The same for the same wish of the same person."""
         asked = f"{self.role}|{self.by}|{self.reason}"
         return f"asked/{self.serial}/{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
-
-
-class MandateConfirmed(_Value):
-    """A clerk said that somebody acts for a legal entity: what its certificate rests on."""
-
-    kind: Literal["mandate.confirmed"] = "mandate.confirmed"
-    mandate_id: str
-    mandate: Mandate
-
-    @property
-    def id(self) -> str:
-        """A mandate is confirmed once."""
-        return f"mandate/{self.mandate_id}"
-
-
-class MandateWithdrawn(_Value):
-    """A clerk said that a mandate is over."""
-
-    kind: Literal["mandate.withdrawn"] = "mandate.withdrawn"
-    mandate_id: str
-    by: str
-
-    @property
-    def id(self) -> str:
-        """The same for the same word of the same clerk."""
-        return f"mandate.withdrawn/{self.mandate_id}/{hashlib.sha256(self.by.encode()).hexdigest()[:16]}"
 
 
 class CertificateRevoked(_Value):
@@ -252,7 +224,6 @@ class CertificatePutBack(_Value):
     holder: Sealed[Person] | None
     citizen_id: str
     person_ref: str | None
-    mandate: Mandate | None = None
 
     @property
     def id(self) -> str:
@@ -283,8 +254,6 @@ Act = (
     CertificateIntended
     | CertificateIssued
     | RevocationAsked
-    | MandateConfirmed
-    | MandateWithdrawn
     | CertificateRevoked
     | ListIntended
     | ListSigned

@@ -35,7 +35,6 @@ def intended(record: IntentRecord, facts: Facts | None = None) -> CertificateInt
         holder=None if facts is None else facts.person,
         citizen_id=None if facts is None else facts.citizen_id,
         person_ref=None if facts is None else facts.person_ref,
-        mandate=None if facts is None else facts.mandate,
     )
 
 

@@ -28,7 +28,6 @@ from services.ca.audit.rebuild import collect
 from services.ca.audit.recovery import Found, PublishedSerials, put_back, recover, request_of
 from services.ca.audit.serial_records import SerialRecord
 from services.ca.enrolment.domain import Certified
-from services.ca.enrolment.mandates import withdraw
 from services.ca.ledger.acts import Restored
 from services.ca.model.ids import OWN
 from services.ca.settings import Settings
@@ -87,8 +86,6 @@ async def restore(
     needy = {record.about for record in evidence.records if _lacks(record)}
     events = await _events(needy, published_facts(settings.kafka_access, sources.keyring)) if topics else {}
     outcome = await _recover_all(source, needy, events, _published(evidence, needy), outcome, now=now, dry=dry)
-    if not dry:
-        await _withdraw(sources, evidence.withdrawn, now)
     if not dry and (outcome.entries or needy):
         act = Restored(
             at=now,
@@ -99,13 +96,6 @@ async def restore(
         )
         await sources.ledger.record("authority", act)
     return outcome
-
-
-async def _withdraw(sources: Sources, mandate_ids: Collection[str], now: datetime) -> None:
-    """Withdraw again what clerks withdrew: a mandate that was not used yet has no certificate to be found by."""
-    for each in sorted(mandate_ids):
-        if await sources.enrolments.get(each) is not None:
-            await sources.enrolments.apply(each, lambda state: withdraw(state, now))
 
 
 def _lacks(record: SerialRecord) -> bool:
@@ -151,7 +141,7 @@ async def _recover_all(
             continue
         entries = await sources.chain.about(journey_id)
         facts = events.get(journey_id, ())
-        found = tuple(collect(sources.ledger, sources.hierarchy, sources.keyring, entries, facts).values())
+        found = tuple(collect(sources.ledger, sources.hierarchy, entries, facts).values())
         before = await sources.enrolments.get(journey_id)
         decision = recover(before, found, published, now)
         if not dry:

@@ -36,7 +36,6 @@ from services.ca.crl.publishing import RevocationLists, every_list
 from services.ca.enrolment import domain, supersession
 from services.ca.enrolment.blocklists import Blocklist, Digests
 from services.ca.enrolment.csr_intake import Intake
-from services.ca.enrolment.mandates import Mandates
 from services.ca.enrolment.renewal import Vouching
 from services.ca.enrolment.service import CaService
 from services.ca.handlers import Handlers
@@ -251,15 +250,6 @@ class Office:
             authority=self.issuing,
             intake=intake,
             ledger=self.ledger,
-            clock=world.clock,
-        )
-        self.mandates = Mandates(
-            self.enrolments.aggregates,
-            self.holdings.aggregates,
-            book=book,
-            intake=intake,
-            ledger=self.ledger,
-            keyring=KEYRING,
             clock=world.clock,
         )
         self.timers: tuple[tuple[Collection[Any], Timers], ...] = (

@@ -1,7 +1,6 @@
 """What citizens, clerks and relying parties are answered, with real tokens."""
 
 import json
-from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -17,16 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from libs.citizen.signing import sign_detached
 from libs.common.core.health import Health
-from libs.common.pki.renewal_statement import vouching_document
 from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.web.http import create_app
 from libs.common.web.idempotency import Idempotency
 from libs.common.web.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
 from services.ca.crl.api import list_routes
 from services.ca.enrolment import api
-from services.ca.enrolment.mandates_api import mandate_routes
 from services.ca.revocation.api import revocation_routes
 from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.judges import run
@@ -37,13 +33,10 @@ from tests.unit.ca.office import (
     METRICS,
     NEWER,
     STARTED,
-    STRANGER,
     Office,
     World,
     closed,
-    csr,
     csrs,
-    holding_of,
     key,
 )
 
@@ -72,7 +65,6 @@ async def http(
     routers = [
         api.journey_routes(office.service, auth, idempotency),
         revocation_routes(office.revocations, auth),
-        mandate_routes(office.mandates, auth, idempotency),
         api.public_routes(authority.hierarchy),
         list_routes(office.lists, authority.directory / "root-crl.pem", world.clock),
     ]
@@ -302,38 +294,3 @@ async def test_the_root_s_own_revocation_list_stands_where_the_issuing_certifica
     root_key = authority.hierarchy.root.public_key()
     assert isinstance(root_key, ec.EllipticCurvePublicKey)
     assert crl.is_signature_valid(root_key)
-
-
-async def test_a_clerk_confirms_a_mandate_and_the_citizen_gets_its_certificate_over_http(
-    office: Office, http: httpx.AsyncClient, tokens: TokenIssuer
-) -> None:
-    clerk, own = staff_member(office.world, "clerk") | once(), citizen(tokens) | once()
-    sign, _ = await office.issued()
-    form = {
-        "person_serial": sign.serial,
-        "entity_name": "«Жұлдыз» ЖШС",
-        "entity_bin": "000740000728",
-        "role": "head",
-        "basis": "register extract 10100123",
-    }
-    assert (await http.post("/v1/mandates", json=form, headers=own)).status_code == 403
-    malformed = await http.post("/v1/mandates", json=form | {"entity_bin": "1"}, headers=clerk)
-    assert malformed.status_code == 422
-    confirmed = await http.post("/v1/mandates", json=form, headers=clerk | once())
-    assert confirmed.status_code == 201
-    mandate = confirmed.json()["mandate_id"]
-    requested = csr(key(21))
-    signature = await sign_detached(
-        vouching_document(mandate, {"SIGN": requested}), holding_of(sign, 1), office.world.now
-    )
-    body = {"csr": requested, "signature": b64encode(signature).decode()}
-    url = f"/v1/mandates/{mandate}/certificates"
-    assert (await http.post(url, json=body, headers=clerk)).status_code == 403
-    assert (await http.post(url, json=body, headers=citizen(tokens, STRANGER) | once())).status_code == 404
-    assert (await http.post(url, json=body, headers=own)).status_code == 202
-    await office.wake_due()
-    shown = (await http.get(url, headers=own)).json()
-    assert (shown["state"], [each["profile"] for each in shown["certificates"]]) == ("issued", ["SIGN"])
-    withdrawn = await http.post(f"/v1/mandates/{mandate}/withdraw", headers=clerk)
-    assert withdrawn.status_code == 202
-    assert (await http.get(url, headers=own)).json()["certificates"][0]["revoked"] is True
