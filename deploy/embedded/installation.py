@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from deploy.embedded.process import LOOPBACK
-from deploy.embedded.staff import ISSUER, StaffProvider
+from deploy.embedded.staff import staff_issuer
 from deploy.keys import make_keys
 from libs.citizen.services import Endpoints
+from libs.common.testing.trial_keys import STAFF_ISSUER, StaffIssuer
 from services.ca.ceremony.steps import hold
 
 SERVICES: Final = ("identity", "otp", "biometrics", "ca", "kandas")
@@ -53,9 +54,9 @@ class Installation:
     publication: str | None = None
 
     @cached_property
-    def staff(self) -> StaffProvider:
+    def staff(self) -> StaffIssuer:
         """Whoever makes tokens for clerks and officers."""
-        return StaffProvider(self.folder / "keys" / "staff")
+        return staff_issuer(self.folder / "keys" / "staff")
 
     @property
     def authority(self) -> Path:
@@ -94,7 +95,7 @@ class Installation:
             "http_port": str(self.ports[service]),
             "identity_jwks": str(self._file(service, "identity-jwks.json")),
             "staff_jwks": self.staff.jwks,
-            "staff_issuer": ISSUER,
+            "staff_issuer": STAFF_ISSUER,
             **self._own(service),
         }
         return {f"{service}_{name}".upper(): value for name, value in told.items()}

@@ -8,6 +8,7 @@ from libs.common.core.background import Repeating
 from libs.common.core.values import Clock, NewId, new_id, utc_now
 from libs.common.delivery.engine import Collection
 from libs.common.storage.blobs import Blobs
+from libs.common.web.backend import Backend
 from libs.common.web.service import App, ServiceBase, build_base
 from services.biometrics import states
 from services.biometrics.analysis import analyses
@@ -41,12 +42,12 @@ REGISTER_ROLE: Final = "register-portrait"
 SEARCHED: Final = (("kind", "since"), ("kind", "due_at"))
 
 
-def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
+def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id, backend: Backend | None = None) -> App:
     """Make the application, with every collaborator in sight."""
-    base = build_base("biometrics", settings, clock, new_id, answers_key=MEDIA_KEY)
+    base = build_base("biometrics", settings, clock, new_id, answers_key=MEDIA_KEY, backend=backend)
     checks = base.engine.kind(states.Check, "checks", searched=SEARCHED)
     seen = base.engine.kind(faces.Face, "faces", searched=(("kind", "model", "at"),))
-    blobs = Blobs(base.database, base.keyring, clock, MEDIA_KEY)
+    blobs = base.blobs(MEDIA_KEY)
     uploads = Uploads(blobs)
     analyser, workers = _analyser(settings)
     _show_roles(base, settings)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_bytes
-from time import monotonic
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import hashes
@@ -12,8 +11,7 @@ from cryptography.x509 import ObjectIdentifier
 from libs.common.core.background import Repeating
 from libs.common.core.values import Clock, NewId, new_id, utc_now
 from libs.common.delivery.engine import Collection
-from libs.common.storage.mongo_chain import MongoChain
-from libs.common.storage.records import MongoRecords
+from libs.common.web.backend import Backend
 from libs.common.web.service import App, ServiceBase, build_base
 from services.ca.authority.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
 from services.ca.crl import shards
@@ -57,19 +55,19 @@ ENROLMENTS_AT_ONCE: Final = 256
 """They wait for the store more than they work, and what waits together travels together."""
 
 
-def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
+def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id, backend: Backend | None = None) -> App:
     """Make the application, capability by capability, with every collaborator in sight.
 
     Raises:
         HierarchyError, KeyStoreError: the key ceremony was not held, or its files do not hold together.
     """
-    base = build_base("ca", settings, clock, new_id, answers_key="ca")
+    base = build_base("ca", settings, clock, new_id, answers_key="ca", backend=backend)
     ground = _ground(base, settings)
     lists = _lists(base, ground)
     enrolment = _enrolment(base, settings, ground, lists)
     revocation = _revocation(base, ground)
     answering = _answering(base, settings, ground)
-    stamping = _stamping(settings, ground, clock)
+    stamping = _stamping(base, settings, ground)
     recording = _recording(base, settings, ground, answering, stamping)
     operators = OperatorsRevocations(
         ground.hierarchy, statuses=ground.statuses, lists=lists.lists, ledger=ground.ledger, clock=clock
@@ -123,9 +121,9 @@ def _ground(base: ServiceBase, settings: Settings) -> _Ground:
         hierarchy=hierarchy,
         keystore=keystore,
         authority=IssuingAuthority(hierarchy, Publication(settings.base_url), keys, settings.crl_shards),
-        ledger=ChainLedger(MongoChain(base.database, "ledger"), base.keyring, base.clock),
+        ledger=ChainLedger(base.backend.chain("ledger"), base.keyring, base.clock),
         enrolments=base.engine.kind(domain.Enrolment, "enrolments"),
-        statuses=Statuses(MongoRecords(base.database, "statuses", INDEXED)),
+        statuses=Statuses(base.backend.records("statuses", INDEXED)),
     )
 
 
@@ -141,7 +139,7 @@ def _lists(base: ServiceBase, ground: _Ground) -> _Lists:
     kind = base.engine.kind(shards.Shard, "lists")
     lists = RevocationLists(
         kind.aggregates,
-        MongoRecords(base.database, "pages"),
+        base.backend.records("pages"),
         ground.statuses,
         authority=ground.authority,
         ledger=ground.ledger,
@@ -229,17 +227,17 @@ def _answering(base: ServiceBase, settings: Settings, ground: _Ground) -> _Answe
         certificates_of(ground.enrolments.aggregates),
         base.reservations,
         clock=base.clock,
-        monotonic=monotonic,
+        monotonic=base.backend.monotonic,
     )
     in_token = settings.token_module is not None
     return _Answering(kind, responders, OcspService(book, responders, base.clock, in_token=in_token))
 
 
-def _stamping(settings: Settings, ground: _Ground, clock: Clock) -> TimeStamping:
+def _stamping(base: ServiceBase, settings: Settings, ground: _Ground) -> TimeStamping:
     tolerance = timedelta(milliseconds=settings.clock_tolerance_ms)
     key = require_ec(ground.keystore.load(TSA), TSA)
     authority = TimeStampAuthority(ground.hierarchy.tsa, key, ObjectIdentifier(settings.tsa_policy), tolerance)
-    return TimeStamping(authority, WatchedClock(clock, monotonic, tolerance), token_bytes)
+    return TimeStamping(authority, WatchedClock(base.clock, base.backend.monotonic, tolerance), token_bytes)
 
 
 @dataclass(frozen=True, slots=True)

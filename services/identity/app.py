@@ -7,6 +7,7 @@ import httpx
 from libs.common.core.sealing import Keyring
 from libs.common.core.values import Clock, NewId, new_id, utc_now
 from libs.common.delivery.aggregates import Aggregates
+from libs.common.web.backend import Backend
 from libs.common.web.service import App, build_base
 from libs.common.web.tokens import TokenIssuer
 from services.identity import api
@@ -25,9 +26,9 @@ from services.identity.states import Journey
 ASK_TIMEOUT_S: Final = 10.0
 
 
-def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
+def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id, backend: Backend | None = None) -> App:
     """Make the application, with every collaborator in sight."""
-    base = build_base("identity", settings, clock, new_id, answers_key=PinHash.audience)
+    base = build_base("identity", settings, clock, new_id, answers_key=PinHash.audience, backend=backend)
     journeys = base.engine.kind(Journey, "journeys")
     citizens = base.engine.kind(Citizen, "citizens")
     sign_ins = base.engine.kind(SignIns, "sign_ins")
@@ -47,8 +48,8 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     service = JourneyService(
         journeys.aggregates,
         accounts,
-        _register(settings),
-        _mcb(settings, phone_owners.aggregates, base.keyring),
+        _register(settings, base.backend),
+        _mcb(settings, base.backend, phone_owners.aggregates, base.keyring),
         rules=settings.rules,
         keyring=base.keyring,
         metrics=base.metrics,
@@ -71,17 +72,17 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id)
     )
 
 
-def _register(settings: Settings) -> PopulationRegister:
+def _register(settings: Settings, backend: Backend) -> PopulationRegister:
     if settings.register_url is not None and settings.register_token is not None:
-        return HttpRegister(_client(settings.register_url, settings.register_token.get_secret_value()))
+        return HttpRegister(_client(backend, settings.register_url, settings.register_token.get_secret_value()))
     return DevelopmentRegister(read_people(settings.development_people))
 
 
-def _mcb(settings: Settings, owners: Aggregates[PhoneOwner], keyring: Keyring) -> MobileCitizensBase:
+def _mcb(settings: Settings, backend: Backend, owners: Aggregates[PhoneOwner], keyring: Keyring) -> MobileCitizensBase:
     if settings.mcb_url is not None and settings.mcb_token is not None:
-        return HttpMcb(_client(settings.mcb_url, settings.mcb_token.get_secret_value()))
+        return HttpMcb(_client(backend, settings.mcb_url, settings.mcb_token.get_secret_value()))
     return DevelopmentMcb(owners, keyring, read_people(settings.development_people))
 
 
-def _client(url: str, token: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=ASK_TIMEOUT_S)
+def _client(backend: Backend, url: str, token: str) -> httpx.AsyncClient:
+    return backend.http_client(url, {"Authorization": f"Bearer {token}"}, ASK_TIMEOUT_S)

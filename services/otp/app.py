@@ -2,25 +2,28 @@
 
 import secrets
 from collections.abc import Callable
+from typing import Final
 
-import httpx
 from fastapi import APIRouter
 
 from libs.common.core.values import Clock, NewId, new_id, utc_now
+from libs.common.web.backend import Backend
 from libs.common.web.service import App, build_base
 from services.otp import api, domain, limits, sms
 from services.otp.handlers import Handlers
 from services.otp.service import OtpService
 from services.otp.settings import Settings
 
+GATEWAY_TIMEOUT_S: Final = 10.0
 
-def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id) -> App:
+
+def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id, backend: Backend | None = None) -> App:
     """Make the application, with every collaborator in sight."""
-    base = build_base("otp", settings, clock, new_id, answers_key="contact")
+    base = build_base("otp", settings, clock, new_id, answers_key="contact", backend=backend)
     codes = base.engine.kind(domain.Codes, "codes")
     usage = base.engine.kind(limits.Usage, "usage")
     inboxes = base.engine.kind(sms.Inbox, "inboxes")
-    gateway, developer_routes = _gateway(settings, sms.DevelopmentInbox(inboxes.aggregates, clock))
+    gateway, developer_routes = _gateway(settings, base.backend, sms.DevelopmentInbox(inboxes.aggregates, clock))
     service = OtpService(
         codes.aggregates,
         usage.aggregates,
@@ -44,9 +47,11 @@ def random_code(digits: int, new_id: NewId) -> Callable[[], tuple[str, str]]:
     return lambda: (f"{secrets.randbelow(10**digits):0{digits}d}", new_id())
 
 
-def _gateway(settings: Settings, inbox: sms.DevelopmentInbox) -> tuple[sms.SmsGateway, list[APIRouter]]:
+def _gateway(
+    settings: Settings, backend: Backend, inbox: sms.DevelopmentInbox
+) -> tuple[sms.SmsGateway, list[APIRouter]]:
     if settings.sms_url is not None and settings.sms_token is not None:
         token = settings.sms_token.get_secret_value()
-        client = httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(10.0))
+        client = backend.http_client(settings.sms_url, {"Authorization": f"Bearer {token}"}, GATEWAY_TIMEOUT_S)
         return sms.HttpGateway(client, settings.sms_url, settings.sms_sender), []
     return inbox, [api.inbox_routes(inbox)]

@@ -1,4 +1,4 @@
-"""What `Blobs` promises, against a store."""
+"""What `Blobs` promises, in memory and against a store."""
 
 import asyncio
 import os
@@ -12,8 +12,9 @@ from bson import ObjectId
 
 from libs.common.core.sealing import Keyring, SealError
 from libs.common.core.values import utc_now
-from libs.common.storage.blobs import MAX_BYTES, UPLOAD_GIVEN_UP_MS, BlobMissing, BlobRefused, Blobs
+from libs.common.storage.blobs import MAX_BYTES, UPLOAD_GIVEN_UP_MS, BlobMissing, BlobRefused, Blobs, MongoBlobs
 from libs.common.storage.mongo import Database
+from libs.common.testing.blobs import MemoryBlobs
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 JOURNEY = "6d1f2f4e-8f57-4d0c-9d5b-111122223333"
@@ -33,10 +34,18 @@ async def database(mongo_uri: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def blobs(database: Database) -> Blobs:
-    blobs = Blobs(database, keyring(), utc_now)
+async def mongo_blobs(database: Database) -> MongoBlobs:
+    blobs = MongoBlobs(database, keyring(), utc_now)
     await database.start()
     return blobs
+
+
+@pytest.fixture(params=("memory", "real"))
+def blobs(request: pytest.FixtureRequest) -> Blobs:
+    if request.param == "memory":
+        return MemoryBlobs({}, keyring())
+    found: MongoBlobs = request.getfixturevalue("mongo_blobs")
+    return found
 
 
 async def file_ids(database: Database) -> list[ObjectId]:
@@ -56,18 +65,20 @@ async def test_a_blob_comes_back_as_it_was_put_whatever_its_size(blobs: Blobs, s
     assert await blobs.get(SELFIE) == data
 
 
-async def test_nothing_of_the_content_stands_in_the_store(blobs: Blobs, database: Database) -> None:
-    await blobs.put(SELFIE, b"a recognisable portrait " * 1000)
+async def test_nothing_of_the_content_stands_in_the_store(mongo_blobs: MongoBlobs, database: Database) -> None:
+    await mongo_blobs.put(SELFIE, b"a recognisable portrait " * 1000)
     stored = b"".join(await chunks_of(database, await file_ids(database)))
     assert len(stored) > 23_000
     assert b"recognisable" not in stored
 
 
-async def test_a_second_put_replaces_the_first_and_leaves_nothing_of_it(blobs: Blobs, database: Database) -> None:
-    await blobs.put(SELFIE, b"first")
+async def test_a_second_put_replaces_the_first_and_leaves_nothing_of_it(
+    mongo_blobs: MongoBlobs, database: Database
+) -> None:
+    await mongo_blobs.put(SELFIE, b"first")
     first = await file_ids(database)
-    await blobs.put(SELFIE, b"second")
-    assert await blobs.get(SELFIE) == b"second"
+    await mongo_blobs.put(SELFIE, b"second")
+    assert await mongo_blobs.get(SELFIE) == b"second"
     assert len(await file_ids(database)) == 1
     assert await chunks_of(database, first) == []
     assert await database.raw["blobs.files"].find_one({"_id": first[0]}) is None
@@ -79,13 +90,13 @@ async def test_puts_at_the_same_time_leave_one_of_the_contents_whole(blobs: Blob
     assert await blobs.get(SELFIE) in contents
 
 
-async def test_a_deleted_blob_is_gone_with_all_its_chunks(blobs: Blobs, database: Database) -> None:
-    await blobs.put(SELFIE, os.urandom(2_500_000))
+async def test_a_deleted_blob_is_gone_with_all_its_chunks(mongo_blobs: MongoBlobs, database: Database) -> None:
+    await mongo_blobs.put(SELFIE, os.urandom(2_500_000))
     ids = await file_ids(database)
     assert len(await chunks_of(database, ids)) == 3
-    await blobs.delete(SELFIE)
+    await mongo_blobs.delete(SELFIE)
     with pytest.raises(BlobMissing):
-        await blobs.get(SELFIE)
+        await mongo_blobs.get(SELFIE)
     assert await file_ids(database) == await chunks_of(database, ids) == []
     assert await database.raw["blobs.files"].find_one({"_id": ids[0]}) is None
 
@@ -126,7 +137,7 @@ class PowerCut(BaseException):
 async def test_what_a_crash_left_of_an_upload_is_no_blob_and_is_purged_an_hour_later(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blobs = Blobs(database, keyring(), lambda: NOON)
+    blobs = MongoBlobs(database, keyring(), lambda: NOON)
     await database.start()
     await blobs.put("clip/finished", b"whole")
 
@@ -150,18 +161,18 @@ async def test_what_a_crash_left_of_an_upload_is_no_blob_and_is_purged_an_hour_l
 
 
 async def test_a_blob_that_is_deleted_while_it_is_put_does_not_come_back(
-    blobs: Blobs, database: Database, monkeypatch: pytest.MonkeyPatch
+    mongo_blobs: MongoBlobs, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish, ids = blobs._finish, []
+    finish, ids = mongo_blobs._finish, []
 
     async def delete_first(file_id: ObjectId) -> bool:
         ids.append(file_id)
-        await blobs.delete_prefix("journey/a/")
+        await mongo_blobs.delete_prefix("journey/a/")
         return await finish(file_id)
 
-    monkeypatch.setattr(blobs, "_finish", delete_first)
+    monkeypatch.setattr(mongo_blobs, "_finish", delete_first)
     with pytest.raises(BlobMissing):
-        await blobs.put("journey/a/selfie", b"too late")
+        await mongo_blobs.put("journey/a/selfie", b"too late")
     assert await file_ids(database) == await chunks_of(database, ids) == []
 
 
@@ -179,18 +190,18 @@ async def flip_a_bit(database: Database) -> None:
 
 @pytest.mark.parametrize(("change", "name"), [(swap_names, "journey/other/selfie"), (flip_a_bit, SELFIE)])
 async def test_a_blob_that_was_renamed_or_altered_in_the_store_does_not_open(
-    blobs: Blobs, database: Database, change: Callable[[Database], Any], name: str
+    mongo_blobs: MongoBlobs, database: Database, change: Callable[[Database], Any], name: str
 ) -> None:
-    await blobs.put(SELFIE, b"the portrait")
+    await mongo_blobs.put(SELFIE, b"the portrait")
     await change(database)
     with pytest.raises(SealError):
-        await blobs.get(name)
+        await mongo_blobs.get(name)
 
 
-async def test_a_blob_does_not_open_with_another_key(blobs: Blobs, database: Database) -> None:
-    await blobs.put(SELFIE, b"the portrait")
+async def test_a_blob_does_not_open_with_another_key(mongo_blobs: MongoBlobs, database: Database) -> None:
+    await mongo_blobs.put(SELFIE, b"the portrait")
     with pytest.raises(SealError):
-        await Blobs(database, keyring(), utc_now).get(SELFIE)
+        await MongoBlobs(database, keyring(), utc_now).get(SELFIE)
 
 
 @pytest.mark.parametrize(
@@ -201,9 +212,11 @@ async def test_a_name_that_is_malformed_or_looks_personal_is_refused(blobs: Blob
         await blobs.put(name, b"x")
 
 
-async def test_more_than_64_mb_are_refused_before_anything_is_written(blobs: Blobs, database: Database) -> None:
+async def test_more_than_64_mb_are_refused_before_anything_is_written(
+    mongo_blobs: MongoBlobs, database: Database
+) -> None:
     with pytest.raises(BlobRefused, match="67108864"):
-        await blobs.put(SELFIE, bytes(MAX_BYTES + 1))
+        await mongo_blobs.put(SELFIE, bytes(MAX_BYTES + 1))
     assert await file_ids(database) == []
 
 

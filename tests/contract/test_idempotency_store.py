@@ -21,22 +21,10 @@ def entry(claim: str = "first") -> Entry:
     return Entry("hash", claim, NOON, NOON + KEPT_FOR)
 
 
-class Clock:
-    now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def database_store(mongo_uri: str, clock: Clock) -> AsyncIterator[MongoIdempotency]:
+async def database_store(mongo_uri: str) -> AsyncIterator[MongoIdempotency]:
     database = Database(mongo_uri, f"idempotency-{uuid4().hex[:12]}")
-    store = MongoIdempotency(database, clock)
+    store = MongoIdempotency(database)
     await database.start()
     yield store
     await database.raw.client.drop_database(database.raw.name)
@@ -88,12 +76,9 @@ async def test_only_who_names_the_claim_that_is_there_removes_the_entry(store: I
     assert await store.insert("key", entry("third")) is None
 
 
-async def test_expired_entries_are_forgotten_and_younger_ones_kept(
-    database_store: MongoIdempotency, clock: Clock
-) -> None:
-    await database_store.insert("old", entry())
-    await database_store.insert("young", replace(entry(), expires_at=NOON + KEPT_FOR + timedelta(milliseconds=1)))
-    clock.now = NOON + KEPT_FOR
-    await database_store.forget_expired()
-    assert await database_store.insert("old", entry("anew")) is None
-    assert await database_store.insert("young", entry("anew")) is not None
+async def test_expired_entries_are_forgotten_and_younger_ones_kept(store: IdempotencyStore) -> None:
+    await store.insert("old", entry())
+    await store.insert("young", replace(entry(), expires_at=NOON + KEPT_FOR + timedelta(milliseconds=1)))
+    await store.forget_expired(NOON + KEPT_FOR)
+    assert await store.insert("old", entry("anew")) is None
+    assert await store.insert("young", entry("anew")) is not None

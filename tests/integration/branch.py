@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.embedded.process import Server
 from deploy.embedded.stack import Store
-from deploy.embedded.staff import ISSUER, StaffProvider
+from deploy.embedded.staff import staff_issuer
 from libs.common.contracts.biometrics import FaceMatched
 from libs.common.contracts.events import Event, Meta, encode
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed
@@ -29,6 +29,7 @@ from libs.common.delivery.documents import Outgoing
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
 from libs.common.delivery.topic_admin import create_topics
 from libs.common.delivery.topic_reader import everything
+from libs.common.testing.trial_keys import STAFF_ISSUER, StaffIssuer
 from libs.common.web.tokens import TokenIssuer
 from services.ca.ceremony.steps import perform
 from services.ca.settings import Settings
@@ -50,7 +51,7 @@ class Branch:
     settings: Settings
     store: Store
     tokens: TokenIssuer
-    staff: StaffProvider
+    staff: StaffIssuer
     folder: Path
     publisher: KafkaPublisher
 
@@ -163,7 +164,7 @@ async def opened_branch(broker: Server, store: Store, folder: Path, *, idempoten
     perform(config(folder / "ca"), keystore(folder / "ca"), utc_now())
     secret = base64.b64encode(bytes(range(32))).decode()
     tokens = TokenIssuer(Ed25519PrivateKey.generate(), "identity", "k1", utc_now)
-    staff = StaffProvider(folder / "staff")
+    staff = staff_issuer(folder / "staff")
     settings = Settings(
         profile="development",
         kafka=broker.address,
@@ -175,7 +176,7 @@ async def opened_branch(broker: Server, store: Store, folder: Path, *, idempoten
         http_port=0,
         identity_jwks=json.dumps(tokens.jwks()),
         staff_jwks=staff.jwks,
-        staff_issuer=ISSUER,
+        staff_issuer=STAFF_ISSUER,
         directory=folder / "ca",
         keystore_passphrase=KEYSTORE_PASSPHRASE,
         base_url="http://pki.test.kz/pki",

@@ -43,14 +43,14 @@ class Repeating:
     """
 
     def __init__(self, name: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
-        self._name = name
+        self.name = name
         self._every_s = every_s
         self._work = work
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin. The first call comes after the first pause."""
-        self._task = asyncio.create_task(self._run(), name=self._name)
+        self._task = asyncio.create_task(self._run(), name=self.name)
 
     async def stop(self) -> None:
         """End, in the middle of a call if need be."""
@@ -59,12 +59,16 @@ class Repeating:
             with suppress(asyncio.CancelledError):
                 await self._task
 
+    async def once(self) -> None:
+        """Call the function now; its errors are the caller's."""
+        await uninterrupted(self._work())
+
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._every_s * random.uniform(0.9, 1.1))  # noqa: S311 - a spread, not a secret
             try:
-                await uninterrupted(self._work())
+                await self.once()
             except Unavailable as error:
-                log.warning("background.waiting", work=self._name, reason=str(error))
+                log.warning("background.waiting", work=self.name, reason=str(error))
             except Exception:
-                log.exception("background.failed", work=self._name)
+                log.exception("background.failed", work=self.name)

@@ -68,6 +68,10 @@ class Nudges:
         """
         return now + self.lease_ms if self._idle > self._queue.qsize() else None
 
+    def take(self) -> Nudge | None:
+        """Return the next announcement, or None if there is none."""
+        return None if self._queue.empty() else self._announced.pop(self._queue.get_nowait())
+
     async def next(self) -> Nudge:
         """Wait for the next announcement, idly."""
         self._idle += 1
@@ -137,6 +141,15 @@ class Timers:
             if key not in self._nudges:
                 self._nudges.add(Nudge(key, wake_at))
 
+    async def run_due(self) -> int:
+        """Do the wakes that are due, one after the other, and return how many: for who runs no workers."""
+        await self.sweep()
+        done = 0
+        while (nudge := self._nudges.take()) is not None:
+            await self._attempt(nudge)
+            done += 1
+        return done
+
     async def run_once(self, key: str, wake_at: int) -> bool:
         """Claim one wake and do it. False: somebody else has it, or it was put off.
 
@@ -160,13 +173,16 @@ class Timers:
 
     async def _work(self) -> None:
         while True:
-            nudge = await self._nudges.next()
-            try:
-                await uninterrupted(self._take(nudge))
-            except Unavailable as error:
-                log.warning("timer.waiting", subject=nudge.key, reason=str(error))
-            except Exception:
-                log.exception("timer.failed", subject=nudge.key)
+            await self._attempt(await self._nudges.next())
+
+    async def _attempt(self, nudge: Nudge) -> None:
+        """Do a wake; what it raises is logged, and the lease brings it back."""
+        try:
+            await uninterrupted(self._take(nudge))
+        except Unavailable as error:
+            log.warning("timer.waiting", subject=nudge.key, reason=str(error))
+        except Exception:
+            log.exception("timer.failed", subject=nudge.key)
 
     async def _take(self, nudge: Nudge) -> None:
         if nudge.held:

@@ -9,12 +9,13 @@ import base64
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from bson import ObjectId
 from gridfs.errors import CorruptGridFile, NoFile
 from motor.motor_asyncio import AsyncIOMotorGridFSBucket
 from pymongo import DESCENDING, IndexModel
+from typing_extensions import override
 
 from libs.common.core.errors import Permanent
 from libs.common.core.redaction import scrub
@@ -37,8 +38,84 @@ class BlobRefused(Permanent):
     """This cannot be a blob: too large, or a name that is malformed or looks personal."""
 
 
-class Blobs:
-    """The blobs of one service.
+class Blobs(Protocol):
+    """The blobs of one service, sealed."""
+
+    async def put(self, name: str, data: bytes, *, purge_at: datetime | None = None) -> None:
+        """Store a blob, in place of one of the same name.
+
+        Readers see the older content or the newer one, never a mixture. When two put at once, the later one stays.
+
+        Args:
+            name: lower-case words, digits and identifiers between slashes; nothing personal.
+            data: at most `MAX_BYTES`.
+            purge_at: when `purge` removes it at the latest.
+
+        Raises:
+            BlobMissing: it was deleted before it was all there.
+            BlobRefused: too large, or the name will not do.
+            Unavailable: the store does not answer.
+        """
+        ...
+
+    async def get(self, name: str) -> bytes:
+        """Return a blob's content.
+
+        Raises:
+            BlobMissing: there is none of that name.
+            SealError: it was altered in the store, or its key is not held here.
+            Unavailable: the store does not answer.
+        """
+        ...
+
+    async def sizes(self, prefix: str) -> dict[str, int]:
+        """Return name and length of the blobs whose names begin with a prefix that ends in a slash, by name."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Remove a blob, also one that is just being put; it is no error if there is none."""
+        ...
+
+    async def delete_prefix(self, prefix: str) -> int:
+        """Remove all blobs whose names begin with a prefix that ends in a slash, and return their number."""
+        ...
+
+    async def purge(self, now: datetime) -> int:
+        """Remove what is past its purge date, and uploads unfinished for an hour. Return the number removed."""
+        ...
+
+
+def check_blob(name: str, data: bytes) -> None:
+    """Refuse what cannot be a blob.
+
+    Raises:
+        BlobRefused: too large, or the name is malformed or looks personal.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise BlobRefused(f"not a blob's name: {scrub(name)!r:.80}; it has lower-case words and ids between slashes")
+    if scrub(name) != name:
+        raise BlobRefused("a blob's name must not hold anything personal; name it by an identifier")
+    if len(data) > MAX_BYTES:
+        raise BlobRefused(f"a blob has at most {MAX_BYTES} bytes; this one has {len(data)}")
+
+
+def check_prefix(prefix: str) -> None:
+    """Refuse a prefix that would take neighbours along.
+
+    Raises:
+        ValueError: it does not end with a slash.
+    """
+    if not prefix.endswith("/"):
+        raise ValueError("a prefix ends with a slash: 'journey/1' would take 'journey/12' along")
+
+
+def sealed_place(name: str) -> str:
+    """Return the place that a blob's encryption is bound to."""
+    return f"blob|{name}"
+
+
+class MongoBlobs(Blobs):
+    """Blobs in GridFS.
 
     Each upload has a record of its own beside the GridFS file. The record comes before the first byte and goes after
     the last one, so whatever a crash leaves behind is found again; and it holds the name, the newest finished record
@@ -62,25 +139,10 @@ class Blobs:
             [IndexModel("name"), IndexModel("purge_at", sparse=True), IndexModel("unfinished_since", sparse=True)],
         )
 
+    @override
     async def put(self, name: str, data: bytes, *, purge_at: datetime | None = None) -> None:
-        """Store a blob, in place of one of the same name.
-
-        Readers see the older content or the newer one, never a mixture. When two put at once, the later one stays.
-
-        Args:
-            name: lower-case words, digits and identifiers between slashes; nothing personal.
-            data: at most `MAX_BYTES`.
-            purge_at: when `purge` removes it at the latest.
-
-        Raises:
-            BlobMissing: it was deleted before it was all there.
-            BlobRefused: too large, or the name will not do.
-            Unavailable: the store does not answer.
-        """
-        _check_name(name)
-        if len(data) > MAX_BYTES:
-            raise BlobRefused(f"a blob has at most {MAX_BYTES} bytes; this one has {len(data)}")
-        box = await asyncio.to_thread(self._keyring.seal, self._audience, data, _place(name))
+        check_blob(name, data)
+        box = await asyncio.to_thread(self._keyring.seal, self._audience, data, sealed_place(name))
         file_id = ObjectId()
         record = {"_id": str(file_id), "name": name, "kid": box.kid, "size": len(data)}
         record |= {"unfinished_since": _ms(self._clock())}
@@ -92,42 +154,36 @@ class Blobs:
                 raise BlobMissing(f"the blob {name!r} was deleted while it was stored")
             await self._remove(older)
 
+    @override
     async def get(self, name: str) -> bytes:
-        """Return a blob's content.
-
-        Raises:
-            BlobMissing: there is none of that name.
-            SealError: it was altered in the store, or its key is not held here.
-            Unavailable: the store does not answer.
-        """
         async with answering():
             found = await self._read(name) or await self._read(name)  # it may be replaced while it is read
         if found is None:
             raise BlobMissing(f"there is no blob {name!r}")
-        return await asyncio.to_thread(self._keyring.open, found, _place(name))
+        return await asyncio.to_thread(self._keyring.open, found, sealed_place(name))
 
+    @override
     async def sizes(self, prefix: str) -> dict[str, int]:
-        """Return name and length of the blobs whose names begin with a prefix that ends in a slash, by name."""
         query = {"name": _range(prefix), "unfinished_since": {"$exists": False}}
         async with answering():
             found = [record async for record in self._records.find(query, {"name": 1, "size": 1, "finished_at": 1})]
         newest_last = sorted(found, key=lambda record: (record["name"], record["finished_at"], record["_id"]))
         return {record["name"]: record["size"] for record in newest_last}
 
+    @override
     async def delete(self, name: str) -> None:
-        """Remove a blob, also one that is just being put; it is no error if there is none."""
         async with answering():
             await self._remove(await self._ids({"name": name}))
 
+    @override
     async def delete_prefix(self, prefix: str) -> int:
-        """Remove all blobs whose names begin with a prefix that ends in a slash. Gives their number."""
         async with answering():
             ids = await self._ids({"name": _range(prefix)})
             await self._remove(ids)
         return len(ids)
 
+    @override
     async def purge(self, now: datetime) -> int:
-        """Remove what is past its purge date, and what uploads of an hour ago left unfinished. Gives the number."""
         async with answering():
             due = await self._ids({"purge_at": {"$lte": _ms(now)}})
             due += await self._ids({"unfinished_since": {"$lte": _ms(now) - UPLOAD_GIVEN_UP_MS}})
@@ -165,22 +221,10 @@ class Blobs:
             await self._records.delete_one({"_id": str(file_id)})
 
 
-def _check_name(name: str) -> None:
-    if _NAME.fullmatch(name) is None:
-        raise BlobRefused(f"not a blob's name: {scrub(name)!r:.80}; it has lower-case words and ids between slashes")
-    if scrub(name) != name:
-        raise BlobRefused("a blob's name must not hold anything personal; name it by an identifier")
-
-
 def _range(prefix: str) -> dict[str, str]:
-    if not prefix.endswith("/"):
-        raise ValueError("a prefix ends with a slash: 'journey/1' would take 'journey/12' along")
+    check_prefix(prefix)
     # Everything from 'journey/1/' up to, and without, 'journey/10': '0' is the next character after '/'.
     return {"$gte": prefix, "$lt": f"{prefix[:-1]}0"}
-
-
-def _place(name: str) -> str:
-    return f"blob|{name}"
 
 
 def _ms(moment: datetime) -> int:

@@ -1,5 +1,7 @@
 """Idempotency keys kept in memory."""
 
+from datetime import datetime
+
 from libs.common.web.idempotency import Entry
 
 
@@ -27,3 +29,7 @@ class MemoryIdempotencyStore:
         """Forget the entry if it has this claim."""
         if key in self.entries and self.entries[key].claim == claim:
             del self.entries[key]
+
+    async def forget_expired(self, now: datetime) -> None:
+        """Remove what nobody can ask for any more."""
+        self.entries = {key: entry for key, entry in self.entries.items() if entry.expires_at > now}

@@ -1,4 +1,4 @@
-"""The store and the broker in memory, for tests that need neither. One contract test holds them to the real ones."""
+"""Aggregates and reservations in memory. One contract test holds them to the real ones."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from libs.common.delivery.documents import Document, Documents, Outgoing
+from libs.common.delivery.documents import Document, Documents
 from libs.common.storage.reservations import Reservations, Taken
 
 
@@ -94,17 +94,6 @@ def _holds(state: Mapping[str, Any], path: str, wanted: Any) -> bool:
     """Compare as MongoDB does: what is missing is None, and a list holds each of its members."""
     value = _at(state, path)
     return bool(value == wanted or (isinstance(value, list) and wanted in value))
-
-
-class MemoryPublisher:
-    """Keeps what was published, in order."""
-
-    def __init__(self) -> None:
-        self.published: list[Outgoing] = []
-
-    async def publish(self, events: Sequence[Outgoing]) -> None:
-        """Take events as the broker would."""
-        self.published.extend(events)
 
 
 class MemoryReservations(Reservations):

@@ -69,6 +69,10 @@ class IdempotencyStore(Protocol):
         """Forget the entry if it has this claim."""
         ...
 
+    async def forget_expired(self, now: datetime) -> None:
+        """Remove what nobody can ask for any more."""
+        ...
+
 
 class Idempotency:
     """Makes a service's creating requests repeatable.
@@ -104,6 +108,10 @@ class Idempotency:
             raise Refused("idempotency.key_malformed", detail, 400)
         content = self.keyring.blind("idempotency.body", hashlib.sha256(await request.body()).hexdigest())
         return Once(self, request, idempotency_key, content)
+
+    async def forget_expired(self) -> None:
+        """Remove the answers nobody can ask for any more."""
+        await self.store.forget_expired(self.clock())
 
 
 class Once:

@@ -1,25 +1,23 @@
 """Where the answers to repeated requests are kept: one small collection a service."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
 from libs.common.core.sealing import Box
-from libs.common.core.values import Clock, from_millis, to_millis
+from libs.common.core.values import from_millis, to_millis
 from libs.common.storage.mongo import Database, Rows, answering
 from libs.common.web.idempotency import Entry
-
-FORGET_EVERY_S: Final = 600.0
 
 
 class MongoIdempotency:
     """Fulfils `libs.common.web.idempotency.IdempotencyStore`."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database) -> None:
         self._collection = database.collection("idempotency", [IndexModel([("expires_at", ASCENDING)])])
         self._rows = Rows(self._collection)
-        self._clock = clock
 
     async def insert(self, key: str, entry: Entry) -> Entry | None:
         """Store the entry if there is none; otherwise give the one that is there."""
@@ -38,10 +36,10 @@ class MongoIdempotency:
         async with answering():
             await self._collection.delete_one({"_id": key, "claim": claim})
 
-    async def forget_expired(self) -> None:
+    async def forget_expired(self, now: datetime) -> None:
         """Remove what nobody can ask for any more."""
         async with answering():
-            await self._collection.delete_many({"expires_at": {"$lte": to_millis(self._clock())}})
+            await self._collection.delete_many({"expires_at": {"$lte": to_millis(now)}})
 
 
 def _raw(entry: Entry) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
@@ -15,26 +15,36 @@ from libs.common.core.values import Clock, NewId
 from libs.common.delivery.consumption import Consumption, Route
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.engine import Collection, Engine
-from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings, Subscription
-from libs.common.delivery.mongo_documents import MongoDocuments
+from libs.common.delivery.outbox import Outbox
 from libs.common.delivery.timers import Timers
-from libs.common.storage.mongo import Database
-from libs.common.storage.reservations import MongoReservations, Reservations
+from libs.common.storage.blobs import Blobs
+from libs.common.storage.reservations import Reservations
+from libs.common.web.backend import Backend, Connection, RealBackend
 from libs.common.web.fast_path import Endpoint
 from libs.common.web.http import create_app
 from libs.common.web.idempotency import Idempotency
-from libs.common.web.mongo_idempotency import FORGET_EVERY_S, MongoIdempotency
 from libs.common.web.tokens import STAFF_ALGORITHMS, STAFF_ROLES, Authenticator, TokenVerifier
+
+FORGET_EVERY_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A service, ready to be served."""
+    """A service, ready to be served.
+
+    Attributes:
+        http: the application, which starts and stops everything else.
+        outboxes, timers: what publishes and what wakes, for whoever drives the service by hand.
+        components: what the service runs beside them.
+    """
 
     name: str
     http: FastAPI
     host: str
     port: int
+    outboxes: Sequence[Outbox]
+    timers: Sequence[Timers]
+    components: Sequence[Component]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +58,15 @@ class ServiceBase:
     metrics: Metrics
     health: Health
     keyring: Keyring
-    database: Database
-    publisher: KafkaPublisher
+    backend: Backend
     reservations: Reservations
     engine: Engine
-    idempotency_store: MongoIdempotency
     idempotency: Idempotency
     auth: Authenticator
+
+    def blobs(self, audience: str) -> Blobs:
+        """Open the service's blobs, sealed with the key of the audience."""
+        return self.backend.blobs(self.keyring, self.clock, audience)
 
     def app(
         self,
@@ -68,77 +80,76 @@ class ServiceBase:
         direct: Sequence[Endpoint] = (),
     ) -> App:
         """Put a service together: the store first, then what publishes, then what reads, and HTTP around it all."""
-        subscription = self._subscription(routes)
-        self.health.check("store", self.database.ping)
+        backend, subscription = self.backend, self._subscription(routes)
+        self.health.check("store", backend.store.ping)
         self.health.check("broker", subscription.ping)
-        forgetting = Repeating("idempotency.forget", FORGET_EVERY_S, self.idempotency_store.forget_expired)
+        forgetting = Repeating("idempotency.forget", FORGET_EVERY_S, self.idempotency.forget_expired)
         outboxes = [kind.outbox for kind in kinds]
         web = create_app(
             title,
             metrics=self.metrics,
             health=self.health,
-            components=[self.database, self.publisher, *outboxes, *components, *timers, forgetting, subscription],
+            components=[backend.store, backend.publisher, *outboxes, *components, *timers, forgetting, subscription],
             routers=routers,
             direct=direct,
         )
-        return App(self.name, web, self.settings.http_host, self.settings.http_port)
+        return App(self.name, web, self.settings.http_host, self.settings.http_port, outboxes, timers, components)
 
-    def _subscription(self, routes: Iterable[Route]) -> Subscription:  # type: ignore[type-arg]  # as in `app`
+    def _subscription(self, routes: Iterable[Route]) -> Connection:  # type: ignore[type-arg]  # as in `app`
         """Read the topics that the routes name."""
         consumption = Consumption(
             self.name,
             routes,
             keyring=self.keyring,
-            publisher=self.publisher,
+            publisher=self.backend.publisher,
             metrics=self.metrics,
             clock=self.clock,
         )
-        probe = self.health.probe("consumption")
-        kafka = _kafka(self.name, self.settings)
-        return Subscription(kafka, consumption, self.name, probe=probe, metrics=self.metrics)
+        return self.backend.subscription(consumption, self.health.probe("consumption"), self.metrics)
 
 
-def build_base(name: str, settings: ServiceSettings, clock: Clock, new_id: NewId, *, answers_key: str) -> ServiceBase:
+def build_base(
+    name: str,
+    settings: ServiceSettings,
+    clock: Clock,
+    new_id: NewId,
+    *,
+    answers_key: str,
+    backend: Backend | None = None,
+) -> ServiceBase:
     """Make the common collaborators of a service.
 
     Args:
         name: the service's name: consumer group, CloudEvents source, name in logs and metrics.
         answers_key: the audience whose key seals remembered HTTP answers.
+        backend: what the service stands on; None: MongoDB and Kafka, as the settings name them.
     """
     metrics = Metrics(name, clock=clock)
-    database = Database(settings.mongo_uri.get_secret_value(), settings.mongo_database)
-    publisher = KafkaPublisher(_kafka(name, settings))
+    backend = backend or RealBackend(name, settings)
     keyring = settings.keyring
     engine = Engine(
         source=name,
-        documents=lambda collection, searched: CachedDocuments(MongoDocuments(database, collection, searched)),
-        publisher=publisher,
+        documents=lambda collection, searched: CachedDocuments(backend.documents(collection, searched)),
+        publisher=backend.publisher,
         keyring=keyring,
         metrics=metrics,
         clock=clock,
         new_id=new_id,
     )
-    remembered = MongoIdempotency(database, clock)
     return ServiceBase(
         name=name,
         settings=settings,
         clock=clock,
         new_id=new_id,
         metrics=metrics,
-        health=Health(),
+        health=Health(backend.monotonic),
         keyring=keyring,
-        database=database,
-        publisher=publisher,
-        reservations=MongoReservations(database),
+        backend=backend,
+        reservations=backend.reservations(),
         engine=engine,
-        idempotency_store=remembered,
-        idempotency=Idempotency(remembered, keyring, answers_key, clock, new_id),
+        idempotency=Idempotency(backend.idempotency(), keyring, answers_key, clock, new_id),
         auth=_authenticator(settings, clock),
     )
-
-
-def _kafka(name: str, settings: ServiceSettings) -> KafkaSettings:
-    return KafkaSettings(settings.kafka_access, name, settings.kafka_idempotence, settings.kafka_fetch_wait_ms)
 
 
 def _authenticator(settings: ServiceSettings, clock: Clock) -> Authenticator:

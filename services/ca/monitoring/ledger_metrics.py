@@ -11,9 +11,8 @@ from libs.common.core.background import Repeating
 from libs.common.core.metrics import Metrics
 from libs.common.core.values import Clock, from_millis, to_millis
 from libs.common.storage.chain import ChainStore
-from libs.common.storage.mongo import Database
-from libs.common.storage.mongo_chain import MongoChain
-from libs.common.storage.records import MongoRecords, Records
+from libs.common.storage.records import Records
+from libs.common.web.backend import Backend
 from libs.common.web.service import ServiceBase
 from services.ca.audit.evidence import appended_at
 from services.ca.ledger.acts import Checkpointed
@@ -30,15 +29,15 @@ async def note_check(checks: Records, at: datetime, errors: int, warnings: int) 
     await checks.add({str(millis): {"at": millis, "errors": errors, "warnings": warnings}})
 
 
-def notes(database: Database) -> Records:
+def notes(backend: Backend) -> Records:
     """Open what `note_check` writes."""
-    return MongoRecords(database, "checks", ("at",))
+    return backend.records("checks", ("at",))
 
 
 def watching(base: ServiceBase, ledger: ChainLedger) -> Repeating:
     """Make what looks once a minute."""
-    chain, metrics = MongoChain(base.database, "ledger"), base.metrics
-    vigil = Vigil(notes(base.database), chain, ledger, metrics=metrics, clock=base.clock)
+    chain, metrics = base.backend.chain("ledger"), base.metrics
+    vigil = Vigil(notes(base.backend), chain, ledger, metrics=metrics, clock=base.clock)
     return Repeating("vigil", EVERY_S, vigil.look)
 
 

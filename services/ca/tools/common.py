@@ -15,8 +15,7 @@ from libs.common.core.errors import Unavailable
 from libs.common.core.settings import explain
 from libs.common.core.values import Clock, new_id, utc_now
 from libs.common.delivery.engine import Collection
-from libs.common.storage.mongo_chain import MongoChain
-from libs.common.storage.records import MongoRecords, Records
+from libs.common.storage.records import Records
 from libs.common.web.service import ServiceBase, build_base
 from services.ca.audit.gather import Sources
 from services.ca.authority.hierarchy import ROOT_LIST, HierarchyError, load
@@ -53,12 +52,12 @@ async def opened(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator
     base = build_base("ca", settings, clock, new_id, answers_key="ca")
     enrolments = base.engine.kind(domain.Enrolment, "enrolments")
     lists = base.engine.kind(shards.Shard, "lists")
-    chain = MongoChain(base.database, "ledger")
+    chain = base.backend.chain("ledger")
     sources = Sources(
         enrolments=enrolments.aggregates,
         lists=lists.aggregates,
-        pages=MongoRecords(base.database, "pages"),
-        statuses=Statuses(MongoRecords(base.database, "statuses", INDEXED)),
+        pages=base.backend.records("pages"),
+        statuses=Statuses(base.backend.records("statuses", INDEXED)),
         book=base.reservations,
         chain=chain,
         ledger=ChainLedger(chain, base.keyring, clock),
@@ -66,11 +65,11 @@ async def opened(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator
         root_list=settings.directory / ROOT_LIST,
         keyring=base.keyring,
     )
-    checks = notes(base.database)
+    checks = notes(base.backend)
     try:
         yield Opened(settings, base, enrolments, lists, sources, checks, clock)
     finally:
-        await base.database.stop()
+        await base.backend.store.stop()
 
 
 def run(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:

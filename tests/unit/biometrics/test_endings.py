@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from bson import ObjectId
 
-from libs.common.storage.blobs import Blobs
+from libs.common.storage.blobs import MongoBlobs
 from libs.common.storage.mongo import Database
 from services.biometrics import domain, states
 from tests.unit.biometrics.booth import CLOSED, JOURNEY, KEYRING, LEASE, OTHER, Booth, World, picture, refused
@@ -90,7 +90,7 @@ async def chunks_of(database: Database, ids: list[ObjectId]) -> list[bytes]:
 
 async def test_in_a_real_store_nothing_of_the_media_is_left_after_the_end(world: World, mongo_uri: str) -> None:
     database = Database(mongo_uri, f"biometrics-{uuid4().hex[:12]}")
-    blobs = Blobs(database, KEYRING, world.clock, "biometrics")
+    blobs = MongoBlobs(database, KEYRING, world.clock, "biometrics")
     await database.start()
     try:
         booth = Booth(world, blobs=blobs)

@@ -13,7 +13,7 @@ from bson import ObjectId
 from deploy.embedded.stack import Store
 from libs.common.delivery.documents import Searched
 from libs.common.delivery.mongo_documents import MongoDocuments
-from libs.common.storage.blobs import Blobs
+from libs.common.storage.blobs import Blobs, MongoBlobs
 from libs.common.storage.mongo import Database
 from services.biometrics.domain import MEDIA_KEPT_AT_MOST
 from services.biometrics.states import Closed, Matched
@@ -27,7 +27,7 @@ MEDIA: dict[Part, bytes] = {"selfie": picture(MARK * 40_000), "clip": clip(MARK 
 @asynccontextmanager
 async def on_disk(store: Store, world: World) -> AsyncIterator[tuple[Booth, Blobs, Database]]:
     database = Database(store.uri, "biometrics")
-    blobs = Blobs(database, KEYRING, world.clock, "biometrics")
+    blobs = MongoBlobs(database, KEYRING, world.clock, "biometrics")
 
     def documents(name: str, searched: Searched) -> MongoDocuments:
         return MongoDocuments(database, name, searched)

@@ -9,31 +9,10 @@ from typing_extensions import override
 
 from libs.common.delivery.documents import Document, Documents, Outgoing
 from libs.common.delivery.retry import RawMessage
+from libs.common.testing.faults import Crash, Faults
 from libs.common.testing.memory import MemoryDocuments
 
-
-class Crash(BaseException):
-    """The process ends here: nothing catches it, as nothing catches kill -9."""
-
-
-class Faults:
-    """Counts the steps of a process and ends it at the given ones. A dead process takes no further step."""
-
-    def __init__(self, *at: int) -> None:
-        self._at = frozenset(at)
-        self.steps = 0
-        self.dead = False
-
-    def step(self) -> None:
-        if self.dead:
-            raise Crash
-        self.steps += 1
-        if self.steps in self._at:
-            self.dead = True
-            raise Crash
-
-    def revive(self) -> None:
-        self.dead = False
+__all__ = ["Crash", "Faults", "FaultyDocuments", "FaultyPublisher", "Log", "LogRecord"]
 
 
 class FaultyDocuments(Documents):

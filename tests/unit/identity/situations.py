@@ -18,7 +18,8 @@ from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Keyring, Sealed
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.engine import Engine
-from libs.common.testing.memory import MemoryDocuments, MemoryPublisher, MemoryReservations
+from libs.common.testing.broker import MemoryPublisher
+from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from libs.common.web.tokens import TokenIssuer
 from services.identity import domain
 from services.identity.accounts import Accounts

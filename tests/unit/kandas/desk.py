@@ -18,8 +18,9 @@ from libs.common.core.values import new_id
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.engine import Engine
-from libs.common.storage.blobs import Blobs
-from libs.common.testing.memory import MemoryDocuments, MemoryPublisher
+from libs.common.storage.blobs import MongoBlobs
+from libs.common.testing.broker import MemoryPublisher
+from libs.common.testing.memory import MemoryDocuments
 from services.kandas import domain
 from services.kandas.certificate_view import CertificateView
 from services.kandas.certificates import Certificate
@@ -34,7 +35,7 @@ from tests.unit.kandas.situations import APPLICATION, CITIZEN, IIN, LAW, NOW, SE
 FONTS = Path("/usr/share/fonts/truetype/dejavu")
 
 
-class MemoryBlobs(Blobs):
+class MemoryBlobs(MongoBlobs):
     """Blobs in a dictionary."""
 
     def __init__(self) -> None:

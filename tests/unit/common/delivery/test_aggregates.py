@@ -20,7 +20,8 @@ from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.documents import Document, Documents
 from libs.common.delivery.engine import Collection, Engine, Kind
-from libs.common.testing.memory import MemoryDocuments, MemoryPublisher
+from libs.common.testing.broker import MemoryPublisher
+from libs.common.testing.memory import MemoryDocuments
 from tests.unit.common.saga import KEYRING, NOON, Buyer
 
 

@@ -16,7 +16,8 @@ from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.documents import Document, Documents, Outgoing
 from libs.common.delivery.engine import Collection, Engine
-from libs.common.testing.memory import MemoryDocuments, MemoryPublisher
+from libs.common.testing.broker import MemoryPublisher
+from libs.common.testing.memory import MemoryDocuments
 from tests.unit.common.delivery.test_aggregates import COUNTERS, Counted, Counter, Ids
 from tests.unit.common.saga import GRACE_S, KEYRING, NOON
 

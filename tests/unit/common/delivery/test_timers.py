@@ -16,7 +16,8 @@ from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.engine import Collection, Engine
 from libs.common.delivery.timers import Timers, Wake
-from libs.common.testing.memory import MemoryDocuments, MemoryPublisher
+from libs.common.testing.broker import MemoryPublisher
+from libs.common.testing.memory import MemoryDocuments
 from tests.patience import until_so
 from tests.unit.common.delivery.test_aggregates import COUNTERS, Counter, Ids
 from tests.unit.common.saga import KEYRING, NOON
