@@ -16,6 +16,7 @@ from libs.common.core.settings import explain
 from libs.common.core.values import Clock, new_id, utc_now
 from libs.common.delivery.engine import Collection
 from libs.common.storage.records import Records
+from libs.common.web.backend import Backend
 from libs.common.web.service import ServiceBase, build_base
 from services.ca.audit.gather import Sources
 from services.ca.authority.hierarchy import ROOT_LIST, HierarchyError, load
@@ -43,13 +44,15 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator[Opened]:
+async def opened(
+    settings: Settings, *, clock: Clock = utc_now, backend: Backend | None = None
+) -> AsyncIterator[Opened]:
     """Open store and ledger; nothing is published, and no timer runs.
 
     Raises:
         HierarchyError: the certificates of the authorities do not hold together.
     """
-    base = build_base("ca", settings, clock, new_id, answers_key="ca")
+    base = build_base("ca", settings, clock, new_id, answers_key="ca", backend=backend)
     enrolments = base.engine.kind(domain.Enrolment, "enrolments")
     lists = base.engine.kind(shards.Shard, "lists")
     chain = base.backend.chain("ledger")
