@@ -36,16 +36,16 @@ from deploy.media.make import MediaFiles, make_media
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
 from libs.citizen.api.identity import Session
-from libs.citizen.api.kandas import ApplicationView
 from libs.citizen.enrolment import Eds
 from libs.citizen.files import write_private
 from libs.citizen.journey import EdsJourney, start
-from libs.citizen.kandas import KandasJourney, Submitted
+from libs.citizen.kandas import KandasJourney, SignedApplication
 from libs.citizen.keystore import pack
 from libs.citizen.passwords import new_password
 from libs.citizen.progress import Progress
 from libs.citizen.services import Services
 from libs.citizen.signing import signer
+from libs.common.contracts.http.kandas import KandasApplicationView
 from libs.common.core import logging
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.delivery.topic_admin import create_topics
@@ -156,10 +156,10 @@ class Demo:
 
     async def _get_kandas(
         self, services: Services, session: Session, eds: Eds, installation: Installation
-    ) -> ApplicationView:
+    ) -> KandasApplicationView:
         journey = KandasJourney(services, session, self.tell)
         with self.step("kandas status for a family of three: application, attachments, signature"):
-            submitted: Submitted = await journey.apply(family_of(self.citizen), attach, signer(eds.sign))
+            submitted: SignedApplication = await journey.apply(family_of(self.citizen), attach, signer(eds.sign))
             self._write("application.json", submitted.document)
             self._write("application.p7s", submitted.signature)
         with self.step("the ministry's check and the officer's decision"):
@@ -171,7 +171,7 @@ class Demo:
             raise DemoFailed(f"the application is {view.status}, not decided")
         return view
 
-    async def _fetch(self, services: Services, session: Session, view: ApplicationView) -> None:
+    async def _fetch(self, services: Services, session: Session, view: KandasApplicationView) -> None:
         documents = await KandasJourney(services, session, self.tell).documents(view)
         for person, document in documents.items():
             self._write(f"kandas-{person}.pdf", document)

@@ -14,11 +14,11 @@ from fpdf import FPDF
 
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
-from libs.citizen.api.kandas import ApplicationForm, MemberForm, PersonForm
 from libs.citizen.cli.person import newest_code
 from libs.citizen.journey import Applicant, CaptureTask
 from libs.citizen.progress import DEFAULT_WAITING, Waiting, wait_until
 from libs.citizen.services import Services
+from libs.common.contracts.http.kandas import ApplicantForm, ApplicationForm, MemberForm, PersonForm
 from libs.common.core.values import iin_check_digit
 from services.biometrics.analysis.analyser import stub_picture
 from services.biometrics.document.mrz import Mrz
@@ -172,7 +172,7 @@ def family_of(person: Invented) -> ApplicationForm:
     return ApplicationForm(
         service="grant",
         region=REGION,
-        applicant=PersonForm(
+        applicant=ApplicantForm(
             iin=person.iin,
             surname=person.surname,
             given_name=person.given_name,

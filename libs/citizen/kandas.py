@@ -7,10 +7,10 @@ from typing import Final
 
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.identity import Session
-from libs.citizen.api.kandas import ApplicationForm, ApplicationView, PersonForm
 from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once_known, wait_until
 from libs.citizen.services import Services
 from libs.citizen.signing import Sign
+from libs.common.contracts.http.kandas import ApplicationForm, KandasApplicationView, PersonForm
 from libs.common.core.values import Clock, new_id, utc_now
 
 Attachments = Callable[[PersonForm, str], Awaitable[Upload]]
@@ -21,7 +21,7 @@ SETTLED: Final = frozenset({"decided", "returned", "closed"})
 
 
 @dataclass(frozen=True)
-class Submitted:
+class SignedApplication:
     """An application on its way: the bytes that were signed, and the signature over them."""
 
     application_id: str
@@ -45,7 +45,7 @@ class KandasJourney:
     clock: Clock = utc_now
     _told: int = 0
 
-    async def apply(self, form: ApplicationForm, attachments: Attachments, sign: Sign) -> Submitted:
+    async def apply(self, form: ApplicationForm, attachments: Attachments, sign: Sign) -> SignedApplication:
         """Open an application, attach what it asks for, sign and submit it."""
         application_id = await self.open(form, attachments)
         return await self.submit(application_id, sign)
@@ -61,7 +61,7 @@ class KandasJourney:
         self._say("attachments.sent", count=len(created.documents_needed))
         return created.application_id
 
-    async def submit(self, application_id: str, sign: Sign) -> Submitted:
+    async def submit(self, application_id: str, sign: Sign) -> SignedApplication:
         """Fetch the document, have it signed, and submit it; also after it was returned to be signed again."""
         document = await self.services.kandas.document(self.session, application_id)
         signature = await sign(document)
@@ -69,23 +69,23 @@ class KandasJourney:
         # kandas may hear of a fresh certificate a moment after the citizen has it in hand
         await once_known(send, "certificate.unknown", waiting=self.waiting)
         self._say("application.signed")
-        return Submitted(application_id, document, signature)
+        return SignedApplication(application_id, document, signature)
 
-    async def follow(self, application_id: str) -> ApplicationView:
+    async def follow(self, application_id: str) -> KandasApplicationView:
         """Tell what happens until the application is decided, returned or closed, and give it as it then is."""
         return await wait_until(
-            partial(self._look, application_id),
+            partial(self._reported_view, application_id),
             lambda view: view.status in SETTLED,
             seconds=lambda view: self.waiting.seconds(view.waits_for),
             waiting=self.waiting,
         )
 
-    async def documents(self, view: ApplicationView) -> dict[str, bytes]:
+    async def documents(self, view: KandasApplicationView) -> dict[str, bytes]:
         """Fetch the sealed documents that are there, by person."""
         fetch = partial(self.services.kandas.decision_pdf, self.session, view.application_id)
         return {one.person: await fetch(one.person) for one in view.persons if one.document}
 
-    async def _look(self, application_id: str) -> ApplicationView:
+    async def _reported_view(self, application_id: str) -> KandasApplicationView:
         view = await self.services.kandas.application(self.session, application_id)
         for entry in view.timeline[self._told :]:
             self.tell(Progress(entry.at, entry.key, entry.detail))

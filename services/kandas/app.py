@@ -1,7 +1,7 @@
 """How kandas is put together."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from libs.common.core.background import Repeating
@@ -10,19 +10,23 @@ from libs.common.pki.trust import TrustAnchors
 from libs.common.storage.blobs import Blobs
 from libs.common.web.backend import Backend
 from libs.common.web.service import App, build_base
-from services.kandas import api
-from services.kandas.certificate_view import CertificateView
-from services.kandas.certificates import Certificate
-from services.kandas.effects import Effects, Press
-from services.kandas.handlers import Handlers
-from services.kandas.ministry import DevelopmentMinistry, HttpMinistry, MinistrySystem
-from services.kandas.office import Office
-from services.kandas.officer_api import officer_routes
-from services.kandas.people import PersonForm
-from services.kandas.seal import Seal
-from services.kandas.service import KandasService
+from services.kandas.application.api import application_routes
+from services.kandas.application.deadlines import Deadlines
+from services.kandas.application.people import Particulars
+from services.kandas.application.revocations import SignatureRevocations
+from services.kandas.application.service import ApplicationService
+from services.kandas.certificates.service import KnownCertificates
+from services.kandas.collections import APPLICATIONS, CERTIFICATES
+from services.kandas.documents.api import document_routes
+from services.kandas.documents.renderer import DocumentRenderer
+from services.kandas.documents.seal import Seal
+from services.kandas.documents.service import SealedDocuments
+from services.kandas.handlers import Handlers, Wakes
+from services.kandas.ministry.client import DevelopmentMinistry, HttpMinistry, MinistrySystem
+from services.kandas.ministry.service import MinistryChecks
+from services.kandas.office.api import officer_routes
+from services.kandas.office.service import OfficerService
 from services.kandas.settings import Settings
-from services.kandas.states import State
 
 _PURGE_EVERY_S: Final = 600.0
 _MINISTRY_TIMEOUT_S: Final = 15.0
@@ -31,37 +35,38 @@ _WAKE_LEASE_S: Final = 60.0  # a large family's documents take a while
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id, backend: Backend | None = None) -> App:
     """Make the application, with every collaborator in sight."""
-    # It tells each table of each font it embeds, at the level of information.
-    logging.getLogger("fontTools").setLevel(logging.WARNING)
-    base = build_base("kandas", settings, clock, new_id, answers_key=PersonForm.audience, backend=backend)
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # at INFO it logs each table of each embedded font
+    base = build_base("kandas", settings, clock, new_id, answers_key=Particulars.audience, backend=backend)
     law = settings.law
     trust = TrustAnchors.from_pem(settings.root_certificates.read_bytes(), settings.issuing_certificates.read_bytes())
-    press = Press(
-        Seal.from_file(settings.seal_file, settings.seal_passphrase.get_secret_value(), settings.revoked_certificates),
-        settings.fonts,
-        settings.verify_url,
+    seal = Seal.from_file(
+        settings.seal_file, settings.seal_passphrase.get_secret_value(), settings.revoked_certificates
     )
-    blobs = base.blobs(PersonForm.audience)
-    applications = base.engine.kind(State, "applications", searched=("region", "status"))
-    certificates = base.engine.kind(Certificate, "certificates")
-    view = CertificateView(certificates.aggregates, applications.aggregates, law=law, clock=clock)
-    service = KandasService(applications.aggregates, view, blobs, law=law, trust=trust, clock=clock)
-    office = Office(applications.aggregates, view, blobs, law=law, clock=clock)
-    effects = Effects(
-        applications.aggregates, view, blobs, _ministry(settings, base.backend), press, law=law, clock=clock
-    )
+    blobs = base.blobs(Particulars.audience)
+
+    known = base.engine.open(CERTIFICATES)
+    stored = base.engine.open(APPLICATIONS)
+    applications = stored.aggregates
+    certificates = KnownCertificates(known.aggregates, clock)
+    revocations = SignatureRevocations(applications, certificates, law=law, clock=clock)
+    renderer = DocumentRenderer(seal, settings.fonts, settings.verify_url)
+    documents = SealedDocuments(applications, blobs, renderer, law=law, clock=clock)
+    citizens = ApplicationService(applications, certificates, blobs, law=law, trust=trust, clock=clock)
+    officers = OfficerService(applications, revocations, blobs, law=law, clock=clock)
+    checks = MinistryChecks(applications, revocations, _ministry(settings, base.backend), law=law, clock=clock)
+    wakes = Wakes(applications, checks, documents, Deadlines(applications, blobs, law))
+
     return base.app(
         "Kandas status",
         routers=[
-            api.applying_routes(service, base.auth, base.idempotency),
-            api.following_routes(service, base.auth),
-            api.public_routes(service),
-            officer_routes(office, base.auth, base.idempotency),
+            application_routes(citizens, base.auth, base.idempotency),
+            document_routes(documents, base.auth),
+            officer_routes(officers, base.auth, base.idempotency),
         ],
-        routes=Handlers(view).routes(),
-        kinds=[applications, certificates],
-        timers=[base.engine.timers(applications, effects.wake, lease_s=_WAKE_LEASE_S, parallel=4)],
-        components=[Repeating("blobs.purge", _PURGE_EVERY_S, _purging(blobs, clock))],
+        routes=Handlers(certificates, revocations).routes(),
+        kinds=[stored, known],
+        timers=[base.engine.timers(stored, wakes.wake, lease_s=_WAKE_LEASE_S, parallel=4)],
+        components=[Repeating("blobs.purge", _PURGE_EVERY_S, partial(_purge, blobs, clock))],
     )
 
 
@@ -72,8 +77,5 @@ def _ministry(settings: Settings, backend: Backend) -> MinistrySystem:
     return HttpMinistry(backend.http_client(settings.ministry_url, headers, _MINISTRY_TIMEOUT_S))
 
 
-def _purging(blobs: Blobs, clock: Clock) -> Callable[[], Awaitable[None]]:
-    async def purge() -> None:
-        await blobs.purge(clock())
-
-    return purge
+async def _purge(blobs: Blobs, clock: Clock) -> None:
+    await blobs.purge(clock())

@@ -8,9 +8,9 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from libs.common.core.settings import ServiceSettings
-from services.kandas.calendar import MovedDays, WorkingDays
-from services.kandas.rules import RuleBook
-from services.kandas.transitions import Law
+from services.kandas.rules.domain import RuleBook
+from services.kandas.rules.law import Law
+from services.kandas.rules.working_days import MovedDays, WorkingDays
 
 _DATA: Final = Path(__file__).parent / "data"
 

@@ -20,9 +20,9 @@ from deploy.embedded.people import Invented
 from deploy.embedded.process import Server
 from deploy.embedded.stack import Store
 from deploy.embedded.town import process_of
-from libs.citizen.api.kandas import ApplicationView
 from libs.citizen.enrolment import Eds
 from libs.citizen.progress import Waiting
+from libs.common.contracts.http.kandas import KandasApplicationView
 from tests.journey.invariants import DECISIONS
 from tests.journey.steps import serial_of
 from tests.journey.town import Town, make_broker, prepared
@@ -105,7 +105,7 @@ async def as_records_tell(town: Town) -> None:
     assert told.all("cert.revoked") == []
 
 
-async def as_services_tell(town: Town, person: Invented, eds: Eds, view: ApplicationView) -> None:
+async def as_services_tell(town: Town, person: Invented, eds: Eds, view: KandasApplicationView) -> None:
     """The cabinet holds the two certificates whose keys the citizen has, and the documents are those decided about."""
     session = await town.sign_in(person)
     cabinet = await town.services.identity.cabinet(session)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.process import Server
-from libs.citizen.api.kandas import ApplicationView
+from libs.common.contracts.http.kandas import KandasApplicationView
 from tests.journey.invariants import DECISIONS
 from tests.journey.steps import hanging
 from tests.journey.town import OwnTown, Town, log_lines, own_town
@@ -68,7 +68,7 @@ async def go_through(own: OwnTown, outage: Outage) -> None:
     await all_ended(town, [way.result()[1] for way in ways])
 
 
-async def all_ended(town: Town, views: list[ApplicationView]) -> None:
+async def all_ended(town: Town, views: list[KandasApplicationView]) -> None:
     """Everybody has two certificates and one decision a person, as services and records tell."""
     told = await town.told()
     await town.check()

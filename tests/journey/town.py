@@ -31,14 +31,14 @@ from deploy.embedded.process import Server, free_port
 from deploy.embedded.stack import Broker, Store
 from deploy.embedded.town import Together, in_one_process
 from libs.citizen.api.identity import JourneyTicket, Session
-from libs.citizen.api.kandas import ApplicationView
 from libs.citizen.caller import Patience
 from libs.citizen.enrolment import Eds
 from libs.citizen.journey import EdsJourney, start
-from libs.citizen.kandas import KandasJourney, Submitted
+from libs.citizen.kandas import KandasJourney, SignedApplication
 from libs.citizen.progress import Progress, Waiting
 from libs.citizen.services import Services
 from libs.citizen.signing import signer
+from libs.common.contracts.http.kandas import KandasApplicationView
 from libs.common.core import logging
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.delivery.topic_admin import create_topics
@@ -109,7 +109,7 @@ class Town:
         """Give a kandas journey, to be gone."""
         return KandasJourney(self.services, session, self.lines.append, waiting=self.waiting)
 
-    async def apply(self, person: Invented, session: Session, eds: Eds) -> Submitted:
+    async def apply(self, person: Invented, session: Session, eds: Eds) -> SignedApplication:
         """Apply for the person's family, and sign."""
         submitted = await self.kandas(session).apply(family_of(person), attach, signer(eds.sign))
         self.sessions[submitted.application_id] = session
@@ -120,12 +120,12 @@ class Town:
         """An officer's token."""
         return self.installation.staff.officer(REGION)
 
-    async def decide(self, application_id: str) -> ApplicationView:
+    async def decide(self, application_id: str) -> KandasApplicationView:
         """Have an officer decide in favour of everybody; give the application when the applicant sees the end."""
         await grant_all(self.services, self.officer, application_id, self.waiting)
         return await self.kandas(self.sessions[application_id]).follow(application_id)
 
-    async def whole_way(self, person: Invented) -> tuple[Eds, ApplicationView]:
+    async def whole_way(self, person: Invented) -> tuple[Eds, KandasApplicationView]:
         """From an IIN and a phone to decisions about the whole family."""
         eds = await self.eds(person)
         submitted = await self.apply(person, await self.sign_in(person), eds)

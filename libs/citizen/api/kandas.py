@@ -2,119 +2,22 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Literal
-
-from pydantic import Field
 
 from libs.citizen.api.answers import Upload, understood
 from libs.citizen.api.identity import Session
 from libs.citizen.caller import Caller
-from libs.common.contracts.http.shapes import Answer, Form, PlainName, TimelineEntry
-from libs.common.contracts.kandas import Service
-
-Outcome = Literal["granted", "extended", "refused"]
-
-
-class PersonForm(Form):
-    """What an application says of one person. Countries are ISO 3166-1 codes; XXA is a stateless person."""
-
-    iin: str | None = None
-    surname: str
-    given_name: str
-    patronymic: str | None = None
-    birth_date: date
-    citizenship: str
-    origin_country: str
-    document_number: str
-    document_in_state_language: bool = False
-    nationality_in_document: bool = True
-    previous_end: date | None = None
-    extensions_before: int = 0
-
-
-class MemberForm(PersonForm):
-    """A family member."""
-
-    relation: Literal["spouse", "child", "parent", "sibling", "other"]
-
-
-class ApplicationForm(Form):
-    """An application for the applicant and any number of family members."""
-
-    service: Service
-    region: str
-    applicant: PersonForm
-    family: tuple[MemberForm, ...] = ()
-
-
-class ApplicationPerson(Answer):
-    """A person of an application. `person` is an id within the application, in the order of the form."""
-
-    person: PlainName
-    role: str = ""
-
-
-class DocumentNeeded(Answer):
-    """A document to attach."""
-
-    person: PlainName
-    kind: PlainName
-
-
-class ApplicationCreated(Answer):
-    """A draft, and what it lacks."""
-
-    application_id: str
-    persons: tuple[ApplicationPerson, ...]
-    documents_needed: tuple[DocumentNeeded, ...] = ()
-
-
-class PersonView(Answer):
-    """How far the application is for one person."""
-
-    person: PlainName
-    role: str = ""
-    name: str | None = Field(default=None, repr=False)
-    outcome: Outcome | None = None
-    reasons: tuple[str, ...] = ()
-    valid_until: date | None = None
-    document: bool = False
-    document_sha256: str | None = None
-
-
-class ApplicationView(Answer):
-    """Where an application stands and whom it waits for."""
-
-    application_id: str
-    status: str
-    waits_for: str | None = None
-    waits_until: datetime | None = None
-    due_on: date | None = None
-    overdue: bool = False
-    reason: str | None = None
-    documents_needed: tuple[DocumentNeeded, ...] = ()
-    timeline: tuple[TimelineEntry, ...] = ()
-    persons: tuple[PersonView, ...] = ()
-
-
-class OfficerItem(Answer):
-    """An application as an officer's queue lists it. `undecided` names the persons still to be decided about."""
-
-    application_id: str
-    service: Service
-    status: str
-    opened_at: datetime
-    due_on: date | None = None
-    overdue: bool = False
-    persons: int
-    undecided: tuple[str, ...] = ()
-
-
-class SubmissionStatus(Answer):
-    """What became of a signature."""
-
-    status: str
+from libs.common.contracts.http.kandas import (
+    ApplicationCreated,
+    ApplicationForm,
+    DecisionForm,
+    DocumentPlace,
+    KandasApplicationView,
+    OfficerItem,
+    OfficerView,
+    ReturnForm,
+    SubmissionStatus,
+)
+from libs.common.contracts.kandas import Outcome, RefusalGround
 
 
 @dataclass(frozen=True)
@@ -149,10 +52,10 @@ class Kandas:
         answer = await self.caller.send("POST", path, token=session.token, content=signature, headers=headers)
         return understood(SubmissionStatus, answer)
 
-    async def application(self, session: Session, application_id: str) -> ApplicationView:
+    async def application(self, session: Session, application_id: str) -> KandasApplicationView:
         """See where an application stands."""
         answer = await self.caller.send("GET", f"/v1/applications/{application_id}", token=session.token)
-        return understood(ApplicationView, answer)
+        return understood(KandasApplicationView, answer)
 
     async def decision_pdf(self, session: Session, application_id: str, person: str) -> bytes:
         """Fetch the sealed document about one person."""
@@ -164,10 +67,10 @@ class Kandas:
         answer = await self.caller.send("GET", "/v1/officer/applications", token=staff_token, params={"status": status})
         return understood(list[OfficerItem], answer)
 
-    async def officer_view(self, staff_token: str, application_id: str) -> dict[str, object]:
-        """See an application with all its forms, as the service gives it."""
+    async def officer_view(self, staff_token: str, application_id: str) -> OfficerView:
+        """See an application with all its forms."""
         answer = await self.caller.send("GET", self._officer(application_id), token=staff_token)
-        return understood(dict[str, object], answer)
+        return understood(OfficerView, answer)
 
     async def officer_attachment(self, staff_token: str, application_id: str, person: str, kind: str) -> Upload:
         """Fetch a document that the applicant attached."""
@@ -175,9 +78,9 @@ class Kandas:
         answer = await self.caller.send("GET", path, token=staff_token)
         return Upload(answer.content, answer.headers.get("Content-Type", "application/octet-stream"))
 
-    async def send_back(self, staff_token: str, application_id: str, documents: Iterable[tuple[str, str]]) -> None:
-        """Ask the applicant to bring documents anew, each named by person and kind."""
-        body = {"documents": [{"person": person, "kind": kind} for person, kind in documents]}
+    async def send_back(self, staff_token: str, application_id: str, documents: Iterable[DocumentPlace]) -> None:
+        """Ask the applicant to bring documents anew."""
+        body = ReturnForm(documents=tuple(documents)).model_dump(mode="json")
         await self.caller.send("POST", f"{self._officer(application_id)}/return", token=staff_token, json=body)
 
     async def decide(
@@ -187,12 +90,12 @@ class Kandas:
         person: str,
         outcome: Outcome,
         *,
-        reasons: tuple[str, ...] = (),
+        reasons: tuple[RefusalGround, ...] = (),
         idempotency_key: str | None = None,
     ) -> None:
-        """Decide about one person. Refusals need reasons, as text keys."""
+        """Decide about one person. A refusal needs its grounds."""
         path = f"{self._officer(application_id)}/decisions"
-        body = {"person": person, "outcome": outcome, "reasons": list(reasons)}
+        body = DecisionForm(person=person, outcome=outcome, reasons=reasons).model_dump(mode="json")
         await self.caller.send("POST", path, token=staff_token, json=body, idempotency_key=idempotency_key)
 
     @staticmethod

@@ -13,17 +13,17 @@ from rich.table import Table
 
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.identity import Cabinet, Session
-from libs.citizen.api.kandas import ApplicationForm, ApplicationView, PersonForm
 from libs.citizen.cli.eds import Store, open_store
 from libs.citizen.cli.person import read_upload
 from libs.citizen.cli.screen import IinOption, Out, PasswordFile, PinFile, Screen, explained, run, secret
 from libs.citizen.errors import CitizenError
 from libs.citizen.files import write_private
-from libs.citizen.kandas import KandasJourney, Submitted
+from libs.citizen.kandas import KandasJourney, SignedApplication
 from libs.citizen.keystore import Holding
 from libs.citizen.services import Endpoints, Services
 from libs.citizen.signing import Sign, signer
 from libs.citizen.texts import text
+from libs.common.contracts.http.kandas import ApplicationForm, KandasApplicationView, PersonForm
 
 T = TypeVar("T")
 _HERE: Final = Path("kandas")
@@ -155,7 +155,7 @@ def status(
     """Show your applications, or one of them with its timeline."""
     console = Console(highlight=False)
 
-    async def look(journey: KandasJourney) -> ApplicationView | Cabinet:
+    async def look(journey: KandasJourney) -> KandasApplicationView | Cabinet:
         if application_id is None:
             return await journey.services.identity.cabinet(journey.session)
         return await journey.services.kandas.application(journey.session, application_id)
@@ -214,12 +214,12 @@ def _asking(holding: Holding, screen: Screen, *, yes: bool) -> Sign:
     return sign
 
 
-def _keep(submitted: Submitted, out: Path) -> None:
+def _keep(submitted: SignedApplication, out: Path) -> None:
     write_private(out / "application.json", submitted.document)
     write_private(out / "application.p7s", submitted.signature)
 
 
-async def _fetch(journey: KandasJourney, view: ApplicationView, out: Path, screen: Screen) -> None:
+async def _fetch(journey: KandasJourney, view: KandasApplicationView, out: Path, screen: Screen) -> None:
     documents = await journey.documents(view)
     for person, pdf in documents.items():
         write_private(out / f"kandas-{person}.pdf", pdf)
@@ -227,7 +227,7 @@ async def _fetch(journey: KandasJourney, view: ApplicationView, out: Path, scree
     screen.say(f"{len(documents)} documents are in {out}." if documents else "There are no decisions yet.")
 
 
-def _persons(view: ApplicationView) -> Table:
+def _persons(view: KandasApplicationView) -> Table:
     table = Table("Person", "Name", "Decision", "Reasons")
     for one in view.persons:
         table.add_row(one.person, one.name or "", one.outcome or "open", "; ".join(text(key) for key in one.reasons))

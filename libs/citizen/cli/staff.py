@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from rich.console import Console
 
-from libs.citizen.api.kandas import DocumentNeeded
 from libs.citizen.cli.screen import Out, explained, run, secret
 from libs.citizen.files import write_private
 from libs.citizen.services import Endpoints, Services
+from libs.common.contracts.http.kandas import DocumentPlace
+from libs.common.contracts.kandas import DocumentKind, RefusalGround
 
 T = TypeVar("T")
 TokenFile = Annotated[
@@ -46,7 +47,7 @@ def queue(
 def show(application_id: ApplicationId, token_file: TokenFile = None) -> None:
     """Show an application."""
     seen = _with_token(token_file, lambda services, token: services.kandas.officer_view(token, application_id))
-    Console(highlight=False).print_json(data=seen)
+    Console(highlight=False).print_json(seen.model_dump_json())
 
 
 @officer.command()
@@ -55,9 +56,8 @@ def attachments(application_id: ApplicationId, out: Out = Path("attachments"), t
 
     async def fetch(services: Services, token: str) -> dict[str, bytes]:
         seen = await services.kandas.officer_view(token, application_id)
-        places = TypeAdapter(list[DocumentNeeded]).validate_python(seen.get("attachments", []))
         fetched = {}
-        for place in places:
+        for place in seen.attachments:
             got = await services.kandas.officer_attachment(token, application_id, place.person, place.kind)
             suffix = mimetypes.guess_extension(got.media_type.partition(";")[0]) or ""
             fetched[f"{place.person}-{place.kind}{suffix}"] = got.data
@@ -73,7 +73,7 @@ def send_back(
     token_file: TokenFile = None,
 ) -> None:
     """Send an application back to the applicant, to bring documents anew and sign again."""
-    places = [(person, kind) for person, _, kind in (named.partition("/") for named in documents)]
+    places = [_place(named) for named in documents]
     _with_token(token_file, lambda services, token: services.kandas.send_back(token, application_id, places))
     Console(highlight=False).print(f"Sent back: {len(places)} documents are to be brought.")
 
@@ -83,7 +83,7 @@ def decide_application(
     application_id: ApplicationId,
     person: Annotated[str, typer.Argument(help="The person within the application.")],
     outcome: Annotated[Outcome, typer.Argument(help="What you decide.")],
-    reason: Annotated[list[str] | None, typer.Option(help="Ground of a refusal, as its text key; may repeat.")] = None,
+    reason: Annotated[list[RefusalGround] | None, typer.Option(help="Ground of a refusal; may repeat.")] = None,
     token_file: TokenFile = None,
 ) -> None:
     """Decide about one person. A decision is final."""
@@ -127,6 +127,15 @@ def decide_review(
     )
     then = "" if ended else " Another clerk is to judge as well."
     Console(highlight=False).print(f"Judged: {'the same person' if match else 'not the same person'}.{then}")
+
+
+def _place(named: str) -> DocumentPlace:
+    person, _, kind = named.partition("/")
+    if kind not in set(DocumentKind):
+        raise typer.BadParameter(
+            f"{named} names no document: PERSON/KIND, and KIND is one of {', '.join(DocumentKind)}."
+        )
+    return DocumentPlace(person=person, kind=DocumentKind(kind))
 
 
 def _with_token(token_file: Path | None, work: Callable[[Services, str], Awaitable[T]]) -> T:

@@ -1,6 +1,7 @@
-"""Facts that kandas tells: applications, checks, decisions. The subject is the application."""
+"""Events of kandas: applications, checks, decisions. The subject is the application."""
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -8,6 +9,30 @@ from pydantic import BaseModel, ConfigDict
 from libs.common.contracts.events import Event
 
 Service = Literal["grant", "extension"]
+Outcome = Literal["granted", "extended", "refused"]
+Relation = Literal["spouse", "child", "parent", "sibling", "other"]
+
+
+class RefusalGround(StrEnum):
+    """The grounds of a refusal, as text keys. A closed list: an officer can give no other."""
+
+    ALREADY_CITIZEN = "refusal.already_citizen"
+    NOT_ETHNIC_KAZAKH = "refusal.nationality_not_shown"
+    WINDOW_PASSED = "refusal.extension_window_passed"
+    EXTENDED_BEFORE = "refusal.extended_before"
+    FALSE_DATA = "refusal.false_data"
+    NOT_CONFORMING = "refusal.not_conforming"
+
+
+class DocumentKind(StrEnum):
+    """What may be attached for one person."""
+
+    AUTOBIOGRAPHY = "autobiography"
+    IDENTITY_DOCUMENT = "identity_document"
+    TRANSLATION = "identity_translation"
+    NATIONALITY_PROOF = "nationality_proof"
+    PHOTO = "photo"
+    PREVIOUS_STATUS = "previous_status"
 
 
 class KandasSubmitted(Event):

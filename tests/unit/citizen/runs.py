@@ -10,7 +10,6 @@ import httpx
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
 from libs.citizen.api.identity import JourneyTicket
-from libs.citizen.api.kandas import ApplicationForm, MemberForm, PersonForm
 from libs.citizen.caller import Patience
 from libs.citizen.enrolment import Eds, MemoryDrawer
 from libs.citizen.folder import FolderDrawer
@@ -20,6 +19,7 @@ from libs.citizen.keys import KeyKind
 from libs.citizen.progress import Progress, Waiting
 from libs.citizen.services import Endpoints, Services
 from libs.citizen.signing import signer
+from libs.common.contracts.http.kandas import ApplicantForm, ApplicationForm, MemberForm, PersonForm
 from tests.unit.citizen.authority import IIN
 from tests.unit.citizen.town import CODE, PIN, Town
 from tests.unit.citizen.town_kandas import STAFF
@@ -27,7 +27,7 @@ from tests.unit.citizen.town_kandas import STAFF
 HASTY = Waiting(machines=3, people=3, first=0.001, longest=0.002)
 TOWN = "http://town"
 ME = Applicant(IIN, "+77011234567", "aigul@example.kz")
-APPLICANT = PersonForm(
+APPLICANT = ApplicantForm(
     iin=IIN, surname="Тестова", given_name="Айгуль", birth_date=date(1983, 7, 17), citizenship="CN",
     origin_country="CN", document_number="E12345678",
 )  # fmt: skip

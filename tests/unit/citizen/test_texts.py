@@ -73,7 +73,9 @@ def test_what_a_face_check_tells_is_shown_in_the_language_that_was_chosen() -> N
 
 
 def _sources(service: str) -> Iterator[Path]:
-    yield from (LIBRARY.parents[1] / "services" / service).rglob("*.py")
+    root = LIBRARY.parents[1]
+    yield root / "libs" / "common" / "contracts" / f"{service}.py"
+    yield from (root / "services" / service).rglob("*.py")
 
 
 def _keys_told() -> Iterator[str]:

@@ -138,7 +138,8 @@ class Kandas:
     async def officer_view(self, request: Request, _: bytes) -> Response:
         application = self._application(request, STAFF)
         attached = [{"person": person, "kind": kind} for person, kind in application.attachments]
-        return JSONResponse(self._view(application) | {"attachments": attached})
+        about = {"service": "grant", "region": application.form["region"], "people": self._view(application)["persons"]}
+        return JSONResponse(self._view(application) | about | {"attachments": attached})
 
     async def attachment(self, request: Request, _: bytes) -> Response:
         place = request.path_params["person"], request.path_params["kind"]

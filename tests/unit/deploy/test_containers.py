@@ -21,7 +21,7 @@ from services.ca.authority.hierarchy import load
 from services.ca.ceremony import steps as ceremony
 from services.ca.keys.configured import service_keys
 from services.ca.settings import Settings as CaSettings
-from services.kandas.seal import Seal
+from services.kandas.documents.seal import Seal
 from services.kandas.settings import Settings as KandasSettings
 from tests.unit.deploy.containers import DEPLOY, SETTINGS, Container, composed, rendered, scheduled
 

@@ -1,7 +1,7 @@
 import pytest
 
-from services.kandas.transitions import Law
-from tests.unit.kandas.situations import LAW, Given
+from services.kandas.rules.law import Law
+from tests.unit.kandas.factories import LAW, Given
 
 
 @pytest.fixture(scope="session")

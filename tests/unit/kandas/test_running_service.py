@@ -35,8 +35,8 @@ from libs.common.web.tokens import TokenIssuer
 from services.kandas.app import build
 from services.kandas.settings import Settings
 from tests.unit.citizen.authority import IIN, Authority, make_authority, pem
+from tests.unit.kandas.factories import APPLICANT, CHILD, SPOUSE
 from tests.unit.kandas.seals import PASSPHRASE, make_seal
-from tests.unit.kandas.situations import APPLICANT, CHILD, SPOUSE
 
 T = TypeVar("T")
 CITIZEN = str(uuid4())

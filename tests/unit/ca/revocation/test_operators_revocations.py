@@ -20,7 +20,7 @@ from services.ca.ledger.acts import Checkpointed
 from services.ca.model.ids import ShardId
 from services.ca.revocation.operators import OperatorsRevocations
 from services.ca.verification.service import Question, Verification
-from services.kandas.seal import Seal
+from services.kandas.documents.seal import Seal
 from tests.unit.ca.audit.test_check import Audited
 from tests.unit.ca.authority.test_rollover import NEXT
 from tests.unit.ca.counter import Counter

@@ -1,0 +1,203 @@
+"""HTTP of kandas: what citizens and officers send, and what they are answered."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from libs.common.contracts.http.shapes import Answer, Form, PlainName, TimelineEntry
+from libs.common.contracts.kandas import CheckAnswer, DocumentKind, Outcome, RefusalGround, Relation, Service
+from libs.common.core.values import Iin, Name
+
+Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2,3}$")]
+"""A country by its ISO 3166-1 code of two or three letters; XXA is a stateless person (ICAO Doc 9303-3)."""
+
+DocumentNumber = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[\w -]{3,40}$")]
+
+
+class PersonForm(Form):
+    """What an application says of one person. Newcomers may have no IIN yet.
+
+    ``previous_end`` is the last day of the status to be extended; ``extensions_before`` counts what it had already.
+    """
+
+    iin: Iin | None = None
+    surname: Name
+    given_name: Name
+    patronymic: Name | None = None
+    birth_date: date
+    citizenship: Country
+    origin_country: Country
+    document_number: DocumentNumber
+    document_in_state_language: bool = False
+    nationality_in_document: bool = True
+    previous_end: date | None = None
+    extensions_before: int = Field(default=0, ge=0)
+
+    @property
+    def full_name(self) -> str:
+        """Surname, given name and patronymic."""
+        return " ".join(part for part in (self.surname, self.given_name, self.patronymic) if part)
+
+
+class ApplicantForm(PersonForm):
+    """What is said of the applicant: an IIN is mandatory."""
+
+    iin: Iin
+
+
+class MemberForm(PersonForm):
+    """What is said of a family member."""
+
+    relation: Relation
+
+
+class ApplicationForm(Form):
+    """An application for the applicant and any number of family members. ``region`` is an ISO 3166-2 code."""
+
+    service: Service
+    region: str
+    applicant: ApplicantForm
+    family: tuple[MemberForm, ...] = ()
+
+
+class ApplicationPerson(Answer):
+    """A person of an application. ``person`` is an id within the application, in the order of the form."""
+
+    person: PlainName
+    role: str = ""
+
+
+class DocumentNeeded(Answer):
+    """A document that is still to be attached."""
+
+    person: PlainName
+    kind: PlainName
+
+
+class ApplicationCreated(Answer):
+    """A draft, and what it lacks."""
+
+    application_id: str
+    persons: tuple[ApplicationPerson, ...]
+    documents_needed: tuple[DocumentNeeded, ...] = ()
+
+
+class SubmissionStatus(Answer):
+    """What became of a signature."""
+
+    status: str
+
+
+class PersonView(ApplicationPerson):
+    """How far the application is for one person. ``document``: the sealed document can be fetched."""
+
+    name: str | None = Field(default=None, repr=False)
+    outcome: Outcome | None = None
+    reasons: tuple[str, ...] = ()
+    valid_until: date | None = None
+    document: bool = False
+    document_sha256: str | None = None
+
+
+class KandasApplicationView(Answer):
+    """Where an application stands, whom it waits for and until when."""
+
+    application_id: str
+    status: str
+    waits_for: str | None = None
+    waits_until: datetime | None = None
+    due_on: date | None = None
+    overdue: bool = False
+    reason: str | None = None
+    documents_needed: tuple[DocumentNeeded, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    persons: tuple[PersonView, ...] = ()
+
+
+class OfficerItem(Answer):
+    """One line of an officer's list; whose application it is shows when it is opened.
+
+    ``undecided`` names the persons still to be decided about.
+    """
+
+    application_id: str
+    service: Service
+    status: str
+    opened_at: datetime
+    due_on: date | None = None
+    overdue: bool = False
+    persons: int
+    undecided: tuple[str, ...] = ()
+
+
+class OfficerPerson(PersonView):
+    """A person with the form they filled in and what the ministry's system answered."""
+
+    form: PersonForm | None = Field(default=None, repr=False)
+    check: CheckAnswer | None = None
+
+
+class AttachedDocument(Answer):
+    """A document the citizen attached: its place, its media type, and the hash by which the application names it."""
+
+    person: PlainName
+    kind: PlainName
+    media: str = ""
+    sha256: str = ""
+    size: int = 0
+
+
+class OfficerView(Answer):
+    """An application as an officer sees it."""
+
+    application_id: str
+    service: Service
+    status: str
+    region: str
+    due_on: date | None = None
+    overdue: bool = False
+    people: tuple[OfficerPerson, ...] = ()
+    attachments: tuple[AttachedDocument, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+
+
+class DecisionForm(Form):
+    """A final decision about one person."""
+
+    person: str
+    outcome: Outcome
+    reasons: tuple[RefusalGround, ...] = ()
+
+
+class DocumentPlace(Form):
+    """A document to be brought anew."""
+
+    person: str
+    kind: DocumentKind
+
+
+class ReturnForm(Form):
+    """What the applicant is to bring."""
+
+    documents: tuple[DocumentPlace, ...] = Field(min_length=1)
+
+
+class DecisionAccepted(Answer):
+    """The officer's command was recorded."""
+
+    accepted: bool = True
+
+
+class DocumentVerification(Answer):
+    """What a document's number stands for. The hash is of the sealed file; nothing personal is shown."""
+
+    application_id: str
+    person: str
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    region: str
+    decided_at: datetime
+    valid_until: date | None
+    rules: str
+    document_sha256: str

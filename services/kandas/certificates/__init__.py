@@ -1,0 +1,1 @@
+"""Which certificates citizens may sign with, as the certification authority's events say."""

@@ -1,0 +1,1 @@
+"""The check of every person by the ministry's information system."""

@@ -1,0 +1,1 @@
+"""The officers of local executive bodies: their list, their decisions."""
