@@ -31,8 +31,8 @@ from services.ca.ledger.api import ledger_routes
 from services.ca.ledger.chain import ChainLedger
 from services.ca.ledger.checkpoints import Checkpoint, Checkpoints
 from services.ca.model.profiles import Publication
-from services.ca.monitoring.expiry_metrics import Ends, of_lists, of_responders
-from services.ca.monitoring.ledger_metrics import watching
+from services.ca.monitoring.expiry_metrics import ExpiryMetrics, of_lists, of_responders
+from services.ca.monitoring.ledger_metrics import ledger_metrics
 from services.ca.ocsp.api import OcspEndpoint
 from services.ca.ocsp.responder import ResponderState
 from services.ca.ocsp.responders import Responders
@@ -42,13 +42,13 @@ from services.ca.revocation.confirmations import Confirmation
 from services.ca.revocation.operators import OperatorsRevocations
 from services.ca.revocation.service import Revocations
 from services.ca.settings import Settings
-from services.ca.status.lookup import StatusBook
+from services.ca.status.lookup import StatusLookup
 from services.ca.status.records import INDEXED, Statuses
 from services.ca.timestamp.api import TimeStamping, tsa_routes
 from services.ca.timestamp.clock import WatchedClock
 from services.ca.timestamp.stamping import TimeStampAuthority
 from services.ca.verification.api import verification_routes
-from services.ca.verification.service import Verification
+from services.ca.verification.service import VerificationService
 from services.ca.verification.signature_evidence import Witness
 
 ENROLMENTS_AT_ONCE: Final = 256
@@ -82,7 +82,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
             revocation_routes(revocation.revocations, base.auth),
             api.public_routes(ground.hierarchy),
             list_routes(lists.lists, root_list, clock),
-            verification_routes(Verification(ground.hierarchy.trust, witness, clock)),
+            verification_routes(VerificationService(ground.hierarchy.trust, witness, clock)),
             tsa_routes(stamping),
             ledger_routes(recording.checkpoints),
         ],
@@ -222,7 +222,7 @@ def _answering(base: ServiceBase, settings: Settings, ground: _Ground) -> _Answe
         keys={label: ground.keystore.load(ocsp_label(label)) for label in ground.authority.keys},
         clock=base.clock,
     )
-    book = StatusBook(
+    book = StatusLookup(
         ground.statuses,
         certificates_of(ground.enrolments.aggregates),
         base.reservations,
@@ -261,7 +261,7 @@ def _recording(
         every=timedelta(minutes=settings.checkpoint_minutes),
         clock=base.clock,
     )
-    return _Recording(kind, checkpoints, watching(base, ground.ledger))
+    return _Recording(kind, checkpoints, ledger_metrics(base, ground.ledger))
 
 
 def _ends(
@@ -272,9 +272,9 @@ def _ends(
     lists: _Lists,
     answering: _Answering,
     stamping: TimeStamping,
-) -> Ends:
+) -> ExpiryMetrics:
     authority, clock = ground.authority, base.clock
-    return Ends(
+    return ExpiryMetrics(
         ground.hierarchy,
         settings.directory,
         renewed={

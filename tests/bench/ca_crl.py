@@ -1,6 +1,6 @@
 """A revocation list of a million: encoding, signing, and what judges say. ``python -m tests.bench.ca_crl``.
 
-Entries lie in a page for each day of a year, as the service keeps them (`services.ca.crl.shards`).
+RevokedEntries lie in a page for each day of a year, as the service keeps them (`services.ca.crl.shards`).
 """
 
 import argparse
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from services.ca.authority.issuers import Issuer
 from services.ca.crl import signing
-from services.ca.crl.signing import Edition, Entries, entry, sign_list
+from services.ca.crl.signing import CrlFields, RevokedEntries, entry, sign_list
 from services.ca.model.ids import SERIAL_OCTETS, serial_number
 from services.ca.model.subject import Authority
 
@@ -66,10 +66,12 @@ def measure(entries: int) -> Measured:
     ]
     entries_s = time.perf_counter() - began
     began = time.perf_counter()
-    pages = [Entries.read(each) for each in encoded]
+    pages = [RevokedEntries.read(each) for each in encoded]
     read_s = time.perf_counter() - began
     before = _peak_mb()
-    edition = Edition(number=1, url="http://pki.test.kz/issuing/crl/0.crl", this_update=NOW, lifetime=signing.LIFETIME)
+    edition = CrlFields(
+        number=1, url="http://pki.test.kz/issuing/crl/0.crl", this_update=NOW, lifetime=signing.LIFETIME
+    )
     began = time.perf_counter()
     frame = sign_list(pages, edition, issuer, key)
     signed = time.perf_counter() - began

@@ -35,13 +35,13 @@ from libs.common.storage.records import MongoRecords
 from libs.common.storage.reservations import MongoReservations
 from libs.common.web.http import create_app, server
 from services.ca.authority.issuers import Issuer
-from services.ca.model.status import Good
+from services.ca.model.status import GoodStatus
 from services.ca.ocsp.answers import Responder
 from services.ca.ocsp.api import OcspEndpoint
-from services.ca.ocsp.questions import Questions
+from services.ca.ocsp.questions import OcspQuestions
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
-from services.ca.status.lookup import StatusBook
+from services.ca.status.lookup import StatusLookup
 from services.ca.status.records import INDEXED, Statuses
 
 CERTIFICATES: Final = 500
@@ -67,10 +67,10 @@ class _One:
     def __init__(self, responder: Responder) -> None:
         self._responder = responder
 
-    def at_hand(self, _questions: Questions) -> Responder:
+    def at_hand(self, _questions: OcspQuestions) -> Responder:
         return self._responder
 
-    async def asked(self, questions: Questions) -> Responder:
+    async def asked(self, questions: OcspQuestions) -> Responder:
         return self.at_hand(questions)
 
 
@@ -128,7 +128,9 @@ async def serve(folder: Path, uri: str, port: int) -> None:
     statuses = Statuses(MongoRecords(database, "statuses", INDEXED))
     await database.start()
     # No enrolment is looked for: every certificate asked about has its record.
-    book = StatusBook(statuses, cast("Any", None), MongoReservations(database), clock=utc_now, monotonic=time.monotonic)
+    book = StatusLookup(
+        statuses, cast("Any", None), MongoReservations(database), clock=utc_now, monotonic=time.monotonic
+    )
     service = OcspService(book, cast("Responders", _One(responder(folder))), utc_now)
     metrics = Metrics("ca")
     app = create_app("bench", metrics=metrics, health=Health(), direct=[OcspEndpoint(service, metrics)])
@@ -213,7 +215,7 @@ def openssl(folder: Path) -> float:
 def cfssl(folder: Path) -> float:
     """Measure CFSSL's responder, which hands out answers made beforehand."""
     ours_, now = responder(folder), utc_now()
-    answers = [ours_.answer(ours_.question(number), [Good()], now) for number in serials()]
+    answers = [ours_.answer(ours_.question(number), [GoodStatus()], now) for number in serials()]
     (folder / "responses").write_text("\n".join(base64.b64encode(each).decode() for each in answers))
     port = free_port()
     made = str(folder / "responses")

@@ -37,7 +37,7 @@ from services.ca.timestamp.api import TimeStamping, tsa_routes
 from services.ca.timestamp.clock import WatchedClock
 from services.ca.timestamp.stamping import TimeStampAuthority
 from services.ca.verification.api import verification_routes
-from services.ca.verification.service import Verification
+from services.ca.verification.service import VerificationService
 from tests.fuzz.ber_forms import in_ber
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.hierarchies import CertificationAuthority, keystore
@@ -237,7 +237,7 @@ async def open_desk(authority: CertificationAuthority) -> Desk:
             Idempotency(MemoryIdempotencyStore(), KEYRING, "ca", world.clock),
         ),
         tsa_routes(TimeStamping(stamps, clock, lambda size: bytes(range(1, size + 1)))),
-        verification_routes(Verification(authority.trust, counter.witness, world.clock)),
+        verification_routes(VerificationService(authority.trust, counter.witness, world.clock)),
         revocation_routes(counter.revocations, Authenticator(verifier)),
     ]
     app = create_app(

@@ -132,8 +132,8 @@ class Metrics:
             "How long ago the newest check of the authority's ledger began that was finished",
         )
         self.ledger_check_errors = self._gauge("ledger_check_errors", "Errors that this check found")
-        self.ledger_unvouched_seconds = self._gauge(
-            "ledger_unvouched_seconds", "Age of the oldest act in the ledger that no checkpoint covers; 0 if all are"
+        self.ledger_uncovered_seconds = self._gauge(
+            "ledger_uncovered_seconds", "Age of the oldest act in the ledger that no checkpoint covers; 0 if all are"
         )
 
     def _authority(self) -> None:

@@ -69,7 +69,7 @@ class CertificateUse:
     alone: bool = False
 
     def allowed_by(self, purposes: Purposes) -> bool:
-        """Tell whether a certificate of these purposes is for this use."""
+        """Return whether a certificate of these purposes is for this use."""
         if self.alone and (set(purposes.extended) != self.purposes or not purposes.extended_critical):
             return False
         return (
@@ -132,7 +132,7 @@ def purposes_of(extensions: list[Extension]) -> Purposes | None:
 
 
 def authority_key_identifier(extensions: list[Extension]) -> bytes | None:
-    """Give the identifier of the key that is said to have signed the certificate. ValueError as above."""
+    """Return the identifier of the key that is said to have signed the certificate. ValueError as above."""
     for extension in extensions:
         if extension.oid == ExtensionOID.AUTHORITY_KEY_IDENTIFIER:
             identifier: bytes | None = asn1.decode_der(_AuthorityKeyIdentifier, extension.value).key_identifier

@@ -52,7 +52,7 @@ _PERSON_NUMBER: Final = re.compile(r"IIN(\d{12})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedSignature:
     """A person's signature that counts, unless its certificate was revoked.
 
     Attributes:
@@ -90,7 +90,7 @@ class Claim:
     fields: TbsCertificate
 
     def verify(self, trust: TrustAnchors, at: datetime, *uses: CertificateUse) -> x509.Certificate:
-        """Give the signer's certificate if the signature counts at that time. SignatureRefused otherwise."""
+        """Return the signer's certificate if the signature counts at that time. SignatureRefused otherwise."""
         try:
             certificate = trust.verify(self.certificate, at, *uses)
         except CertificateRefused as error:
@@ -117,7 +117,7 @@ class Claim:
         return moment.replace(tzinfo=UTC)
 
     def unsigned(self, kind: x509.ObjectIdentifier) -> list[bytes]:
-        """Give the values of an unsigned attribute, DER; none if it is not there."""
+        """Return the values of an unsigned attribute, DER; none if it is not there."""
         attributes = self.info.unsigned_attributes.as_list() if self.info.unsigned_attributes else []
         return [asn1.encode_der(value) for each in attributes if each.type == kind for value in each.values.as_list()]
 
@@ -177,7 +177,7 @@ def verify_detached(
     trust: TrustAnchors,
     at: datetime,
     use: CertificateUse = PERSON_SIGN,
-) -> Verified:
+) -> VerifiedSignature:
     """Verify a person's signature, the only one, over a document beside it.
 
     Checked: form, document, signer's certificate as the signed attributes name it, its chain to our
@@ -202,7 +202,7 @@ def verify_detached(
     claim = message.claim(message.signers[0], data)
     certificate = claim.verify(trust, at, use)
     iin, name = _person(claim.fields)
-    return Verified(
+    return VerifiedSignature(
         serial_number=serial_text(certificate.serial_number),
         iin=iin,
         name=name,

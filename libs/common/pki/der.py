@@ -69,7 +69,7 @@ class TbsCertificate:
 
 
 @asn1.sequence
-class Certificate:
+class CertificateFields:
     """A signed certificate; ``tbs`` keeps its exact bytes."""
 
     tbs: asn1.TLV
@@ -142,7 +142,7 @@ def name_attributes(name: asn1.TLV) -> Attributes:
 
 
 def visible_name(name: asn1.TLV) -> frozenset[str]:
-    """Give the texts of anybody's name as people see them: order, case, width, spaces and string types do not show.
+    """Return the texts of anybody's name as people see them: order, case, width, spaces and string types do not show.
 
     ValueError if it is no name.
     """
@@ -164,7 +164,7 @@ def time(moment: datetime) -> asn1.UTCTime | asn1.GeneralizedTime:
 
 def signed(tbs: bytes, signature_algorithm: bytes, signature: bytes) -> bytes:
     """Put a certificate together from what was signed and the signature."""
-    certificate = Certificate(
+    certificate = CertificateFields(
         tbs=tlv(tbs),
         signature_algorithm=tlv(signature_algorithm),
         signature=asn1.BitString(signature, 0),
@@ -174,7 +174,7 @@ def signed(tbs: bytes, signature_algorithm: bytes, signature: bytes) -> bytes:
 
 def tbs_fields(certificate: bytes) -> TbsCertificate:
     """Read a certificate's signed part. ValueError if it is no strict DER of the form written here."""
-    return asn1.decode_der(TbsCertificate, asn1.encode_der(asn1.decode_der(Certificate, certificate).tbs))
+    return asn1.decode_der(TbsCertificate, asn1.encode_der(asn1.decode_der(CertificateFields, certificate).tbs))
 
 
 def subject_name(certificate: bytes) -> asn1.TLV:
@@ -202,7 +202,7 @@ def _single(attributes: Iterable[_AttributeTypeAndValue]) -> tuple[ObjectIdentif
 
 
 def holds_at_most(values: int, octets: bytes) -> bool:
-    """Tell whether DER or BER holds at most so many values, one inside another or side by side.
+    """Return whether DER or BER holds at most so many values, one inside another or side by side.
 
     Ask it before anything large is read: two octets make a value, and each becomes an object. Nothing is decoded, and
     no more is looked at than needed. False as well for tags of several octets, which nothing here has. What is no DER

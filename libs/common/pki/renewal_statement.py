@@ -7,7 +7,7 @@ from libs.common.contracts.ca import Profile
 
 
 def vouching_document(subject: str, requests: Mapping[Profile, str]) -> bytes:
-    """Give the text that the signature covers: for which journey, and exactly which requests.
+    """Return the text that the signature covers: for which journey, and exactly which requests.
 
     Args:
         requests: PEM, exactly as sent, by profile.

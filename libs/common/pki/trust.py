@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from libs.common.pki.certificate_use import CertificateUse, authority_key_identifier, purposes_of
-from libs.common.pki.der import AlgorithmIdentifier, Certificate, TbsCertificate, subject_name, visible_name
+from libs.common.pki.der import AlgorithmIdentifier, CertificateFields, TbsCertificate, subject_name, visible_name
 
 _MAX_SERIAL_OCTETS: Final = 20
 _VERSION_3: Final = 2
@@ -65,8 +65,8 @@ class _Issuing:
     not_before: datetime
     not_after: datetime
 
-    def signed(self, certificate: Certificate) -> bool:
-        """Tell whether the certificate carries this authority's signature, valid now or not."""
+    def signed(self, certificate: CertificateFields) -> bool:
+        """Return whether the certificate carries this authority's signature, valid now or not."""
         kind, digest = _SCHEMES[asn1.encode_der(certificate.signature_algorithm)]
         signature, tbs = certificate.signature.as_bytes(), asn1.encode_der(certificate.tbs)
         try:
@@ -85,7 +85,7 @@ class _Issuing:
 class _Read:
     """A certificate as it came, in its parts."""
 
-    outer: Certificate
+    outer: CertificateFields
     fields: TbsCertificate
 
     @property
@@ -100,7 +100,7 @@ class _Read:
         )
 
     def valid(self, at: datetime) -> bool:
-        """Tell whether that moment lies within its own time."""
+        """Return whether that moment lies within its own time."""
         validity = self.fields.validity
         first, last = (each.as_datetime().replace(tzinfo=UTC) for each in (validity.not_before, validity.not_after))
         return bool(first <= at <= last)
@@ -182,7 +182,7 @@ class TrustAnchors:
 
 def _read(certificate: bytes) -> _Read:
     try:
-        outer = asn1.decode_der(Certificate, certificate)
+        outer = asn1.decode_der(CertificateFields, certificate)
         fields = asn1.decode_der(TbsCertificate, asn1.encode_der(outer.tbs))
     except ValueError as error:
         raise CertificateRefused(Doubt.MALFORMED) from error

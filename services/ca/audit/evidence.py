@@ -16,14 +16,14 @@ from services.ca.ledger.acts import (
     CertificateRevoked,
     Checkpointed,
     ConfigurationChanged,
-    Edition,
     ListSigned,
+    RecordedEdition,
     Restored,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class ListEdition:
+class ServedEdition:
     """An edition of a revocation list as the store serves it; ``trouble`` if it is none."""
 
     place: str
@@ -69,7 +69,7 @@ class AuditEvidence:
     restored: list[Restored] = field(default_factory=list)
     base_urls: set[str] = field(default_factory=set)
     recorded_lists: dict[str, dict[int, str | None]] = field(default_factory=lambda: defaultdict(dict))
-    lists: list[ListEdition] = field(default_factory=list)
+    lists: list[ServedEdition] = field(default_factory=list)
     topics: bool = False
     issued_since: datetime | None = None
     revoked_since: datetime | None = None
@@ -108,7 +108,7 @@ class AuditEvidence:
             case _:
                 pass
 
-    def _recorded(self, place: str, edition: Edition) -> None:
+    def _recorded(self, place: str, edition: RecordedEdition) -> None:
         """Remember the newest edition of a list, and the one that is served."""
         known = self.recorded_lists[place]
         known[edition.number] = edition.sha256

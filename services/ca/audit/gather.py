@@ -1,7 +1,7 @@
 """Collecting the evidence for the check: from the store first, then the ledger, then the topics.
 
 In this order because the service writes the other way round: what is stored was on record before, and what is
-published was stored before. So nothing that happens meanwhile looks missing.
+published was stored before. So nothing that happens meanwhile seems missing.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from libs.common.pki.der import serial_text
 from libs.common.storage.chain import ChainStore, Head
 from libs.common.storage.records import Records
 from libs.common.storage.reservations import Reservations
-from services.ca.audit.evidence import AuditEvidence, Contradicted, ListEdition
+from services.ca.audit.evidence import AuditEvidence, Contradicted, ServedEdition
 from services.ca.audit.relint import troubles
 from services.ca.audit.serial_records import Revocation, SerialRecord, StatusAnswer
 from services.ca.authority.hierarchy import ROOT, Hierarchy
@@ -42,7 +42,7 @@ from services.ca.ledger.recording import certificate
 from services.ca.ledger.stamps import StampRefused, verify_checkpoint
 from services.ca.model.certificate import Certificate, IntentRecord, Numbered
 from services.ca.model.ids import CertificateId, ShardId
-from services.ca.model.status import Revoked
+from services.ca.model.status import RevokedStatus
 from services.ca.status.records import Statuses
 
 PAGE: Final = 500
@@ -173,18 +173,18 @@ def _own_revocations(evidence: AuditEvidence, sources: Sources) -> None:
 
 def _listed(evidence: AuditEvidence, place: str, der: bytes | None, missing: str, key: PublicKey) -> None:
     if der is None:
-        evidence.lists.append(ListEdition(place, trouble=missing))
+        evidence.lists.append(ServedEdition(place, trouble=missing))
         return
     try:
         crl = x509.load_der_x509_crl(der)
         number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     except (ValueError, x509.ExtensionNotFound):
-        evidence.lists.append(ListEdition(place, trouble="does not read as a revocation list"))
+        evidence.lists.append(ServedEdition(place, trouble="does not read as a revocation list"))
         return
     sound = crl.is_signature_valid(key)
     trouble = None if sound else "does not bear the authority's signature"
     sha256 = hashlib.sha256(der).hexdigest()
-    evidence.lists.append(ListEdition(place, number, sha256, crl.next_update_utc, trouble))
+    evidence.lists.append(ServedEdition(place, number, sha256, crl.next_update_utc, trouble))
     for each in crl:
         evidence.record(serial_text(each.serial_number)).listed = Revocation(each.revocation_date_utc, _reason(each))
 
@@ -240,8 +240,8 @@ async def _reserved(evidence: AuditEvidence, batch: Sequence[SerialRecord], book
 async def _answered(evidence: AuditEvidence, batch: Sequence[SerialRecord], statuses: Statuses) -> None:
     """Learn from which status OCSP would answer. A record that is missing is made good when it is asked for."""
     stored = [CertificateId(each.issuer, each.serial) for each in batch if each.issuer]
-    for certificate_id, status in (await statuses.look(stored)).items():
-        revoked = Revocation.of(status.at, status.reason) if isinstance(status, Revoked) else None
+    for certificate_id, status in (await statuses.find(stored)).items():
+        revoked = Revocation.of(status.at, status.reason) if isinstance(status, RevokedStatus) else None
         evidence.record(certificate_id.serial).answer = StatusAnswer(revoked)
 
 

@@ -1,4 +1,4 @@
-"""Putting together what ledger and topics have of one journey's certificates."""
+"""Collecting what ledger and topics have of one journey's certificates."""
 
 import re
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ _SHARD: Final = re.compile(r"/(\d+)\.crl$")
 def collect(
     ledger: ChainLedger, hierarchy: Hierarchy, entries: Iterable[Entry], events: Iterable[Event]
 ) -> dict[str, Found]:
-    """Put together what ledger and topics have of the serial numbers of one journey."""
+    """Collect what ledger and topics have of the serial numbers of one journey."""
     found: dict[str, Found] = {}
     for entry in entries:
         with suppress(*UNREADABLE):  # the check reports it

@@ -23,7 +23,7 @@ from libs.common.delivery.decisions import Decision
 from libs.common.pki.der import TbsCertificate, serial_text, signed
 from services.ca.enrolment import domain
 from services.ca.enrolment.domain import Certified, EnrolmentState, Issued, Issuing
-from services.ca.ledger.acts import CertificatePutBack, Good
+from services.ca.ledger.acts import CertificatePutBack, RecordedGood
 from services.ca.model.certificate import Certificate, Numbered, Reason
 from services.ca.model.facts import Facts, Request
 
@@ -64,7 +64,7 @@ def unsigned(tbs: bytes) -> bytes:
 
 
 def with_signature(tbs: bytes, signature: bytes) -> bytes:
-    """Put a certificate together from its two halves."""
+    """Assemble a certificate from its two halves."""
     return signed(tbs, asn1.encode_der(asn1.decode_der(TbsCertificate, tbs).signature), signature)
 
 
@@ -144,7 +144,7 @@ def _unpublished(state: Certified, published: PublishedSerials | None) -> tuple[
 
 
 def _numbered(found: Found, otherwise: datetime | None = None) -> Mapping[str, object]:
-    """Give what the record says of it; ``otherwise``: when it is revoked, if it was not before."""
+    """Return what the record says of it; ``otherwise``: when it is revoked, if it was not before."""
     read = x509.load_der_x509_certificate(found.der)
     at, reason = found.revoked or (otherwise, None if otherwise is None else "cessationOfOperation")
     extensions = read.extensions
@@ -164,7 +164,7 @@ def _numbered(found: Found, otherwise: datetime | None = None) -> Mapping[str, o
 
 
 def request_of(found: Found) -> Request:
-    """Give what was asked for: the key that the certificate holds, and what it is for."""
+    """Return what was asked for: the key that the certificate holds, and what it is for."""
     key = x509.load_der_x509_certificate(found.der).public_key()
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return Request(profile=found.profile, spki=spki.hex())
@@ -175,7 +175,7 @@ def put_back(found: Found) -> CertificatePutBack:
     return CertificatePutBack(
         serial=found.serial,
         profile=found.profile,
-        after=Good(certificate_sha256=hashlib.sha256(found.der).hexdigest()),
+        after=RecordedGood(certificate_sha256=hashlib.sha256(found.der).hexdigest()),
         text=Sealed(_text(found)),
         holder=None if found.person is None else Sealed(found.person),
         citizen_id=found.citizen_id,

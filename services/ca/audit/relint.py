@@ -1,4 +1,4 @@
-"""Looking again at a certificate that was issued: does it pass today's rules, and is it what its record says?"""
+"""Linting a certificate again that was issued: does it pass today's rules, and is it what its record says?"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -26,7 +26,7 @@ def troubles(
     issuer: Issuer,
     base_urls: Iterable[str],
 ) -> Iterator[str]:
-    """Tell what is wrong with a stored certificate.
+    """Return what is wrong with a stored certificate.
 
     Args:
         base_urls: where the authority was published at one time or another; the certificate must fit one of them.
@@ -52,7 +52,7 @@ def troubles(
 
 
 def _publications(base_urls: Iterable[str], signed: x509.Certificate) -> Iterator[Publication]:
-    """Give the places it may name; whether there was a responder then, the certificate itself tells."""
+    """Return the places it may name; whether there was a responder then, the certificate itself says."""
     access = signed.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
     ocsp = any(each.access_method == AuthorityInformationAccessOID.OCSP for each in access)
     for base_url in sorted(base_urls):

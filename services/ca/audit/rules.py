@@ -84,6 +84,7 @@ def _warning(key: str, about: str, text: str, advice: str) -> AuditFinding:
 
 _TAMPERED: Final = "Stop issuing, keep the database as it is, and compare with the newest export and archive."
 _KEYS: Final = f"Check CA_SEALING; if all keys are there: {_TAMPERED}"
+_TIMER_FAILED: Final = "Search for `timer.failed` in the service's log."
 _RESTORE: Final = "Run `python -m services.ca.tools.restore` with the newest export of the ledger (docs/operations.md)."
 
 
@@ -124,7 +125,7 @@ def _lists(evidence: AuditEvidence, times: Times) -> Iterator[AuditFinding]:
             continue
         if each.next_update is not None and each.next_update < times.now:
             text = f"Edition {each.number} ended at {each.next_update:%Y-%m-%d %H:%M} UTC."
-            advice = "Look for `timer.failed` in the service's log; the root's is renewed by a key ceremony."
+            advice = "Search for `timer.failed` in the service's log; the root's is renewed by a key ceremony."
             yield _error("list.expired", each.place, text, advice)
         if each.number in recorded and recorded[each.number] not in (None, each.sha256):
             text = f"Edition {each.number} is not the one on record under this number."
@@ -153,7 +154,7 @@ def _intended(record: SerialRecord, _evidence: AuditEvidence, _times: Times) -> 
         return
     if record.state == "issuing":
         text = "It was about to be signed and its journey stands still."
-        yield _warning("issuance.stuck", record.serial, text, f"Look for journey {record.about} in the service's log.")
+        yield _warning("issuance.stuck", record.serial, text, f"Read the log of journey {record.about}.")
     elif record.state is None:
         text = "It was about to be signed; it is neither stored nor revoked, and may have been signed."
         yield _error("signature.unaccounted", record.serial, text, _RESTORE)
@@ -190,7 +191,7 @@ def _revoked(record: SerialRecord, evidence: AuditEvidence, times: Times) -> Ite
     elif stored is not None and recorded is None and not _archived(record, evidence):
         make = _warning if _before_ledger(record, evidence) else _error
         text = "It is revoked, but no revocation is on record."
-        yield make("ledger.revocation_missing", record.serial, text, "Look for `timer.failed` in the service's log.")
+        yield make("ledger.revocation_missing", record.serial, text, _TIMER_FAILED)
     yield from _listed(record, times)
 
 
@@ -198,7 +199,7 @@ def _listed(record: SerialRecord, times: Times) -> Iterator[AuditFinding]:
     stored, ended = record.stored_revoked, record.not_after is not None and record.not_after < times.now
     if stored is not None and record.listed is None and not ended and stored.at <= times.settled:
         text = "It is revoked, but stands on no revocation list."
-        yield _error("list.revocation_missing", record.serial, text, "Look for `timer.failed` in the service's log.")
+        yield _error("list.revocation_missing", record.serial, text, _TIMER_FAILED)
     if record.listed is not None and record.listed != stored and record.listed.at <= times.settled:
         text = "It stands on a revocation list, but the store has it as good, or revoked at another time."
         yield _error("store.listed_only", record.serial, text, _RESTORE)
@@ -209,7 +210,7 @@ def _answered(record: SerialRecord, _evidence: AuditEvidence, _times: Times) -> 
         return
     if record.answer.revoked is None:
         text = "It is revoked, but OCSP answers «good»."
-        yield _error("status.revocation_missing", record.serial, text, "Look for `timer.failed` in the service's log.")
+        yield _error("status.revocation_missing", record.serial, text, _TIMER_FAILED)
     else:
         text = "OCSP answers «revoked», but the store has it as good, or revoked at another time or for another reason."
         yield _error("status.other_revocation", record.serial, text, _TAMPERED)

@@ -29,12 +29,12 @@ class Generation:
 
     @classmethod
     def of(cls, label: str, certificate: x509.Certificate, issues_from: datetime | None) -> Self:
-        """Take an authority from its certificate; it issues from its beginning on, unless told otherwise."""
+        """Take an authority from its certificate; it issues from its beginning on, by default."""
         begin = issues_from or certificate.not_valid_before_utc
         return cls(label, certificate, begin, Issuer.of(label, certificate))
 
     def among(self, revoked: Sequence[RevokedCertificate]) -> Self:
-        """Give it as it stands with these revocations."""
+        """Return it as it stands with these revocations."""
         return replace(self, revoked=found(self.certificate, revoked))
 
     @property
@@ -43,7 +43,7 @@ class Generation:
         return isinstance(self.issuer.public_key, rsa.RSAPublicKey)
 
     def may_certify(self, public_key: PublicKey, at: datetime, until: datetime) -> bool:
-        """Tell whether it issues at that time, for keys of this kind, and lives as long as the certificate."""
+        """Return whether it issues at that time, for keys of this kind, and lives as long as the certificate."""
         kin = isinstance(public_key, rsa.RSAPublicKey) == self.certifies_rsa
         lasts = self.issues_from <= at and until <= self.certificate.not_valid_after_utc
         return kin and lasts and self.revoked is None

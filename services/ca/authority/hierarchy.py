@@ -33,7 +33,7 @@ class HierarchyError(Exception):
 
 
 def ocsp_label(issuing: str) -> str:
-    """Give the label of the key that answers for an issuing authority.
+    """Return the label of the key that answers for an issuing authority.
 
     There is a key only: its certificate lasts thirty days, and the running service makes it.
     """
@@ -51,32 +51,32 @@ class Hierarchy:
     revoked: tuple[RevokedCertificate, ...] = ()
 
     def issuing_for(self, public_key: PublicKey, at: datetime, until: datetime) -> Generation:
-        """Give the authority that certifies this key at that time, until then.
+        """Return the authority that certifies this key at that time, until then.
 
         HierarchyError if none does: the present one nears its end, and there is no next one.
         """
         return issuing_for(self.generations, public_key, at, until)
 
     def generation(self, label: str) -> Generation:
-        """Give an issuing authority by its label. HierarchyError if there is none."""
+        """Return an issuing authority by its label. HierarchyError if there is none."""
         for each in self.generations:
             if each.label == label:
                 return each
         raise HierarchyError(f"there is no issuing authority «{label}» in {MANIFEST}: restore it from the backup")
 
     def live(self, at: datetime) -> tuple[Generation, ...]:
-        """Give those that have not ended: their certificates can be revoked, so they answer for them."""
+        """Return those that have not ended: their certificates can be revoked, so they answer for them."""
         return tuple(each for each in self.generations if at <= each.certificate.not_valid_after_utc)
 
     def above(self, certificate: x509.Certificate) -> Generation:
-        """Give the authority that issued a certificate of ours. HierarchyError if none of these did."""
+        """Return the authority that issued a certificate of ours. HierarchyError if none of these did."""
         for each in self.generations:
             if issued(certificate, each.certificate):
                 return each
         raise HierarchyError("a certificate is not issued by any issuing authority of this hierarchy")
 
     def revocation_above(self, certificate: x509.Certificate) -> RevokedCertificate | None:
-        """Give the revocation of the authority that issued a certificate; None if it was not revoked.
+        """Return the revocation of the authority that issued a certificate; None if it was not revoked.
 
         By the name of the issuer, for `TrustAnchors` go by that: whoever stole its key writes any key identifier.
         """
@@ -84,7 +84,7 @@ class Hierarchy:
         return next((each.revoked for each in fallen if each.certificate.subject == certificate.issuer), None)
 
     def was_revoked(self, certificate: x509.Certificate, at: datetime) -> bool:
-        """Tell whether one of the operator's own, or the authority above it, was revoked by then."""
+        """Return whether one of the operator's own, or the authority above it, was revoked by then."""
         revocations = (found(certificate, self.revoked), self.revocation_above(certificate))
         return any(each is not None and each.revoked_at <= at for each in revocations)
 
@@ -119,7 +119,7 @@ class Hierarchy:
         return _pem([*(each.certificate for each in self.generations), self.root])
 
     def require_in_force(self, now: datetime) -> None:
-        """Insist that what is to be served counts, and that somebody issues. HierarchyError tells what to do."""
+        """Insist that what is to be served counts, and that somebody issues. HierarchyError says what to do."""
         for label, certificate in {ROOT: self.root, **self.own}.items():
             _require_valid(label, certificate, now)
         if not self.live(now):
@@ -130,7 +130,7 @@ class Hierarchy:
 
 
 def issuing_for(generations: Sequence[Generation], public_key: PublicKey, at: datetime, until: datetime) -> Generation:
-    """Give the last that certifies this key at that time, until then. HierarchyError if none does."""
+    """Return the last that certifies this key at that time, until then. HierarchyError if none does."""
     fitting = [each for each in generations if each.may_certify(public_key, at, until)]
     if not fitting:
         kind = "RSA" if isinstance(public_key, rsa.RSAPublicKey) else "EC"
@@ -222,7 +222,7 @@ def _pem(certificates: Iterable[x509.Certificate]) -> bytes:
 
 
 def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Tell whether the one signed the other."""
+    """Return whether the one signed the other."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature):
@@ -270,7 +270,7 @@ def _require_issuers(live: Sequence[Generation]) -> None:
 def _require_stated(directory: Path, hierarchy: Hierarchy) -> None:
     """Insist that whom the root's list revokes is revoked here: without `REVOKED` a stolen key would count again."""
     path = directory / ROOT_LIST
-    if not path.exists():  # its absence is told by a metric
+    if not path.exists():  # a metric shows its absence
         return
     crl = x509.load_pem_x509_crl(path.read_bytes())
     for each in hierarchy.generations:

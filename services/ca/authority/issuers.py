@@ -108,7 +108,7 @@ def usable_key(public_key: object) -> PublicKey:
 
 
 def public_digest(public_key: PublicKey) -> str:
-    """Give what a key is known by in transcripts and backups: SHA-256 of its SubjectPublicKeyInfo, in hexadecimal."""
+    """Return what a key is known by in transcripts and backups: SHA-256 of its SubjectPublicKeyInfo, in hexadecimal."""
     spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).hexdigest()
 
@@ -119,7 +119,7 @@ def sign_with(key: PrivateKey, data: bytes, *, deterministic: bool = False) -> b
 
 
 def signer(key: PrivateKey, *, deterministic: bool = False) -> Callable[[bytes], bytes]:
-    """Give what signs as `sign_with` does, for whoever signs often."""
+    """Return what signs as `sign_with` does, for whoever signs often."""
     digest = _hash(key.public_key())
     if isinstance(key, rsa.RSAPrivateKey):
         scheme = padding.PKCS1v15()
@@ -129,7 +129,7 @@ def signer(key: PrivateKey, *, deterministic: bool = False) -> Callable[[bytes],
 
 
 def signature_algorithm(public_key: PublicKey) -> bytes:
-    """Give the AlgorithmIdentifier of a key's signatures, in DER."""
+    """Return the AlgorithmIdentifier of a key's signatures, in DER."""
     return asn1.encode_der(_algorithm(public_key))
 
 

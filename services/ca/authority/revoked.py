@@ -45,13 +45,13 @@ _FILE: Final = TypeAdapter(tuple[RevokedCertificate, ...])
 
 
 def found(certificate: x509.Certificate, revoked: Sequence[RevokedCertificate]) -> RevokedCertificate | None:
-    """Give the revocation of a certificate, or None."""
+    """Return the revocation of a certificate, or None."""
     serial = serial_text(certificate.serial_number)
     return next((each for each in revoked if each.serial == serial), None)
 
 
 def read_revoked(directory: Path) -> tuple[RevokedCertificate, ...]:
-    """Give what earlier ceremonies stated; nothing where none wrote this file yet. ValueError if it is damaged."""
+    """Return what earlier ceremonies stated; nothing where none wrote this file yet. ValueError if it is damaged."""
     try:
         return _FILE.validate_json((directory / REVOKED).read_bytes())
     except FileNotFoundError:

@@ -20,7 +20,7 @@ from libs.common.pki.der import serial_text
 from services.ca.authority.hierarchy import ROOT, SEAL, TSA
 from services.ca.authority.revoked import OwnReason
 from services.ca.keys.configured import TokenConfig
-from services.ca.keys.store import KeyKind
+from services.ca.keys.store import SigningKeyKind
 from services.ca.model.profiles import Publication
 
 _RESERVED: Final = frozenset({ROOT, SEAL, TSA})
@@ -40,7 +40,7 @@ class RootConfig(_Part):
     """The root: its name and kind of key."""
 
     name: str
-    key: KeyKind = KeyKind.P384
+    key: SigningKeyKind = SigningKeyKind.P384
 
 
 class IssuingConfig(_Part):
@@ -50,18 +50,18 @@ class IssuingConfig(_Part):
         label: names its key, its files, and its place in public addresses; never used again for another.
         name: its common name, of its own too.
         key: EC keys of citizens are certified by EC issuers, RSA keys by RSA issuers.
-        issues_from: when it takes over from the one before it; at once, unless told otherwise.
+        issues_from: when it takes over from the one before it; default: at once.
     """
 
     label: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
     name: str
-    key: KeyKind
+    key: SigningKeyKind
     issues_from: AwareDatetime | None = None
 
     @property
-    def ocsp_key(self) -> KeyKind:
+    def ocsp_key(self) -> SigningKeyKind:
         """The kind of its responder's key: one that whoever verifies its certificates can verify too."""
-        return KeyKind.RSA2048 if self.key.is_rsa else KeyKind.P256
+        return SigningKeyKind.RSA2048 if self.key.is_rsa else SigningKeyKind.P256
 
 
 class NamedConfig(_Part):

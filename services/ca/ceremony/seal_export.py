@@ -26,7 +26,7 @@ def seal_file(hierarchy: Hierarchy, key: PrivateKey, passphrase: bytes) -> bytes
 
 
 def holds_seal(content: bytes, passphrase: bytes, seal: x509.Certificate) -> bool:
-    """Tell whether a file opens with this passphrase and holds this seal."""
+    """Return whether a file opens with this passphrase and holds this seal."""
     try:
         return pkcs12.load_key_and_certificates(content, passphrase)[1] == seal
     except ValueError:  # another passphrase was configured since

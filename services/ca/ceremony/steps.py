@@ -55,7 +55,7 @@ from services.ca.issuance.orders import Order
 from services.ca.issuance.steps import Intent, prepare, resume
 from services.ca.keys.configured import ceremony_keys
 from services.ca.keys.files import PUBLIC, taking_turns, write_new, write_over
-from services.ca.keys.store import KeyKind, KeyMissingError, KeyStore, KeyStoreError
+from services.ca.keys.store import KeyMissingError, KeyStore, KeyStoreError, SigningKeyKind
 from services.ca.model import profiles
 from services.ca.model.ids import SERIAL_OCTETS, serial_number
 from services.ca.model.subject import Authority, Holder, Organisation
@@ -136,7 +136,7 @@ class _Ceremony:
         return _Member(ROOT, profiles.ROOT, holder, self._key(ROOT, self.config.root.key))
 
     def _issuing(self) -> tuple[_Member, ...]:
-        """Give the issuing authorities; each has a key besides that answers for it."""
+        """Return the issuing authorities; each has a key besides that answers for it."""
         members = []
         for each in self.config.issuing:
             holder = Authority(organisation=self.config.organisation, common_name=each.name)
@@ -149,8 +149,8 @@ class _Ceremony:
         seal = Organisation(name=config.organisation, bin=config.bin, common_name=config.seal.name)
         tsa = Authority(organisation=config.organisation, common_name=config.tsa.name)
         return (
-            _Member(SEAL, profiles.ORGANISATION_SEAL, seal, self._key(SEAL, KeyKind.P256)),
-            _Member(TSA, profiles.TSA, tsa, self._key(TSA, KeyKind.P256)),
+            _Member(SEAL, profiles.ORGANISATION_SEAL, seal, self._key(SEAL, SigningKeyKind.P256)),
+            _Member(TSA, profiles.TSA, tsa, self._key(TSA, SigningKeyKind.P256)),
         )
 
     def _certify_root(self, root: _Member) -> _Signer:
@@ -164,7 +164,7 @@ class _Ceremony:
         return self._certify(member, _Signer(issuer, keys[issuer.label]))
 
     def _issuer_of(self, member: _Member, generations: tuple[Generation, ...]) -> Issuer:
-        """Give the authority that issues now, or the one that an intent left behind was meant for."""
+        """Return the authority that issues now, or the one that an intent left behind was meant for."""
         path = self._path(f"{member.label}.intent")
         if path.exists():
             label = Intent.model_validate_json(path.read_bytes()).issuer
@@ -175,7 +175,7 @@ class _Ceremony:
         until = self.now + member.profile.validity
         return issuing_for(generations, member.key.public_key(), self.now, until).issuer
 
-    def _key(self, label: str, kind: KeyKind) -> PrivateKey:
+    def _key(self, label: str, kind: SigningKeyKind) -> PrivateKey:
         try:
             return self.keystore.load(label)
         except KeyMissingError:
@@ -239,7 +239,7 @@ class _Ceremony:
             self.transcript.note("seal exported", SEAL)
 
     def _serving(self, generations: tuple[Generation, ...]) -> dict[str, PrivateKey]:
-        """Give the keys that go on serving, by label: all but those of the root and of revoked authorities."""
+        """Return the keys that go on serving, by label: all but those of the root and of revoked authorities."""
         issuing = [each.label for each in generations if each.revoked is None]
         labels = [SEAL, TSA, *issuing, *(ocsp_label(each.label) for each in generations)]
         return {label: self.keystore.load(label) for label in labels}

@@ -18,7 +18,7 @@ Fact = str | int | list[str]
 _HEADS: Final[Mapping[str, str]] = {
     "ceremony held": "CEREMONY",
     "key created": "Key made",
-    "intent": "Looked at, and about to be signed",
+    "intent": "Linted, and about to be signed",
     "certificate signed": "Certificate signed",
     "seal exported": "Seal packed for the service that seals",
     "revocation stated": "Stated as revoked",

@@ -41,7 +41,7 @@ class Known:
         self._since = if_modified_since
 
     def is_current(self, etag: str, changed: datetime) -> bool:
-        """Tell whether it is the present edition. The date is looked at only where there is no tag."""
+        """Return whether it is the present edition. The date counts only where there is no tag."""
         if self._etags is not None:
             named = {each.strip().removeprefix("W/") for each in self._etags.split(",")}
             return not named.isdisjoint({"*", etag})

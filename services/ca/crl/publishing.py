@@ -1,4 +1,4 @@
-"""The revocation lists at work: told of revocations, signed anew in time, handed out."""
+"""The revocation lists at work: marked by revocations, signed anew in time, served."""
 
 import asyncio
 import hashlib
@@ -12,8 +12,8 @@ from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.storage.records import Records
 from services.ca.crl import acts, shards, signing
-from services.ca.crl.shards import PAGE_OCTETS, Issue, Page, Shard
-from services.ca.crl.signing import Entries
+from services.ca.crl.shards import PAGE_OCTETS, CrlEdition, CrlPage, Shard
+from services.ca.crl.signing import RevokedEntries
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.ledger.ports import Ledger
 from services.ca.model.ids import ShardId
@@ -60,7 +60,7 @@ class RevocationLists:
         self._authority = authority
         self._ledger = ledger
         self._clock = clock
-        self._loaded: dict[str, dict[str, Entries]] = {}
+        self._loaded: dict[str, dict[str, RevokedEntries]] = {}
 
     async def start(self) -> None:
         """Make sure that every list is published, be it empty."""
@@ -70,16 +70,16 @@ class RevocationLists:
     async def stop(self) -> None:
         """Nothing to do: the lists' timers are the engine's."""
 
-    async def told(self, place: ShardId) -> None:
+    async def mark(self, place: ShardId) -> None:
         """A revocation of this list's was recorded: it is to be shown."""
         await self._states.apply(str(place), lambda state: shards.mark(state, self._clock()))
 
-    async def current(self, place: ShardId) -> Issue | None:
+    async def current(self, place: ShardId) -> CrlEdition | None:
         """Return the edition of a list that is to be served, or None where there is none."""
         state = await self._states.get(str(place))
         return None if state is None else state.issue
 
-    async def pieces(self, place: ShardId, issue: Issue) -> Sequence[bytes] | None:
+    async def pieces(self, place: ShardId, issue: CrlEdition) -> Sequence[bytes] | None:
         """Return an edition's octets, piece by piece. None: a later one took its place meanwhile; ask for that."""
         contents = await self._contents(str(place), issue.pages)
         if contents is None:
@@ -112,19 +112,19 @@ class RevocationLists:
             log.info("crl.signed", list=key, number=issue.number, entries=issue.entries, octets=issue.octets)
         await self._pages.delete(state.retired)
 
-    async def _signed(self, place: ShardId, state: Shard, fresh: Sequence[Listing], now: datetime) -> Issue:
+    async def _signed(self, place: ShardId, state: Shard, fresh: Sequence[Listing], now: datetime) -> CrlEdition:
         """Sign the next edition: on record before and afterwards, without what ended before the last one."""
         pages = shards.in_order(await self._with_entries(str(place), shards.kept_pages(state.issue), fresh))
         contents = await self._contents(str(place), pages)
         if contents is None:
             raise PageMissing(f"a page of the revocation list {place} is not in the store")
         url = self._authority.publication.crl(place.issuer, place.number)
-        edition = signing.Edition(number=state.next_number(now), url=url, this_update=now.replace(microsecond=0))
+        edition = signing.CrlFields(number=state.next_number(now), url=url, this_update=now.replace(microsecond=0))
         about, entries = f"list/{place}", sum(page.entries for page in pages)
         intended = acts.list_intended(about, state.issue, edition.number, edition.this_update, entries)
         await self._ledger.record(about, intended)
         frame = await asyncio.to_thread(self._sign, place.issuer, edition, contents)
-        issue = Issue(
+        issue = CrlEdition(
             number=edition.number,
             this_update=edition.this_update,
             next_update=edition.next_update,
@@ -136,11 +136,11 @@ class RevocationLists:
         await self._ledger.record(about, acts.list_signed(intended, issue))
         return issue
 
-    def _sign(self, issuer: str, edition: signing.Edition, entries: Sequence[Entries]) -> signing.Frame:
+    def _sign(self, issuer: str, edition: signing.CrlFields, entries: Sequence[RevokedEntries]) -> signing.SignedFrame:
         generation = self._authority.hierarchy.generation(issuer)
         return signing.sign_list(entries, edition, generation.issuer, self._authority.keys[issuer])
 
-    async def _with_entries(self, key: str, kept: tuple[Page, ...], fresh: Sequence[Listing]) -> list[Page]:
+    async def _with_entries(self, key: str, kept: tuple[CrlPage, ...], fresh: Sequence[Listing]) -> list[CrlPage]:
         """Add what is not there yet: an entry may be, if the process died before that was noted."""
         pages = list(kept)
         for day, entries in shards.by_day({_entry(each): each.ends for each in fresh}).items():
@@ -150,21 +150,21 @@ class RevocationLists:
                 raise PageMissing(f"a page of the revocation list {key} is not in the store")
             missing = [entry for entry in entries if not any(entry in content.octets for content in contents)]
             room = [(page, content) for page, content in zip(here, contents, strict=True) if page.octets < PAGE_OCTETS]
-            page, content = room[0] if room else (None, Entries.read(b""))
+            page, content = room[0] if room else (None, RevokedEntries.read(b""))
             if page is not None:
                 pages.remove(page)
             count = len(missing) + (0 if page is None else page.entries)
             pages.append(await self._page(f"{key}/{day}", day, b"".join((content.octets, *missing)), count))
         return pages
 
-    async def _page(self, prefix: str, day: date, content: bytes, entries: int) -> Page:
+    async def _page(self, prefix: str, day: date, content: bytes, entries: int) -> CrlPage:
         """Store a page under the digest of what it holds: one that is there already is the same."""
-        page = Page(id=f"{prefix}/{_page_digest(content)}", day=day, octets=len(content), entries=entries)
+        page = CrlPage(id=f"{prefix}/{_page_digest(content)}", day=day, octets=len(content), entries=entries)
         await self._pages.add({page.id: {"der": content}})
         return page
 
-    async def _contents(self, key: str, pages: Sequence[Page], *, keep: bool = True) -> list[Entries] | None:
-        """Give pages, from memory or from the store. None: one of them is gone. PageDamaged: one is another.
+    async def _contents(self, key: str, pages: Sequence[CrlPage], *, keep: bool = True) -> list[RevokedEntries] | None:
+        """Return pages, from memory or from the store. None: one of them is gone. PageDamaged: one is another.
 
         Remembered are those of the last edition of each list, whether it was signed or served: they never change.
         """
@@ -189,8 +189,8 @@ def every_list(authority: IssuingAuthority, now: datetime) -> tuple[ShardId, ...
     return tuple(ShardId(label, number) for label in labels for number in range(authority.shards))
 
 
-async def assembled(pages: Records, issue: Issue) -> bytes | None:
-    """Put an edition together from the store, in DER. None if a page is missing."""
+async def assembled(pages: Records, issue: CrlEdition) -> bytes | None:
+    """Return an edition from the store in DER. None if a page is missing."""
     found = await pages.get([page.id for page in issue.pages]) if issue.pages else {}
     if any(page.id not in found for page in issue.pages):
         return None
@@ -206,12 +206,12 @@ def _page_digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def _read(loaded: Sequence[tuple[Page, bytes]]) -> dict[str, Entries]:
+def _read(loaded: Sequence[tuple[CrlPage, bytes]]) -> dict[str, RevokedEntries]:
     """Take in pages from the store, once each: what is signed later is what was stored, and reads as entries."""
     found = {}
     for page, content in loaded:
         try:
-            entries = Entries.read(content)
+            entries = RevokedEntries.read(content)
         except ValueError as error:
             raise PageDamaged(f"the page {page.id} does not read as entries") from error
         if page.id.rpartition("/")[2] != _page_digest(content) or entries.count != page.entries:

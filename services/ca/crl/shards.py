@@ -25,7 +25,7 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Page(_Value):
+class CrlPage(_Value):
     """Entries of certificates that end on one day, under the id of a record. ``octets``: how many there are."""
 
     id: str
@@ -33,12 +33,12 @@ class Page(_Value):
     octets: int
     entries: int
 
-    def outlived_by(self, issue: "Issue") -> bool:
-        """Tell whether all of it stood on a list of after its end: only then it may go (RFC 5280, 3.3)."""
+    def outlived_by(self, issue: "CrlEdition") -> bool:
+        """Return whether all of it stood on a list issued after its end: only then it may go (RFC 5280, 3.3)."""
         return issue.this_update >= datetime.combine(self.day + timedelta(days=1), datetime.min.time(), UTC)
 
 
-class Issue(_Value):
+class CrlEdition(_Value):
     """A signed list: what stands before and after its entries (hexadecimal), the pages in between, its digest."""
 
     number: int
@@ -47,7 +47,7 @@ class Issue(_Value):
     before: str
     after: str
     sha256: str
-    pages: tuple[Page, ...] = ()
+    pages: tuple[CrlPage, ...] = ()
 
     @property
     def entries(self) -> int:
@@ -65,11 +65,11 @@ class Shard(_Value):
 
     Attributes:
         issue: the edition that is served.
-        asked: counts the revocations of which it was told; ``done`` of them are published.
+        asked: counts the revocations that it has to show; ``done`` of them are published.
         retired: ids of pages that were served before; they go with the next issue.
     """
 
-    issue: Issue | None = None
+    issue: CrlEdition | None = None
     asked: int = 0
     done: int = 0
     retired: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class Shard(_Value):
         return self.done < self.asked
 
     def next_number(self, now: datetime) -> int:
-        """Give the next number: the time, so that numbers grow also after an older backup was restored."""
+        """Return the next number: the time, so that numbers grow also after an older backup was restored."""
         last = 0 if self.issue is None else self.issue.number
         return max(last + 1, to_millis(now))
 
@@ -98,7 +98,7 @@ def mark(state: Shard | None, now: datetime) -> Decision[Shard]:
 
 
 def publish(
-    state: Shard | None, signed_for: Shard, issue: Issue, now: datetime, *, complete: bool
+    state: Shard | None, signed_for: Shard, issue: CrlEdition, now: datetime, *, complete: bool
 ) -> Decision[Shard] | None:
     """Serve what was signed, unless another replica was faster.
 
@@ -117,8 +117,8 @@ def publish(
     return Decision(after, wake_at=_wake_at(after, now))
 
 
-def kept_pages(issue: Issue | None) -> tuple[Page, ...]:
-    """Give the pages that the next issue has to have, too."""
+def kept_pages(issue: CrlEdition | None) -> tuple[CrlPage, ...]:
+    """Return the pages that the next issue has to have, too."""
     return () if issue is None else tuple(page for page in issue.pages if not page.outlived_by(issue))
 
 
@@ -130,12 +130,12 @@ def by_day(ends: Mapping[bytes, datetime]) -> dict[date, list[bytes]]:
     return days
 
 
-def in_order(pages: Sequence[Page]) -> tuple[Page, ...]:
-    """Give pages in the order in which a list shows them."""
+def in_order(pages: Sequence[CrlPage]) -> tuple[CrlPage, ...]:
+    """Return pages in the order in which a list shows them."""
     return tuple(sorted(pages, key=lambda page: (page.day, page.id)))
 
 
-def _gone(before: Issue | None, after: Issue) -> tuple[str, ...]:
+def _gone(before: CrlEdition | None, after: CrlEdition) -> tuple[str, ...]:
     """Return the ids of pages that the later one no longer has."""
     kept = {page.id for page in after.pages}
     return () if before is None else tuple(page.id for page in before.pages if page.id not in kept)

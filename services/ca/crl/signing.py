@@ -4,8 +4,8 @@ The shard of a certificate is fixed when it is issued and written into it; the l
 answers for (issuing distribution point), so that one shard can't stand in for another.
 
 A list is written around its entries. They are read once, by a parser of others, when they come into memory
-(`Entries.read`), and only such entries can be signed. What surrounds them is made here, and read back around none of
-them: so a list of a million is checked whole without being taken apart again for each of its editions.
+(`RevokedEntries.read`), and only such entries can be signed. What surrounds them is made here, and read back
+without them: so a list of a million is checked whole without being taken apart again for each of its editions.
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ class _Entry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Edition:
+class CrlFields:
     """One issue of one list.
 
     Attributes:
@@ -73,7 +73,7 @@ class Edition:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class SignedFrame:
     """A signed list without its entries: the octets before them and after them."""
 
     before: bytes
@@ -81,7 +81,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Entries:
+class RevokedEntries:
     """Revoked certificates as octets (DER), one after another, that read as such. Made by `read` alone."""
 
     octets: bytes
@@ -109,8 +109,8 @@ def entry(serial_number: int, at: datetime, reason: str) -> bytes:
     return asn1.encode_der(_Entry(serial_number=serial_number, at=moment, extensions=extensions))
 
 
-def sign_list(entries: Sequence[Entries], edition: Edition, issuer: Issuer, key: PrivateKey) -> Frame:
-    """Sign a list, and look at the result before handing it out.
+def sign_list(entries: Sequence[RevokedEntries], edition: CrlFields, issuer: Issuer, key: PrivateKey) -> SignedFrame:
+    """Sign a list, and check the result before returning it.
 
     Args:
         entries: in order.
@@ -128,16 +128,16 @@ def sign_list(entries: Sequence[Entries], edition: Edition, issuer: Issuer, key:
     issuer.verify(signature, tbs)
     after = issuer.signature_algorithm + asn1.encode_der(asn1.BitString(signature, 0))
     _check(wrapped(_SEQUENCE, wrapped(_SEQUENCE, opening, closing), after), edition, issuer, signature)
-    return Frame(header(_SEQUENCE, len(tbs) + len(after)) + start, closing + after)
+    return SignedFrame(header(_SEQUENCE, len(tbs) + len(after)) + start, closing + after)
 
 
-def sign_whole(entries: Entries, edition: Edition, issuer: Issuer, key: PrivateKey) -> bytes:
+def sign_whole(entries: RevokedEntries, edition: CrlFields, issuer: Issuer, key: PrivateKey) -> bytes:
     """Sign a short list, and give it with its entries in DER. ValueError as in `sign_list`."""
     frame = sign_list([entries], edition, issuer, key)
     return frame.before + entries.octets + frame.after
 
 
-def _opening(edition: Edition, issuer: Issuer) -> bytes:
+def _opening(edition: CrlFields, issuer: Issuer) -> bytes:
     """Write the fields before the entries (5.1.2)."""
     fields = (
         asn1.encode_der(_VERSION_2),
@@ -149,7 +149,7 @@ def _opening(edition: Edition, issuer: Issuer) -> bytes:
     return b"".join(fields)
 
 
-def _closing(edition: Edition, issuer: Issuer) -> bytes:
+def _closing(edition: CrlFields, issuer: Issuer) -> bytes:
     extensions = b"".join(
         asn1.encode_der(Extension(oid=value.oid, critical=critical, value=value.public_bytes()))
         for value, critical in _extensions(edition, issuer)
@@ -157,8 +157,8 @@ def _closing(edition: Edition, issuer: Issuer) -> bytes:
     return wrapped(_EXTENSIONS, wrapped(_SEQUENCE, extensions))
 
 
-def _extensions(edition: Edition, issuer: Issuer) -> Iterable[tuple[x509.ExtensionType, bool]]:
-    """Give the extensions in order, each with whether it is critical (5.2)."""
+def _extensions(edition: CrlFields, issuer: Issuer) -> Iterable[tuple[x509.ExtensionType, bool]]:
+    """Return the extensions in order, each with whether it is critical (5.2)."""
     yield x509.AuthorityKeyIdentifier(issuer.key_identifier, None, None), False
     yield x509.CRLNumber(edition.number), False
     if edition.url is not None:
@@ -177,7 +177,7 @@ def _distribution_point(url: str) -> x509.IssuingDistributionPoint:
     )
 
 
-def _check(frame: bytes, edition: Edition, issuer: Issuer, signature: bytes) -> None:
+def _check(frame: bytes, edition: CrlFields, issuer: Issuer, signature: bytes) -> None:
     """Read what surrounds the entries, without them. ValueError if others would not read what was meant.
 
     With them it is the same octets, but for two lengths and the header that announces them.

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from libs.common.core.errors import Refused
-from libs.common.pki.der import Certificate
+from libs.common.pki.der import CertificateFields
 from services.ca.authority.issuers import PublicKey
 from services.ca.model.key_rules import SENTENCES, key_weakness
 
@@ -93,7 +93,7 @@ def _require_whole_octets(csr: x509.CertificateSigningRequest) -> None:
 
     A request is written as a certificate is: what was signed, by which algorithm, the signature (RFC 2986, 4.2).
     """
-    if asn1.decode_der(Certificate, csr.public_bytes(Encoding.DER)).signature.padding_bits():
+    if asn1.decode_der(CertificateFields, csr.public_bytes(Encoding.DER)).signature.padding_bits():
         raise ValueError("a signature has whole octets")
 
 

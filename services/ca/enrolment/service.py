@@ -144,7 +144,7 @@ class CaService:
         await self._statuses.note(state.certificates, self._clock())
         revoked = [each for each in state.certificates if each.revoked_at is not None]
         for place in {ShardId(each.issuer, each.crl_shard) for each in revoked if not each.listed}:
-            await self._lists.told(place)
+            await self._lists.mark(place)
         listed = frozenset(each.serial for each in revoked)
         await self._enrolments.apply(
             journey_id, lambda present: lifecycle.settle(present, listed, self._clock(), self._kept)

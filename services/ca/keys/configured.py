@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from services.ca.authority.hierarchy import ROOT, SEAL
 from services.ca.authority.issuers import PrivateKey
-from services.ca.keys.store import EncryptedFiles, KeyKind, KeyStore, KeyStoreError
+from services.ca.keys.store import EncryptedFiles, KeyStore, KeyStoreError, SigningKeyKind
 from services.ca.keys.token_keys import TokenKeys
 from services.ca.keys.token_session import TokenSession
 from services.ca.settings import Settings
@@ -38,10 +38,10 @@ class SplitKeys:
     own: Mapping[str, KeyStore]
 
     def load(self, label: str) -> PrivateKey:
-        """Give a key from the store that keeps it."""
+        """Return a key from the store that keeps it."""
         return self.own.get(label, self.usual).load(label)
 
-    def create(self, label: str, kind: KeyKind) -> PrivateKey:
+    def create(self, label: str, kind: SigningKeyKind) -> PrivateKey:
         """Make a key in the store that is to keep it."""
         return self.own.get(label, self.usual).create(label, kind)
 
@@ -77,7 +77,7 @@ def ceremony_keys(token: TokenConfig | None, folder: Path, secrets: Mapping[str,
 
 
 def environment_keys(folder: Path, environment: Mapping[str, str]) -> KeyStore:
-    """Open keys as a tool is told by ``CA_…`` variables: a token if it is named, else encrypted files.
+    """Open keys as the ``CA_…`` variables say: a token if it is named, else encrypted files.
 
     Beside a token those that lie in the folder all the same are files: the seal's.
     """

@@ -22,7 +22,7 @@ MIN_PASSPHRASE: Final = 16
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
 
 
-class KeyKind(StrEnum):
+class SigningKeyKind(StrEnum):
     """What kind of key to create."""
 
     P256 = "P-256"
@@ -54,10 +54,10 @@ class KeyStore(Protocol):
     """Keeps private keys by label. They sign; whether they can leave the store is its own matter."""
 
     def load(self, label: str) -> PrivateKey:
-        """Give the key. KeyMissingError if there is none, KeyStoreError if it can't be opened."""
+        """Return the key. KeyMissingError if there is none, KeyStoreError if it can't be opened."""
         ...
 
-    def create(self, label: str, kind: KeyKind) -> PrivateKey:
+    def create(self, label: str, kind: SigningKeyKind) -> PrivateKey:
         """Make a key and keep it durably before returning. KeyStoreError if the label is taken."""
         ...
 
@@ -99,7 +99,7 @@ class EncryptedFiles:
             raise KeyStoreError(f"the key «{label}» is neither EC nor RSA")
         return key
 
-    def create(self, label: str, kind: KeyKind) -> PrivateKey:
+    def create(self, label: str, kind: SigningKeyKind) -> PrivateKey:
         """Generate, encrypt, write."""
         key = generate(kind)
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(self._secret()))
@@ -131,8 +131,8 @@ def require_ec(key: PrivateKey, label: str) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def generate(kind: KeyKind) -> PrivateKey:
+def generate(kind: SigningKeyKind) -> PrivateKey:
     """Make a private key in memory."""
     if kind.is_rsa:
         return rsa.generate_private_key(RSA_EXPONENT, kind.bits)
-    return ec.generate_private_key(ec.SECP256R1() if kind is KeyKind.P256 else ec.SECP384R1())
+    return ec.generate_private_key(ec.SECP256R1() if kind is SigningKeyKind.P256 else ec.SECP384R1())

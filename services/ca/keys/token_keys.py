@@ -10,12 +10,12 @@ from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
 from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 
 from services.ca.authority.issuers import PrivateKey, PublicKey, usable_key
-from services.ca.keys.store import KeyKind, KeyMissingError, KeyStoreError, require_label
+from services.ca.keys.store import KeyMissingError, KeyStoreError, SigningKeyKind, require_label
 from services.ca.keys.token_session import TokenSession, search
 from services.ca.keys.token_signers import find_key, token_key
 from services.ca.model.key_rules import RSA_EXPONENT
 
-_CURVES: Final = {KeyKind.P256: "secp256r1", KeyKind.P384: "secp384r1"}
+_CURVES: Final = {SigningKeyKind.P256: "secp256r1", SigningKeyKind.P384: "secp384r1"}
 _STAYS: Final[Mapping[Attribute, bool]] = {
     Attribute.PRIVATE: True,
     Attribute.SENSITIVE: True,
@@ -43,7 +43,7 @@ class TokenKeys:
         require_label(label)
         return token_key(self._session, label, self._session.run(lambda session: self._present(session, label)))
 
-    def create(self, label: str, kind: KeyKind) -> PrivateKey:
+    def create(self, label: str, kind: SigningKeyKind) -> PrivateKey:
         """Have the token make a key. KeyStoreError if the label is taken, or the token cannot."""
         require_label(label)
         try:
@@ -65,7 +65,7 @@ class TokenKeys:
         return _read(public[0], label)
 
 
-def _made(session: pkcs11.Session, label: str, kind: KeyKind) -> PublicKey:
+def _made(session: pkcs11.Session, label: str, kind: SigningKeyKind) -> PublicKey:
     if find_key(session, label) is not None:
         raise KeyStoreError(f"there is a key «{label}» already: a key is never replaced")
     wanted: dict[str, Any] = {

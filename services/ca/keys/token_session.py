@@ -1,6 +1,6 @@
 """A logged-in session with a PKCS#11 token, mended when it breaks.
 
-Calls are made one at a time: the binding initialises a module without telling it to expect several threads
+Calls are made one at a time: the binding initialises a module without announcing several threads
 (C_Initialize without arguments; PKCS#11 v2.40, 5.4), so nothing would protect the module from them. What bounds a
 process is therefore the time that the token takes for a signature; more replicas sign side by side.
 """
@@ -61,7 +61,7 @@ class _Module:
         self.epoch = 0
 
     def begin_anew(self) -> None:
-        """Close every session, and look again which tokens there are."""
+        """Close every session, and list the tokens again."""
         self.epoch += 1
         pkcs11.lib(self.path).reinitialize()
 
@@ -70,7 +70,7 @@ _module: Final = cache(_Module)
 
 
 def search(session: pkcs11.Session, kind: pkcs11.ObjectClass, label: str) -> list[Any]:
-    """Give the objects of a class that bear this label.
+    """Return the objects of a class that bear this label.
 
     The session is tried first: the binding leaves a search that could not begin on a dead one half open, and
     complains of it on standard error when it is collected.
@@ -156,5 +156,5 @@ class TokenSession:
             return
         try:
             self._module.begin_anew()
-        except (fault.PKCS11Error, RuntimeError) as error:  # it was broken before: the next try tells
+        except (fault.PKCS11Error, RuntimeError) as error:  # it was broken before: the next try shows
             log.info("token.module", token=self.name, failure=type(error).__name__)

@@ -37,10 +37,10 @@ def token_key(session: TokenSession, label: str, public_key: PublicKey) -> Priva
 
 
 def find_key(session: pkcs11.Session, label: str) -> Any | None:
-    """Look for a private key. KeyStoreError if there are two, or if it could be taken out of the token."""
+    """Find a private key. KeyStoreError if there are two, or if it could be taken out of the token."""
     found = search(session, ObjectClass.PRIVATE_KEY, label)
     if len(found) > 1:
-        raise KeyStoreError(f"the token has two keys «{label}»: nobody can tell which is meant; remove the wrong one")
+        raise KeyStoreError(f"the token has two keys «{label}»: it is unclear which is meant; remove the wrong one")
     if not found:
         return None
     (key,) = found
@@ -126,7 +126,7 @@ class TokenEcKey(_Stays, ec.EllipticCurvePrivateKey):
         return utils.encode_dss_signature(r, s)
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
-        """Give the public half."""
+        """Return the public half."""
         return self._public_key
 
     @property
@@ -155,7 +155,7 @@ class TokenRsaKey(_Stays, rsa.RSAPrivateKey):
         return self._handle.sign(known + _digest(data, algorithm), Mechanism.RSA_PKCS)
 
     def public_key(self) -> rsa.RSAPublicKey:
-        """Give the public half."""
+        """Return the public half."""
         return self._public_key
 
     @property

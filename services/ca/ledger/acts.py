@@ -23,21 +23,21 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Intended(_Value):
+class RecordedIntent(_Value):
     """A certificate that may be signed at any moment, or was: these very bytes, by their SHA-256."""
 
     status: Literal["intended"] = "intended"
     tbs_sha256: str
 
 
-class Good(_Value):
+class RecordedGood(_Value):
     """A certificate that was signed."""
 
     status: Literal["good"] = "good"
     certificate_sha256: str
 
 
-class Revoked(_Value):
+class RecordedRevocation(_Value):
     """A certificate that is no longer good. ``reason`` as in RFC 5280, 5.3.1."""
 
     status: Literal["revoked"] = "revoked"
@@ -45,7 +45,7 @@ class Revoked(_Value):
     reason: str
 
 
-class Edition(_Value):
+class RecordedEdition(_Value):
     """One edition of a revocation list: its number, how many it lists, and once it is signed its SHA-256."""
 
     number: int
@@ -75,7 +75,7 @@ class CertificateIntended(_Value):
     not_before: datetime
     crl_shard: int
     before: None = None
-    after: Intended
+    after: RecordedIntent
     record: Sealed[IntentRecord]
     holder: Sealed[Person] | None = None
     citizen_id: str | None = None
@@ -95,8 +95,8 @@ class CertificateIssued(_Value):
     key_id: str
     issuer_key_id: str
     signature: str
-    before: Intended
-    after: Good
+    before: RecordedIntent
+    after: RecordedGood
 
     @property
     def id(self) -> str:
@@ -133,8 +133,8 @@ class CertificateRevoked(_Value):
 
     kind: Literal["certificate.revoked"] = "certificate.revoked"
     serial: str
-    before: Good | None
-    after: Revoked
+    before: RecordedGood | None
+    after: RecordedRevocation
 
     @property
     def id(self) -> str:
@@ -147,8 +147,8 @@ class ListIntended(_Value):
 
     kind: Literal["list.intended"] = "list.intended"
     place: str
-    before: Edition | None
-    after: Edition
+    before: RecordedEdition | None
+    after: RecordedEdition
 
     @property
     def id(self) -> str:
@@ -161,8 +161,8 @@ class ListSigned(_Value):
 
     kind: Literal["list.signed"] = "list.signed"
     place: str
-    before: Edition | None
-    after: Edition
+    before: RecordedEdition | None
+    after: RecordedEdition
 
     @property
     def id(self) -> str:
@@ -180,12 +180,12 @@ class ConfigurationChanged(_Value):
 
     @property
     def id(self) -> str:
-        """One change follows another: of replicas that see the same one, one tells it."""
+        """One change follows another: of replicas that see the same one, one records it."""
         return f"configuration/{self.follows}"
 
 
 class Checkpointed(_Value):
-    """The ledger up to here was vouched for: ``token`` (base64) is a time-stamp (RFC 3161) over the entry's hash."""
+    """The ledger up to here is covered: ``token`` (base64) is a time-stamp (RFC 3161) over the entry's hash."""
 
     kind: Literal["ledger.checkpointed"] = "ledger.checkpointed"
     position: int
@@ -219,7 +219,7 @@ class CertificatePutBack(_Value):
     serial: str
     profile: str
     before: None = None
-    after: Good
+    after: RecordedGood
     text: Sealed[CertificateText]
     holder: Sealed[Person] | None
     citizen_id: str
@@ -234,7 +234,7 @@ class CertificatePutBack(_Value):
 class Restored(_Value):
     """The store was found to be older than the ledger or the topics, and was brought up to them.
 
-    ``head`` is how far the ledger then went: what was vouched for behind it is lost, and was put back from the topics.
+    ``head`` is how far the ledger then went: what was behind it is lost, and was put back from the topics.
     """
 
     kind: Literal["store.restored"] = "store.restored"

@@ -50,22 +50,22 @@ class ChainLedger(Ledger):
             await self.record("authority", ConfigurationChanged(follows=follows, before=known, after=configuration))
 
     async def head(self) -> Head:
-        """Give how far it goes."""
+        """Return how far it goes."""
         return await self._store.head()
 
     async def at(self, position: int) -> Head:
-        """Give the head of the ledger as it was at a position, or where it begins if that was cut off since."""
+        """Return the head of the ledger as it was at a position, or where it begins if that was cut off since."""
         start = await self._store.start()
         found = await self._store.read(position - 1, 1) if position > start.position else ()
         return found[0].head if found else start
 
     async def last(self, kind: str) -> Recorded | None:
-        """Give the newest act of a kind."""
+        """Return the newest act of a kind."""
         entry = await self._store.last(kind)
         return None if entry is None else Recorded(entry, self.read(entry))
 
     async def entries(self, after: int = 0) -> AsyncIterator[Entry]:
-        """Give all entries behind a position, in order, a page of them in memory at a time."""
+        """Return all entries behind a position, in order, a page of them in memory at a time."""
         while page := await self._store.read(after, _PAGE):
             for entry in page:
                 yield entry

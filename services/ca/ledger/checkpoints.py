@@ -1,6 +1,6 @@
-"""Checkpoints of the ledger: from time to time its head is time-stamped, recorded, and told to the world.
+"""Checkpoints of the ledger: from time to time its head is time-stamped, recorded and published.
 
-Whoever keeps one (a subscriber, a relying party, the operator's vault) can tell later whether the ledger still holds
+Whoever keeps one (a subscriber, a relying party, the operator's vault) can publish later whether the ledger still holds
 that very entry. Without a witness outside, entries missing at its end would not show.
 """
 
@@ -31,7 +31,7 @@ Stamp = Callable[[bytes], bytes]
 
 
 class Checkpoint(BaseModel):
-    """The newest checkpoint that was told."""
+    """The newest checkpoint that was published."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,8 +45,8 @@ def begin(state: Checkpoint | None, now: datetime) -> Decision[Checkpoint] | Non
     return Decision(Checkpoint(), wake_at=now) if state is None else None
 
 
-def tell(state: Checkpoint | None, newest: Checkpointed | None, again_at: datetime) -> Decision[Checkpoint] | None:
-    """Tell a checkpoint on record, unless it was told; and come back later."""
+def publish(state: Checkpoint | None, newest: Checkpointed | None, again_at: datetime) -> Decision[Checkpoint] | None:
+    """Publish a checkpoint on record, unless it was published; and come back later."""
     known = state or Checkpoint()
     if newest is None or newest.position <= known.position:
         return Decision(known, wake_at=again_at)
@@ -87,21 +87,21 @@ class Checkpoints:
         """Nothing to do: the timer is the engine's."""
 
     async def newest(self) -> Checkpoint | None:
-        """Give the newest checkpoint that was told, or None."""
+        """Return the newest checkpoint that was published, or None."""
         state = await self._states.get(KEY)
         return state if state is not None and state.position else None
 
     async def wake(self, key: str, now: datetime) -> None:
-        """Vouch for the head, if there is something new in it, and tell."""
+        """Time-stamp the head, if there is something new in it, and publish."""
         try:
             await self._checkpoint()
         except TimeStampRefused as refusal:
             log.warning("checkpoint.waiting", reason=str(refusal))
-            await self._states.apply(key, lambda state: tell(state, None, now + AGAIN_AFTER))
+            await self._states.apply(key, lambda state: publish(state, None, now + AGAIN_AFTER))
             return
         last = await self._ledger.last("ledger.checkpointed")
         newest = last.act if last is not None and isinstance(last.act, Checkpointed) else None
-        await self._states.apply(key, lambda state: tell(state, newest, now + self._every))
+        await self._states.apply(key, lambda state: publish(state, newest, now + self._every))
 
     async def _checkpoint(self) -> None:
         head = await self._ledger.head()

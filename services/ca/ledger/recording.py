@@ -14,23 +14,23 @@ from services.ca.ledger.acts import (
     CertificateIntended,
     CertificateIssued,
     CertificateRevoked,
-    Good,
-    Intended,
-    Revoked,
+    RecordedGood,
+    RecordedIntent,
+    RecordedRevocation,
 )
 from services.ca.model.certificate import Certificate, IntentRecord, Numbered
 from services.ca.model.facts import Facts
 
 
 def intended(record: IntentRecord, facts: Facts | None = None) -> CertificateIntended:
-    """Tell what is about to be signed, and by which facts; there are none for the operator's own certificates."""
+    """Return the act that a certificate is about to be signed; the operator's own rest on no facts."""
     intent = Intent.model_validate_json(record.intent)
     return CertificateIntended(
         serial=intent.serial_number,
         profile=intent.profile,
         not_before=intent.not_before,
         crl_shard=intent.crl_shard,
-        after=Intended(tbs_sha256=intent.tbs_sha256),
+        after=RecordedIntent(tbs_sha256=intent.tbs_sha256),
         record=Sealed(record),
         holder=None if facts is None else facts.person,
         citizen_id=None if facts is None else facts.citizen_id,
@@ -39,7 +39,7 @@ def intended(record: IntentRecord, facts: Facts | None = None) -> CertificateInt
 
 
 def issued(signed: x509.Certificate) -> CertificateIssued:
-    """Tell what was signed."""
+    """Return the act that a certificate was signed."""
     extensions = signed.extensions
     return CertificateIssued(
         serial=serial_text(signed.serial_number),
@@ -48,18 +48,18 @@ def issued(signed: x509.Certificate) -> CertificateIssued:
             extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
         ).hex(),
         signature=signed.signature.hex(),
-        before=Intended(tbs_sha256=hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()),
-        after=Good(certificate_sha256=signed.fingerprint(hashes.SHA256()).hex()),
+        before=RecordedIntent(tbs_sha256=hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()),
+        after=RecordedGood(certificate_sha256=signed.fingerprint(hashes.SHA256()).hex()),
     )
 
 
 def revoked(numbers: Sequence[Numbered]) -> tuple[CertificateRevoked, ...]:
-    """Tell which serial numbers are no longer good; those that are, are passed over."""
+    """Return the acts of the revoked serial numbers; those that are good are passed over."""
     return tuple(
         CertificateRevoked(
             serial=each.serial,
             before=_good(each) if isinstance(each, Certificate) else None,
-            after=Revoked(at=each.revoked_at, reason=each.revoked_for or "unspecified"),
+            after=RecordedRevocation(at=each.revoked_at, reason=each.revoked_for or "unspecified"),
         )
         for each in numbers
         if each.revoked_at is not None
@@ -67,16 +67,16 @@ def revoked(numbers: Sequence[Numbered]) -> tuple[CertificateRevoked, ...]:
 
 
 def operators_revoked(each: RevokedCertificate) -> CertificateRevoked:
-    """Tell that one of the operator's own certificates is no longer good, by the word of a ceremony."""
+    """Return the act that a ceremony revoked one of the operator's own certificates."""
     before, after = (
-        Good(certificate_sha256=each.certificate_sha256),
-        Revoked(at=each.revoked_at, reason=each.revoked_for),
+        RecordedGood(certificate_sha256=each.certificate_sha256),
+        RecordedRevocation(at=each.revoked_at, reason=each.revoked_for),
     )
     return CertificateRevoked(serial=each.serial, before=before, after=after)
 
 
-def _good(stored: Certificate) -> Good:
-    return Good(certificate_sha256=certificate(stored).fingerprint(hashes.SHA256()).hex())
+def _good(stored: Certificate) -> RecordedGood:
+    return RecordedGood(certificate_sha256=certificate(stored).fingerprint(hashes.SHA256()).hex())
 
 
 def certificate(stored: Certificate) -> x509.Certificate:

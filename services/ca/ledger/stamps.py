@@ -30,7 +30,7 @@ def verify(response: bytes, digest: bytes, anchors: TrustAnchors) -> TimeStamp:
 
 
 def verify_checkpoint(checkpoint: Checkpointed, anchors: TrustAnchors) -> TimeStamp:
-    """Verify that a checkpoint was vouched for. StampRefused if not."""
+    """Verify the time-stamp of a checkpoint. StampRefused if it is not good."""
     try:
         return verify(base64.b64decode(checkpoint.token, validate=True), bytes.fromhex(checkpoint.hash), anchors)
     except ValueError as error:

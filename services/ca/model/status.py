@@ -16,12 +16,12 @@ REASON_CODES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
+class GoodStatus:
     """Issued, and not revoked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Revoked:
+class RevokedStatus:
     """No longer good since ``at``; ``reason`` as in the revocation list."""
 
     at: datetime
@@ -29,10 +29,10 @@ class Revoked:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownStatus:
     """Never issued by this authority."""
 
 
-Known = Good | Revoked
+Known = GoodStatus | RevokedStatus
 """Of a certificate that was issued."""
-Status = Good | Revoked | Unknown
+Status = GoodStatus | RevokedStatus | UnknownStatus

@@ -1,4 +1,4 @@
-"""Until when everything lasts that the authority rests on, for whoever is to renew it in time.
+"""Metrics of when everything ends that the authority rests on, for whoever has to renew it in time.
 
 Most of it ends years after it was made, by people who have left meanwhile, and takes a ceremony to renew.
 """
@@ -23,19 +23,19 @@ from services.ca.ocsp.responders import Responders
 _EVERY_S: Final = 60.0
 _NOT_THERE: Final = datetime.fromtimestamp(0, UTC)
 
-End = Callable[[], Awaitable[datetime]]
-"""Tells until when something lasts that the running service renews by itself."""
+ExpiresAt = Callable[[], Awaitable[datetime]]
+"""Returns when something ends that the running service renews by itself."""
 
 log = structlog.get_logger()
 
 
-class Ends:
-    """Tells by the metric ``valid_until_seconds`` what ends when, and by ``clock_doubtful`` whether times are signed.
+class ExpiryMetrics:
+    """Sets the metrics ``valid_until_seconds`` (what ends when) and ``clock_doubtful`` (whether times are signed).
 
     Args:
         folder: where the ceremony put the root's revocation list.
         renewed: what the service renews itself, by what it is called in the metric.
-        doubtful: whether the clock is in doubt; looked at also while nobody wants a time-stamp.
+        doubtful: whether the clock is in doubt; read also while nobody wants a time-stamp.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Ends:
         hierarchy: Hierarchy,
         folder: Path,
         *,
-        renewed: dict[str, End],
+        renewed: dict[str, ExpiresAt],
         doubtful: Callable[[], bool],
         metrics: Metrics,
     ) -> None:
@@ -52,26 +52,26 @@ class Ends:
         self._renewed = renewed
         self._doubtful = doubtful
         self._metrics = metrics
-        self._repeating = Repeating("authority.ends", _EVERY_S, self.look)
+        self._repeating = Repeating("authority.expiry", _EVERY_S, self.update)
 
     async def start(self) -> None:
-        """Tell, and go on telling."""
-        await self.look()
+        """Set the metrics now, and once a minute."""
+        await self.update()
         await self._repeating.start()
 
     async def stop(self) -> None:
-        """End."""
+        """Stop."""
         await self._repeating.stop()
 
-    async def look(self) -> None:
-        """Look once. Unavailable if the store does not answer."""
+    async def update(self) -> None:
+        """Set the metrics once. Unavailable if the store does not answer."""
         self._metrics.clock_doubtful.set(self._doubtful())
         for what, end in {**self._fixed, "root_list": self._root_list_end()}.items():
-            self._tell(what, end)
+            self._set(what, end)
         for what, lasts in self._renewed.items():
-            self._tell(what, await lasts())
+            self._set(what, await lasts())
 
-    def _tell(self, what: str, end: datetime) -> None:
+    def _set(self, what: str, end: datetime) -> None:
         self._metrics.valid_until_seconds.labels(what).set(end.timestamp())
 
     def _root_list_end(self) -> datetime:
@@ -84,7 +84,7 @@ class Ends:
 
 
 def _certificates(hierarchy: Hierarchy) -> dict[str, datetime]:
-    """Give the ends of certificates. Of several issuing authorities for one kind of key the latest good one counts."""
+    """Return when certificates end. Of several issuing authorities for one kind of key the latest good one counts."""
     ends = {label: each.not_valid_after_utc for label, each in {ROOT: hierarchy.root, **hierarchy.own}.items()}
     for each in (each for each in hierarchy.generations if each.revoked is None):
         what = "issuing_rsa" if each.certifies_rsa else "issuing_ec"
@@ -92,8 +92,8 @@ def _certificates(hierarchy: Hierarchy) -> dict[str, datetime]:
     return ends
 
 
-def of_lists(lists: RevocationLists, authority: IssuingAuthority, clock: Clock) -> End:
-    """Tell of the revocation list that is to be renewed first."""
+def of_lists(lists: RevocationLists, authority: IssuingAuthority, clock: Clock) -> ExpiresAt:
+    """Return when the first revocation list ends."""
 
     async def end() -> datetime:
         issues = [await lists.current(place) for place in every_list(authority, clock())]
@@ -102,8 +102,8 @@ def of_lists(lists: RevocationLists, authority: IssuingAuthority, clock: Clock) 
     return end
 
 
-def of_responders(responders: Responders, authority: IssuingAuthority, clock: Clock) -> End:
-    """Tell of the responder's certificate that is to be renewed first."""
+def of_responders(responders: Responders, authority: IssuingAuthority, clock: Clock) -> ExpiresAt:
+    """Return when the first responder's certificate ends."""
 
     async def one(key_identifier: bytes) -> datetime | None:
         try:
@@ -119,5 +119,5 @@ def of_responders(responders: Responders, authority: IssuingAuthority, clock: Cl
 
 
 def _earliest(ends: Iterable[datetime | None]) -> datetime:
-    """Give the first end; what is not there at all has ended long ago."""
+    """Return the first end; what is not there at all has ended long ago."""
     return min((end or _NOT_THERE for end in ends), default=_NOT_THERE)

@@ -1,7 +1,7 @@
-"""Who watches the watchers: when the check last ran and what it found, and how long the ledger goes unvouched for.
+"""Metrics of the ledger: when the check last ran, what it found, and since when no checkpoint covers the ledger.
 
-The check is a job that ends; the service is what is asked for metrics. So the job leaves a record, and every replica
-shows the newest one, once a minute, as long as it runs.
+The check is a job that ends; the service serves metrics. So the job leaves a record, and every replica shows the
+newest one.
 """
 
 from datetime import datetime, timedelta
@@ -34,15 +34,15 @@ def notes(backend: Backend) -> Records:
     return backend.records("checks", ("at",))
 
 
-def watching(base: ServiceBase, ledger: ChainLedger) -> Repeating:
-    """Make what looks once a minute."""
+def ledger_metrics(base: ServiceBase, ledger: ChainLedger) -> Repeating:
+    """Return what sets the metrics once a minute."""
     chain, metrics = base.backend.chain("ledger"), base.metrics
-    vigil = Vigil(notes(base.backend), chain, ledger, metrics=metrics, clock=base.clock)
-    return Repeating("vigil", EVERY_S, vigil.look)
+    gauges = LedgerMetrics(notes(base.backend), chain, ledger, metrics=metrics, clock=base.clock)
+    return Repeating("ledger.metrics", EVERY_S, gauges.update)
 
 
-class Vigil:
-    """Shows what would otherwise be noticed by nobody: a check that fails or stays away, a ledger without checkpoints.
+class LedgerMetrics:
+    """Shows a check that fails or stays away, and a ledger without checkpoints.
 
     Args:
         checks: what `note_check` wrote.
@@ -57,7 +57,7 @@ class Vigil:
         self._metrics = metrics
         self._clock = clock
 
-    async def look(self) -> None:
+    async def update(self) -> None:
         """Set the gauges. Before the first check, its age is the ledger's."""
         now = self._clock()
         checks = [fields for _, fields in await self._checks.since("at", to_millis(now - _REMEMBERED))]
@@ -69,11 +69,11 @@ class Vigil:
         self._metrics.ledger_check_age_seconds.set(_age(checked, now))
         self._metrics.ledger_check_errors.set(0 if newest is None else newest["errors"])
         last = await self._ledger.last("ledger.checkpointed")
-        vouched = last.act.position if last is not None and isinstance(last.act, Checkpointed) else 0
-        self._metrics.ledger_unvouched_seconds.set(_age(await self._first_after(vouched), now))
+        covered = last.act.position if last is not None and isinstance(last.act, Checkpointed) else 0
+        self._metrics.ledger_uncovered_seconds.set(_age(await self._first_after(covered), now))
 
     async def _first_after(self, position: int) -> datetime | None:
-        """Give when the first act behind a position was recorded; checkpoints themselves need no voucher."""
+        """Return when the first act behind a position was recorded; checkpoints themselves need none."""
         for entry in await self._chain.read(position, _PAGE):
             if entry.fact.kind != "ledger.checkpointed":
                 return appended_at(entry)

@@ -1,1 +1,1 @@
-"""The status of each certificate, and the responder that tells it (RFC 6960)."""
+"""The status of each certificate, and the responder that answers with it (RFC 6960)."""

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.pki.der import AlgorithmIdentifier, tlv
 from services.ca.authority.issuers import Issuer, PrivateKey, signature_algorithm, signer
-from services.ca.model.status import REASON_CODES, Good, Revoked, Status, Unknown
+from services.ca.model.status import REASON_CODES, GoodStatus, RevokedStatus, Status, UnknownStatus
 from services.ca.ocsp import structures
-from services.ca.ocsp.questions import Failure, OcspRefused, Question, Questions
+from services.ca.ocsp.questions import OcspFailure, OcspQuestion, OcspQuestions, OcspRefused
 from services.ca.ocsp.structures import CertId, IssuerForm
 
 LIFETIME: Final = timedelta(hours=1)
@@ -66,19 +66,19 @@ class Responder:
         )
         return cls(issuer, signer(key), octets, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
-    def question(self, serial_number: int) -> Questions:
+    def question(self, serial_number: int) -> OcspQuestions:
         """Make the question about one certificate of ours, without a nonce.
 
         With SHA-1, an index here and no protection: Java finds no answer by any other digest, and OpenSSL and GnuTLS
-        look for this one unless told (RFC 5019, 2.1.1).
+        look for this one unless configured otherwise (RFC 5019, 2.1.1).
         """
         name, key = _digest("sha1", self.issuer.name), _digest("sha1", self.issuer.key_bits)
         cert_id = CertId(
             hash_algorithm=tlv(_SHA1), issuer_name_hash=name, issuer_key_hash=key, serial_number=serial_number
         )
-        return Questions((Question.of(cert_id),), None)
+        return OcspQuestions((OcspQuestion.of(cert_id),), None)
 
-    def answer(self, questions: Questions, statuses: Sequence[Status], now: datetime) -> bytes:
+    def answer(self, questions: OcspQuestions, statuses: Sequence[Status], now: datetime) -> bytes:
         """Sign the answers.
 
         Args:
@@ -89,11 +89,11 @@ class Responder:
             OcspRefused: the responder's own certificate is not valid now.
         """
         if not self.begins <= now <= self.ends:
-            raise OcspRefused(Failure.TRY_LATER)
+            raise OcspRefused(OcspFailure.TRY_LATER)
         name, algorithm, certificates = self.octets
         produced, validity = _times(int(now.timestamp()))
         answers = [
-            structures.single(cert_id.der, _told(status), validity)
+            structures.single(cert_id.der, _status(status), validity)
             for cert_id, status in zip(questions.cert_ids, statuses, strict=True)
         ]
         data = structures.response_data(name, produced, answers, questions.nonce)
@@ -101,31 +101,31 @@ class Responder:
 
 
 def cert_id_forms(issuer: Issuer) -> frozenset[IssuerForm]:
-    """Give every form in which a question may name this authority: see `CertId.issuer`."""
+    """Return every form in which a question may name this authority: see `CertId.issuer`."""
     return frozenset(
         (algorithm, _digest(name, issuer.name), _digest(name, issuer.key_bits)) for algorithm, name in _DIGESTS.items()
     )
 
 
-def failed(failure: Failure) -> bytes:
+def failed(failure: OcspFailure) -> bytes:
     """Encode a response that gives a reason instead of an answer."""
     return structures.failure(failure)
 
 
 @lru_cache(maxsize=4)
 def _times(second: int) -> tuple[bytes, bytes]:
-    """Give when an answer of this second (since 1970) was produced, and between which times it holds, encoded."""
+    """Return when an answer of this second (since 1970) was produced, and between which times it holds, encoded."""
     moment = datetime.fromtimestamp(second, UTC)
     return structures.moment(moment), structures.validity(moment, moment + LIFETIME)
 
 
-def _told(status: Status) -> bytes:
+def _status(status: Status) -> bytes:
     match status:
-        case Good():
+        case GoodStatus():
             return structures.GOOD
-        case Revoked(at=at, reason=reason):
+        case RevokedStatus(at=at, reason=reason):
             return structures.revoked(at.replace(microsecond=0), REASON_CODES.get(reason))
-        case Unknown():
+        case UnknownStatus():
             return structures.UNKNOWN
 
 

@@ -1,7 +1,6 @@
 """OCSP over HTTP (RFC 6960, appendix A; RFC 5019, 5 and 6): what is wrong with a question stands in the response.
 
-It stands before the application (`libs.common.web.fast_path`): the public asks this more often than all the rest
-together.
+It stands before the application (`libs.common.web.fast_path`): the public asks this more often than anything else.
 """
 
 import base64
@@ -18,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from libs.common.core.metrics import Metrics
 from libs.common.web.fast_path import Headers, Reply
 from services.ca.ocsp.questions import MAX_OCTETS
-from services.ca.ocsp.service import Answer, OcspService
+from services.ca.ocsp.service import OcspAnswer, OcspService
 
 ROUTE: Final = "/pki/{issuer}/ocsp"
 MEDIA_TYPE: Final = b"application/ocsp-response"
@@ -36,7 +35,7 @@ _UNCACHED: Final = [(b"cache-control", b"no-store")]
 class OcspEndpoint:
     """The responders, at the addresses that certificates name. Fulfils `libs.common.web.fast_path.Endpoint`.
 
-    Which responder answers is told by the question, not by the address.
+    The question says which responder answers, not the address.
     """
 
     limit: int = MAX_OCTETS
@@ -52,7 +51,7 @@ class OcspEndpoint:
         self._seconds = {method: metrics.http_seconds.labels(method, ROUTE) for method in methods}
 
     def takes(self, path: str) -> bool:
-        """Tell whether this is the address of a responder, or of a question to it."""
+        """Return whether this is the address of a responder, or of a question to it."""
         return _PATH.fullmatch(path) is not None
 
     def at_once(self, method: str, path: str, headers: Headers, body: bytes) -> Reply | None:
@@ -74,7 +73,7 @@ class OcspEndpoint:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _reply(self, method: str, answer: Answer | None, headers: Headers) -> Reply:
+    def _reply(self, method: str, answer: OcspAnswer | None, headers: Headers) -> Reply:
         if answer is None:
             return _METHOD_NOT_ALLOWED, [(b"allow", b"GET, POST"), (b"content-length", b"0")], b""
         caching = _UNCACHED
@@ -104,7 +103,7 @@ async def _body(receive: Receive) -> bytes:
 
 
 def _question(method: str, path: str, body: bytes) -> bytes | None:
-    """Give the question in DER, where it is one. None: nothing is asked this way."""
+    """Return the question in DER, where it is one. None: nothing is asked this way."""
     if method == "POST":
         return body
     if method != "GET":
@@ -116,7 +115,7 @@ def _question(method: str, path: str, body: bytes) -> bytes | None:
         return _NOTHING
 
 
-def _caching(answer: Answer, now: datetime) -> Headers:
+def _caching(answer: OcspAnswer, now: datetime) -> Headers:
     """Say how long shared caches may keep it (RFC 5019, 6.2)."""
     seconds = int(answer.kept.total_seconds())
     return [
@@ -134,7 +133,7 @@ def _date(second: int) -> bytes:
 
 
 def _known(headers: Headers, etag: str) -> bool:
-    """Tell whether whoever asks has this very answer."""
+    """Return whether the client has this very answer."""
     for name, value in headers:
         if name == b"if-none-match":
             return f'"{etag}"'.encode() in value

@@ -16,7 +16,7 @@ MAX_NONCE: Final = 128
 """Octets (RFC 9654, 2.1); a longer or an empty nonce makes the request malformed."""
 
 
-class Failure(IntEnum):
+class OcspFailure(IntEnum):
     """Why there is no answer (RFC 6960, 4.2.1). These responses are not signed."""
 
     MALFORMED_REQUEST = 1
@@ -27,13 +27,13 @@ class Failure(IntEnum):
 class OcspRefused(Exception):
     """The request gets no answer, but a reason."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: OcspFailure) -> None:
         super().__init__(failure.name)
         self.failure = failure
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class OcspQuestion:
     """Which certificate is asked about: what names its issuer, its serial number, and all of it (CertID) in DER."""
 
     issuer: IssuerForm
@@ -47,10 +47,10 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
+class OcspQuestions:
     """What a request asks. ``nonce`` is the extension's value, in DER."""
 
-    cert_ids: tuple[Question, ...]
+    cert_ids: tuple[OcspQuestion, ...]
     nonce: bytes | None
 
     @property
@@ -59,7 +59,7 @@ class Questions:
         return tuple([cert_id.serial_number for cert_id in self.cert_ids])
 
 
-def read_questions(der: bytes) -> Questions:
+def read_questions(der: bytes) -> OcspQuestions:
     """Read a request in DER.
 
     Raises:
@@ -69,10 +69,10 @@ def read_questions(der: bytes) -> Questions:
     try:
         return _questions(der)
     except ValueError as error:
-        raise OcspRefused(Failure.MALFORMED_REQUEST) from error
+        raise OcspRefused(OcspFailure.MALFORMED_REQUEST) from error
 
 
-def _questions(der: bytes) -> Questions:
+def _questions(der: bytes) -> OcspQuestions:
     if len(der) > MAX_OCTETS:
         raise ValueError("too long")
     tbs = asn1.decode_der(OcspRequest, der).tbs
@@ -81,7 +81,7 @@ def _questions(der: bytes) -> Questions:
         raise ValueError("not this version, or no or too many questions")
     if any(extension.critical for each in asked for extension in each.extensions or ()):
         raise ValueError("an unknown critical extension")
-    return Questions(tuple(Question.of(each.cert_id) for each in asked), _nonce(tbs.extensions or []))
+    return OcspQuestions(tuple(OcspQuestion.of(each.cert_id) for each in asked), _nonce(tbs.extensions or []))
 
 
 def _nonce(extensions: Sequence[Extension]) -> bytes | None:

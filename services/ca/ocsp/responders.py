@@ -28,7 +28,7 @@ from services.ca.model.profiles import OCSP_RESPONDER
 from services.ca.model.subject import Authority
 from services.ca.ocsp import responder
 from services.ca.ocsp.answers import Responder, cert_id_forms
-from services.ca.ocsp.questions import Failure, OcspRefused, Questions
+from services.ca.ocsp.questions import OcspFailure, OcspQuestions, OcspRefused
 from services.ca.ocsp.responder import ResponderState
 
 _RELOAD_AFTER: Final = timedelta(minutes=1)
@@ -84,8 +84,8 @@ class Responders:
         if key in self._by_id:
             await self._by_id[key].wake(now)
 
-    async def asked(self, questions: Questions) -> Responder:
-        """Give the responder that answers these questions.
+    async def asked(self, questions: OcspQuestions) -> Responder:
+        """Return the responder that answers these questions.
 
         Raises:
             OcspRefused: unauthorized: one is about another authority's certificate, or they are about several
@@ -93,22 +93,22 @@ class Responders:
         """
         return await self._of(questions).current()
 
-    def at_hand(self, questions: Questions) -> Responder | None:
-        """Give it if it need not be waited for. OcspRefused as above."""
+    def at_hand(self, questions: OcspQuestions) -> Responder | None:
+        """Return it if it need not be waited for. OcspRefused as above."""
         return self._of(questions).at_hand()
 
-    def _of(self, questions: Questions) -> "_Kept":
+    def _of(self, questions: OcspQuestions) -> "_Kept":
         kept = {self._by_form.get(cert_id.issuer) for cert_id in questions.cert_ids}
         only = kept.pop() if len(kept) == 1 else None
         if only is None:
-            raise OcspRefused(Failure.UNAUTHORIZED)
+            raise OcspRefused(OcspFailure.UNAUTHORIZED)
         return only
 
     async def for_issuer(self, key_identifier: bytes) -> Responder:
-        """Give the responder for the issuing authority with this key. OcspRefused as above."""
+        """Return the responder for the issuing authority with this key. OcspRefused as above."""
         kept = self._by_issuer.get(key_identifier)
         if kept is None:
-            raise OcspRefused(Failure.UNAUTHORIZED)
+            raise OcspRefused(OcspFailure.UNAUTHORIZED)
         return await kept.current()
 
 
@@ -162,7 +162,7 @@ class _Kept:
             return known
         state = await self._states.get(self.id)
         if state is None or state.certificate is None:
-            raise OcspRefused(Failure.TRY_LATER)
+            raise OcspRefused(OcspFailure.TRY_LATER)
         certificate = x509.load_pem_x509_certificate(state.certificate.encode())
         self._current = Responder.of(self.issuing.issuer, certificate, self._key)
         self._reload_at = self._clock() + _RELOAD_AFTER

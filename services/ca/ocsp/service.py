@@ -14,17 +14,17 @@ from cryptography import x509
 from libs.common.core.errors import Unavailable
 from libs.common.core.values import Clock
 from services.ca.model.ids import CertificateId
-from services.ca.model.status import Good, Revoked, Status
+from services.ca.model.status import GoodStatus, RevokedStatus, Status
 from services.ca.ocsp import answers
 from services.ca.ocsp.answers import Responder
-from services.ca.ocsp.questions import Failure, OcspRefused, Questions, read_questions
+from services.ca.ocsp.questions import OcspFailure, OcspQuestions, OcspRefused, read_questions
 from services.ca.ocsp.responders import Responders
-from services.ca.status.lookup import StatusBook
+from services.ca.status.lookup import StatusLookup
 
 GOOD_KEPT: Final = timedelta(minutes=1)
-"""How long a shared cache may keep the answer about a good certificate: so late may it tell of a revocation."""
+"""How long a shared cache may keep the answer about a good certificate: a revocation shows this late at most."""
 PREPARED_FOR: Final = timedelta(minutes=10)
-"""How long an answer is given again to the same question, while the status it tells is still so."""
+"""How long an answer is given again to the same question, while the status is the same."""
 _NOT_KEPT: Final = timedelta(0)
 _PREPARED: Final = 20_000
 _PREPARED_OCTETS: Final = 256
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OcspAnswer:
     """A response in DER, produced ``at`` (UTC). ``kept``: how long from now a shared cache may keep it, if at all."""
 
     der: bytes
@@ -47,7 +47,7 @@ class Answer:
 class _Prepared:
     """An answer for everybody who asks this, as long as memory holds this very status."""
 
-    answer: Answer
+    answer: OcspAnswer
     certificate: CertificateId
     status: Status
 
@@ -62,7 +62,7 @@ class OcspService:
         in_token: the keys sign in a token, one at a time, for which nothing else should wait.
     """
 
-    def __init__(self, statuses: StatusBook, responders: Responders, clock: Clock, *, in_token: bool = False) -> None:
+    def __init__(self, statuses: StatusLookup, responders: Responders, clock: Clock, *, in_token: bool = False) -> None:
         self._turn = asyncio.Lock() if in_token else None
         self._statuses = statuses
         self._responders = responders
@@ -70,10 +70,10 @@ class OcspService:
         self._prepared: OrderedDict[bytes, _Prepared] = OrderedDict()
 
     def now(self) -> datetime:
-        """Give the present moment, by the clock that answers are produced by."""
+        """Return the present moment, by the clock that answers are produced by."""
         return self._clock()
 
-    def at_once(self, request: bytes) -> Answer | None:
+    def at_once(self, request: bytes) -> OcspAnswer | None:
         """Answer a request in DER from what is at hand. None: something has to be waited for, as `answer` does."""
         if not self._statuses.fresh:
             return None
@@ -93,9 +93,9 @@ class OcspService:
                 statuses.append(status)
             return self._signed(request, questions, responder, statuses, now)
         except OcspRefused as refusal:
-            return Answer(answers.failed(refusal.failure), now)
+            return OcspAnswer(answers.failed(refusal.failure), now)
 
-    async def answer(self, request: bytes) -> Answer:
+    async def answer(self, request: bytes) -> OcspAnswer:
         """Answer a request in DER, with a signed response or with the reason why there is none."""
         now = self._clock()
         try:
@@ -103,13 +103,13 @@ class OcspService:
                 await self._statuses.refresh()
             return self._at_hand(request, now) or await self._answer(request, now)
         except OcspRefused as refusal:
-            return Answer(answers.failed(refusal.failure), now)
+            return OcspAnswer(answers.failed(refusal.failure), now)
         except Unavailable as error:
             log.warning("ocsp.waiting", reason=str(error))
-            return Answer(answers.failed(Failure.TRY_LATER), now)
+            return OcspAnswer(answers.failed(OcspFailure.TRY_LATER), now)
 
     async def evidence(self, certificate: x509.Certificate) -> tuple[Status, bytes]:
-        """Give the status of one certificate of ours this very moment, with the signed answer that says so.
+        """Return the status of one certificate of ours this very moment, with the signed answer that says so.
 
         Raises:
             OcspRefused: the responder has no valid certificate, or the issuing authority has ended.
@@ -118,11 +118,11 @@ class OcspService:
         above = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
         responder = await self._responders.for_issuer(above or b"")
         question = responder.question(certificate.serial_number)
-        await self._statuses.look_again()
+        await self._statuses.refresh_now()
         status = await self._statuses.status(certificate.serial_number, responder.issuer)
         return status, responder.answer(question, [status], self._clock())
 
-    def _at_hand(self, request: bytes, now: datetime) -> Answer | None:
+    def _at_hand(self, request: bytes, now: datetime) -> OcspAnswer | None:
         prepared = self._prepared.get(request)
         if prepared is None:
             return None
@@ -132,7 +132,7 @@ class OcspService:
             return None
         return prepared.answer
 
-    async def _answer(self, request: bytes, now: datetime) -> Answer:
+    async def _answer(self, request: bytes, now: datetime) -> OcspAnswer:
         questions = read_questions(request)
         responder = await self._responders.asked(questions)
         statuses = [await self._statuses.status(number, responder.issuer) for number in questions.serial_numbers]
@@ -142,14 +142,19 @@ class OcspService:
             return await asyncio.to_thread(self._signed, request, questions, responder, statuses, now)
 
     def _signed(
-        self, request: bytes, questions: Questions, responder: Responder, statuses: Sequence[Status], now: datetime
-    ) -> Answer:
-        answer = Answer(responder.answer(questions, statuses, now), now, _kept(questions, statuses))
+        self, request: bytes, questions: OcspQuestions, responder: Responder, statuses: Sequence[Status], now: datetime
+    ) -> OcspAnswer:
+        answer = OcspAnswer(responder.answer(questions, statuses, now), now, _kept(questions, statuses))
         return self._prepare(request, questions, responder, statuses, answer) if answer.kept else answer
 
     def _prepare(
-        self, request: bytes, questions: Questions, responder: Responder, statuses: Sequence[Status], answer: Answer
-    ) -> Answer:
+        self,
+        request: bytes,
+        questions: OcspQuestions,
+        responder: Responder,
+        statuses: Sequence[Status],
+        answer: OcspAnswer,
+    ) -> OcspAnswer:
         """Keep an answer that is for everybody; of several certificates too many combinations could be asked."""
         answer = replace(answer, etag=hashlib.sha256(answer.der).hexdigest())
         if len(statuses) == 1 and len(request) <= _PREPARED_OCTETS:
@@ -160,9 +165,9 @@ class OcspService:
         return answer
 
 
-def _kept(questions: Questions, statuses: Sequence[Status]) -> timedelta:
+def _kept(questions: OcspQuestions, statuses: Sequence[Status]) -> timedelta:
     if questions.nonce is not None:
         return _NOT_KEPT
-    if all(isinstance(status, Revoked) for status in statuses):  # which stays so
+    if all(isinstance(status, RevokedStatus) for status in statuses):  # which stays so
         return answers.LIFETIME - PREPARED_FOR
-    return GOOD_KEPT if all(isinstance(status, Good | Revoked) for status in statuses) else _NOT_KEPT
+    return GOOD_KEPT if all(isinstance(status, GoodStatus | RevokedStatus) for status in statuses) else _NOT_KEPT

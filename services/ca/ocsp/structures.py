@@ -1,7 +1,7 @@
 """Online certificate status (RFC 6960, 4) as DER.
 
 Requests are declared field by field, and read strictly: BER forms, trailing octets, unknown fields fail. Responses are
-put together from octets, since thousands are made a second.
+assembled from octets, since thousands are made a second.
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class SingleRequest:
 
 @asn1.sequence
 class TbsRequest:
-    """The questions of one request. The requestor's name is not looked at: the answers are for everybody."""
+    """The questions of one request. The requestor's name is ignored: the answers are for everybody."""
 
     version: Annotated[int, asn1.Explicit(0), asn1.Default(0)]
     requestor: Annotated[list[asn1.TLV] | None, asn1.Implicit(1)]
@@ -105,9 +105,9 @@ def validity(this_update: datetime, next_update: datetime) -> bytes:
     return moment(this_update) + wrapped(0xA0, moment(next_update))
 
 
-def single(cert_id: bytes, told: bytes, validity: bytes) -> bytes:
+def single(cert_id: bytes, status: bytes, validity: bytes) -> bytes:
     """Encode one answer: which certificate, in which state, and between which times."""
-    return wrapped(_SEQUENCE, cert_id, told, validity)
+    return wrapped(_SEQUENCE, cert_id, status, validity)
 
 
 def by_key(digest: bytes) -> bytes:

@@ -40,4 +40,4 @@ class OperatorsRevocations:
         await self._statuses.note([revoked], self._clock())
         place = ShardId(revoked.issuer, revoked.crl_shard)
         if await self._statuses.unlisted(place, 1):
-            await self._lists.told(place)
+            await self._lists.mark(place)

@@ -16,7 +16,7 @@ from libs.common.core.errors import Refused
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.pki.certificate_use import PERSON_AUTH, SIGNING
-from libs.common.pki.cms import Verified, verify_detached
+from libs.common.pki.cms import VerifiedSignature, verify_detached
 from libs.common.pki.cms_refusals import SignatureRefused
 from libs.common.pki.trust import TrustAnchors
 from libs.common.storage.reservations import Reservations
@@ -160,7 +160,7 @@ class Revocations:
         if isinstance(after, Issued):
             await self._statuses.note([each for each in after.certificates if each.revoked_at is not None], now)
 
-    def _signer(self, request: bytes, signature: bytes) -> Verified:
+    def _signer(self, request: bytes, signature: bytes) -> VerifiedSignature:
         """Verify the signature, for whichever use the certificate is. SignatureRefused if for none."""
         refused = SignatureRefused("wrong_profile")
         for use in _USES:

@@ -11,13 +11,13 @@ from libs.common.storage.reservations import Reservations
 from services.ca.authority.issuers import Issuer
 from services.ca.model.certificate import Numbered
 from services.ca.model.ids import OWN, SERIAL_OCTETS, CertificateId, own
-from services.ca.model.status import Good, Known, Status, Unknown
+from services.ca.model.status import GoodStatus, Known, Status, UnknownStatus
 from services.ca.status.records import Statuses
 
 FRESH_S: Final = 0.5
-"""So long after a look at the latest revocations memory may answer: no replica is further behind the store."""
-_LOOK_BACK: Final = timedelta(seconds=30)
-"""How far each look goes back: replicas' clocks may differ by less, and a write or a read takes less."""
+"""How long memory may answer after the latest revocations were read: no replica is further behind the store."""
+_OVERLAP: Final = timedelta(seconds=30)
+"""How far back each reading goes: replicas' clocks may differ by less, and a write or a read takes less."""
 _REMEMBERED: Final = 100_000
 
 
@@ -25,8 +25,8 @@ CertificatesOf = Callable[[str], Awaitable[Sequence[Numbered]]]
 """Return the certificates of an enrolment; none where there is no such enrolment, or it has none."""
 
 
-class StatusBook:
-    """Tells what is known about serial numbers.
+class StatusLookup:
+    """Answers what is known about serial numbers.
 
     What was read is remembered. Before memory answers, the store is asked which revocations were recorded lately,
     unless it was asked less than `FRESH_S` ago: so a revocation shows on every replica within that time, whoever took
@@ -54,67 +54,67 @@ class StatusBook:
         self._monotonic = monotonic
         self._known: OrderedDict[CertificateId, Known] = OrderedDict()
         self._recent: dict[CertificateId, Known] = {}
-        self._looked_at: float | None = None
-        self._looking: asyncio.Future[None] | None = None
+        self._refreshed_at: float | None = None
+        self._refreshing: asyncio.Future[None] | None = None
         self._wanted: dict[CertificateId, asyncio.Future[Known | None]] = {}
 
     @property
     def fresh(self) -> bool:
         """Whether memory may answer now."""
-        return self._looked_at is not None and self._monotonic() - self._looked_at <= FRESH_S
+        return self._refreshed_at is not None and self._monotonic() - self._refreshed_at <= FRESH_S
 
     def remembered(self, certificate: CertificateId) -> Known | None:
-        """Give what memory holds, which counts only while it is `fresh`: the same object until it changes."""
+        """Return what memory holds, which counts only while it is `fresh`: the same object until it changes."""
         return self._known.get(certificate)
 
     def at_hand(self, number: int, issuer: Issuer) -> Status | None:
-        """Give the status if memory may tell it now. None: it is to be looked for, as `status` does."""
+        """Return the status if memory may answer now. None: it has to be read, as `status` does."""
         if not _ours(number):
-            return Unknown()
+            return UnknownStatus()
         return self._remembered(CertificateId.of(issuer.label, number)) if self.fresh else None
 
     async def status(self, number: int, issuer: Issuer) -> Status:
-        """Give the status; Unknown unless this authority issued it. Unavailable if the store does not answer."""
+        """Return the status; unknown unless this authority issued it. Unavailable if the store does not answer."""
         if not _ours(number):
-            return Unknown()
+            return UnknownStatus()
         await self.refresh()
         certificate = CertificateId.of(issuer.label, number)
         known = self._remembered(certificate)
         if known is not None:
             return known
         found = await self._read(certificate) or await self._found_in_enrolment(certificate)
-        return Unknown() if found is None else self._remember(certificate, found)
+        return UnknownStatus() if found is None else self._remember(certificate, found)
 
-    async def look_again(self) -> None:
-        """Look at the latest revocations now, however fresh memory is: for those who must not miss a moment."""
-        if self._looking is not None:  # it began before we came, and may have missed what was recorded since
-            await asyncio.wait([self._looking])
-        self._looked_at = None
+    async def refresh_now(self) -> None:
+        """Read the latest revocations now, however fresh memory is: for callers who must not miss one."""
+        if self._refreshing is not None:  # it began before we came, and may have missed what was recorded since
+            await asyncio.wait([self._refreshing])
+        self._refreshed_at = None
         await self.refresh()
 
     async def refresh(self) -> None:
-        """Look at the latest revocations, unless that was done a moment ago. Many may wait for one look."""
+        """Read the latest revocations, unless that was done a moment ago. Many callers may wait for one reading."""
         for _ in range(2):  # one that was under way may have begun too long ago; the next begins after we came
             if self.fresh:
                 return
-            if self._looking is None:
-                self._looking = asyncio.ensure_future(self._look())
-                self._looking.add_done_callback(self._looked)
-            await asyncio.shield(self._looking)
+            if self._refreshing is None:
+                self._refreshing = asyncio.ensure_future(self._read_changes())
+                self._refreshing.add_done_callback(self._refreshed)
+            await asyncio.shield(self._refreshing)
 
-    async def _look(self) -> None:
+    async def _read_changes(self) -> None:
         began = self._monotonic()
-        changed = await self._statuses.changed_since(self._clock() - _LOOK_BACK)
+        changed = await self._statuses.changed_since(self._clock() - _OVERLAP)
         self._recent = dict(changed)
         for certificate, status in changed:
             if certificate in self._known and self._known[certificate] != status:
                 self._known[certificate] = status
-        self._looked_at = began
+        self._refreshed_at = began
 
-    def _looked(self, looking: "asyncio.Future[None]") -> None:
-        self._looking = None
-        if not looking.cancelled():
-            looking.exception()  # whoever waits has it; if nobody does any more, it is not worth a warning
+    def _refreshed(self, refresh: "asyncio.Future[None]") -> None:
+        self._refreshing = None
+        if not refresh.cancelled():
+            refresh.exception()  # whoever waits has it; if nobody does any more, it is not worth a warning
 
     def _remembered(self, certificate: CertificateId) -> Known | None:
         known = self._known.get(certificate)
@@ -131,7 +131,7 @@ class StatusBook:
         return known
 
     async def _read(self, certificate: CertificateId) -> Known | None:
-        """Read a record. Those that are wanted in the same moment are read together."""
+        """Read a record. Those that are wanted at the same moment are read in one query."""
         wanted = self._wanted.get(certificate)
         if wanted is None:
             if not self._wanted:
@@ -141,37 +141,37 @@ class StatusBook:
 
     def _read_wanted(self) -> None:
         wanted, self._wanted = self._wanted, {}
-        reading = asyncio.ensure_future(self._statuses.look(list(wanted)))
-        reading.add_done_callback(lambda done: _hand_out(done, wanted))
+        query = asyncio.ensure_future(self._statuses.find(list(wanted)))
+        query.add_done_callback(lambda done: _hand_out(done, wanted))
 
     async def _found_in_enrolment(self, certificate: CertificateId) -> Known | None:
-        """Look where the certificate was decided: its record may be younger than it, or lost."""
+        """Find the status where the certificate was decided: its record may be younger than it, or lost."""
         owner = await self._book.owner("serial", certificate.serial)
         if owner is None:
             return None
         if owner.startswith(OWN):
-            return Good() if owner.startswith(own(certificate.issuer, "")) else None
+            return GoodStatus() if owner.startswith(own(certificate.issuer, "")) else None
         for each in await self._decided(owner):
             if (each.serial, each.issuer) == (certificate.serial, certificate.issuer):
                 await self._statuses.note([each], self._clock())
-                return (await self._statuses.look([certificate])).get(certificate)
+                return (await self._statuses.find([certificate])).get(certificate)
         return None
 
 
 def _ours(number: int) -> bool:
-    """Tell whether it has the form of our serial numbers."""
+    """Return whether it has the form of our serial numbers."""
     return number >= 0 and number.bit_length() == 8 * SERIAL_OCTETS - 1
 
 
 def _hand_out(
-    reading: "asyncio.Future[dict[CertificateId, Known]]",
+    query: "asyncio.Future[dict[CertificateId, Known]]",
     wanted: "dict[CertificateId, asyncio.Future[Known | None]]",
 ) -> None:
-    error = asyncio.CancelledError() if reading.cancelled() else reading.exception()
+    error = asyncio.CancelledError() if query.cancelled() else query.exception()
     for certificate, waiting in wanted.items():
         if waiting.done():
             continue
         if error is None:
-            waiting.set_result(reading.result().get(certificate))
+            waiting.set_result(query.result().get(certificate))
         else:
             waiting.set_exception(error)

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from libs.common.core.values import from_millis, to_millis
 from libs.common.storage.records import Records
 from services.ca.model.ids import CertificateId, ShardId
-from services.ca.model.status import Good, Known, Revoked
+from services.ca.model.status import GoodStatus, Known, RevokedStatus
 
 INDEXED: Final = ("changed", "unlisted")
 
@@ -57,7 +57,7 @@ class Listing:
 
     certificate: CertificateId
     ends: datetime
-    status: Revoked
+    status: RevokedStatus
 
 
 class Statuses:
@@ -93,18 +93,18 @@ class Statuses:
         record_id = str(CertificateId(certificate.issuer, certificate.serial))
         await self._records.amend(record_id, change, unless="at")
 
-    async def look(self, certificates: Collection[CertificateId]) -> dict[CertificateId, Known]:
-        """Give what is known of certificates. One that is missing may still exist: ask the enrolment."""
+    async def find(self, certificates: Collection[CertificateId]) -> dict[CertificateId, Known]:
+        """Return what is known of certificates. One that is missing may still exist: ask the enrolment."""
         found = await self._records.get([str(each) for each in certificates])
         return {CertificateId.parse(record_id): _status(fields) for record_id, fields in found.items()}
 
     async def changed_since(self, moment: datetime) -> Sequence[tuple[CertificateId, Known]]:
-        """Give the certificates whose revocation was recorded at this moment or later."""
+        """Return the certificates whose revocation was recorded at this moment or later."""
         found = await self._records.since("changed", to_millis(moment))
         return [(CertificateId.parse(record_id), _status(fields)) for record_id, fields in found]
 
     async def unlisted(self, place: ShardId, limit: int) -> Sequence[Listing]:
-        """Give revoked certificates that their list has not taken in."""
+        """Return revoked certificates that their list has not taken in."""
         found = await self._records.having("unlisted", str(place), limit)
         return [
             Listing(CertificateId.parse(record_id), from_millis(fields["ends"]), _revoked(fields))
@@ -125,8 +125,8 @@ def _list_of(certificate: Issuance) -> ShardId:
 
 
 def _status(fields: Any) -> Known:
-    return _revoked(fields) if "at" in fields else Good()
+    return _revoked(fields) if "at" in fields else GoodStatus()
 
 
-def _revoked(fields: Any) -> Revoked:
-    return Revoked(from_millis(fields["at"]), fields["reason"])
+def _revoked(fields: Any) -> RevokedStatus:
+    return RevokedStatus(from_millis(fields["at"]), fields["reason"])

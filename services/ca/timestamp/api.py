@@ -11,7 +11,7 @@ from libs.common.web.http import raw_body
 from services.ca.model.ids import SERIAL_OCTETS, Entropy, serial_number
 from services.ca.timestamp import stamping
 from services.ca.timestamp.clock import WatchedClock
-from services.ca.timestamp.stamping import Failure, TimeStampAuthority, TimeStampRefused
+from services.ca.timestamp.stamping import TimeStampAuthority, TimeStampFailure, TimeStampRefused
 from services.ca.timestamp.structures import TimeStampRequest
 
 MEDIA_TYPE: Final = "application/timestamp-reply"
@@ -34,17 +34,17 @@ class TimeStamping:
         try:
             return self._stamp(request)
         except TimeStampRefused as refusal:
-            return stamping.refused(refusal.failure)
+            return stamping.encode_refusal(refusal.failure)
         except Unavailable as error:
             log.warning("tsa.waiting", reason=str(error))
-            return stamping.refused(Failure.SYSTEM_FAILURE)
+            return stamping.encode_refusal(TimeStampFailure.SYSTEM_FAILURE)
 
     def doubtful(self) -> bool:
-        """Tell whether the clock is in doubt, so that there are no time-stamps now."""
+        """Return whether the clock is in doubt, so that there are no time-stamps now."""
         return self._clock.now() is None
 
     def over(self, digest: bytes) -> bytes:
-        """Stamp a digest (SHA-256) of our own; give the whole response.
+        """Stamp a digest (SHA-256) of our own; return the whole response.
 
         Raises:
             TimeStampRefused: the clock is in doubt, or the authority's certificate is not valid now.
@@ -52,12 +52,12 @@ class TimeStamping:
         return self._granted(stamping.request_for(digest))
 
     def _stamp(self, der: bytes) -> bytes:
-        return self._granted(stamping.read(der))
+        return self._granted(stamping.read_request(der))
 
     def _granted(self, request: TimeStampRequest) -> bytes:
         now = self._clock.now()
         if now is None:
-            raise TimeStampRefused(Failure.TIME_NOT_AVAILABLE)
+            raise TimeStampRefused(TimeStampFailure.TIME_NOT_AVAILABLE)
         number = serial_number(self._entropy(SERIAL_OCTETS))
         response = self._authority.stamp(request, now, number)
         log.info("tsa.stamped", serial=serial_text(number))

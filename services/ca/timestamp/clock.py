@@ -11,7 +11,7 @@ from libs.common.core.values import Clock
 QUARANTINE: Final = timedelta(minutes=5)
 """How long a clock is doubted after it jumped: long enough for whatever set it to settle, or to be noticed."""
 
-_LOOKS: Final = 20
+_TRIES: Final = 20
 """How often both clocks are read at most, until that was done without being held up in between."""
 
 log = structlog.get_logger()
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 class WatchedClock:
     """Compares the wall clock with one that only ever runs forward.
 
-    Between two looks both must have gone on by the same time. If not, somebody set the wall clock: it was wrong
+    Between two readings both must have gone on by the same time. If not, somebody set the wall clock: it was wrong
     before or is wrong now, and nobody here can tell which. It is doubted until it ran evenly for `QUARANTINE`.
     A clock that is wrong but steady is not found out: that is for the machine's time service and its alarms.
 
@@ -37,7 +37,7 @@ class WatchedClock:
         self._doubted_since: float | None = None
 
     def now(self) -> datetime | None:
-        """Give the time, or None while it is in doubt."""
+        """Return the time, or None while it is in doubt."""
         wall, steady = self._read()
         apart = (wall - self._wall) - timedelta(seconds=steady - self._steady)
         if abs(apart) > self._tolerance:
@@ -48,8 +48,8 @@ class WatchedClock:
         return None if self._doubted_since is not None else wall
 
     def _read(self) -> tuple[datetime, float]:
-        """Read both at one moment. A process that was held up between them saw two, and looks again."""
-        for _ in range(_LOOKS):
+        """Read both at one moment. A process that was held up between them saw two, and reads again."""
+        for _ in range(_TRIES):
             before, wall = self._monotonic(), self._clock()
             if self._monotonic() - before < self._tolerance.total_seconds() / 4:
                 break

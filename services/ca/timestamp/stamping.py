@@ -58,7 +58,7 @@ _DIGEST_OCTETS: Final = {
 """SHA-256, SHA-384, SHA-512."""
 
 
-class Failure(IntEnum):
+class TimeStampFailure(IntEnum):
     """Why there is no time-stamp: bits of PKIFailureInfo (2.4.2)."""
 
     BAD_ALGORITHM = 0
@@ -71,38 +71,38 @@ class Failure(IntEnum):
 
 
 _TEXTS: Final = {
-    Failure.BAD_ALGORITHM: "The digest has to be SHA-256, SHA-384 or SHA-512, and as long as it says.",
-    Failure.BAD_REQUEST: "This is a request of another version, or its nonce is too long.",
-    Failure.BAD_DATA_FORMAT: "This is no time-stamp request in DER.",
-    Failure.TIME_NOT_AVAILABLE: "The clock is in doubt, so no time is signed. Please try again later.",
-    Failure.UNACCEPTED_POLICY: "Time-stamps are not issued under this policy. Please leave it out.",
-    Failure.SYSTEM_FAILURE: "The signing key cannot be reached at the moment. Please try again later.",
-    Failure.UNACCEPTED_EXTENSION: "No extensions are known here. Please leave them out.",
+    TimeStampFailure.BAD_ALGORITHM: "The digest has to be SHA-256, SHA-384 or SHA-512, and as long as it says.",
+    TimeStampFailure.BAD_REQUEST: "This is a request of another version, or its nonce is too long.",
+    TimeStampFailure.BAD_DATA_FORMAT: "This is no time-stamp request in DER.",
+    TimeStampFailure.TIME_NOT_AVAILABLE: "The clock is in doubt, so no time is signed. Please try again later.",
+    TimeStampFailure.UNACCEPTED_POLICY: "Time-stamps are not issued under this policy. Please leave it out.",
+    TimeStampFailure.SYSTEM_FAILURE: "The signing key cannot be reached at the moment. Please try again later.",
+    TimeStampFailure.UNACCEPTED_EXTENSION: "No extensions are known here. Please leave them out.",
 }
 
 
 class TimeStampRefused(Exception):
     """The request gets no time-stamp."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: TimeStampFailure) -> None:
         super().__init__(_TEXTS[failure])
         self.failure = failure
 
 
-def read(der: bytes) -> TimeStampRequest:
+def read_request(der: bytes) -> TimeStampRequest:
     """Read a request. TimeStampRefused if it cannot be honoured, whatever the policy."""
     if len(der) > MAX_OCTETS:
-        raise TimeStampRefused(Failure.BAD_DATA_FORMAT)
+        raise TimeStampRefused(TimeStampFailure.BAD_DATA_FORMAT)
     try:
         request = asn1.decode_der(TimeStampRequest, der)
     except ValueError as error:
-        raise TimeStampRefused(Failure.BAD_DATA_FORMAT) from error
+        raise TimeStampRefused(TimeStampFailure.BAD_DATA_FORMAT) from error
     if request.version != 1 or (request.nonce or 0).bit_length() > _MAX_NONCE_BITS:
-        raise TimeStampRefused(Failure.BAD_REQUEST)
+        raise TimeStampRefused(TimeStampFailure.BAD_REQUEST)
     if _DIGEST_OCTETS.get(asn1.encode_der(request.imprint.algorithm)) != len(request.imprint.digest):
-        raise TimeStampRefused(Failure.BAD_ALGORITHM)
+        raise TimeStampRefused(TimeStampFailure.BAD_ALGORITHM)
     if request.extensions is not None:
-        raise TimeStampRefused(Failure.UNACCEPTED_EXTENSION)
+        raise TimeStampRefused(TimeStampFailure.UNACCEPTED_EXTENSION)
     return request
 
 
@@ -118,14 +118,14 @@ def request_for(digest: bytes) -> TimeStampRequest:
     )
 
 
-def refused(failure: Failure) -> bytes:
+def encode_refusal(failure: TimeStampFailure) -> bytes:
     """Encode a refusal."""
     return rejected(failure, _TEXTS[failure])
 
 
 @dataclass(frozen=True, slots=True)
 class TimeStampAuthority:
-    """A key that vouches for times.
+    """A key that signs times.
 
     Attributes:
         certificate: for time-stamping, and nothing else.
@@ -141,15 +141,15 @@ class TimeStampAuthority:
     tolerance: timedelta
 
     def stamp(self, request: TimeStampRequest, now: datetime, serial_number: int) -> bytes:
-        """Sign the time; give the whole response.
+        """Sign the time; return the whole response.
 
         Raises:
             TimeStampRefused: another policy is asked for, or the authority's certificate is not valid now.
         """
         if request.policy not in {None, self.policy}:
-            raise TimeStampRefused(Failure.UNACCEPTED_POLICY)
+            raise TimeStampRefused(TimeStampFailure.UNACCEPTED_POLICY)
         if not self.certificate.not_valid_before_utc <= now <= self.certificate.not_valid_after_utc:
-            raise TimeStampRefused(Failure.TIME_NOT_AVAILABLE)
+            raise TimeStampRefused(TimeStampFailure.TIME_NOT_AVAILABLE)
         info = TstInfo(
             version=1,
             policy=self.policy,

@@ -103,5 +103,5 @@ def attribute_set(attributes: list[Attribute]) -> bytes:
 
 
 def implicit_0(octets: bytes) -> asn1.TLV:
-    """Give a SET the tag [0] IMPLICIT."""
+    """Return a SET the tag [0] IMPLICIT."""
     return tlv(b"\xa0" + octets[1:])

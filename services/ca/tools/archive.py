@@ -80,7 +80,7 @@ async def _checkpoint(ledger: ChainLedger, start: Head, before: datetime) -> Che
             act = ledger.read(entry)
             newest = act if isinstance(act, Checkpointed) and act.position > start.position else newest
     if newest is None:
-        raise NothingToArchive(f"nothing before {before:%Y-%m-%d} is vouched for by a checkpoint of that time")
+        raise NothingToArchive(f"nothing before {before:%Y-%m-%d} is covered by a checkpoint of that time")
     return newest
 
 
@@ -92,7 +92,7 @@ async def _through(ledger: ChainLedger, start: Head, through: Head) -> AsyncIter
 
 
 def _sha256(file: Path) -> str | None:
-    """Give the digest of a file, or None where there is none."""
+    """Return the digest of a file, or None where there is none."""
     if not file.exists():
         return None
     with file.open("rb") as content:
@@ -100,7 +100,7 @@ def _sha256(file: Path) -> str | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the archive; give its exit status."""
+    """Run the archive; return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m services.ca.tools.archive", description=(__doc__ or "").split("\n")[0]
     )

@@ -176,7 +176,7 @@ def _packed(found: Mapping[str, bytes]) -> bytes:
 def read(file: Path) -> tuple[Contents, dict[str, bytes]]:
     """Read a backup whole: what is in it, and the files by name.
 
-    Nothing of it is believed but what its list vouches for. BackupError if it is damaged, or none.
+    Nothing of it is believed but what its list names. BackupError if it is damaged, or none.
     """
     if file.stat().st_size > _MAX_OCTETS:
         raise BackupError(f"{file} is too large for a backup of certificates and keys")

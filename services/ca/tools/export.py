@@ -146,7 +146,7 @@ async def write_file(entries: AsyncIterator[Entry], after: Head, file: Path) -> 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the export; give its exit status."""
+    """Run the export; return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m services.ca.tools.export", description=(__doc__ or "").split("\n")[0]
     )

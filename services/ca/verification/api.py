@@ -1,7 +1,7 @@
 """HTTP for relying parties' systems: is this certificate, is this signature valid?
 
 Paths and members are those that integrators know (NCANode, version 3), so that its clients work with another address.
-Unlike there, chain, purpose, policy and revocation are always looked at, and ``valid`` speaks of all of it.
+Unlike there, chain, purpose, policy and revocation are always checked, and ``valid`` speaks of all of it.
 """
 
 import base64
@@ -15,8 +15,14 @@ from pydantic.alias_generators import to_camel
 from libs.common.pki.der import serial_text
 from libs.common.web.http import MB, body_limit
 from services.ca.timestamp.tokens import TimeStamp
-from services.ca.verification.certificate_info import CertificateOut, Shown, certificate_out
-from services.ca.verification.service import Finding, Question, Report, Use, Verification
+from services.ca.verification.certificate_info import Shown, VerifiedCertificateOut, certificate_out
+from services.ca.verification.service import (
+    Use,
+    VerificationFinding,
+    VerificationReport,
+    VerificationRequest,
+    VerificationService,
+)
 from services.ca.verification.signature_evidence import Source
 
 MAX_CERTIFICATES: Final = 16
@@ -57,8 +63,8 @@ class _Form(BaseModel):
     """What every question may say.
 
     ``revocationCheck``: the responder is asked in any case; with ``CRL``, the revocation list as well.
-    ``at``: for which time it is asked (now, unless told); a time-stamp says better.
-    What else a client says is not looked at, and costs nothing.
+    ``at``: for which time it is asked (default: now); a time-stamp says better.
+    Other members are ignored.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
@@ -67,8 +73,8 @@ class _Form(BaseModel):
     at: AwareDatetime | None = None
 
     @property
-    def question(self) -> Question:
-        return Question(self.at, self.revocation_check)
+    def question(self) -> VerificationRequest:
+        return VerificationRequest(self.at, self.revocation_check)
 
 
 class CertificatesForm(_Form):
@@ -109,7 +115,7 @@ class SignerOut(Shown):
     reason: str | None
     at: datetime
     signing_time: datetime | None
-    certificates: list[CertificateOut]
+    certificates: list[VerifiedCertificateOut]
     tsp: TimeStampOut | None
 
 
@@ -125,7 +131,7 @@ class _Answer(Shown):
 class CertificatesOut(_Answer):
     """What was found about each certificate, in the order in which they came."""
 
-    signers: list[CertificateOut]
+    signers: list[VerifiedCertificateOut]
 
 
 class CmsOut(_Answer):
@@ -137,11 +143,11 @@ class CmsOut(_Answer):
 class XmlOut(_Answer):
     """What was found about each signature; ``signedXml`` is all that they cover: use that, not what you sent."""
 
-    signers: list[CertificateOut]
+    signers: list[VerifiedCertificateOut]
     signed_xml: str | None = None
 
 
-def verification_routes(verification: Verification) -> APIRouter:
+def verification_routes(verification: VerificationService) -> APIRouter:
     """Make the routes."""
     router = APIRouter(prefix="/v1/verify", tags=["relying parties"])
     for each in (_certificates(verification), _cms(verification), _xml(verification)):
@@ -149,7 +155,7 @@ def verification_routes(verification: Verification) -> APIRouter:
     return router
 
 
-def _certificates(verification: Verification) -> APIRouter:
+def _certificates(verification: VerificationService) -> APIRouter:
     router = APIRouter(route_class=body_limit(MAX_CERTIFICATES_BODY))
 
     @router.post("/x509/info")
@@ -162,7 +168,7 @@ def _certificates(verification: Verification) -> APIRouter:
     return router
 
 
-def _cms(verification: Verification) -> APIRouter:
+def _cms(verification: VerificationService) -> APIRouter:
     router = APIRouter(route_class=body_limit(MAX_CMS_BODY))
 
     @router.post("/cms/verify")
@@ -173,7 +179,7 @@ def _cms(verification: Verification) -> APIRouter:
     return router
 
 
-def _xml(verification: Verification) -> APIRouter:
+def _xml(verification: VerificationService) -> APIRouter:
     router = APIRouter(route_class=body_limit(MAX_XML_BODY))
 
     @router.post("/xml/verify")
@@ -189,12 +195,12 @@ def _xml(verification: Verification) -> APIRouter:
     return router
 
 
-def _text(report: Report) -> str | None:
+def _text(report: VerificationReport) -> str | None:
     """What a signature covers is worth showing only if the signature counts."""
     return report.signed.decode() if report.valid and report.signed is not None else None
 
 
-def _signer(finding: Finding) -> SignerOut:
+def _signer(finding: VerificationFinding) -> SignerOut:
     return SignerOut(
         valid=finding.reason is None,
         reason=finding.reason,

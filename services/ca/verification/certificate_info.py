@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from libs.common.pki.der import serial_text
-from services.ca.model.status import Good, Revoked
-from services.ca.verification.service import Finding
-from services.ca.verification.signature_evidence import Evidence, Source
+from services.ca.model.status import GoodStatus, RevokedStatus
+from services.ca.verification.service import VerificationFinding
+from services.ca.verification.signature_evidence import RevocationEvidence, Source
 
 _KEY_USERS: Final = {
     "1.2.398.3.3.4.1.1": "INDIVIDUAL",
@@ -78,7 +78,7 @@ class RevocationOut(Shown):
     evidence: str | None
 
 
-class CertificateOut(Shown):
+class VerifiedCertificateOut(Shown):
     """What was found about one certificate. If it is not ours, there is nothing but the reason."""
 
     valid: bool
@@ -98,9 +98,9 @@ class CertificateOut(Shown):
     pem: str | None = None
 
 
-def certificate_out(finding: Finding) -> CertificateOut:
+def certificate_out(finding: VerificationFinding) -> VerifiedCertificateOut:
     """Show what was found about a certificate."""
-    shown = CertificateOut(
+    shown = VerifiedCertificateOut(
         valid=finding.reason is None,
         reason=finding.reason,
         at=finding.at,
@@ -160,15 +160,15 @@ def _name(name: x509.Name) -> SubjectOut:
     return SubjectOut.model_validate(members)
 
 
-def _revocation(evidence: Evidence) -> RevocationOut:
+def _revocation(evidence: RevocationEvidence) -> RevocationOut:
     status = evidence.status
-    revoked = isinstance(status, Revoked)
+    revoked = isinstance(status, RevokedStatus)
     return RevocationOut(
         by=evidence.source,
         revoked=revoked,
-        status="good" if isinstance(status, Good) else "revoked" if revoked else "unknown",
-        revocation_time=status.at if isinstance(status, Revoked) else None,
-        reason=status.reason if isinstance(status, Revoked) else None,
+        status="good" if isinstance(status, GoodStatus) else "revoked" if revoked else "unknown",
+        revocation_time=status.at if isinstance(status, RevokedStatus) else None,
+        reason=status.reason if isinstance(status, RevokedStatus) else None,
         this_update=evidence.this_update,
         evidence=None if evidence.signed is None else _base64(evidence.signed),
     )

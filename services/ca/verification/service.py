@@ -1,6 +1,6 @@
 """Verifying certificates and signatures for those who rely on them.
 
-Valid means: every question has its answer, and each answer is good. What cannot be told is never valid.
+Valid means: every question has its answer, and each answer is good. What is unknown is never valid.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from libs.common.pki.cms_structures import SignerInfo
 from libs.common.pki.der import holds_at_most
 from libs.common.pki.trust import CertificateRefused, TrustAnchors
 from services.ca.timestamp.tokens import NotStampedError, TimeStamp, time_stamp
-from services.ca.verification.signature_evidence import Evidence, Source, Witness
+from services.ca.verification.signature_evidence import RevocationEvidence, Source, Witness
 from services.ca.verification.xml_signatures import XmlRefused, XmlSignature, read_xml
 
 Use = Literal["SIGN", "AUTH"]
@@ -32,7 +32,7 @@ MAX_VALUES: Final = MAX_OCTETS // 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class VerificationFinding:
     """What was found about one certificate, or about one signature and its certificate.
 
     Attributes:
@@ -48,16 +48,16 @@ class Finding:
     reason: str | None
     at: datetime
     certificate: x509.Certificate | None = None
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[RevocationEvidence, ...] = ()
     stamp: TimeStamp | None = None
     signed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class VerificationReport:
     """All signatures of a document. ``reason`` speaks against the whole of it; ``signed`` is what was signed (XML)."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[VerificationFinding, ...]
     reason: str | None = None
     signed: bytes | None = None
 
@@ -68,11 +68,11 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """How to look at it.
+class VerificationRequest:
+    """What is asked.
 
     Attributes:
-        at: the time for which it is asked, where no time-stamp says better; now, unless told.
+        at: the time for which it is asked, where no time-stamp says better; None: now.
         sources: which evidence of revocation is wanted besides the responder's.
     """
 
@@ -80,8 +80,8 @@ class Question:
     sources: frozenset[Source] = frozenset()
 
 
-class Verification:
-    """Looks at what relying parties bring.
+class VerificationService:
+    """Verifies what relying parties bring.
 
     Args:
         trust: whose certificates count.
@@ -93,24 +93,26 @@ class Verification:
         self._witness = witness
         self._clock = clock
 
-    async def certificate(self, der: bytes, question: Question, use: Use | None = None) -> Finding:
+    async def certificate(
+        self, der: bytes, question: VerificationRequest, use: Use | None = None
+    ) -> VerificationFinding:
         """Verify a certificate: chain, validity, purpose, policy, and revocation at that time.
 
         Raises:
-            Refused: ``verify.unavailable``: whether it was revoked can't be told now.
+            Refused: ``verify.unavailable``: whether it was revoked is not known now.
         """
         now = self._clock()
         at = question.at or now
         if at > now:
-            return Finding(reason="time_in_future", at=at)
+            return VerificationFinding(reason="time_in_future", at=at)
         uses = USES[use] if use else (*SIGNING, PERSON_AUTH)
         try:
             certificate = self._trust.verify(der, at, *uses)
         except CertificateRefused as refusal:
-            return Finding(reason=refusal.doubt.value, at=at, certificate=refusal.certificate)
-        return await self._unless_revoked(Finding(reason=None, at=at, certificate=certificate), question)
+            return VerificationFinding(reason=refusal.doubt.value, at=at, certificate=refusal.certificate)
+        return await self._unless_revoked(VerificationFinding(reason=None, at=at, certificate=certificate), question)
 
-    async def cms(self, signature: bytes, data: bytes | None, question: Question) -> Report:
+    async def cms(self, signature: bytes, data: bytes | None, question: VerificationRequest) -> VerificationReport:
         """Verify every signature of a CMS, over the document inside or beside it, and every certificate as above.
 
         Raises:
@@ -118,14 +120,16 @@ class Verification:
         """
         try:
             if len(signature) > MAX_OCTETS and not holds_at_most(MAX_VALUES, signature):
-                return Report((), "too_large")
+                return VerificationReport((), "too_large")
             message = read(signature, MAX_MESSAGE)
             document = _document(message, data)
         except SignatureRefused as refusal:
-            return Report((), refusal.reason)
-        return Report(tuple([await self._signer(message, each, document, question) for each in message.signers]))
+            return VerificationReport((), refusal.reason)
+        return VerificationReport(
+            tuple([await self._signer(message, each, document, question) for each in message.signers])
+        )
 
-    async def xml(self, document: bytes, question: Question) -> Report:
+    async def xml(self, document: bytes, question: VerificationRequest) -> VerificationReport:
         """Verify every enveloped signature of an XML document, and every certificate as above.
 
         Raises:
@@ -134,22 +138,24 @@ class Verification:
         now = self._clock()
         at = question.at or now
         if at > now:
-            return Report((), "time_in_future")
+            return VerificationReport((), "time_in_future")
         try:
             signatures, signed = await asyncio.to_thread(read_xml, document, self._trust, at)
         except XmlRefused as refusal:
-            return Report((), refusal.reason)
-        return Report(await self._xml_signers(signatures, at, question), signed=signed)
+            return VerificationReport((), refusal.reason)
+        return VerificationReport(await self._xml_signers(signatures, at, question), signed=signed)
 
     async def _xml_signers(
-        self, signatures: Sequence[XmlSignature], at: datetime, question: Question
-    ) -> tuple[Finding, ...]:
-        found = [Finding(reason=each.reason, at=at, certificate=each.certificate) for each in signatures]
+        self, signatures: Sequence[XmlSignature], at: datetime, question: VerificationRequest
+    ) -> tuple[VerificationFinding, ...]:
+        found = [VerificationFinding(reason=each.reason, at=at, certificate=each.certificate) for each in signatures]
         return tuple([await self._unless_revoked(each, question) for each in found])
 
-    async def _signer(self, message: Message, signer: SignerInfo, document: bytes, question: Question) -> Finding:
+    async def _signer(
+        self, message: Message, signer: SignerInfo, document: bytes, question: VerificationRequest
+    ) -> VerificationFinding:
         now = self._clock()
-        finding = Finding(reason=None, at=question.at or now)
+        finding = VerificationFinding(reason=None, at=question.at or now)
         try:
             claim = message.claim(signer, document)
             finding = replace(finding, signed_at=claim.signed_at)
@@ -163,7 +169,7 @@ class Verification:
             return replace(finding, reason=refusal.reason)
         return await self._unless_revoked(finding, question)
 
-    async def _stamped(self, finding: Finding, claim: Claim) -> Finding:
+    async def _stamped(self, finding: VerificationFinding, claim: Claim) -> VerificationFinding:
         """Take the time from the time-stamp, if there is one, whose authority's certificate has to be good as well."""
         stamp = time_stamp(claim, self._trust)
         if stamp is None:
@@ -173,7 +179,7 @@ class Verification:
                 raise NotStampedError(objection)
         return replace(finding, at=stamp.time, stamp=stamp)
 
-    async def _unless_revoked(self, finding: Finding, question: Question) -> Finding:
+    async def _unless_revoked(self, finding: VerificationFinding, question: VerificationRequest) -> VerificationFinding:
         if finding.reason is not None or finding.certificate is None:
             return finding
         evidence = await self._witness.about(finding.certificate, question.sources)
@@ -182,7 +188,7 @@ class Verification:
 
 
 def _document(message: Message, data: bytes | None) -> bytes:
-    """Tell what was signed: what is inside, or what came beside; if both, they have to be the same."""
+    """Return what was signed: what is inside, or what came beside; if both, they have to be the same."""
     if not message.signers:
         raise SignatureRefused("unsigned")
     if len(message.signers) > MAX_SIGNERS:

@@ -14,7 +14,7 @@ from libs.common.core.values import Clock
 from services.ca.authority.hierarchy import Hierarchy
 from services.ca.authority.revoked import RevokedCertificate
 from services.ca.model.ids import ShardId
-from services.ca.model.status import Good, Revoked, Status
+from services.ca.model.status import GoodStatus, RevokedStatus, Status
 from services.ca.ocsp.questions import OcspRefused
 from services.ca.ocsp.service import OcspService
 
@@ -28,11 +28,11 @@ class Lists(Protocol):
     """Where revocation lists are."""
 
     async def revocation_list(self, place: ShardId) -> bytes | None:
-        """Give the current edition of a shard, DER."""
+        """Return the current edition of a shard, DER."""
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class RevocationEvidence:
     """What was found, and the signed object that says so.
 
     Attributes:
@@ -54,9 +54,9 @@ class Evidence:
         was stamped within the second of the revocation is not proven to be older.
         """
         match self.status:
-            case Good():
+            case GoodStatus():
                 return None
-            case Revoked(at=since, reason=reason):
+            case RevokedStatus(at=since, reason=reason):
                 late = since.replace(microsecond=0) <= at or (reason == "keyCompromise" and not proven)
                 return "revoked" if late else None
             case _:
@@ -80,14 +80,14 @@ class Witness:
         self._hierarchy = hierarchy
         self._root_list = root_list
 
-    async def about(self, certificate: x509.Certificate, sources: frozenset[Source]) -> tuple[Evidence, ...]:
+    async def about(self, certificate: x509.Certificate, sources: frozenset[Source]) -> tuple[RevocationEvidence, ...]:
         """Ask the responder, always, and the certificate's revocation list if that is asked for.
 
-        If the authority that issued it was revoked, that is evidence too, and by the same rules: whatever it vouched
-        for counts as long as it did itself.
+        If the authority that issued it was revoked, that is evidence too, and by the same rules: whatever it signed
+        counts as long as it did itself.
 
         Raises:
-            Refused: ``verify.unavailable``: whether it was revoked can't be told now.
+            Refused: ``verify.unavailable``: whether it was revoked is not known now.
         """
         try:
             found = [await self._answered(certificate)]
@@ -100,35 +100,35 @@ class Witness:
             raise Refused("verify.unavailable", detail, 503) from None
         return tuple(found)
 
-    async def _answered(self, certificate: x509.Certificate) -> Evidence:
+    async def _answered(self, certificate: x509.Certificate) -> RevocationEvidence:
         now = self._clock()
         status, der = await self._ocsp.evidence(certificate)
-        return Evidence("OCSP", status, der, now.replace(microsecond=0))
+        return RevocationEvidence("OCSP", status, der, now.replace(microsecond=0))
 
-    def _of_authority(self, revoked: RevokedCertificate) -> Evidence:
+    def _of_authority(self, revoked: RevokedCertificate) -> RevocationEvidence:
         crl = x509.load_pem_x509_crl(self._root_list.read_bytes())
-        status = Revoked(revoked.revoked_at, revoked.revoked_for)
-        return Evidence("CRL", status, crl.public_bytes(Encoding.DER), crl.last_update_utc)
+        status = RevokedStatus(revoked.revoked_at, revoked.revoked_for)
+        return RevocationEvidence("CRL", status, crl.public_bytes(Encoding.DER), crl.last_update_utc)
 
-    async def _listed(self, certificate: x509.Certificate) -> Evidence:
+    async def _listed(self, certificate: x509.Certificate) -> RevocationEvidence:
         der = await self._lists.revocation_list(ShardId.named_in(certificate))
         if der is None:
             raise Unavailable("the certificate's revocation list is not published")
         status, this_update, next_update = await asyncio.to_thread(_look_up, der, certificate.serial_number)
         if next_update is None or next_update < self._clock():
             raise Unavailable("the certificate's revocation list is out of date")
-        return Evidence("CRL", status, der if len(der) <= MAX_LIST else None, this_update)
+        return RevocationEvidence("CRL", status, der if len(der) <= MAX_LIST else None, this_update)
 
 
 def _look_up(der: bytes, serial_number: int) -> tuple[Status, datetime, datetime | None]:
     crl = x509.load_der_x509_crl(der)
     entry = crl.get_revoked_certificate_by_serial_number(serial_number)
-    return Good() if entry is None else _revoked(entry), crl.last_update_utc, crl.next_update_utc
+    return GoodStatus() if entry is None else _revoked(entry), crl.last_update_utc, crl.next_update_utc
 
 
-def _revoked(entry: x509.RevokedCertificate) -> Revoked:
+def _revoked(entry: x509.RevokedCertificate) -> RevokedStatus:
     try:
         reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
     except x509.ExtensionNotFound:
         reason = "unspecified"
-    return Revoked(entry.revocation_date_utc, reason)
+    return RevokedStatus(entry.revocation_date_utc, reason)

@@ -1,7 +1,7 @@
 """Enveloped signatures of XML documents (XML Signature 1.1), as NCALayer and its like make them.
 
 A document may bear several: each covers the document with the signatures before it, so the last is verified first, and
-what it covers is what the next one is looked for in. Nothing else of a document is ever looked at again: a signature
+what it covers is what the next one is searched in. Nothing else of a document is used again: a signature
 over some part of it, with the part that counts beside it ("wrapping"), is refused by form, before any signature
 is computed.
 """
@@ -62,7 +62,7 @@ _ALLOWED_DIGESTS: Final = frozenset(digest.value for digest in _DIGESTS)
 
 
 class XmlRefused(Exception):
-    """A document or signature that is not looked at any further, or does not count. ``reason`` is a text key.
+    """A document or signature that is not examined further, or does not count. ``reason`` is a text key.
 
     ``certificate`` is the signer's, if it is a genuine one of ours that does not count here.
     """

@@ -20,7 +20,7 @@ from services.ca.ocsp.api import OcspEndpoint
 from services.ca.ocsp.responder import ResponderState
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
-from services.ca.status.lookup import StatusBook
+from services.ca.status.lookup import StatusLookup
 from services.ca.verification.signature_evidence import Witness
 from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.office import METRICS, FaultyBook, Office, World
@@ -52,7 +52,7 @@ class Counter(Office):
             clock=world.clock,
         )
         self.timers += ((self.responder_kind, self.engine.timers(self.responder_kind, self.responders.wake)),)
-        self.status_book = StatusBook(
+        self.status_book = StatusLookup(
             self.statuses,
             certificates_of(self.enrolments.aggregates),
             world.book,

@@ -20,7 +20,7 @@ from services.ca.ceremony.steps import perform
 from services.ca.issuance.lint import lint
 from services.ca.issuance.orders import Order
 from services.ca.issuance.steps import prepare, sign
-from services.ca.keys.store import EncryptedFiles, KeyKind
+from services.ca.keys.store import EncryptedFiles, SigningKeyKind
 from services.ca.model.ids import SERIAL_OCTETS, serial_number
 from services.ca.model.profiles import SIGN, Profile, Publication
 from services.ca.model.subject import Authority, Organisation, Person, Representative
@@ -30,8 +30,8 @@ KEYSTORE_PASSPHRASE: Final = SecretStr("a passphrase for tests alone")
 SEAL_PASSPHRASE: Final = "seal for tests"  # noqa: S105 - invented
 PERSON: Final = Person(iin="830717350867", surname="СЕРІКҚЫЗЫ", given_name="АЙГҮЛ", patronymic="МҰРАТҚЫЗЫ")
 AUTHORITY: Final = Authority(organisation="Сынақ куәландырушы орталығы", common_name="Services (test)")
-EC: Final = IssuingConfig(label="issuing", name="NCA Issuing I1 (test)", key=KeyKind.P256)
-RSA: Final = IssuingConfig(label="issuing-rsa", name="NCA Issuing I2 (test)", key=KeyKind.RSA2048)
+EC: Final = IssuingConfig(label="issuing", name="NCA Issuing I1 (test)", key=SigningKeyKind.P256)
+RSA: Final = IssuingConfig(label="issuing-rsa", name="NCA Issuing I2 (test)", key=SigningKeyKind.RSA2048)
 """Of 2048 bits, which are made quickly; a real one has more."""
 ORGANISATION: Final = Organisation(name="Көші-қон комитеті", bin="000740000728", common_name="Кандас мөрі")
 

@@ -18,7 +18,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from services.ca.authority.hierarchy import TSA
 from services.ca.keys.store import require_ec
-from services.ca.timestamp.stamping import TimeStampAuthority, read, request_for
+from services.ca.timestamp.stamping import TimeStampAuthority, read_request, request_for
 from tests.unit.ca.hierarchies import CertificationAuthority, keystore, pem
 from tests.unit.ca.judges import run
 
@@ -112,7 +112,7 @@ class OurStamps(TimeStamper):
 
     def answer(self, request: bytes) -> bytes:
         """Answer a request in DER."""
-        return self.authority.stamp(read(request), self.at, randbits(120))
+        return self.authority.stamp(read_request(request), self.at, randbits(120))
 
     def over(self, digest: bytes) -> bytes:
         """Stamp a digest (SHA-256)."""

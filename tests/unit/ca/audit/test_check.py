@@ -18,8 +18,8 @@ from libs.common.storage.chain import Entry, Head
 from services.ca.audit.gather import Sources, gather, read_topics
 from services.ca.audit.rules import Times
 from services.ca.authority.hierarchy import ROOT_LIST
-from services.ca.crl.shards import Issue
-from services.ca.crl.signing import Edition, sign_list
+from services.ca.crl.shards import CrlEdition
+from services.ca.crl.signing import CrlFields, sign_list
 from services.ca.enrolment import domain
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.ledger import recording
@@ -167,9 +167,9 @@ def _first_edition(office: Audited, key: str) -> dict[str, Any]:
     authority = office.authority
     issuing = IssuingAuthority(authority.hierarchy, authority.publication, authority.keys, shards=2)
     place, now = ShardId.parse(key), office.world.now
-    edition = Edition(number=1, url=authority.publication.crl(place.issuer, place.number), this_update=now)
+    edition = CrlFields(number=1, url=authority.publication.crl(place.issuer, place.number), this_update=now)
     frame = sign_list([], edition, issuing.hierarchy.generation(place.issuer).issuer, issuing.keys[place.issuer])
-    issue = Issue(
+    issue = CrlEdition(
         number=1,
         this_update=now,
         next_update=edition.next_update,

@@ -21,7 +21,7 @@ from services.ca.ceremony.config import CeremonyConfig
 from services.ca.model.certificate import Certificate
 from services.ca.model.ids import ShardId
 from services.ca.ocsp.questions import read_questions
-from services.ca.verification.service import Question, Verification
+from services.ca.verification.service import VerificationRequest, VerificationService
 from tests.unit.ca.counter import Counter, openssl
 from tests.unit.ca.hierarchies import EC, NOW, RSA, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.judges import EXPLAINED, lint_certificate, lint_crl, lint_ocsp, run
@@ -164,9 +164,9 @@ async def test_one_request_about_certificates_of_two_issuers_gets_no_answer_sign
 async def test_both_kinds_are_verified_with_evidence_of_their_own_issuers_responder(
     counter: Counter, authority: CertificationAuthority
 ) -> None:
-    verification = Verification(authority.trust, counter.witness, counter.world.clock)
+    verification = VerificationService(authority.trust, counter.witness, counter.world.clock)
     for each in await both_kinds(counter):
-        found = await verification.certificate(read(each).public_bytes(Encoding.DER), Question())
+        found = await verification.certificate(read(each).public_bytes(Encoding.DER), VerificationRequest())
 
         (evidence,) = found.evidence
         assert found.reason is None

@@ -10,7 +10,7 @@ from cryptography.x509.ocsp import OCSPCertStatus
 
 from libs.common.pki.certificate_use import PERSON_SIGN
 from services.ca.authority.hierarchy import HierarchyError, load
-from services.ca.keys.store import KeyKind
+from services.ca.keys.store import SigningKeyKind
 from services.ca.model.certificate import Certificate
 from services.ca.model.ids import ShardId
 from tests.unit.ca.counter import Counter
@@ -18,7 +18,7 @@ from tests.unit.ca.hierarchies import EC, NOW, RSA, CertificationAuthority, esta
 from tests.unit.ca.judges import AT, judged_by_openssl, lint_certificate, run
 from tests.unit.ca.office import CITIZEN, JOURNEY, NEWER, World, csrs, key
 
-NEXT = EC.model_copy(update={"label": "issuing-2", "name": "NCA Issuing I3 (test)", "key": KeyKind.P384})
+NEXT = EC.model_copy(update={"label": "issuing-2", "name": "NCA Issuing I3 (test)", "key": SigningKeyKind.P384})
 LATER = NOW + timedelta(days=100)
 TEN_YEARS = timedelta(days=3650)
 OTHER = NOW + timedelta(days=150)

@@ -17,7 +17,7 @@ from services.ca.ceremony.config import CeremonyConfig, NamedConfig
 from services.ca.ceremony.steps import perform
 from services.ca.issuance.lint import LintError
 from services.ca.keys.files import write_new
-from services.ca.keys.store import EncryptedFiles, KeyKind, KeyMissingError, KeyStoreError
+from services.ca.keys.store import EncryptedFiles, KeyMissingError, KeyStoreError, SigningKeyKind
 from tests.unit.ca.hierarchies import NOW, SEAL_PASSPHRASE, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.judges import AT, run
 
@@ -38,7 +38,7 @@ class FailingStore:
     def load(self, label: str) -> PrivateKey:
         return self.inner.load(label)
 
-    def create(self, label: str, kind: KeyKind) -> PrivateKey:
+    def create(self, label: str, kind: SigningKeyKind) -> PrivateKey:
         key = self.inner.create(label, kind)
         self.creations -= 1
         if self.creations == 0:

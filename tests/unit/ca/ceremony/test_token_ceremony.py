@@ -226,4 +226,4 @@ async def test_the_time_stamp_authority_stamps_with_its_key_in_the_token(install
         said = run("openssl", "ts", "-verify", "-queryfile", tmp_path / "query", "-in", tmp_path / "reply", "-CAfile",
                    installed.home / "root.pem", "-untrusted", installed.home / "issuers.pem")  # fmt: skip
         assert "Verification: OK" in said
-    assert refused == stamping.refused(stamping.Failure.SYSTEM_FAILURE)
+    assert refused == stamping.encode_refusal(stamping.TimeStampFailure.SYSTEM_FAILURE)

@@ -16,7 +16,7 @@ from libs.common.web.http import create_app
 from services.ca.crl import shards, signing
 from services.ca.crl.api import list_routes
 from services.ca.crl.publishing import PageDamaged
-from services.ca.crl.shards import RENEW_AFTER, Issue, Shard
+from services.ca.crl.shards import RENEW_AFTER, CrlEdition, Shard
 from services.ca.crl.signing import LIFETIME
 from services.ca.model.ids import ShardId
 from tests.unit.ca.hierarchies import NOW, CertificationAuthority
@@ -43,11 +43,11 @@ def certificate(number: int, ends: datetime = NOW + YEAR) -> Any:
 async def revoked(office: Office, *certificates: Any) -> None:
     for each in certificates:
         await office.statuses.note([each], office.world.now)
-    await office.lists.told(PLACE)
+    await office.lists.mark(PLACE)
     await office.wake_due()
 
 
-async def issue(office: Office) -> Issue:
+async def issue(office: Office) -> CrlEdition:
     found = await office.lists.current(PLACE)
     assert found is not None
     return found
@@ -88,7 +88,7 @@ async def test_nothing_is_signed_or_served_with_a_page_that_the_store_gives_othe
     restarted = Office(world, authority)
     with pytest.raises(PageDamaged):
         await restarted.lists.revocation_list(PLACE)
-    await restarted.lists.told(PLACE)
+    await restarted.lists.mark(PLACE)
     with pytest.raises(PageDamaged):
         await restarted.lists.wake(str(PLACE), world.now)
     assert await listed(office) == {1, 2}, "who has the page in memory serves it on"
@@ -129,8 +129,10 @@ async def test_what_another_replica_published_meanwhile_is_not_published_over(of
 
 
 def test_a_long_list_is_not_signed_for_each_revocation() -> None:
-    page = shards.Page(id="p", day=NOW.date(), octets=49_000_000, entries=1_000_000)
-    first = Issue(number=1, this_update=NOW, next_update=NOW + LIFETIME, before="", after="", sha256="", pages=(page,))
+    page = shards.CrlPage(id="p", day=NOW.date(), octets=49_000_000, entries=1_000_000)
+    first = CrlEdition(
+        number=1, this_update=NOW, next_update=NOW + LIFETIME, before="", after="", sha256="", pages=(page,)
+    )
     marked = shards.mark(Shard(issue=first), NOW + timedelta(seconds=1))
     assert marked.wake_at == NOW + timedelta(seconds=100)
 

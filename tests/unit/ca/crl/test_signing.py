@@ -14,21 +14,21 @@ from hypothesis import strategies as st
 
 from libs.common.pki.der import serial_text
 from services.ca.crl import signing as crl_module
-from services.ca.crl.signing import Edition, Entries, entry, sign_list
+from services.ca.crl.signing import CrlFields, RevokedEntries, entry, sign_list
 from services.ca.model.certificate import REASONS
 from tests.unit.ca.hierarchies import NOW, CertificationAuthority, pem
 from tests.unit.ca.judges import AT, lint_crl, run
 
 KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
 SHARD = "http://pki.test.kz/issuing/crl/7.crl"
-EDITION = Edition(number=41, url=SHARD, this_update=NOW)
+EDITION = CrlFields(number=41, url=SHARD, this_update=NOW)
 
 
 def make(
-    authority: CertificationAuthority, *entries: tuple[int, str], edition: Edition = EDITION
+    authority: CertificationAuthority, *entries: tuple[int, str], edition: CrlFields = EDITION
 ) -> x509.CertificateRevocationList:
     listed = [entry(number, NOW, reason) for number, reason in entries]
-    frame = sign_list([Entries.read(each) for each in listed], edition, authority.issuer, authority.key)
+    frame = sign_list([RevokedEntries.read(each) for each in listed], edition, authority.issuer, authority.key)
     return x509.load_der_x509_crl(b"".join((frame.before, *listed, frame.after)))
 
 
@@ -70,7 +70,7 @@ def test_another_shards_list_does_not_answer_for_a_certificate(
     authority: CertificationAuthority, tmp_path: Path
 ) -> None:
     certificate = authority.issue(authority.order(KEY))
-    crl = make(authority, edition=Edition(number=1, url=SHARD.replace("/7.", "/8."), this_update=NOW))
+    crl = make(authority, edition=CrlFields(number=1, url=SHARD.replace("/7.", "/8."), this_update=NOW))
     (tmp_path / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
     (tmp_path / "certificate.pem").write_bytes(pem(certificate))
 
@@ -121,9 +121,9 @@ NO_ENTRIES: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("wrong", NO_ENTRIES)
 def test_octets_that_are_no_entries_make_no_list(wrong: str) -> None:
     whole = entry(5, NOW, "unspecified")
-    assert Entries.read(whole).count == 1
+    assert RevokedEntries.read(whole).count == 1
     with pytest.raises(ValueError, match="parsing"):
-        Entries.read(NO_ENTRIES[wrong](whole))
+        RevokedEntries.read(NO_ENTRIES[wrong](whole))
 
 
 MOMENTS = st.integers(631_152_000, 3_155_760_000).map(lambda second: datetime.fromtimestamp(second, UTC))
@@ -137,7 +137,7 @@ def test_a_list_of_entries_read_apart_is_what_the_full_parser_reads(
     authority: CertificationAuthority, lists: list[list[tuple[int, datetime, str]]]
 ) -> None:
     """Whatever its length: no octet of the signed list is left to belief."""
-    pages = [Entries.read(b"".join(entry(*revoked) for revoked in each)) for each in lists]
+    pages = [RevokedEntries.read(b"".join(entry(*revoked) for revoked in each)) for each in lists]
 
     frame = sign_list(pages, EDITION, authority.issuer, authority.key)
 

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from pydantic import SecretStr
 
-from services.ca.keys.store import EncryptedFiles, KeyKind, KeyMissingError, KeyStoreError
+from services.ca.keys.store import EncryptedFiles, KeyMissingError, KeyStoreError, SigningKeyKind
 from tests.unit.ca.judges import run
 
 PASSPHRASE = SecretStr("sixteen characters")
@@ -18,10 +18,10 @@ def store(tmp_path: Path) -> EncryptedFiles:
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [(KeyKind.P256, ec.SECP256R1), (KeyKind.P384, ec.SECP384R1), (KeyKind.RSA3072, 3072)],
+    [(SigningKeyKind.P256, ec.SECP256R1), (SigningKeyKind.P384, ec.SECP384R1), (SigningKeyKind.RSA3072, 3072)],
 )
 def test_a_created_key_is_loaded_by_its_label(
-    store: EncryptedFiles, kind: KeyKind, expected: type[ec.EllipticCurve] | int
+    store: EncryptedFiles, kind: SigningKeyKind, expected: type[ec.EllipticCurve] | int
 ) -> None:
     created = store.create("issuing", kind)
 
@@ -35,7 +35,7 @@ def test_a_created_key_is_loaded_by_its_label(
 
 
 def test_a_key_is_encrypted_pkcs8_with_aes_256_and_opens_elsewhere(store: EncryptedFiles, tmp_path: Path) -> None:
-    store.create("issuing", KeyKind.P256)
+    store.create("issuing", SigningKeyKind.P256)
     file = tmp_path / "keys" / "issuing.key"
 
     assert file.read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
@@ -44,10 +44,10 @@ def test_a_key_is_encrypted_pkcs8_with_aes_256_and_opens_elsewhere(store: Encryp
 
 
 def test_a_key_is_never_replaced(store: EncryptedFiles) -> None:
-    first = store.create("issuing", KeyKind.P256)
+    first = store.create("issuing", SigningKeyKind.P256)
 
     with pytest.raises(KeyStoreError, match="never replaced"):
-        store.create("issuing", KeyKind.P256)
+        store.create("issuing", SigningKeyKind.P256)
     assert store.load("issuing").public_key() == first.public_key()
 
 
@@ -57,7 +57,7 @@ def test_a_draft_left_by_a_crash_is_no_key(store: EncryptedFiles, tmp_path: Path
 
     with pytest.raises(KeyMissingError):
         store.load("issuing")
-    store.create("issuing", KeyKind.P256)
+    store.create("issuing", SigningKeyKind.P256)
 
 
 def test_a_failed_write_leaves_nothing(store: EncryptedFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def test_a_failed_write_leaves_nothing(store: EncryptedFiles, tmp_path: Path, mo
 
     monkeypatch.setattr("services.ca.keys.files.os.fsync", full)
     with pytest.raises(OSError, match="no space"):
-        store.create("issuing", KeyKind.P256)
+        store.create("issuing", SigningKeyKind.P256)
     assert list((tmp_path / "keys").iterdir()) == []
 
 

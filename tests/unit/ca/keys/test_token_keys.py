@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from libs.common.core.errors import Unavailable
 from services.ca.authority.issuers import PrivateKey, sign_with
-from services.ca.keys.store import KeyKind, KeyMissingError, KeyStoreError
+from services.ca.keys.store import KeyMissingError, KeyStoreError, SigningKeyKind
 from services.ca.keys.token_keys import TokenKeys
 from services.ca.keys.token_session import TokenSession, TokenUnavailableError
 from tests.unit.ca.hierarchies import NOW
@@ -26,7 +26,7 @@ from tests.unit.ca.judges import run
 from tests.unit.ca.token import MODULE, PIN, SoftToken, new_token, restart
 
 DATA = b"what is to be signed" * 50
-KINDS = (KeyKind.P256, KeyKind.P384, KeyKind.RSA2048)
+KINDS = (SigningKeyKind.P256, SigningKeyKind.P384, SigningKeyKind.RSA2048)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_a_key_only_signs_and_only_as_agreed(token: SoftToken) -> None:
 def test_a_key_is_never_replaced_and_a_missing_one_says_what_to_do(token: SoftToken) -> None:
     keys = token.keys()
     with pytest.raises(KeyStoreError, match="never replaced"):
-        keys.create("p-256", KeyKind.P256)
+        keys.create("p-256", SigningKeyKind.P256)
     with pytest.raises(KeyMissingError, match="hold the key ceremony"):
         keys.load("no-such-key")
 
@@ -201,7 +201,7 @@ def test_a_token_taken_out_in_mid_run_is_told_and_used_again_once_it_is_back(tok
 
 
 def test_a_key_destroyed_in_mid_run_is_told(token: SoftToken) -> None:
-    key = token.keys().create("short-lived", KeyKind.P256)
+    key = token.keys().create("short-lived", SigningKeyKind.P256)
     sign_with(key, DATA)
     for each in token.raw().get_objects({Attribute.LABEL: "short-lived"}):
         each.destroy()

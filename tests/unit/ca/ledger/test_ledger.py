@@ -10,7 +10,7 @@ import pytest
 
 from libs.common.storage.chain import breaks
 from services.ca.authority.issuers import Issuer, PrivateKey
-from services.ca.crl.signing import Edition, Entries, sign_list
+from services.ca.crl.signing import CrlFields, RevokedEntries, sign_list
 from services.ca.ledger import acts, recording
 from services.ca.ledger.acts import (
     ACTS,
@@ -53,7 +53,7 @@ def watch_keys(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         signed.append(digest)
         return sign(self, key, data)
 
-    def watched_crl(entries: Sequence[Entries], edition: Edition, *rest: Any) -> Any:
+    def watched_crl(entries: Sequence[RevokedEntries], edition: CrlFields, *rest: Any) -> Any:
         intents = [ACTS.validate_json(e.fact.payload) for e in world.chain.entries if e.fact.kind == "list.intended"]
         meant = [each.after for each in intents if isinstance(each, ListIntended)]
         assert (edition.number, edition.this_update, sum(each.count for each in entries)) in [

@@ -18,7 +18,7 @@ from cryptography.x509.ocsp import OCSPCertStatus
 from libs.common.core.errors import Unavailable
 from libs.common.web.http import server
 from services.ca.ocsp.questions import MAX_OCTETS
-from services.ca.ocsp.service import Answer
+from services.ca.ocsp.service import OcspAnswer
 from tests.patience import PATIENCE_S
 from tests.unit.ca.counter import URL, Counter
 from tests.unit.ca.hierarchies import CertificationAuthority
@@ -74,12 +74,12 @@ class Watched:
         self.at_once = self.waited = 0
         at_once, answer = counter.ocsp.at_once, counter.ocsp.answer
 
-        def answering_at_once(request: bytes) -> Answer | None:
+        def answering_at_once(request: bytes) -> OcspAnswer | None:
             given = at_once(request)
             self.at_once += given is not None
             return given
 
-        async def answering(request: bytes) -> Answer:
+        async def answering(request: bytes) -> OcspAnswer:
             self.waited += 1
             return await answer(request)
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from libs.common.core.errors import Unavailable
 from services.ca.model.ids import CertificateId
-from services.ca.model.status import Known, Revoked
+from services.ca.model.status import Known, RevokedStatus
 from services.ca.ocsp.questions import MAX_OCTETS, MAX_QUESTIONS, OcspRefused, read_questions
 from services.ca.ocsp.service import PREPARED_FOR
 from tests.fuzz.ber_forms import opened
@@ -321,7 +321,7 @@ async def test_evidence_misses_no_revocation_though_a_look_was_under_way_that_ca
     await asyncio.sleep(0)
     may_answer.set()
     status, der = await asked
-    assert isinstance(status, Revoked)
+    assert isinstance(status, RevokedStatus)
     assert ocsp.load_der_ocsp_response(der).certificate_status is OCSPCertStatus.REVOKED
     await early
 

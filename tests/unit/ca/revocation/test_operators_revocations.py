@@ -19,7 +19,7 @@ from services.ca.ceremony.config import RevokedConfig
 from services.ca.ledger.acts import Checkpointed
 from services.ca.model.ids import ShardId
 from services.ca.revocation.operators import OperatorsRevocations
-from services.ca.verification.service import Question, Verification
+from services.ca.verification.service import VerificationRequest, VerificationService
 from services.kandas.documents.seal import Seal
 from tests.unit.ca.audit.test_check import Audited
 from tests.unit.ca.authority.test_rollover import NEXT
@@ -166,11 +166,11 @@ async def test_nothing_under_a_revoked_authority_is_valid_and_before_it_only_if_
     world: World, home: Path, reason: str, *, before_it: bool
 ) -> None:
     counter, certificate = await fallen(world, home, reason)
-    verification = Verification(counter.authority.trust, counter.witness, world.clock)
+    verification = VerificationService(counter.authority.trust, counter.witness, world.clock)
     der = certificate.public_bytes(Encoding.DER)
 
-    now = await verification.certificate(der, Question())
-    before = await verification.certificate(der, Question(at=STOLEN - timedelta(days=1)))
+    now = await verification.certificate(der, VerificationRequest())
+    before = await verification.certificate(der, VerificationRequest(at=STOLEN - timedelta(days=1)))
 
     assert now.reason == "revoked"
     assert (before.reason is None) is before_it
@@ -199,9 +199,9 @@ async def test_a_time_stamp_by_a_stolen_key_proves_no_time_and_by_a_superseded_o
     world.now = HELD
     put_aside(home, "tsa", key_too=True)
     counter = await open_counter(world, establish(home, HELD, revoked=(stated(first.hierarchy.tsa, reason),)))
-    verification = Verification(counter.authority.trust, counter.witness, world.clock)
+    verification = VerificationService(counter.authority.trust, counter.witness, world.clock)
 
-    (finding,) = (await verification.cms(signature, DATA, Question())).findings
+    (finding,) = (await verification.cms(signature, DATA, VerificationRequest())).findings
 
     assert finding.reason == found
 

@@ -18,7 +18,7 @@ from services.ca.authority.hierarchy import TSA
 from services.ca.keys.store import require_ec
 from services.ca.timestamp.api import TimeStamping, tsa_routes
 from services.ca.timestamp.clock import QUARANTINE, WatchedClock
-from services.ca.timestamp.stamping import MAX_OCTETS, Failure, TimeStampAuthority
+from services.ca.timestamp.stamping import MAX_OCTETS, TimeStampAuthority, TimeStampFailure
 from services.ca.timestamp.structures import MessageImprint, TimeStampRequest
 from tests.fuzz.ber_forms import opened
 from tests.unit.ca.counter import openssl
@@ -114,13 +114,13 @@ class Refusal:
     status: Status
 
 
-def failure_of(response: bytes) -> Failure:
+def failure_of(response: bytes) -> TimeStampFailure:
     """Read the one bit that is set, which has to be the last."""
     told = asn1.decode_der(Refusal, response).status
     octets, unused = told.failure.as_bytes(), told.failure.padding_bits()
     assert told.status == 2
     assert int.from_bytes(octets, "big") == 1 << unused
-    return Failure(8 * len(octets) - unused - 1)
+    return TimeStampFailure(8 * len(octets) - unused - 1)
 
 
 @pytest.mark.parametrize("digest", ["sha256", "sha384", "sha512"])
@@ -182,25 +182,25 @@ def test_no_two_stamps_have_the_same_number(stamping: TimeStamping, tmp_path: Pa
 @pytest.mark.parametrize(
     ("asked", "failure"),
     [
-        (request(algorithm=SHA1, digest=bytes(20)), Failure.BAD_ALGORITHM),
-        (request(digest=bytes(31)), Failure.BAD_ALGORITHM),
-        (request(version=2), Failure.BAD_REQUEST),
-        (request(nonce=1 << 600), Failure.BAD_REQUEST),
-        (request(policy=ObjectIdentifier("1.2.3")), Failure.UNACCEPTED_POLICY),
+        (request(algorithm=SHA1, digest=bytes(20)), TimeStampFailure.BAD_ALGORITHM),
+        (request(digest=bytes(31)), TimeStampFailure.BAD_ALGORITHM),
+        (request(version=2), TimeStampFailure.BAD_REQUEST),
+        (request(nonce=1 << 600), TimeStampFailure.BAD_REQUEST),
+        (request(policy=ObjectIdentifier("1.2.3")), TimeStampFailure.UNACCEPTED_POLICY),
         (
             request(extensions=[Extension(oid=ObjectIdentifier("1.2.3"), critical=False, value=b"\x05\x00")]),
-            Failure.UNACCEPTED_EXTENSION,
+            TimeStampFailure.UNACCEPTED_EXTENSION,
         ),
-        (b"", Failure.BAD_DATA_FORMAT),
-        (request() + b"\x00", Failure.BAD_DATA_FORMAT),
-        (b"\x30" * 4000, Failure.BAD_DATA_FORMAT),
-        (opened(request()), Failure.BAD_DATA_FORMAT),
-        (bytes(MAX_OCTETS + 1), Failure.BAD_DATA_FORMAT),
+        (b"", TimeStampFailure.BAD_DATA_FORMAT),
+        (request() + b"\x00", TimeStampFailure.BAD_DATA_FORMAT),
+        (b"\x30" * 4000, TimeStampFailure.BAD_DATA_FORMAT),
+        (opened(request()), TimeStampFailure.BAD_DATA_FORMAT),
+        (bytes(MAX_OCTETS + 1), TimeStampFailure.BAD_DATA_FORMAT),
     ],
-    ids=lambda value: value.name if isinstance(value, Failure) else "",
+    ids=lambda value: value.name if isinstance(value, TimeStampFailure) else "",
 )
 def test_what_cannot_be_stamped_is_refused_with_its_reason(
-    stamping: TimeStamping, asked: bytes, failure: Failure
+    stamping: TimeStamping, asked: bytes, failure: TimeStampFailure
 ) -> None:
     assert failure_of(stamping.answer(asked)) is failure
 
@@ -217,9 +217,9 @@ def test_a_clock_that_jumped_is_doubted_until_it_ran_evenly_for_a_while(
     assert REFUSED not in stamping.answer(request())[:16]
 
     clocks.wall += timedelta(seconds=jump)
-    assert failure_of(stamping.answer(request())) is Failure.TIME_NOT_AVAILABLE
+    assert failure_of(stamping.answer(request())) is TimeStampFailure.TIME_NOT_AVAILABLE
     clocks.pass_by(QUARANTINE.total_seconds() - 1)
-    assert failure_of(stamping.answer(request())) is Failure.TIME_NOT_AVAILABLE
+    assert failure_of(stamping.answer(request())) is TimeStampFailure.TIME_NOT_AVAILABLE
     clocks.pass_by(1)
     assert REFUSED not in stamping.answer(request())[:16]
 
@@ -249,7 +249,7 @@ def test_after_the_authoritys_certificate_ended_nothing_is_stamped(
 ) -> None:
     clocks.pass_by((authority.hierarchy.tsa.not_valid_after_utc - NOW).total_seconds() + 1)
 
-    assert failure_of(stamping.answer(request())) is Failure.TIME_NOT_AVAILABLE
+    assert failure_of(stamping.answer(request())) is TimeStampFailure.TIME_NOT_AVAILABLE
 
 
 async def test_over_http_every_answer_is_a_reply_with_status_200(stamping: TimeStamping) -> None:
@@ -272,7 +272,7 @@ def test_any_octets_are_answered(stamping: TimeStamping, changes: list[tuple[int
     response = stamping.answer(bytes(whole) + end)
 
     if REFUSED in response[:16]:
-        assert failure_of(response) in Failure
+        assert failure_of(response) in TimeStampFailure
     else:
         imprint = asn1.decode_der(TimeStampRequest, bytes(whole) + end).imprint
         assert imprint.digest in response

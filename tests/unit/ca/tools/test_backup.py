@@ -17,7 +17,7 @@ from libs.common.storage.chain import Head
 from libs.common.storage.reservations import Taken
 from services.ca.authority.hierarchy import load, ocsp_label
 from services.ca.keys.configured import environment_keys
-from services.ca.keys.store import EncryptedFiles, KeyKind, KeyMissingError, KeyStoreError
+from services.ca.keys.store import EncryptedFiles, KeyMissingError, KeyStoreError, SigningKeyKind
 from services.ca.model.certificate import Certificate
 from services.ca.model.ids import serial_number
 from services.ca.tools import backup
@@ -208,8 +208,8 @@ def test_beside_a_token_the_seals_key_is_a_file_that_is_opened_too(tmp_path: Pat
     token = new_token(tmp_path / "hsm", "ca")
     told = {"CA_TOKEN_MODULE": str(MODULE), "CA_TOKEN_LABEL": "ca", "CA_TOKEN_PIN": PIN.get_secret_value()}
     folder = tmp_path / "keys"
-    EncryptedFiles(folder, KEYSTORE_PASSPHRASE).create("seal", KeyKind.P256)
-    token.keys().create("tsa", KeyKind.P256)
+    EncryptedFiles(folder, KEYSTORE_PASSPHRASE).create("seal", SigningKeyKind.P256)
+    token.keys().create("tsa", SigningKeyKind.P256)
 
     keys = environment_keys(folder, told | SECRETS)
 
@@ -225,7 +225,7 @@ def test_keys_in_a_token_are_known_by_their_digests(authority: CertificationAuth
     for name in ("one", "two"):
         token = new_token(tmp_path / "hsm", name)
         for label in ("issuing", "tsa"):
-            token.keys().create(label, KeyKind.P256)
+            token.keys().create(label, SigningKeyKind.P256)
     made = backup.make(tmp_path / "backup.tar", home, tmp_path / "none", keystore(home), now=NOW)
     told = {"CA_TOKEN_MODULE": str(MODULE), "CA_TOKEN_LABEL": "one", "CA_TOKEN_PIN": PIN.get_secret_value()}
 

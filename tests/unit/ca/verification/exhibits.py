@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from libs.citizen.keystore import Holding, pack
 from libs.common.core.values import utc_now
 from services.ca.authority.issuers import Issuer, PrivateKey
-from services.ca.crl.signing import Edition, Entries, entry, sign_list
+from services.ca.crl.signing import CrlFields, RevokedEntries, entry, sign_list
 from services.ca.model.profiles import AUTH, ENTITIES, OCSP_RESPONDER, ORGANISATION_SEAL, SIGN, TSA, Profile
-from services.ca.model.status import Good, Revoked, Status
+from services.ca.model.status import GoodStatus, RevokedStatus, Status
 from services.ca.model.subject import Authority, Organisation, Person, Representative
 from services.ca.ocsp.answers import Responder
 from tests.unit.ca.hierarchies import AUTHORITY, ORGANISATION, PERSON, establish, pem
@@ -146,14 +146,16 @@ class Exhibits:
             if each.revoked and each.issuer == issuer.label
         ]
         url = self.authority.publication.crl(issuer.label, SHARD)
-        edition = Edition(number=1, url=url, this_update=self.now)
-        frame = sign_list([Entries.read(b"".join(revoked))], edition, issuer, self.authority.keys[issuer.label])
+        edition = CrlFields(number=1, url=url, this_update=self.now)
+        frame = sign_list([RevokedEntries.read(b"".join(revoked))], edition, issuer, self.authority.keys[issuer.label])
         return x509.load_der_x509_crl(b"".join((frame.before, *revoked, frame.after)))
 
     def _write_answers(self) -> None:
         for each in self.certificates.values():
             responder = self._responder(each.issuer)
-            status: Status = Revoked(self.now - timedelta(seconds=30), "superseded") if each.revoked else Good()
+            status: Status = (
+                RevokedStatus(self.now - timedelta(seconds=30), "superseded") if each.revoked else GoodStatus()
+            )
             question = responder.question(each.certificate.serial_number)
             each.ocsp.write_bytes(responder.answer(question, [status], self.now))
 

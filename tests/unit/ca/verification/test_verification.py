@@ -20,11 +20,11 @@ from libs.common.pki.cms_structures import Attribute, ContentInfo, SignerInfo
 from libs.common.pki.der import tlv
 from libs.common.web.http import create_app
 from services.ca.model.profiles import AUTH
-from services.ca.model.status import Revoked
+from services.ca.model.status import RevokedStatus
 from services.ca.timestamp.tokens import SIGNATURE_TIME_STAMP
 from services.ca.verification.api import verification_routes
-from services.ca.verification.service import Verification
-from services.ca.verification.signature_evidence import Evidence, Source
+from services.ca.verification.service import VerificationService
+from services.ca.verification.signature_evidence import RevocationEvidence, Source
 from tests.unit.ca.counter import Counter
 from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority, establish, pem
 from tests.unit.ca.office import METRICS, World, key
@@ -48,7 +48,7 @@ def asked(counter: Counter, world: World) -> Asks:
 
 
 def asks(counter: Counter, world: World) -> Asks:
-    verification = Verification(counter.authority.hierarchy.trust, counter.witness, world.clock)
+    verification = VerificationService(counter.authority.hierarchy.trust, counter.witness, world.clock)
     app = create_app("ca", metrics=METRICS, health=Health(), routers=[verification_routes(verification)])
 
     async def post(what: str, *, status: int = 200, **form: object) -> Any:
@@ -346,10 +346,10 @@ async def test_a_lost_key_undoes_no_signature_that_a_time_stamp_proves_older(
 def test_what_was_stamped_in_the_second_of_the_revocation_is_not_proven_older(
     signed: int, objection: str | None
 ) -> None:
-    revoked = Revoked(NOW + timedelta(milliseconds=900), "keyCompromise")
-    told: dict[Source, Revoked] = {"OCSP": revoked, "CRL": Revoked(NOW, "keyCompromise")}
+    revoked = RevokedStatus(NOW + timedelta(milliseconds=900), "keyCompromise")
+    told: dict[Source, RevokedStatus] = {"OCSP": revoked, "CRL": RevokedStatus(NOW, "keyCompromise")}
     for source, status in told.items():
-        evidence = Evidence(source, status, b"", NOW)
+        evidence = RevocationEvidence(source, status, b"", NOW)
         assert evidence.objection(NOW + timedelta(seconds=signed), proven=True) == objection
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.common.pki.certificate_use import PERSON_SIGN
-from libs.common.pki.cms import MAX_OCTETS, Verified, read, verify_detached
+from libs.common.pki.cms import MAX_OCTETS, VerifiedSignature, read, verify_detached
 from libs.common.pki.cms_refusals import SignatureRefused
 from libs.common.pki.cms_structures import ContentInfo, SignedData
 from libs.common.pki.der import serial_text, tlv
@@ -41,7 +41,7 @@ def test_a_signature_by_openssl_counts(
 
     expected = hashes.Hash({"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}[digest])
     expected.update(DATA)
-    assert verified == Verified(
+    assert verified == VerifiedSignature(
         serial_number=serial_text(signer.certificate.serial_number),
         iin=PERSON.iin,
         name="СЕРІКҚЫЗЫ АЙГҮЛ",
