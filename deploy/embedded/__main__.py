@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from deploy.embedded import demo, stay
+from deploy.embedded import demo, run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,13 +21,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--models", type=Path, default=Path("var/models"), help="face models (make models)")
     given, rest = parser.parse_known_args(arguments)
     if given.what == "ca-check":
-        return stay.check(rest)
+        return run.check(rest)
     if rest:
         parser.error(f"unknown: {' '.join(rest)}")
     console = Console(highlight=False, soft_wrap=True)
     if given.what == "demo":
         return demo.main(demo.OUT, given.models, console)
-    return uvloop.run(stay.run(given.models, console))
+    return uvloop.run(run.until_interrupted(given.models, console))
 
 
 if __name__ == "__main__":

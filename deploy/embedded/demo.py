@@ -18,21 +18,9 @@ from rich.console import Console
 
 from deploy.embedded.installation import SERVICES, Installation
 from deploy.embedded.observer import Observer
-from deploy.embedded.people import (
-    REGION,
-    Invented,
-    Volunteer,
-    attach,
-    family_of,
-    grant_all,
-    invent,
-    register_of,
-    upload_of,
-)
 from deploy.embedded.process import Server, free_port
+from deploy.embedded.services import in_one_process
 from deploy.embedded.stack import Broker, Store
-from deploy.embedded.town import in_one_process
-from deploy.media.make import MediaFiles, make_media
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
 from libs.citizen.api.identity import Session
@@ -50,6 +38,18 @@ from libs.common.core import logging
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.delivery.topic_admin import create_topics
 from services.biometrics.liveness.challenge import Action
+from tests.fixtures.media.make import MediaFiles, make_media
+from tests.fixtures.people import (
+    REGION,
+    Invented,
+    Volunteer,
+    attach,
+    family_of,
+    grant_all,
+    invent,
+    register_of,
+    upload_of,
+)
 
 OUT: Final = Path("out/demo")
 PARTITIONS: Final = 2
@@ -140,8 +140,8 @@ class Demo:
 
     async def _get_eds(self, services: Services) -> Eds:
         with self.step("an electronic signature: code, face, PIN, keys, certificates"):
-            ticket = await start(services, self.citizen.applicant, self.tell)
-            eds = await EdsJourney(services, ticket, Volunteer(services, self._camera), self.tell).complete()
+            ticket = await start(services, self.citizen.applicant, self.report)
+            eds = await EdsJourney(services, ticket, Volunteer(services, self._camera), self.report).complete()
         with self.step("writing keys and certificates"):
             chain = await services.ca.chain()
             self._write("issuing.pem", b"".join(each.public_bytes(Encoding.PEM) for each in chain[:-1]))
@@ -157,7 +157,7 @@ class Demo:
     async def _get_kandas(
         self, services: Services, session: Session, eds: Eds, installation: Installation
     ) -> KandasApplicationView:
-        journey = KandasJourney(services, session, self.tell)
+        journey = KandasJourney(services, session, self.report)
         with self.step("kandas status for a family of three: application, attachments, signature"):
             submitted: SignedApplication = await journey.apply(family_of(self.citizen), attach, signer(eds.sign))
             self._write("application.json", submitted.document)
@@ -172,7 +172,7 @@ class Demo:
         return view
 
     async def _fetch(self, services: Services, session: Session, view: KandasApplicationView) -> None:
-        documents = await KandasJourney(services, session, self.tell).documents(view)
+        documents = await KandasJourney(services, session, self.report).documents(view)
         for person, document in documents.items():
             self._write(f"kandas-{person}.pdf", document)
         self._write("crl.pem", await services.ca.crl("issuing", 0))
@@ -200,7 +200,7 @@ class Demo:
             Part.DOCUMENT_BACK: upload_of(files.back, "image/jpeg"),
         }
 
-    def tell(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> None:
         """Show the citizen one line of progress, and keep it for `timeline.txt`."""
         self.lines.append(f"{progress.at.isoformat()}  {progress.key}  {progress.text}")
         self.console.print(f"   {progress.at.astimezone():%H:%M:%S}  {progress.text}", markup=False)

@@ -1,4 +1,4 @@
-"""An installation of the five services on one machine: its keys, its authority, and what each service is told.
+"""An installation of the five services on one machine: its keys, its authority, and what each service reads.
 
 Everything that must not be known lies in ``folder``, readable by its owner only, and is made at the first start.
 """
@@ -27,7 +27,7 @@ def usual_ports() -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Installation:
-    """What the services of one machine are told.
+    """What the services of one machine read.
 
     Args:
         folder: where keys and certificates lie.
@@ -83,7 +83,7 @@ class Installation:
 
     def environment(self, service: str) -> dict[str, str]:
         """Give the environment variables that a service reads."""
-        told = {
+        settings = {
             "profile": self.profile,
             "kafka": self.kafka,
             "kafka_idempotence": str(self.idempotence).lower(),
@@ -98,7 +98,7 @@ class Installation:
             "staff_issuer": STAFF_ISSUER,
             **self._own(service),
         }
-        return {f"{service}_{name}".upper(): value for name, value in told.items()}
+        return {f"{service}_{name}".upper(): value for name, value in settings.items()}
 
     def _own(self, service: str) -> dict[str, str]:
         match service:

@@ -25,10 +25,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from deploy.embedded.installation import Installation
-from deploy.embedded.people import Invented, invent
 from deploy.embedded.process import Program, Server, accepts, free_port
+from deploy.embedded.services import process_of
 from deploy.embedded.stack import Broker, Store
-from deploy.embedded.town import process_of
 from deploy.keys import SIGNING_KID
 from libs.citizen.keys import KeyKind, make_key
 from libs.citizen.progress import wait_until
@@ -49,6 +48,7 @@ from libs.common.web.tokens import TokenIssuer
 from tests.bench.loops import PARTITIONS
 from tests.bench.measure import cpu_s
 from tests.bench.sender import post, send_all
+from tests.fixtures.people import Invented, invent
 
 CONNECTIONS: Final = 32
 _PATIENCE_S: Final = 600

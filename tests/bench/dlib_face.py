@@ -38,7 +38,7 @@ def main() -> None:
             find.append(cpu_ms(partial(face_recognition.face_locations, picture)))
             embed.append(cpu_ms(partial(face_recognition.face_encodings, picture, places)))
     memory = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())["VmRSS"]
-    told = {
+    facts = {
         "dlib": dlib.__version__,
         "pictures": len(sys.argv) - 1,
         "load_ms": median(load),
@@ -46,7 +46,7 @@ def main() -> None:
         "embed_ms": median(embed),
         "memory_mb": int(memory.split()[0]) * 1024 / 1e6,
     }
-    print(json.dumps(told))  # noqa: T201 - the answer to who called
+    print(json.dumps(facts))  # noqa: T201 - the answer to who called
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ from typing import Any, Final
 
 import cv2
 
-from deploy.media.make import MODELS, MediaFiles, make_media
-from deploy.media.puppet import HEIGHT, RATE, WIDTH
 from services.biometrics.analysis import analyses
 from services.biometrics.analysis.workers import Workers
 from services.biometrics.media import decode, video
 from tests.bench import vision
 from tests.bench.measure import pss_mb, rss_mb
+from tests.fixtures.media.make import MODELS, MediaFiles, make_media
+from tests.fixtures.media.puppet import HEIGHT, RATE, WIDTH
 
 CHALLENGE: Final = ("left", "blink", "right")
 ADVISED, BROWSERS_OWN = 600, 2_500
@@ -113,13 +113,13 @@ def by_dlib(python: Path, seen: Captures, folder: Path) -> dict[str, Any]:
         cv2.imwrite(str(paths[-1]), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     program = Path(__file__).with_name("dlib_face.py")
     done = subprocess.run([str(python), str(program), *map(str, paths)], capture_output=True, text=True, check=True)
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    facts: dict[str, Any] = json.loads(done.stdout)
+    return facts
 
 
 def _table(*rows: Sequence[str]) -> str:
-    head, *rest = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([head, "|---" * len(rows[0]) + "|", *rest, ""])
+    head, *quiescence = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, "|---" * len(rows[0]) + "|", *quiescence, ""])
 
 
 def report(

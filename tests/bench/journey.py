@@ -23,10 +23,9 @@ import uvloop
 
 from deploy.embedded.installation import SERVICES, Installation
 from deploy.embedded.observer import Observer
-from deploy.embedded.people import Invented, Volunteer, bench_camera, invent, register_of
 from deploy.embedded.process import Server, free_port
+from deploy.embedded.services import process_of
 from deploy.embedded.stack import Broker, Store
-from deploy.embedded.town import process_of
 from libs.citizen.caller import Patience
 from libs.citizen.journey import EdsJourney, start
 from libs.citizen.progress import Waiting
@@ -37,6 +36,7 @@ from libs.common.delivery.topic_admin import create_topics
 from tests.bench import loops
 from tests.bench.loops import Ground, Stopwatch
 from tests.bench.measure import Spread, cpu_s, rss_mb
+from tests.fixtures.people import Invented, Volunteer, bench_camera, invent, register_of
 
 ROUNDS = 3
 PATIENT = Waiting(machines=900, people=900)

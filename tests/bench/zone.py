@@ -23,7 +23,6 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from deploy.media import card
 from services.biometrics.document.glyphs import Grey
 from services.biometrics.document.ink import Side
 from services.biometrics.document.mrz import ALPHABET, Mrz, MrzError, parse
@@ -32,6 +31,7 @@ from services.biometrics.document.print_reader import PrintReader
 from services.biometrics.document.quad import find_cards, rectified
 from services.biometrics.media.decode import Picture
 from services.biometrics.models.files import single_thread
+from tests.fixtures.media import card
 
 HOLDER: Final = card.Holder(
     "900201300123", "012345678", "SPECIMENOV", "ASKAR TESTOVICH", date(1990, 2, 1), date(2034, 5, 6)

@@ -27,7 +27,7 @@ from libs.common.delivery.topic_admin import create, topics_of
 from libs.common.delivery.topic_reader import everything
 from libs.common.testing.backend import MovableClock
 from libs.common.testing.broker import MemoryBroker, MemoryPublisher, MemorySubscription
-from tests.patience import PATIENCE_S
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.kafka
 

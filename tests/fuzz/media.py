@@ -19,14 +19,14 @@ import numpy as np
 from PIL import Image
 
 with atheris.instrument_imports(include=["services.biometrics", "PIL"]):
-    from deploy.media.card import Holder, back, page, photographed
-    from deploy.media.webm import webm
     from services.biometrics.document import mrz
     from services.biometrics.document.ink import Side
     from services.biometrics.document.mrz_reader import MrzReader
     from services.biometrics.document.print_reader import PrintReader
     from services.biometrics.document.quad import find_cards, rectified
     from services.biometrics.media import decode, pdf_drawing, video
+    from tests.fixtures.media.card import Holder, back, page, photographed
+    from tests.fixtures.media.webm import webm
 
 _ZONE: Final = b"I<UTOD231458907<<<<<<<<<<<<<<<\n7408122F1204159UTO<<<<<<<<<<<6\nERIKSSON<<ANNA<MARIA<<<<<<<<<<"
 _PASSPORT: Final = b"P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10"

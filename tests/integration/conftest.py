@@ -7,11 +7,11 @@ import pytest_asyncio
 
 from deploy.embedded.process import Server
 from deploy.embedded.stack import Store
-from tests.integration.branch import Branch, opened_branch
+from tests.integration.ca_harness import CaHarness, opened_branch
 
 
 @pytest_asyncio.fixture
-async def branch(own_broker: Server, broker_kind: str, own_store: Store, tmp_path: Path) -> AsyncIterator[Branch]:
+async def ca(own_broker: Server, broker_kind: str, own_store: Store, tmp_path: Path) -> AsyncIterator[CaHarness]:
     """An authority of the test's own."""
-    async with opened_branch(own_broker, own_store, tmp_path, idempotence=broker_kind == "kafka") as branch:
-        yield branch
+    async with opened_branch(own_broker, own_store, tmp_path, idempotence=broker_kind == "kafka") as ca:
+        yield ca

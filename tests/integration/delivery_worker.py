@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from libs.common.core.kafka_access import KafkaAccess
-from tests.integration.delivery import Lane, Node
+from tests.integration.delivery_harness import Lane, Node
 
 
 async def slowly(_: int) -> None:

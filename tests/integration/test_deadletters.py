@@ -14,8 +14,8 @@ from libs.common.core.kafka_access import KafkaAccess
 from libs.common.delivery.dead_letters import main
 from libs.common.delivery.documents import Outgoing
 from libs.common.delivery.retry import RawMessage
-from tests.integration.delivery import Lane, Node, assert_counted_once_and_told, drop, new_lane
-from tests.patience import until
+from tests.integration.delivery_harness import Lane, Node, assert_counted_once_and_told, drop, new_lane
+from tests.waiting import until
 
 pytestmark = pytest.mark.kafka
 
@@ -41,7 +41,7 @@ async def tool(lane: Lane, *arguments: str, status: int = 0) -> str:
 def given_up(lane: Lane, message: Outgoing, failure: str = "Permanent: closed") -> RawMessage:
     """A message as a consumer gives it up."""
     added = (("x-attempt", b"0"), ("x-origin", f"{message.topic}/0/7".encode()), ("x-failure", failure.encode()))
-    topic = dead_letter_topic(lane.told.topic, lane.group)
+    topic = dead_letter_topic(lane.numbered.topic, lane.group)
     return RawMessage(topic, message.meta.subject.encode(), message.value.encode(), (*message.meta.headers(), *added))
 
 
@@ -52,32 +52,32 @@ async def test_what_was_given_up_is_listed_and_redriven_once_the_fault_is_mended
         if closed and number in {3, 4}:
             raise Permanent("closed on Sundays")
 
-    await lane.tell(range(6))
-    topic = dead_letter_topic(lane.told.topic, lane.group)
+    await lane.publish(range(6))
+    topic = dead_letter_topic(lane.numbered.topic, lane.group)
     async with Node(lane, refuse) as node:
         await lane.records(topic, 2)
-        shown = await tool(lane, "list", "--topic", lane.told.topic)
+        shown = await tool(lane, "list", "--topic", lane.numbered.topic)
         assert "2 dead letters" in shown
         assert shown.count("Permanent: closed on Sundays") == 2
         assert f"id {lane.name}-3" in shown
         closed = False
-        assert "2 redriven" in await tool(lane, "redrive", "--topic", lane.told.topic)
+        assert "2 redriven" in await tool(lane, "redrive", "--topic", lane.numbered.topic)
 
         async def all_counted() -> bool:
             return len(await node.counted()) == 6
 
         await until(all_counted)
-        assert "0 redriven, 2 left alone" in await tool(lane, "redrive", "--topic", lane.told.topic)
+        assert "0 redriven, 2 left alone" in await tool(lane, "redrive", "--topic", lane.numbered.topic)
         assert (await tool(lane, "list", "--topic", topic)).count("  redriven  ") == 2
         await assert_counted_once_and_told(node, range(6))
-        assert len(await lane.records(lane.told.topic)) == 8
+        assert len(await lane.records(lane.numbered.topic)) == 8
 
 
 async def test_one_is_picked_by_its_id_or_its_place_and_marked_alone(lane: Lane, broker_kind: str) -> None:
     async with lane.publisher() as publisher:
         for number in range(4):
             await publisher.publish_raw(given_up(lane, lane.message(number)))
-    topic = dead_letter_topic(lane.told.topic, lane.group)
+    topic = dead_letter_topic(lane.numbered.topic, lane.group)
     assert "1 redriven" in await tool(lane, "redrive", "--id", f"{topic}/0/0")
     assert "0 redriven" in await tool(lane, "redrive", "--id", f"{lane.name}-0")
     assert "1 redriven" in await tool(lane, "redrive", "--id", f"{lane.name}-2")
@@ -87,7 +87,7 @@ async def test_one_is_picked_by_its_id_or_its_place_and_marked_alone(lane: Lane,
     assert "1 redriven" in await tool(lane, "redrive", "--id", f"{lane.name}-2", "--again")
     left = 2 if remembered else 1
     assert f"{4 - left} redriven, {left} left alone" in await tool(lane, "redrive", "--topic", topic)
-    back = await lane.records(lane.told.topic, 5)
+    back = await lane.records(lane.numbered.topic, 5)
     assert {dict(record.headers)["ce_id"].decode() for record in back} == {f"{lane.name}-{n}" for n in range(4)}
     assert len(back) == (5 if remembered else 7)
     original = lane.message(2)
@@ -106,9 +106,9 @@ async def test_headers_are_shown_values_never_and_nothing_that_looks_personal(la
             RawMessage(hostile.topic, IIN, b'{"name": "Aizhan"}', (*many, *hostile.headers, ("empty", None)))
         )
     place = f"{hostile.topic}/0/0"
-    shown = await tool(lane, "show", "--id", place) + await tool(lane, "list", "--topic", lane.told.topic)
+    shown = await tool(lane, "show", "--id", place) + await tool(lane, "list", "--topic", lane.numbered.topic)
     assert "value: 18 bytes, not shown" in shown
-    assert f"x-origin: {lane.told.topic}/0/7" in shown
+    assert f"x-origin: {lane.numbered.topic}/0/7" in shown
     assert "more headers" in shown
     assert "Aizhan" not in shown
     assert IIN.decode() not in shown
@@ -121,9 +121,9 @@ async def test_what_was_too_large_to_be_moved_is_shown_and_left_alone(lane: Lane
         await publisher.publish_raw(
             RawMessage(message.topic, None, b"", (*message.headers[-3:], ("x-left-behind", b"5000000")))
         )
-    shown = await tool(lane, "list", "--topic", lane.told.topic)
+    shown = await tool(lane, "list", "--topic", lane.numbered.topic)
     assert "too large" in shown
-    assert "0 redriven, 1 left alone" in await tool(lane, "redrive", "--topic", lane.told.topic)
+    assert "0 redriven, 1 left alone" in await tool(lane, "redrive", "--topic", lane.numbered.topic)
     assert "value: 5000000 bytes" in await tool(lane, "show", "--id", f"{message.topic}/0/0")
 
 

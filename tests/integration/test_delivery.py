@@ -14,7 +14,7 @@ from libs.common.contracts.topics import dead_letter_topic, retry_topic
 from libs.common.core.errors import Permanent, Retryable
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.retry import RawMessage
-from tests.integration.delivery import (
+from tests.integration.delivery_harness import (
     Lane,
     Node,
     Tally,
@@ -22,7 +22,7 @@ from tests.integration.delivery import (
     drop,
     new_lane,
 )
-from tests.patience import PATIENCE_S, until, until_so
+from tests.waiting import PATIENCE_S, until, until_so
 
 pytestmark = pytest.mark.kafka
 
@@ -39,7 +39,7 @@ async def lane(broker_address: str, broker_kind: str, mongo_uri: str) -> AsyncIt
 
 
 async def test_what_is_told_is_counted_committed_and_told_on(lane: Lane) -> None:
-    await lane.tell(range(200))
+    await lane.publish(range(200))
     async with Node(lane) as node:
         await until(lambda: _committed(lane, 200))
         await assert_counted_once_and_told(node, range(200))
@@ -52,10 +52,10 @@ async def _committed(lane: Lane, count: int) -> bool:
 
 
 async def test_a_new_process_goes_on_where_the_last_one_committed(lane: Lane) -> None:
-    await lane.tell(range(50))
+    await lane.publish(range(50))
     async with Node(lane) as first:
         await until(lambda: _committed(lane, 50))
-    await lane.tell(range(50, 80))
+    await lane.publish(range(50, 80))
     async with Node(lane) as second:
         await until(lambda: _committed(lane, 80))
         assert sorted(second.handled) == list(range(50, 80)), "nothing that was committed is read again"
@@ -70,7 +70,7 @@ async def test_a_graceful_stop_finishes_and_commits_the_batch_in_hand(lane: Lane
         began.set()
         await asyncio.sleep(0.02)
 
-    await lane.tell(range(40), keys=1)
+    await lane.publish(range(40), keys=1)
     node = Node(lane, slow)
     await node.start()
     await asyncio.wait_for(began.wait(), PATIENCE_S)
@@ -82,20 +82,20 @@ async def test_a_graceful_stop_finishes_and_commits_the_batch_in_hand(lane: Lane
 async def test_hostile_records_become_dead_letters_as_they_were_and_hold_back_nothing(lane: Lane) -> None:
     good = lane.message(1)
     hostile = [
-        RawMessage(lane.told.topic, None, None, ()),
-        RawMessage(lane.told.topic, b"a", b"\xff" * 10, (("ce_id", None), ("x-attempt", b"many"))),
-        RawMessage(lane.told.topic, b"b", b"x" * 900_000, good.meta.headers()),
-        RawMessage(lane.told.topic, b"c", b"{}", tuple((f"h{n}", b"v") for n in range(10_000))),
-        RawMessage(lane.told.topic, b"d", b"{}", (("x-origin", b"nowhere/0/0"), ("x-not-before", b"never"))),
+        RawMessage(lane.numbered.topic, None, None, ()),
+        RawMessage(lane.numbered.topic, b"a", b"\xff" * 10, (("ce_id", None), ("x-attempt", b"many"))),
+        RawMessage(lane.numbered.topic, b"b", b"x" * 900_000, good.meta.headers()),
+        RawMessage(lane.numbered.topic, b"c", b"{}", tuple((f"h{n}", b"v") for n in range(10_000))),
+        RawMessage(lane.numbered.topic, b"d", b"{}", (("x-origin", b"nowhere/0/0"), ("x-not-before", b"never"))),
     ]
     async with lane.publisher() as publisher:
         for message in hostile:
             await publisher.publish_raw(message)
-    await lane.tell(range(10))
+    await lane.publish(range(10))
     async with Node(lane) as node:
         await until(lambda: _committed(lane, 15))
         await assert_counted_once_and_told(node, range(10))
-        dead = await lane.records(dead_letter_topic(lane.told.topic, lane.group), 5)
+        dead = await lane.records(dead_letter_topic(lane.numbered.topic, lane.group), 5)
     sent = {message.key: message for message in hostile}
     assert len(dead) == len(sent)
     for record in dead:
@@ -103,7 +103,7 @@ async def test_hostile_records_become_dead_letters_as_they_were_and_hold_back_no
         assert record.value == (original.value or b"")
         kept = tuple(pair for pair in original.headers if not pair[0].startswith("x-"))
         assert tuple(record.headers)[: len(kept)] == kept
-        assert dict(record.headers)["x-origin"].decode().startswith(f"{lane.told.topic}/")
+        assert dict(record.headers)["x-origin"].decode().startswith(f"{lane.numbered.topic}/")
 
 
 async def test_a_parked_message_comes_back_after_its_pause_while_the_others_go_on(lane: Lane) -> None:
@@ -115,14 +115,14 @@ async def test_a_parked_message_comes_back_after_its_pause_while_the_others_go_o
             if len(tries) < 3:
                 raise Retryable("the gateway is busy")
 
-    await lane.tell(range(10), keys=1)
+    await lane.publish(range(10), keys=1)
     async with Node(lane, fails_twice) as node:
         await until(lambda: _counted(node, 10))
         assert node.handled[-1] == 3
         assert len(tries) == 3
-        parked = await lane.records(retry_topic(lane.told.topic, lane.group), 2)
+        parked = await lane.records(retry_topic(lane.numbered.topic, lane.group), 2)
         assert [dict(record.headers)["x-attempt"] for record in parked] == [b"1", b"2"]
-        assert await lane.records(dead_letter_topic(lane.told.topic, lane.group)) == []
+        assert await lane.records(dead_letter_topic(lane.numbered.topic, lane.group)) == []
         await assert_counted_once_and_told(node, range(10))
 
 
@@ -137,9 +137,9 @@ async def test_what_fails_for_good_is_given_up_and_the_rest_is_counted(lane: Lan
         if number == 4:
             raise RuntimeError("boom")
 
-    await lane.tell(range(10))
+    await lane.publish(range(10))
     async with Node(lane, refuse) as node:
-        dead = await lane.records(dead_letter_topic(lane.told.topic, lane.group), 2)
+        dead = await lane.records(dead_letter_topic(lane.numbered.topic, lane.group), 2)
         await until(lambda: _counted(node, 8))
     assert {dict(record.headers)["x-failure"] for record in dead} == {
         b"Permanent: three is not counted here",
@@ -149,12 +149,12 @@ async def test_what_fails_for_good_is_given_up_and_the_rest_is_counted(lane: Lan
 
 
 async def test_a_process_killed_in_the_middle_of_its_work_loses_nothing(lane: Lane) -> None:
-    await lane.tell(range(400), keys=20)
+    await lane.publish(range(400), keys=20)
     command = (sys.executable, str(WORKER), lane.access.bootstrap, str(lane.idempotence), lane.mongo_uri, lane.name)
     worker = await asyncio.create_subprocess_exec(*command, cwd=WORKER.parents[2])
     onlooker = Node(lane)
     try:
-        await until(lambda: _counted_at_least(onlooker, 60), look_every_s=0.01)
+        await until(lambda: _counted_at_least(onlooker, 60), poll_every_s=0.01)
         worker.kill()
         await worker.wait()
         assert len(await onlooker.counted()) < 400, "it was killed too late to show anything"
@@ -178,17 +178,17 @@ async def test_while_the_store_is_gone_messages_wait_and_when_it_is_back_all_are
     lane = new_lane(broker_address, broker_kind, own_store.uri)
     await lane.create()
     async with Node(lane) as node:
-        await lane.tell(range(50))
+        await lane.publish(range(50))
         await until(lambda: _counted(node, 50))
         await own_store.kill()
-        await lane.tell(range(50, 100))
+        await lane.publish(range(50, 100))
         await until(lambda: _held(node))
         await asyncio.sleep(1)
         await own_store.start()
         await until(lambda: _counted(node, 100))
         await until(lambda: _committed(lane, 100))
-        assert await lane.records(retry_topic(lane.told.topic, lane.group)) == [], "nothing was wrong with them"
-        assert await lane.records(dead_letter_topic(lane.told.topic, lane.group)) == []
+        assert await lane.records(retry_topic(lane.numbered.topic, lane.group)) == [], "nothing was wrong with them"
+        assert await lane.records(dead_letter_topic(lane.numbered.topic, lane.group)) == []
         await assert_counted_once_and_told(node, range(100))
 
 
@@ -204,15 +204,15 @@ async def test_a_broker_that_dies_and_comes_back_finds_its_consumers_and_all_is_
     lane = new_lane(own_broker.address, broker_kind, mongo_uri)
     await lane.create()
     async with Node(lane) as node:
-        await lane.tell(range(50))
+        await lane.publish(range(50))
         await until(lambda: _counted(node, 50))
         await own_broker.kill()
-        tally = Decision(Tally(numbers=(100,)), (lane.heard(number=100),))
+        tally = Decision(Tally(numbers=(100,)), (lane.counted(number=100),))
         command = asyncio.create_task(node.kind.aggregates.apply("a command", lambda _: tally))
         await until(lambda: _counted(node, 51))
         await own_broker.start()
         await command
-        await lane.tell(range(50, 100))
+        await lane.publish(range(50, 100))
         await until(lambda: _counted(node, 101))
         await until(lambda: _committed(lane, 100))
         await assert_counted_once_and_told(node, range(101))
@@ -221,22 +221,22 @@ async def test_a_broker_that_dies_and_comes_back_finds_its_consumers_and_all_is_
 
 async def write_unreadable(lane: Lane, partition: int) -> None:
     """Have a record written whose header cannot be read."""
-    command = (sys.executable, str(ROGUE), lane.access.bootstrap, lane.told.topic, str(partition))
+    command = (sys.executable, str(ROGUE), lane.access.bootstrap, lane.numbered.topic, str(partition))
     process = await asyncio.create_subprocess_exec(*command, env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"})
     assert await process.wait() == 0
 
 
 async def test_a_record_that_no_client_can_read_is_stepped_over_and_costs_nobody_a_message(lane: Lane) -> None:
-    await lane.tell(range(30), keys=9)
+    await lane.publish(range(30), keys=9)
     for partition in range(3):
         await write_unreadable(lane, partition)
-    await lane.tell(range(30, 60), keys=9)
+    await lane.publish(range(30, 60), keys=9)
     async with Node(lane) as node:
         await until(lambda: _committed(lane, 63))
         await assert_counted_once_and_told(node, range(60))
-        dead = await lane.records(dead_letter_topic(lane.told.topic, lane.group), 3)
+        dead = await lane.records(dead_letter_topic(lane.numbered.topic, lane.group), 3)
     places = {dict(record.headers)["x-origin"].decode().rpartition("/")[0] for record in dead}
-    assert places == {f"{lane.told.topic}/{partition}" for partition in range(3)}
+    assert places == {f"{lane.numbered.topic}/{partition}" for partition in range(3)}
     assert all(dict(record.headers)["x-left-behind"] for record in dead)
 
 
@@ -244,7 +244,7 @@ async def test_a_batch_that_takes_too_long_is_committed_as_far_as_it_came_and_th
     async def slow(_: int) -> None:
         await asyncio.sleep(0.03)
 
-    await lane.tell(range(60), keys=4)
+    await lane.publish(range(60), keys=4)
     node = Node(lane, slow)
     node.consumption._batch_s = 0.1
     async with node:

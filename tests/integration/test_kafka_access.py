@@ -22,9 +22,9 @@ from libs.common.core.settings import ToolSettings
 from libs.common.core.values import utc_now
 from libs.common.delivery.dead_letters import main
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
-from tests.integration.delivery import Lane, Node, assert_counted_once_and_told, drop
-from tests.patience import until
+from tests.integration.delivery_harness import Lane, Node, assert_counted_once_and_told, drop
 from tests.stack.kafka import Door, KafkaServer, kafka_jars
+from tests.waiting import until
 
 pytestmark = pytest.mark.kafka
 
@@ -74,7 +74,7 @@ def settings(door: Door, **instead: object) -> ToolSettings:
 async def test_a_service_that_proves_itself_makes_topics_reads_counts_and_tells(door: Door, mongo_uri: str) -> None:
     lane = Lane(settings(door).kafka_access, idempotence=True, mongo_uri=mongo_uri, name="secured")
     await lane.create()
-    await lane.tell(range(50))
+    await lane.publish(range(50))
     async with Node(lane) as node:
         await node.subscription.ping()
         await until(lambda: _committed(lane, 50))

@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 
 from deploy.embedded.process import Program, Server, StackError, accepts
 from deploy.embedded.stack import Broker, Store
-from tests.patience import PATIENCE_S
+from tests.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -195,7 +195,7 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from deploy.embedded.stack import Broker, Store
-from tests.patience import PATIENCE_S
+from tests.waiting import PATIENCE_S
 
 async def main():
     async with Broker(Path(sys.argv[1])) as broker, Store(Path(sys.argv[1])) as store:

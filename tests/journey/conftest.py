@@ -1,4 +1,4 @@
-"""What the journey tests stand on: the town, in one event loop that lasts as long as the run."""
+"""What the journey tests stand on: the system, in one event loop that lasts as long as the run."""
 
 import os
 from collections.abc import AsyncIterator
@@ -10,9 +10,9 @@ import pytest_asyncio
 from pytest_asyncio import is_async_test
 
 from deploy.embedded.process import Server
+from deploy.embedded.services import RunningServices, in_one_process
 from deploy.embedded.stack import Store
-from deploy.embedded.town import Together, in_one_process
-from tests.journey.town import Town, logged, make_broker, prepared
+from tests.journey.harness import System, logged, make_broker, prepared
 
 HERE = Path(__file__).parent
 TIMEOUT_S = 900
@@ -33,36 +33,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @session_fixture
-async def running_town(
+async def running_system(
     broker_kind: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[tuple[Town, Together, Server]]:
+) -> AsyncIterator[tuple[System, RunningServices, Server]]:
     """Broker, store and the five services in this process, with face checks answered by a stub."""
-    folder = tmp_path_factory.mktemp("town")
+    folder = tmp_path_factory.mktemp("system")
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(make_broker(broker_kind, folder))
         given = os.environ.get("MONGODB_URI")
         mongo_uri = given or (await stack.enter_async_context(Store(folder))).uri
-        town = await stack.enter_async_context(
+        system = await stack.enter_async_context(
             prepared(folder, broker.address, mongo_uri, idempotence=broker_kind == "kafka")
         )
-        stack.enter_context(logged(town.logs / "services.log"))
-        yield town, await stack.enter_async_context(in_one_process(town.installation)), broker
+        stack.enter_context(logged(system.logs / "services.log"))
+        yield system, await stack.enter_async_context(in_one_process(system.installation)), broker
 
 
 @in_session_loop
-async def town(running_town: tuple[Town, Together, Server]) -> AsyncIterator[Town]:
-    """The town that tests share. After each of them every invariant must hold."""
-    yield running_town[0]
-    await running_town[0].check()
+async def system(running_system: tuple[System, RunningServices, Server]) -> AsyncIterator[System]:
+    """The system that tests share. After each of them every invariant must hold."""
+    yield running_system[0]
+    await running_system[0].check()
 
 
 @pytest.fixture
-def together(running_town: tuple[Town, Together, Server]) -> Together:
-    """The services of the town, to be stopped and started."""
-    return running_town[1]
+def running(running_system: tuple[System, RunningServices, Server]) -> RunningServices:
+    """The services of the system, to be stopped and started."""
+    return running_system[1]
 
 
 @pytest.fixture
-def broker_process(running_town: tuple[Town, Together, Server]) -> Server:
-    """The broker of the town, to be held up for a moment."""
-    return running_town[2]
+def broker_process(running_system: tuple[System, RunningServices, Server]) -> Server:
+    """The broker of the system, to be held up for a moment."""
+    return running_system[2]

@@ -15,7 +15,7 @@ DECISIONS = ("kandas.granted", "kandas.extended", "kandas.refused")
 PROOFS = ("otp.verified", "face.matched", "digital_id.created")
 
 
-class Told:
+class Facts:
     """The facts of one installation, each once, though it may have been published more than once."""
 
     def __init__(self, records: Iterable[Record]) -> None:
@@ -55,14 +55,20 @@ class Told:
 
 def violations(records: Sequence[Record]) -> list[str]:
     """Give a sentence for everything that must not be; none if all is well."""
-    told = Told(records)
-    return [*_well_formed(told), *_issued_with_proof(told), *_one_of_each(told), *_signed(told), *_decided_once(told)]
+    facts = Facts(records)
+    return [
+        *_well_formed(facts),
+        *_issued_with_proof(facts),
+        *_one_of_each(facts),
+        *_signed(facts),
+        *_decided_once(facts),
+    ]
 
 
-def _well_formed(told: Told) -> Iterator[str]:
+def _well_formed(facts: Facts) -> Iterator[str]:
     """One fact is the same however often it is published, stands under its subject, and in the order of its subject."""
     seen: dict[str, Record] = {}
-    for record in told.records:
+    for record in facts.records:
         if record.key != record.subject:
             yield f"{record.place} is keyed {record.key}, and about {record.subject}"
         before = seen.setdefault(record.id, record)
@@ -70,17 +76,17 @@ def _well_formed(told: Told) -> Iterator[str]:
             yield f"{record.place} and {before.place} have one id, and tell different facts"
 
 
-def _issued_with_proof(told: Told) -> Iterator[str]:
+def _issued_with_proof(facts: Facts) -> Iterator[str]:
     """1. No certificate without phone, face and Digital ID proven in the same journey, and before it.
 
     A renewal proves the phone again, and rests on an older certificate of the citizen, which signed the request.
     """
-    for issued in told.all("cert.issued"):
-        renewal = any(each.value.get("purpose") == "renewal" for each in told.of(issued.subject, "journey.started"))
-        if renewal and not any(_older(issued, each) for each in told.all("cert.issued")):
+    for issued in facts.all("cert.issued"):
+        renewal = any(each.value.get("purpose") == "renewal" for each in facts.of(issued.subject, "journey.started"))
+        if renewal and not any(_older(issued, each) for each in facts.all("cert.issued")):
             yield f"1: certificates were renewed in journey {issued.subject} by a citizen who had none"
         for proof in PROOFS[:1] if renewal else PROOFS:
-            if not any(each.time <= issued.time for each in told.of(issued.subject, proof)):
+            if not any(each.time <= issued.time for each in facts.of(issued.subject, proof)):
                 yield f"1: a certificate was issued in journey {issued.subject} before {proof}"
         if issued.correlation != issued.subject:
             yield f"1: a certificate of journey {issued.subject} is correlated with {issued.correlation}"
@@ -91,30 +97,32 @@ def _older(issued: Record, other: Record) -> bool:
     return of_same and other.subject != issued.subject and other.time <= issued.time
 
 
-def _one_of_each(told: Told) -> Iterator[str]:
+def _one_of_each(facts: Facts) -> Iterator[str]:
     """2. At most one live SIGN and AUTH certificate a journey; and a citizen's older ones give way to newer ones."""
-    revoked = {each.value["serial"] for each in told.all("cert.revoked")}
+    revoked = {each.value["serial"] for each in facts.all("cert.revoked")}
     live = Counter(
-        (each.subject, each.value["profile"]) for each in told.all("cert.issued") if each.value["serial"] not in revoked
+        (each.subject, each.value["profile"])
+        for each in facts.all("cert.issued")
+        if each.value["serial"] not in revoked
     )
     for (journey, profile), number in live.items():
         if number > 1:
             yield f"2: journey {journey} has {number} live {profile} certificates"
-    serials = Counter(each.value["serial"] for each in told.all("cert.issued"))
+    serials = Counter(each.value["serial"] for each in facts.all("cert.issued"))
     for serial, number in serials.items():
         if number > 1:
             yield f"2: the serial number {serial} was issued {number} times"
-    closed = Counter(each.subject for each in told.all("journey.closed"))
+    closed = Counter(each.subject for each in facts.all("journey.closed"))
     for journey, number in closed.items():
         if number > 1:
             yield f"5: journey {journey} was closed {number} times"
 
 
-def _signed(told: Told) -> Iterator[str]:
+def _signed(facts: Facts) -> Iterator[str]:
     """3. No decision without a signature by the applicant's own certificate, which was live when they signed."""
-    issued = {each.value["serial"]: each for each in told.all("cert.issued")}
-    revoked = {each.value["serial"]: _moment(each.value, "revoked_at") for each in told.all("cert.revoked")}
-    for submitted in told.all("kandas.submitted"):
+    issued = {each.value["serial"]: each for each in facts.all("cert.issued")}
+    revoked = {each.value["serial"]: _moment(each.value, "revoked_at") for each in facts.all("cert.revoked")}
+    for submitted in facts.all("kandas.submitted"):
         serial = submitted.value["certificate_serial"]
         certificate = issued.get(serial)
         if certificate is None or certificate.value["profile"] != "SIGN":
@@ -123,18 +131,18 @@ def _signed(told: Told) -> Iterator[str]:
             yield f"3: application {submitted.subject} is signed with somebody else's certificate"
         elif serial in revoked and revoked[serial] < submitted.time:
             yield f"3: application {submitted.subject} is signed with a certificate that was revoked before"
-    for decided in told.all(*DECISIONS):
-        if not any(each.time <= decided.time for each in told.of(decided.subject, "kandas.submitted")):
+    for decided in facts.all(*DECISIONS):
+        if not any(each.time <= decided.time for each in facts.of(decided.subject, "kandas.submitted")):
             yield f"3: application {decided.subject} was decided before it was signed"
 
 
-def _decided_once(told: Told) -> Iterator[str]:
+def _decided_once(facts: Facts) -> Iterator[str]:
     """4. Exactly one final decision a person, and only about persons of the application."""
-    made = Counter((each.subject, each.value["person"]) for each in told.all(*DECISIONS))
+    made = Counter((each.subject, each.value["person"]) for each in facts.all(*DECISIONS))
     for (application, person), number in made.items():
         if number > 1:
             yield f"4: about {person} of application {application} it was decided {number} times"
-        if not any(person in each.value["persons"] for each in told.of(application, "kandas.submitted")):
+        if not any(person in each.value["persons"] for each in facts.of(application, "kandas.submitted")):
             yield f"4: application {application} was decided about {person}, who is not in it"
 
 

@@ -21,9 +21,6 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.people import Invented, upload_of
-from deploy.media.make import make_media
-from deploy.media.photos import Who
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part, ReviewCase
 from libs.citizen.api.identity import JourneyTicket
@@ -34,8 +31,11 @@ from services.biometrics import build_models
 from services.biometrics.liveness.challenge import Action
 from services.biometrics.models.files import sha256, verify
 from services.biometrics.models.model_card import DLIB_RESNET_V1
-from tests.journey.steps import refused, serial_of
-from tests.journey.town import WAITING, OwnTown, Town, log_lines, own_town
+from tests.fixtures.media.make import make_media
+from tests.fixtures.media.photos import Who
+from tests.fixtures.people import Invented, upload_of
+from tests.journey.actions import refused, serial_of
+from tests.journey.harness import WAITING, OwnSystem, System, log_lines, own_system
 
 MODELS = Path("var/models").resolve()
 MODEL = DLIB_RESNET_V1.model(
@@ -49,27 +49,27 @@ Spoil = Callable[[bytes], bytes]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def faces(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnTown]:
-    """A town whose face checks look, with one worker."""
+async def faces(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnSystem]:
+    """A system whose face checks look, with one worker."""
     verify(MODELS)  # what is missing, and how to make it, is told at once and not by a service that ends
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BIOMETRICS_WORKERS", "1")
         patch.setenv("BIOMETRICS_LOOK_S", "10")  # puppets have five times the bits of a clip as portals record it
-        async with own_town(broker_kind, tmp_path_factory.mktemp("faces"), profile="development") as own:
+        async with own_system(broker_kind, tmp_path_factory.mktemp("faces"), profile="development") as own:
             yield own
-            await own.town.check()
+            await own.system.check()
 
 
 @asynccontextmanager
-async def biometrics_told(own: OwnTown, **told: str) -> AsyncIterator[None]:
+async def biometrics_with(own: OwnSystem, **overrides: str) -> AsyncIterator[None]:
     """Let biometrics run with other settings for a while."""
-    await own.together.stop("biometrics")
-    await own.together.start("biometrics", told={f"BIOMETRICS_{name}": value for name, value in told.items()})
+    await own.running.stop("biometrics")
+    await own.running.start("biometrics", overrides={f"BIOMETRICS_{name}": value for name, value in overrides.items()})
     try:
         yield
     finally:
-        await own.together.stop("biometrics")
-        await own.together.start("biometrics")
+        await own.running.stop("biometrics")
+        await own.running.start("biometrics")
 
 
 @dataclass
@@ -143,26 +143,26 @@ def _edited(picture: bytes, edit: Callable[[np.ndarray], np.ndarray]) -> bytes:
     return bytes(cv2.imencode(".jpg", edit(pixels))[1])
 
 
-async def at_face(town: Town, person: Invented) -> JourneyTicket:
-    ticket = await town.set_out(person)
-    await town.way(person, ticket)._prove_phone()
+async def at_face(system: System, person: Invented) -> JourneyTicket:
+    ticket = await system.begin(person)
+    await system.way(person, ticket)._prove_phone()
     return ticket
 
 
-async def test_a_stranger_does_not_match_the_card_and_its_holder_does(faces: OwnTown, tmp_path: Path) -> None:
-    town = faces.town
-    person = town.person()
+async def test_a_stranger_does_not_match_the_card_and_its_holder_does(faces: OwnSystem, tmp_path: Path) -> None:
+    system = faces.system
+    person = system.person()
     booth = Booth(person, tmp_path, ["b", "a"])
-    ticket = await at_face(town, person)
-    await town.way(person, ticket, booth)._prove_face()
-    told = (await town.told()).of(ticket.journey_id, "face.rejected", "face.matched")
-    assert [(each.topic, each.value) for each in told] == [
+    ticket = await at_face(system, person)
+    await system.way(person, ticket, booth)._prove_face()
+    facts = (await system.facts()).of(ticket.journey_id, "face.rejected", "face.matched")
+    assert [(each.topic, each.value) for each in facts] == [
         ("face.rejected", {"reasons": [NOT_THE_SAME], "tries_left": 4, "final": False}),
         ("face.matched", {"model": MODEL, "reviewed": False}),
     ]
     # While the journey goes on its pictures are kept; in clear they stand nowhere.
-    assert [path.name for path in town.installation.folder.rglob("*") if shows(path, booth.sent)] == []
-    await town.services.identity.cancel(ticket)
+    assert [path.name for path in system.installation.folder.rglob("*") if shows(path, booth.sent)] == []
+    await system.services.identity.cancel(ticket)
 
 
 def shows(path: Path, sent: Mapping[Part, Upload]) -> bool:
@@ -174,11 +174,11 @@ def shows(path: Path, sent: Mapping[Part, Upload]) -> bool:
 
 
 async def test_the_holder_of_a_passport_is_told_from_a_stranger_and_comes_to_certificates(
-    faces: OwnTown, tmp_path: Path
+    faces: OwnSystem, tmp_path: Path
 ) -> None:
-    town = faces.town
-    person, other = town.person(), town.person()
-    ticket = await town.set_out(person)
+    system = faces.system
+    person, other = system.person(), system.person()
+    ticket = await system.begin(person)
     booth = Booth(person, tmp_path / "own", ["b", "a"], document=PASSPORT)
     others = Booth(other, tmp_path / "other", document=PASSPORT)
     cameras = iter([booth, others])
@@ -187,28 +187,28 @@ async def test_the_holder_of_a_passport_is_told_from_a_stranger_and_comes_to_cer
         """A stranger with the passport, its holder with another's, and then the holder with it."""
         return await next(cameras, booth)(challenge)
 
-    eds = await town.way(person, ticket, camera).complete()
-    told = await town.told()
-    assert [each.value.get("reasons") for each in told.of(ticket.journey_id, "face.rejected", "face.matched")] == [
+    eds = await system.way(person, ticket, camera).complete()
+    facts = await system.facts()
+    assert [each.value.get("reasons") for each in facts.of(ticket.journey_id, "face.rejected", "face.matched")] == [
         [NOT_THE_SAME],
         ["document.of_another_person", "document.not_the_registered_one"],
         None,
     ]
-    issued = told.of(ticket.journey_id, "cert.issued")
+    issued = facts.of(ticket.journey_id, "cert.issued")
     assert {each.value["serial"] for each in issued} == {serial_of(eds.sign), serial_of(eds.auth)}
     assert set(booth.sent) == {Part.SELFIE, Part.CLIP, Part.DOCUMENT_PAGE}, "no side of a card was ever sent"
 
 
-async def test_five_failed_tries_each_for_its_own_reason_lead_to_an_office(faces: OwnTown, tmp_path: Path) -> None:
-    town = faces.town
-    person = town.person()
+async def test_five_failed_tries_each_for_its_own_reason_lead_to_an_office(faces: OwnSystem, tmp_path: Path) -> None:
+    system = faces.system
+    person = system.person()
     spoilt: list[Spoil] = [as_it_is, blurred, darkened, of_nobody, blurred]
     booth = Booth(person, tmp_path, ["b", "a"], spoilt)
-    ticket = await at_face(town, person)
+    ticket = await at_face(system, person)
     with pytest.raises(JourneyEnded) as ended:
-        await town.way(person, ticket, booth).complete()
-    told = await town.told()
-    rejected = [each.value for each in told.of(ticket.journey_id, "face.rejected")]
+        await system.way(person, ticket, booth).complete()
+    facts = await system.facts()
+    rejected = [each.value for each in facts.of(ticket.journey_id, "face.rejected")]
     assert [(each["reasons"][0], each["tries_left"], each["final"]) for each in rejected] == [
         (NOT_THE_SAME, 4, False),
         ("selfie.blurred", 3, False),
@@ -216,12 +216,12 @@ async def test_five_failed_tries_each_for_its_own_reason_lead_to_an_office(faces
         ("selfie.no_face", 1, False),
         ("selfie.blurred", 0, True),
     ]
-    (closed,) = told.of(ticket.journey_id, "journey.closed")
+    (closed,) = facts.of(ticket.journey_id, "journey.closed")
     assert (closed.value["outcome"], closed.value["reason"]) == ("failed", "journey.face_rejected")
-    assert told.of(ticket.journey_id, "face.matched", "digital_id.created", "cert.issued") == []
+    assert facts.of(ticket.journey_id, "face.matched", "digital_id.created", "cert.issued") == []
     assert "public service centre" in explain(ended.value.key, "").remedy
     with refused("capture.closed"):
-        await town.services.biometrics.upload(ticket, Part.SELFIE, booth.sent[Part.SELFIE], "any")
+        await system.services.biometrics.upload(ticket, Part.SELFIE, booth.sent[Part.SELFIE], "any")
 
 
 def strict_models(folder: Path) -> Path:
@@ -238,70 +238,70 @@ def strict_models(folder: Path) -> Path:
 
 
 async def test_grey_numbers_go_to_two_clerks_whose_looks_are_on_record_and_who_let_the_citizen_pass(
-    faces: OwnTown, tmp_path: Path
+    faces: OwnSystem, tmp_path: Path
 ) -> None:
-    town, staff = faces.town, faces.town.installation.staff
-    person = town.person()
+    system, staff = faces.system, faces.system.installation.staff
+    person = system.person()
     booth = Booth(person, tmp_path / "media")
-    told = {"MODELS": str(strict_models(tmp_path / "models")), "RULES__REVIEWERS": "2"}
-    async with biometrics_told(faces, **told):
-        ticket = await at_face(town, person)
-        going = asyncio.create_task(town.way(person, ticket, booth)._prove_face())
+    overrides = {"MODELS": str(strict_models(tmp_path / "models")), "RULES__REVIEWERS": "2"}
+    async with biometrics_with(faces, **overrides):
+        ticket = await at_face(system, person)
+        going = asyncio.create_task(system.way(person, ticket, booth)._prove_face())
         clerks = [staff.clerk("clerk-1"), staff.clerk("clerk-2")]
-        case = await opened(town, clerks[0], ticket)
+        case = await opened(system, clerks[0], ticket)
         assert "review" in case.bands.values()
-        seen = {link.part: await town.services.biometrics.picture(clerks[0], link) for link in case.links}
+        seen = {link.part: await system.services.biometrics.picture(clerks[0], link) for link in case.links}
         assert seen == {part.value: upload.data for part, upload in booth.sent.items()}
         with refused("review.link_of_another"):
-            await town.services.biometrics.picture(clerks[1], case.links[0])
-        judge = town.services.biometrics.decide_review
+            await system.services.biometrics.picture(clerks[1], case.links[0])
+        judge = system.services.biometrics.decide_review
         assert not await judge(clerks[0], ticket.journey_id, match=True, reason="the same person")
         with refused("review.another_clerk"):
             await judge(clerks[0], ticket.journey_id, match=True, reason="the same person")
         assert await judge(clerks[1], ticket.journey_id, match=True, reason="I think so too")
         async with asyncio.timeout(WAITING.machines):
             await going
-    (matched,) = (await town.told()).of(ticket.journey_id, "face.matched")
+    (matched,) = (await system.facts()).of(ticket.journey_id, "face.matched")
     assert matched.value == {"model": MODEL, "reviewed": True}
-    looks = [line for line in log_lines(town, "review.looked") if line["subject"] == ticket.journey_id]
+    looks = [line for line in log_lines(system, "review.looked") if line["subject"] == ticket.journey_id]
     assert {(line["clerk"], line["part"]) for line in looks} == {("clerk-1", part.value) for part in booth.sent}
-    await town.services.identity.cancel(ticket)
+    await system.services.identity.cancel(ticket)
 
 
-async def opened(town: Town, clerk: str, ticket: JourneyTicket) -> ReviewCase:
+async def opened(system: System, clerk: str, ticket: JourneyTicket) -> ReviewCase:
     """Wait until a face check waits for a clerk, and open it."""
     await wait_until(
-        lambda: town.services.biometrics.reviews(clerk),
+        lambda: system.services.biometrics.reviews(clerk),
         lambda queue: ticket.journey_id in {each.journey_id for each in queue},
         seconds=lambda _: WAITING.machines,
     )
-    return await town.services.biometrics.review(clerk, ticket.journey_id)
+    return await system.services.biometrics.review(clerk, ticket.journey_id)
 
 
-async def test_a_worker_killed_in_the_middle_of_a_clip_costs_nobody_a_try(faces: OwnTown, tmp_path: Path) -> None:
-    town = faces.town
-    person = town.person()
-    ticket = await at_face(town, person)
-    going = asyncio.create_task(town.way(person, ticket, Booth(person, tmp_path))._prove_face())
+async def test_a_worker_killed_in_the_middle_of_a_clip_costs_nobody_a_try(faces: OwnSystem, tmp_path: Path) -> None:
+    system = faces.system
+    person = system.person()
+    ticket = await at_face(system, person)
+    going = asyncio.create_task(system.way(person, ticket, Booth(person, tmp_path))._prove_face())
     async with asyncio.timeout(WAITING.machines):
-        while (await looking_at(town, ticket)) != "clip":  # noqa: ASYNC110 - the service tells by its answers alone
+        while (await looking_at(system, ticket)) != "clip":  # noqa: ASYNC110 - the service tells by its answers alone
             await asyncio.sleep(0.005)
     (worker,) = multiprocessing.active_children()
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGSTOP)  # held, so that it surely dies with the clip in its hands
     await asyncio.sleep(0.5)
-    assert await looking_at(town, ticket) == "clip"
+    assert await looking_at(system, ticket) == "clip"
     os.kill(worker.pid, signal.SIGKILL)
     async with asyncio.timeout(WAITING.machines):
         await going
-    broke = [line for line in log_lines(town, "analysis.broke") if line["subject"] == ticket.journey_id]
+    broke = [line for line in log_lines(system, "analysis.broke") if line["subject"] == ticket.journey_id]
     assert [(line["failure"], line["times"]) for line in broke] == [("WorkerDied", 1)]
-    told = (await town.told()).of(ticket.journey_id, "face.rejected", "face.matched")
-    assert [each.topic for each in told] == ["face.matched"]
-    await town.services.identity.cancel(ticket)
+    facts = (await system.facts()).of(ticket.journey_id, "face.rejected", "face.matched")
+    assert [each.topic for each in facts] == ["face.matched"]
+    await system.services.identity.cancel(ticket)
 
 
-async def looking_at(town: Town, ticket: JourneyTicket) -> str | None:
+async def looking_at(system: System, ticket: JourneyTicket) -> str | None:
     """What is being looked at, as the citizen is shown it."""
-    view = await town.services.biometrics.capture(ticket)
+    view = await system.services.biometrics.capture(ticket)
     return view.progress.stage if view.progress else None

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from libs.common.contracts.topics import TOPICS, Topic, dead_letter_topic
 from libs.common.core.values import utc_now
 from libs.common.delivery.retry import FAILURE, ORIGIN
-from tests.journey.town import WAITING, Town
+from tests.journey.harness import WAITING, System
 
 Headers = tuple[tuple[str, bytes | None], ...]
 READ = [topic for topic in TOPICS if topic.consumers]
@@ -31,7 +31,7 @@ class Hostile:
 
 def headers(topic: Topic, subject: str, **changed: str) -> Headers:
     """What a well-formed message of the topic says about itself."""
-    told = {
+    usual = {
         "ce_specversion": "1.0",
         "ce_id": str(uuid4()),
         "ce_type": topic.event.type(),
@@ -40,7 +40,7 @@ def headers(topic: Topic, subject: str, **changed: str) -> Headers:
         "ce_subject": subject,
         "ce_correlationid": subject,
     }
-    return tuple((name, text.encode()) for name, text in (told | changed).items())
+    return tuple((name, text.encode()) for name, text in (usual | changed).items())
 
 
 def hostile(topic: Topic) -> Iterator[Hostile]:
@@ -79,8 +79,8 @@ def _forged(topic: Topic) -> bytes:
 
 
 @asynccontextmanager
-async def producer(town: Town) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(bootstrap_servers=town.installation.kafka, max_request_size=2_000_000)
+async def producer(system: System) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=system.installation.kafka, max_request_size=2_000_000)
     await producer.start()
     try:
         yield producer
@@ -88,18 +88,18 @@ async def producer(town: Town) -> AsyncIterator[AIOKafkaProducer]:
         await producer.stop()
 
 
-async def write(town: Town, producer: AIOKafkaProducer, topic: str, record: Hostile) -> str:
+async def write(system: System, producer: AIOKafkaProducer, topic: str, record: Hostile) -> str:
     """Write a record that is not the services'; give its place as dead letters name it."""
     written = await producer.send_and_wait(topic, record.value, key=record.key, headers=list(record.headers))
-    town.foreign.add((topic, written.partition, written.offset))
+    system.foreign.add((topic, written.partition, written.offset))
     return f"{topic}/{written.partition}/{written.offset}"
 
 
-async def dead_letters(town: Town, topic: str, group: str, places: set[str]) -> dict[str, str]:
+async def dead_letters(system: System, topic: str, group: str, places: set[str]) -> dict[str, str]:
     """Wait until these records are among a group's dead letters; give what is said to have failed, by place."""
     name = dead_letter_topic(topic, group)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=town.installation.kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50
+        bootstrap_servers=system.installation.kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50
     )
     await consumer.start()
     found: dict[str, str] = {}
@@ -117,26 +117,26 @@ async def dead_letters(town: Town, topic: str, group: str, places: set[str]) -> 
     return found
 
 
-async def test_hostile_events_on_every_topic_become_dead_letters_while_a_journey_goes_on(town: Town) -> None:
-    person = town.person()
+async def test_hostile_events_on_every_topic_become_dead_letters_while_a_journey_goes_on(system: System) -> None:
+    person = system.person()
     kinds: dict[str, str] = {}
-    async with producer(town) as writing, asyncio.TaskGroup() as group:
-        going = group.create_task(town.whole_way(person))
+    async with producer(system) as writing, asyncio.TaskGroup() as group:
+        going = group.create_task(system.whole_way(person))
         for topic in TOPICS:
             for record in hostile(topic):
-                kinds[await write(town, writing, topic.name, record)] = record.kind
+                kinds[await write(system, writing, topic.name, record)] = record.kind
     assert going.result()[1].status == "decided"
     for topic in READ:
         places = {place for place in kinds if place.startswith(f"{topic.name}/")}
         for reader in topic.consumers:
-            failures = await dead_letters(town, topic.name, reader, places)
+            failures = await dead_letters(system, topic.name, reader, places)
             assert all(text.startswith("MalformedMessage") for text in failures.values()), failures
 
 
-async def test_well_formed_facts_about_what_nobody_knows_lead_to_nothing(town: Town) -> None:
+async def test_well_formed_facts_about_what_nobody_knows_lead_to_nothing(system: System) -> None:
     """Such as an attacker on the bus would write, who holds no key: no journey, no certificate, no decision follows."""
     subjects = [str(uuid4()), "../../../etc/passwd", "a" * 200, "{'$where': '1'}", "нет", "0", "a\x00b"]
-    facts: Sequence[tuple[str, dict[str, object]]] = [
+    forged: Sequence[tuple[str, dict[str, object]]] = [
         ("otp.verified", {"phone_ref": "0" * 32}),
         ("face.matched", {"model": "none"}),
         ("digital_id.created", {"citizen_id": str(uuid4()), "person_ref": "0" * 32}),
@@ -147,13 +147,13 @@ async def test_well_formed_facts_about_what_nobody_knows_lead_to_nothing(town: T
                             "reasons": [], "rules": "none", "document_sha256": "0" * 64, "valid_until": "2030-01-01"}),
     ]  # fmt: skip
     topics = {topic.name: topic for topic in TOPICS}
-    before = len((await town.told()).records)
-    async with producer(town) as writing:
+    before = len((await system.facts()).records)
+    async with producer(system) as writing:
         for subject in subjects:
-            for name, value in facts:
+            for name, value in forged:
                 record = Hostile(name, subject.encode(), json.dumps(value).encode(), headers(topics[name], subject))
-                await write(town, writing, name, record)
-    assert (await town.whole_way(town.person()))[1].status == "decided"
-    told = await town.told()
-    new = told.records[before:]
+                await write(system, writing, name, record)
+    assert (await system.whole_way(system.person()))[1].status == "decided"
+    facts = await system.facts()
+    new = facts.records[before:]
     assert not {record.subject for record in new} & set(subjects)

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from tests.journey.invariants import Told, violations
+from tests.journey.invariants import Facts, violations
 from tests.journey.records import Record
 
 _offsets = count()
@@ -53,13 +53,13 @@ def signed_with(serial: str, citizen: str = "c") -> list[Record]:
 
 def test_a_journey_that_went_well_violates_nothing_however_it_is_repeated_and_ordered() -> None:
     assert violations([*reversed(WELL), *WELL]) == []
-    assert Told(WELL).unfinished_journeys == set()
-    assert Told(WELL).unfinished_applications == set()
+    assert Facts(WELL).unfinished_journeys == set()
+    assert Facts(WELL).unfinished_applications == set()
 
 
 def test_what_has_not_ended_is_named() -> None:
-    assert Told(WELL[:6]).unfinished_journeys == {"journey"}
-    assert Told(WELL[:-1]).unfinished_applications == {"application"}
+    assert Facts(WELL[:6]).unfinished_journeys == {"journey"}
+    assert Facts(WELL[:-1]).unfinished_applications == {"application"}
 
 
 @pytest.mark.parametrize("missing", [VERIFIED, MATCHED, CREATED])

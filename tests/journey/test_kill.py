@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.installation import SERVICES
-from deploy.embedded.people import Invented
 from deploy.embedded.process import Server
+from deploy.embedded.services import process_of
 from deploy.embedded.stack import Store
-from deploy.embedded.town import process_of
 from libs.citizen.enrolment import Eds
 from libs.citizen.progress import Waiting
 from libs.common.contracts.http.kandas import KandasApplicationView
+from tests.fixtures.people import Invented
+from tests.journey.actions import serial_of
+from tests.journey.harness import System, make_broker, prepared
 from tests.journey.invariants import DECISIONS
-from tests.journey.steps import serial_of
-from tests.journey.town import Town, make_broker, prepared
 
 JOURNEYS = int(os.environ.get("JOURNEYS", "6"))
 SEED = int(os.environ.get("KILL_SEED", str(random.SystemRandom().randrange(10_000))))
@@ -51,70 +51,70 @@ class Killer:
             await asyncio.sleep(self.luck.uniform(0, 1))
             await victim.start()
 
-    async def rest(self) -> None:
+    async def quiescence(self) -> None:
         """See that everybody is alive again."""
         await asyncio.gather(*(server.start() for server in self.servers.values()))
 
 
 @asynccontextmanager
-async def processes(kind: str, folder: Path) -> AsyncIterator[tuple[Town, Killer]]:
+async def processes(kind: str, folder: Path) -> AsyncIterator[tuple[System, Killer]]:
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(make_broker(kind, folder))
         store = await stack.enter_async_context(Store(folder))
         idempotence = kind == "kafka"
-        town = await stack.enter_async_context(prepared(folder, broker.address, store.uri, idempotence=idempotence))
-        servers = {name: process_of(town.installation, name, town.logs) for name in SERVICES}
+        system = await stack.enter_async_context(prepared(folder, broker.address, store.uri, idempotence=idempotence))
+        servers = {name: process_of(system.installation, name, system.logs) for name in SERVICES}
         for server in servers.values():
             stack.push_async_callback(server.stop)
         await asyncio.gather(*(server.start() for server in servers.values()))
-        town.waiting = PATIENT
-        yield town, Killer(servers, random.Random(SEED))  # noqa: S311 - a choice of victims, not a secret
+        system.waiting = PATIENT
+        yield system, Killer(servers, random.Random(SEED))  # noqa: S311 - a choice of victims, not a secret
 
 
 @pytest.mark.timeout(240 + 60 * JOURNEYS)
 async def test_whichever_service_is_killed_everybody_ends_with_two_certificates_and_one_decision(
     broker_kind: str, tmp_path: Path
 ) -> None:
-    async with processes(broker_kind, tmp_path) as (town, killer):
-        people = [town.person() for _ in range(JOURNEYS)]
+    async with processes(broker_kind, tmp_path) as (system, killer):
+        people = [system.person() for _ in range(JOURNEYS)]
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             raging = group.create_task(killer.rage())
-            ways = await asyncio.gather(*(town.whole_way(person) for person in people))
+            ways = await asyncio.gather(*(system.whole_way(person) for person in people))
             raging.cancel()
         seconds = time.monotonic() - began
         print(f"{JOURNEYS} families, {killer.kills} kills, {seconds:.0f} s, seed {SEED}")  # noqa: T201 - the result of a long run
         assert killer.kills > 0
-        await killer.rest()
-        await town.check()
-        await as_records_tell(town)
+        await killer.quiescence()
+        await system.check()
+        await as_records_tell(system)
         for person, way in zip(people, ways, strict=True):
-            await as_services_tell(town, person, *way)
+            await as_services_tell(system, person, *way)
 
 
-async def as_records_tell(town: Town) -> None:
+async def as_records_tell(system: System) -> None:
     """Two certificates and one end a journey, one decision a person."""
-    told = await town.told()
-    assert {each.subject for each in told.all("journey.started")} == town.tickets.keys()
-    assert {each.subject for each in told.all("kandas.submitted")} == town.sessions.keys()
-    for journey in town.tickets:
-        assert sorted(each.value["profile"] for each in told.of(journey, "cert.issued")) == ["AUTH", "SIGN"]
-        assert [each.value["outcome"] for each in told.of(journey, "journey.closed")] == ["completed"]
-    for application in town.sessions:
-        assert sorted(each.value["person"] for each in told.of(application, *DECISIONS)) == ["p1", "p2", "p3"]
-    assert told.all("cert.revoked") == []
+    facts = await system.facts()
+    assert {each.subject for each in facts.all("journey.started")} == system.tickets.keys()
+    assert {each.subject for each in facts.all("kandas.submitted")} == system.sessions.keys()
+    for journey in system.tickets:
+        assert sorted(each.value["profile"] for each in facts.of(journey, "cert.issued")) == ["AUTH", "SIGN"]
+        assert [each.value["outcome"] for each in facts.of(journey, "journey.closed")] == ["completed"]
+    for application in system.sessions:
+        assert sorted(each.value["person"] for each in facts.of(application, *DECISIONS)) == ["p1", "p2", "p3"]
+    assert facts.all("cert.revoked") == []
 
 
-async def as_services_tell(town: Town, person: Invented, eds: Eds, view: KandasApplicationView) -> None:
+async def as_services_tell(system: System, person: Invented, eds: Eds, view: KandasApplicationView) -> None:
     """The cabinet holds the two certificates whose keys the citizen has, and the documents are those decided about."""
-    session = await town.sign_in(person)
-    cabinet = await town.services.identity.cabinet(session)
+    session = await system.sign_in(person)
+    cabinet = await system.services.identity.cabinet(session)
     assert {each.serial: each.revoked for each in cabinet.certificates} == {
         serial_of(eds.sign): False,
         serial_of(eds.auth): False,
     }
     (application,) = cabinet.applications
     assert [each.outcome for each in application.persons] == ["granted"] * 3
-    documents = await town.kandas(session).documents(view)
+    documents = await system.kandas(session).documents(view)
     hashes = {name: hashlib.sha256(document).hexdigest() for name, document in documents.items()}
     assert hashes == {each.person: each.document_sha256 for each in application.persons}

@@ -10,11 +10,11 @@ from bson import ObjectId
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
-from deploy.embedded.people import bench_camera
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
 from libs.citizen.progress import wait_until
-from tests.journey.town import WAITING, Town
+from tests.fixtures.people import bench_camera
+from tests.journey.harness import WAITING, System
 
 MARK = b"a picture that nobody else takes "  # 33 bytes: repeated, its base64 form repeats too
 PICTURE = Upload(b"\xff\xd8\xff\xe0" + MARK * 10_000, "image/jpeg")
@@ -23,11 +23,11 @@ PARTS = (Part.SELFIE, Part.CLIP, Part.DOCUMENT_FRONT, Part.DOCUMENT_BACK)
 
 
 @asynccontextmanager
-async def media_store(town: Town) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
+async def media_store(system: System) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
     """The database of biometrics, as a database's administrator sees it."""
-    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(town.installation.mongo_uri)
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(system.installation.mongo_uri)
     async with client:
-        yield client[f"{town.installation.prefix}biometrics"]
+        yield client[f"{system.installation.prefix}biometrics"]
 
 
 async def blobs_of(database: AsyncDatabase[dict[str, Any]], journey_id: str) -> list[ObjectId]:
@@ -43,12 +43,12 @@ async def pieces_of(database: AsyncDatabase[dict[str, Any]], files: Sequence[Obj
     return sum(file is not None for file in there), sum(chunks)
 
 
-async def test_after_a_journey_has_ended_no_picture_or_clip_of_it_is_left(town: Town) -> None:
-    person = town.person()
-    ticket = await town.set_out(person)
-    way = town.way(person, ticket)
+async def test_after_a_journey_has_ended_no_picture_or_clip_of_it_is_left(system: System) -> None:
+    person = system.person()
+    ticket = await system.begin(person)
+    way = system.way(person, ticket)
     await way._prove_phone()
-    async with media_store(town) as database:
+    async with media_store(system) as database:
         await way._prove_face()
         files = await blobs_of(database, ticket.journey_id)
         assert len(files) == len(PARTS)
@@ -60,36 +60,36 @@ async def test_after_a_journey_has_ended_no_picture_or_clip_of_it_is_left(town: 
         assert await pieces_of(database, files) == (0, 0)
 
 
-async def test_a_journey_given_up_in_the_middle_leaves_no_picture_either(town: Town) -> None:
-    person = town.person()
-    ticket = await town.set_out(person)
-    way = town.way(person, ticket)
+async def test_a_journey_given_up_in_the_middle_leaves_no_picture_either(system: System) -> None:
+    person = system.person()
+    ticket = await system.begin(person)
+    way = system.way(person, ticket)
     await way._prove_phone()
     session = await way._face_task()
     assert session is not None
-    await town.services.biometrics.upload(ticket, Part.SELFIE, PICTURE, session.nonce)
-    async with media_store(town) as database:
+    await system.services.biometrics.upload(ticket, Part.SELFIE, PICTURE, session.nonce)
+    async with media_store(system) as database:
         assert len(await blobs_of(database, ticket.journey_id)) == 1
-        await town.services.identity.cancel(ticket)
+        await system.services.identity.cancel(ticket)
         await wait_until(
             lambda: blobs_of(database, ticket.journey_id), lambda names: not names, seconds=lambda _: WAITING.machines
         )
-    (closed,) = (await town.told()).of(ticket.journey_id, "journey.closed")
+    (closed,) = (await system.facts()).of(ticket.journey_id, "journey.closed")
     assert closed.value["outcome"] == "cancelled"
 
 
-async def test_no_picture_ever_stands_in_clear_on_the_disk(town: Town) -> None:
-    person = town.person()
+async def test_no_picture_ever_stands_in_clear_on_the_disk(system: System) -> None:
+    person = system.person()
     usual = bench_camera(person)
 
     async def camera(challenge: Sequence[str]) -> Mapping[Part, Upload]:
         return {**await usual(challenge), Part.SELFIE: PICTURE, Part.CLIP: CLIP}
 
-    ticket = await town.set_out(person)
-    way = town.way(person, ticket, camera)
+    ticket = await system.begin(person)
+    way = system.way(person, ticket, camera)
     await way._prove_phone()
     await way._prove_face()
-    assert [path.name for path in town.installation.folder.rglob("*") if shows_the_picture(path)] == []
+    assert [path.name for path in system.installation.folder.rglob("*") if shows_the_picture(path)] == []
     await way.complete()
 
 

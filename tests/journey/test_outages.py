@@ -12,34 +12,34 @@ import pytest
 
 from deploy.embedded.process import Server
 from libs.common.contracts.http.kandas import KandasApplicationView
+from tests.journey.actions import hanging
+from tests.journey.harness import OwnSystem, System, log_lines, own_system
 from tests.journey.invariants import DECISIONS
-from tests.journey.steps import hanging
-from tests.journey.town import OwnTown, Town, log_lines, own_town
 
 OUTAGE_S = float(os.environ.get("OUTAGE_SECONDS", "8"))
 AT_ONCE = 2
 UNDER_WAY = 6
 """So many facts are told before the outage begins, and the rest after it."""
 
-Outage = Callable[[OwnTown], Awaitable[None]]
+Outage = Callable[[OwnSystem], Awaitable[None]]
 
 
 async def test_the_store_is_killed_and_comes_back(broker_kind: str, tmp_path: Path) -> None:
-    async with own_town(broker_kind, tmp_path) as own:
+    async with own_system(broker_kind, tmp_path) as own:
         await go_through(own, lambda own: killed(own.store))
         waited = ("consumption.waiting", "timer.waiting", "background.waiting")
-        assert [line for event in waited for line in log_lines(own.town, event)], "nobody missed the store"
+        assert [line for event in waited for line in log_lines(own.system, event)], "nobody missed the store"
 
 
 async def test_the_broker_is_killed_and_comes_back(broker_kind: str, tmp_path: Path) -> None:
     if broker_kind != "kafka":
         pytest.skip("the embedded broker keeps records in memory, a kill loses them: run `make test-kafka`")
-    async with own_town(broker_kind, tmp_path) as own:
+    async with own_system(broker_kind, tmp_path) as own:
         await go_through(own, lambda own: killed(own.broker))
 
 
 async def test_the_broker_answers_nobody_for_a_while(broker_kind: str, tmp_path: Path) -> None:
-    async with own_town(broker_kind, tmp_path) as own:
+    async with own_system(broker_kind, tmp_path) as own:
         await go_through(own, lambda own: frozen(own.broker))
 
 
@@ -56,27 +56,27 @@ async def frozen(server: Server) -> None:
         await asyncio.sleep(OUTAGE_S)
 
 
-async def go_through(own: OwnTown, outage: Outage) -> None:
+async def go_through(own: OwnSystem, outage: Outage) -> None:
     """Let families set out, bring the outage over them, and see all of them to their decisions."""
-    town = own.town
+    system = own.system
     async with asyncio.TaskGroup() as group:
-        ways = [group.create_task(town.whole_way(town.person())) for _ in range(AT_ONCE)]
-        while town.observer.seen < UNDER_WAY:  # noqa: ASYNC110 - the observer counts, and tells nobody
+        ways = [group.create_task(system.whole_way(system.person())) for _ in range(AT_ONCE)]
+        while system.observer.seen < UNDER_WAY:  # noqa: ASYNC110 - the observer counts, and tells nobody
             await asyncio.sleep(0.01)
         await outage(own)
         assert not any(way.done() for way in ways), "the outage came too late to mean anything"
-    await all_ended(town, [way.result()[1] for way in ways])
+    await all_ended(system, [way.result()[1] for way in ways])
 
 
-async def all_ended(town: Town, views: list[KandasApplicationView]) -> None:
+async def all_ended(system: System, views: list[KandasApplicationView]) -> None:
     """Everybody has two certificates and one decision a person, as services and records tell."""
-    told = await town.told()
-    await town.check()
-    assert told.unfinished_journeys == set()
-    assert told.unfinished_applications == set()
-    for journey in town.tickets:
-        assert sorted(each.value["profile"] for each in told.of(journey, "cert.issued")) == ["AUTH", "SIGN"]
-        assert [each.value["outcome"] for each in told.of(journey, "journey.closed")] == ["completed"]
+    facts = await system.facts()
+    await system.check()
+    assert facts.unfinished_journeys == set()
+    assert facts.unfinished_applications == set()
+    for journey in system.tickets:
+        assert sorted(each.value["profile"] for each in facts.of(journey, "cert.issued")) == ["AUTH", "SIGN"]
+        assert [each.value["outcome"] for each in facts.of(journey, "journey.closed")] == ["completed"]
     for view in views:
         assert [person.outcome for person in view.persons] == ["granted"] * 3
-        assert len(told.of(view.application_id, *DECISIONS)) == 3
+        assert len(facts.of(view.application_id, *DECISIONS)) == 3

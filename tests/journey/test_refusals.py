@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from deploy.embedded.people import PIN, Invented, attach, bench_camera, family_of, invent
-from deploy.embedded.town import Together
+from deploy.embedded.services import RunningServices
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
 from libs.citizen.api.identity import Session
@@ -23,104 +22,107 @@ from libs.citizen.keystore import Holding
 from libs.citizen.requests import make_request
 from libs.citizen.signing import sign_detached
 from libs.common.core.values import utc_now
-from tests.journey.steps import at_certificates, refused
-from tests.journey.town import PEOPLE, Town
+from tests.fixtures.people import PIN, Invented, attach, bench_camera, family_of, invent
+from tests.journey.actions import at_certificates, refused
+from tests.journey.harness import PEOPLE, System
 
 TRIES = 5
 
 
-async def test_an_iin_that_is_malformed_or_unknown_begins_no_journey(town: Town) -> None:
-    before = len((await town.told()).all("journey.started"))
-    person, stranger = town.person(), invent(PEOPLE + 7)
+async def test_an_iin_that_is_malformed_or_unknown_begins_no_journey(system: System) -> None:
+    before = len((await system.facts()).all("journey.started"))
+    person, stranger = system.person(), invent(PEOPLE + 7)
     with refused("iin.malformed"):
-        await town.services.identity.start(person.iin[:-1] + str((int(person.iin[-1]) + 1) % 10), person.phone)
+        await system.services.identity.start(person.iin[:-1] + str((int(person.iin[-1]) + 1) % 10), person.phone)
     with refused("iin.unknown"):
-        await town.services.identity.start(stranger.iin, stranger.phone)
-    assert len((await town.told()).all("journey.started")) == before
+        await system.services.identity.start(stranger.iin, stranger.phone)
+    assert len((await system.facts()).all("journey.started")) == before
 
 
-async def test_wrong_codes_use_up_their_tries_and_then_even_the_right_one_is_refused(town: Town) -> None:
-    person = town.person()
-    ticket = await town.set_out(person)
-    code = await newest_code(town.services, ticket.journey_id)
+async def test_wrong_codes_use_up_their_tries_and_then_even_the_right_one_is_refused(system: System) -> None:
+    person = system.person()
+    ticket = await system.begin(person)
+    code = await newest_code(system.services, ticket.journey_id)
     wrong = f"{(int(code) + 1) % 1_000_000:06d}"
     with refused("otp.wrong_code", tries_left=2):
-        await town.services.otp.verify(ticket, wrong)
+        await system.services.otp.verify(ticket, wrong)
     with refused("otp.wrong_code", tries_left=1):
-        await town.services.otp.verify(ticket, wrong)
+        await system.services.otp.verify(ticket, wrong)
     for digits in (wrong, code):
         with refused("otp.tries_used_up"):
-            await town.services.otp.verify(ticket, digits)
+            await system.services.otp.verify(ticket, digits)
     with refused("otp.too_soon"):
-        await town.services.otp.resend(ticket)
-    (rejected,) = (await town.told()).of(ticket.journey_id, "otp.rejected")
+        await system.services.otp.resend(ticket)
+    (rejected,) = (await system.facts()).of(ticket.journey_id, "otp.rejected")
     assert (rejected.value["reason"], rejected.value["final"]) == ("tries_used_up", False)
-    assert (await town.services.identity.journey(ticket)).waits_for == "citizen.code"
+    assert (await system.services.identity.journey(ticket)).waits_for == "citizen.code"
 
 
-async def test_after_a_wrong_code_the_right_one_counts_also_when_it_is_repeated(town: Town) -> None:
-    person = town.person()
-    ticket = await town.set_out(person)
-    code = await newest_code(town.services, ticket.journey_id)
+async def test_after_a_wrong_code_the_right_one_counts_also_when_it_is_repeated(system: System) -> None:
+    person = system.person()
+    ticket = await system.begin(person)
+    code = await newest_code(system.services, ticket.journey_id)
     with refused("otp.wrong_code", tries_left=2):
-        await town.services.otp.verify(ticket, f"{(int(code) + 1) % 1_000_000:06d}")
+        await system.services.otp.verify(ticket, f"{(int(code) + 1) % 1_000_000:06d}")
     for _ in range(3):
-        await town.services.otp.verify(ticket, code)
-    await town.way(person, ticket).complete()
-    assert len((await town.told()).of(ticket.journey_id, "otp.verified")) == 1
+        await system.services.otp.verify(ticket, code)
+    await system.way(person, ticket).complete()
+    assert len((await system.facts()).of(ticket.journey_id, "otp.verified")) == 1
 
 
-async def test_a_late_code_is_replaced_by_another_and_the_journey_goes_on(town: Town, together: Together) -> None:
-    await together.stop("otp")
-    await together.start("otp", told={"OTP_RULES__CODE_LIFETIME": "PT0.5S", "OTP_RULES__RESEND_AFTER": "PT0S"})
-    person = town.person()
-    ticket = await town.set_out(person)
-    late = await newest_code(town.services, ticket.journey_id)
+async def test_a_late_code_is_replaced_by_another_and_the_journey_goes_on(
+    system: System, running: RunningServices
+) -> None:
+    await running.stop("otp")
+    await running.start("otp", overrides={"OTP_RULES__CODE_LIFETIME": "PT0.5S", "OTP_RULES__RESEND_AFTER": "PT0S"})
+    person = system.person()
+    ticket = await system.begin(person)
+    late = await newest_code(system.services, ticket.journey_id)
     await asyncio.sleep(1)  # twice as long as a code lives here
     with refused("otp.expired"):
-        await town.services.otp.verify(ticket, late)
-    await together.stop("otp")
-    await together.start("otp")
-    await town.services.otp.resend(ticket)
-    fresh = await newest_code(town.services, ticket.journey_id, {late})
-    await town.services.otp.verify(ticket, fresh)
-    await town.way(person, ticket).complete()
-    told = await town.told()
-    assert [each.value["reason"] for each in told.of(ticket.journey_id, "otp.rejected")] == ["expired"]
-    assert [each.value["number"] for each in told.of(ticket.journey_id, "otp.sent")] == [1, 2]
+        await system.services.otp.verify(ticket, late)
+    await running.stop("otp")
+    await running.start("otp")
+    await system.services.otp.resend(ticket)
+    fresh = await newest_code(system.services, ticket.journey_id, {late})
+    await system.services.otp.verify(ticket, fresh)
+    await system.way(person, ticket).complete()
+    facts = await system.facts()
+    assert [each.value["reason"] for each in facts.of(ticket.journey_id, "otp.rejected")] == ["expired"]
+    assert [each.value["number"] for each in facts.of(ticket.journey_id, "otp.sent")] == [1, 2]
 
 
-async def test_another_persons_card_costs_a_try_and_ones_own_then_passes(town: Town) -> None:
-    person, other = town.person(), town.person()
+async def test_another_persons_card_costs_a_try_and_ones_own_then_passes(system: System) -> None:
+    person, other = system.person(), system.person()
     cards = [bench_camera(other), bench_camera(person)]
 
     async def camera(challenge: Sequence[str]) -> Mapping[Part, Upload]:
         return await cards.pop(0)(challenge)
 
-    ticket = await town.set_out(person)
-    await town.way(person, ticket, camera).complete()
-    (rejected,) = (await town.told()).of(ticket.journey_id, "face.rejected")
+    ticket = await system.begin(person)
+    await system.way(person, ticket, camera).complete()
+    (rejected,) = (await system.facts()).of(ticket.journey_id, "face.rejected")
     assert "document.of_another_person" in rejected.value["reasons"]
     assert (rejected.value["tries_left"], rejected.value["final"]) == (TRIES - 1, False)
 
 
-async def test_five_times_another_persons_card_ends_the_journey_without_certificates(town: Town) -> None:
-    person, other = town.person(), town.person()
-    ticket = await town.set_out(person)
+async def test_five_times_another_persons_card_ends_the_journey_without_certificates(system: System) -> None:
+    person, other = system.person(), system.person()
+    ticket = await system.begin(person)
     with pytest.raises(JourneyEnded) as ended:
-        await town.way(person, ticket, bench_camera(other)).complete()
+        await system.way(person, ticket, bench_camera(other)).complete()
     assert ended.value.key == "journey.face_rejected"
-    told = await town.told()
-    assert [each.value["final"] for each in told.of(ticket.journey_id, "face.rejected")] == [False] * 4 + [True]
-    assert told.of(ticket.journey_id, "face.matched", "digital_id.created", "cert.issued") == []
-    (closed,) = told.of(ticket.journey_id, "journey.closed")
+    facts = await system.facts()
+    assert [each.value["final"] for each in facts.of(ticket.journey_id, "face.rejected")] == [False] * 4 + [True]
+    assert facts.of(ticket.journey_id, "face.matched", "digital_id.created", "cert.issued") == []
+    (closed,) = facts.of(ticket.journey_id, "journey.closed")
     assert closed.value["outcome"] == "failed"
 
 
-async def test_requests_that_cannot_be_honoured_are_refused_and_good_ones_then_taken(town: Town) -> None:
-    person = town.person()
-    ticket = await town.set_out(person)
-    await at_certificates(town, person, ticket)
+async def test_requests_that_cannot_be_honoured_are_refused_and_good_ones_then_taken(system: System) -> None:
+    person = system.person()
+    ticket = await system.begin(person)
+    await at_certificates(system, person, ticket)
     good, other = (make_request(ec.generate_private_key(ec.SECP256R1())) for _ in range(2))
     bad = {
         "csr.malformed": "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
@@ -130,38 +132,38 @@ async def test_requests_that_cannot_be_honoured_are_refused_and_good_ones_then_t
     }
     for number, (key, request) in enumerate(bad.items()):
         with refused(key):
-            await town.services.ca.enrol(ticket, request, other, f"{ticket.journey_id}-{number}")
-    await town.way(person, ticket).complete()
-    told = await town.told()
-    assert {each.value["reason"] for each in told.of(ticket.journey_id, "cert.refused")} == bad.keys()
-    assert len(told.of(ticket.journey_id, "cert.issued")) == 2
+            await system.services.ca.enrol(ticket, request, other, f"{ticket.journey_id}-{number}")
+    await system.way(person, ticket).complete()
+    facts = await system.facts()
+    assert {each.value["reason"] for each in facts.of(ticket.journey_id, "cert.refused")} == bad.keys()
+    assert len(facts.of(ticket.journey_id, "cert.issued")) == 2
 
 
-async def test_a_pin_too_simple_is_refused_and_a_wrong_one_opens_no_cabinet(town: Town) -> None:
-    person = town.person()
-    ticket = await town.set_out(person)
+async def test_a_pin_too_simple_is_refused_and_a_wrong_one_opens_no_cabinet(system: System) -> None:
+    person = system.person()
+    ticket = await system.begin(person)
     with refused("journey.face_missing"):
-        await town.services.identity.create_digital_id(ticket, PIN)
-    await town.way(person, ticket)._prove_phone()
-    await town.way(person, ticket)._prove_face()
+        await system.services.identity.create_digital_id(ticket, PIN)
+    await system.way(person, ticket)._prove_phone()
+    await system.way(person, ticket)._prove_face()
     with refused("pin.too_simple"):
-        await town.services.identity.create_digital_id(ticket, "123456")
-    await town.way(person, ticket).complete()
+        await system.services.identity.create_digital_id(ticket, "123456")
+    await system.way(person, ticket).complete()
     with refused("pin.wrong"):
-        await town.services.identity.sign_in(person.iin, "916273")
-    assert (await town.sign_in(person)).token
+        await system.services.identity.sign_in(person.iin, "916273")
+    assert (await system.sign_in(person)).token
 
 
-async def test_only_the_applicants_own_signature_over_the_application_counts(town: Town) -> None:
-    person, stranger = town.person(), town.person()
-    own, strange = await town.eds(person), await town.eds(stranger)
-    session = await town.sign_in(person)
-    application_id = await town.kandas(session).open(family_of(person), attach)
-    document = await town.services.kandas.document(session, application_id)
+async def test_only_the_applicants_own_signature_over_the_application_counts(system: System) -> None:
+    person, stranger = system.person(), system.person()
+    own, strange = await system.eds(person), await system.eds(stranger)
+    session = await system.sign_in(person)
+    application_id = await system.kandas(session).open(family_of(person), attach)
+    document = await system.services.kandas.document(session, application_id)
 
     async def send(holding: Holding, signed: bytes = document) -> None:
         signature = await sign_detached(signed, holding, utc_now())
-        await town.services.kandas.sign(session, application_id, signature)
+        await system.services.kandas.sign(session, application_id, signature)
 
     with refused("signature.not_applicant"):
         await send(strange.sign)
@@ -172,18 +174,18 @@ async def test_only_the_applicants_own_signature_over_the_application_counts(tow
     with refused("signature.wrong_document"):
         await send(own.sign, document.replace(b"KZ-75", b"KZ-71"))
     with refused("signature.malformed"):
-        await town.services.kandas.sign(session, application_id, b"\x30\x03\x02\x01\x01")
+        await system.services.kandas.sign(session, application_id, b"\x30\x03\x02\x01\x01")
     with refused("application.unknown"):
-        await _of_another(town, stranger, application_id, own)
-    assert (await town.told()).of(application_id, "kandas.submitted") == []
+        await _of_another(system, stranger, application_id, own)
+    assert (await system.facts()).of(application_id, "kandas.submitted") == []
     await send(own.sign)
-    town.sessions[application_id] = session
-    assert (await town.decide(application_id)).status == "decided"
+    system.sessions[application_id] = session
+    assert (await system.decide(application_id)).status == "decided"
 
 
-async def _of_another(town: Town, stranger: Invented, application_id: str, eds: Eds) -> None:
-    session: Session = await town.sign_in(stranger)
-    await town.services.kandas.sign(session, application_id, await sign_detached(b"{}", eds.sign, utc_now()))
+async def _of_another(system: System, stranger: Invented, application_id: str, eds: Eds) -> None:
+    session: Session = await system.sign_in(stranger)
+    await system.services.kandas.sign(session, application_id, await sign_detached(b"{}", eds.sign, utc_now()))
 
 
 def _request(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> str:

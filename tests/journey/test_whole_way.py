@@ -13,9 +13,9 @@ from rich.console import Console
 from deploy.embedded.demo import Demo
 from services.biometrics.models.files import verify
 from tests.journey import invariants
-from tests.journey.invariants import DECISIONS, Told
+from tests.journey.harness import logged, make_broker
+from tests.journey.invariants import DECISIONS, Facts
 from tests.journey.records import read
-from tests.journey.town import logged, make_broker
 from tests.unit.ca.judges import run
 
 MODELS = Path("var/models").resolve()
@@ -73,16 +73,16 @@ def test_the_whole_way_leaves_every_file_that_it_promises(demo: Demo) -> None:
 
 
 def test_every_invariant_holds_over_what_an_independent_consumer_saw(demo: Demo) -> None:
-    told = Told(read(demo.out / "events.jsonl"))
-    assert invariants.violations(told.records) == []
-    assert not told.unfinished_journeys
-    assert not told.unfinished_applications
-    assert len(told.all("cert.issued")) == 2
-    assert len(told.all(*DECISIONS)) == 3
+    facts = Facts(read(demo.out / "events.jsonl"))
+    assert invariants.violations(facts.records) == []
+    assert not facts.unfinished_journeys
+    assert not facts.unfinished_applications
+    assert len(facts.all("cert.issued")) == 2
+    assert len(facts.all(*DECISIONS)) == 3
 
 
 def test_the_face_was_matched_by_a_real_model(demo: Demo) -> None:
-    (matched,) = Told(read(demo.out / "events.jsonl")).all("face.matched")
+    (matched,) = Facts(read(demo.out / "events.jsonl")).all("face.matched")
     assert matched.value["model"] not in {"", "stub"}
     assert matched.value["reviewed"] is False
 
@@ -153,8 +153,8 @@ def test_pdfsig_finds_one_valid_seal_over_each_whole_document(demo: Demo) -> Non
 
 
 def test_the_documents_are_those_whose_hashes_the_decisions_tell(demo: Demo) -> None:
-    told = Told(read(demo.out / "events.jsonl"))
-    hashes = {each.value["person"]: each.value["document_sha256"] for each in told.all(*DECISIONS)}
+    facts = Facts(read(demo.out / "events.jsonl"))
+    hashes = {each.value["person"]: each.value["document_sha256"] for each in facts.all(*DECISIONS)}
     found = {
         path.stem.removeprefix("kandas-"): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in demo.out.glob("kandas-*.pdf")
@@ -163,6 +163,6 @@ def test_the_documents_are_those_whose_hashes_the_decisions_tell(demo: Demo) -> 
 
 
 def test_the_application_that_was_signed_is_the_one_that_was_submitted(demo: Demo) -> None:
-    (submitted,) = Told(read(demo.out / "events.jsonl")).all("kandas.submitted")
+    (submitted,) = Facts(read(demo.out / "events.jsonl")).all("kandas.submitted")
     document = (demo.out / "application.json").read_bytes()
     assert submitted.value["document_sha256"] == hashlib.sha256(document).hexdigest()

@@ -13,10 +13,6 @@ import cv2
 import httpx
 import pytest
 
-from deploy.media import card
-from deploy.media.make import MediaFiles, make_media
-from deploy.media.photos import Who, photograph
-from deploy.media.puppet import Puppet, portrait
 from services.biometrics import build_models
 from services.biometrics.analysis import analyses
 from services.biometrics.face.embedding import OnnxEmbedder
@@ -25,6 +21,10 @@ from services.biometrics.liveness.challenge import Action
 from services.biometrics.media import decode
 from services.biometrics.media.decode import Picture
 from services.biometrics.models.files import verify
+from tests.fixtures.media import card
+from tests.fixtures.media.make import MediaFiles, make_media
+from tests.fixtures.media.photos import Who, photograph
+from tests.fixtures.media.puppet import Puppet, portrait
 from tests.unit.biometrics.booth import Booth, World
 from tests.unit.biometrics.callers import browser
 

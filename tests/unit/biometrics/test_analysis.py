@@ -5,9 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from deploy.media import card
-from deploy.media.make import MediaFiles
-from deploy.media.photos import Who
 from services.biometrics.analysis.analyses import (
     ModelMismatchError,
     alike,
@@ -19,6 +16,9 @@ from services.biometrics.analysis.analyses import (
 from services.biometrics.analysis.reports import ClipReport, DocumentReport, SelfieReport
 from services.biometrics.face.embedding import to_bytes
 from services.biometrics.media.decode import Picture
+from tests.fixtures.media import card
+from tests.fixtures.media.make import MediaFiles
+from tests.fixtures.media.photos import Who
 from tests.unit.biometrics.conftest import CHALLENGE, HOLDER, Tools, jpeg
 
 pytestmark = pytest.mark.usefixtures("loaded")

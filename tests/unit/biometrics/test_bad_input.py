@@ -19,9 +19,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deploy.media import card
-from deploy.media.make import MediaFiles
-from deploy.media.photos import Who
 from libs.common.core.sealing import Sealed
 from services.biometrics.analysis import analyses
 from services.biometrics.analysis.analyser import WorkerAnalyser
@@ -30,10 +27,13 @@ from services.biometrics.media import pdf
 from services.biometrics.media.decode import Picture, UndecodableError
 from services.biometrics.states import Challenge
 from services.biometrics.verdicts import Part
-from tests.patience import PATIENCE_S
+from tests.fixtures.media import card
+from tests.fixtures.media.make import MediaFiles
+from tests.fixtures.media.photos import Who
 from tests.unit.biometrics import sleepers
 from tests.unit.biometrics.booth import PERSON, RULES, STARTED, VERIFIED, Booth, World
 from tests.unit.biometrics.conftest import CHALLENGE, HOLDER, jpeg
+from tests.waiting import PATIENCE_S
 
 SECONDS: Final = 2.0
 REGISTERED: Final = {"iin": HOLDER.iin, "birth_date": HOLDER.birth_date, "document_number": HOLDER.document_number}

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.media.puppet import Attitude, script
 from services.biometrics.app import random_challenge
 from services.biometrics.liveness.challenge import (
     ACTIONS,
@@ -22,6 +21,7 @@ from services.biometrics.liveness.challenge import (
     motion,
     movements,
 )
+from tests.fixtures.media.puppet import Attitude, script
 
 orders = st.sampled_from([order for count in (1, 2, 3, 4) for order in permutations(KINDS, count)])
 challenges = st.sampled_from(

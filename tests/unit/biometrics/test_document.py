@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from deploy.media import card
-from deploy.media.make import MediaFiles
-from deploy.media.photos import Who
 from services.biometrics.analysis.analyses import analyse_document
 from services.biometrics.document.quad import find_cards
 from services.biometrics.media.decode import Picture
+from tests.fixtures.media import card
+from tests.fixtures.media.make import MediaFiles
+from tests.fixtures.media.photos import Who
 from tests.unit.biometrics.conftest import HOLDER, jpeg
 
 pytestmark = pytest.mark.usefixtures("loaded")

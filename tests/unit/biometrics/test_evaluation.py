@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.media.make import MediaFiles
-from deploy.media.photos import PHOTOGRAPHS, photograph
 from services.biometrics.evaluation import dataset, plot, report
 from services.biometrics.evaluation.__main__ import evaluate, write
 from services.biometrics.evaluation.dataset import DatasetError
@@ -26,6 +24,8 @@ from services.biometrics.evaluation.statistics import (
     proportion,
 )
 from services.biometrics.models.model_card import DLIB_RESNET_V1
+from tests.fixtures.media.make import MediaFiles
+from tests.fixtures.media.photos import PHOTOGRAPHS, photograph
 from tests.unit.biometrics.conftest import CHALLENGE
 from tests.unit.biometrics.detector import mounted
 

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from deploy.media.photos import Who
-from deploy.media.puppet import RATE, Attitude, Puppet, script
 from services.biometrics.liveness.challenge import Action
 from services.biometrics.liveness.clip import Verdict, examine
 from services.biometrics.liveness.observation import Observation, observe
 from services.biometrics.liveness.planarity import flow_residual, landmark_residual
 from services.biometrics.media.decode import Picture
 from services.biometrics.media.video import Frame
+from tests.fixtures.media.photos import Who
+from tests.fixtures.media.puppet import RATE, Attitude, Puppet, script
 from tests.unit.biometrics.conftest import Tools
 
 ORDER: tuple[Action, ...] = ("left", "right")

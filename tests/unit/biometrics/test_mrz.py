@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.media.card import Holder, zone
 from services.biometrics.document.mrz import ALPHABET, MrzError, check_digit, parse
+from tests.fixtures.media.card import Holder, zone
 
 # The specimens of ICAO Doc 9303, part 5 (TD1) and part 4 (TD3).
 TD1 = ["I<UTOD231458907<<<<<<<<<<<<<<<", "7408122F1204159UTO<<<<<<<<<<<6", "ERIKSSON<<ANNA<MARIA<<<<<<<<<<"]

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from deploy.media.make import MediaFiles
 from services.biometrics.analysis import analyses
 from services.biometrics.analysis.reports import ClipReport
 from services.biometrics.analysis.workers import JobFailed, Workers
@@ -20,6 +19,7 @@ from services.biometrics.liveness.pad import OnnxPad, PadCard, PadError
 from services.biometrics.liveness.pad_result import PadResult
 from services.biometrics.settings import Settings
 from services.biometrics.states import InReview
+from tests.fixtures.media.make import MediaFiles
 from tests.unit.biometrics.booth import Booth, Eyes, World
 from tests.unit.biometrics.conftest import CHALLENGE
 from tests.unit.biometrics.detector import SIZE, mounted

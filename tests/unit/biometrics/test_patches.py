@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from deploy.media import card
 from services.biometrics.document.ink import Side
 from services.biometrics.document.print_reader import PrintReader
 from services.biometrics.face.face import patch
 from services.biometrics.media.decode import Picture
+from tests.fixtures.media import card
 from tests.unit.biometrics.conftest import HOLDER
 
 SIZE = (96, 80)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy.media.photos import Who
-from deploy.media.puppet import Attitude, Puppet, script, write_frames
 from services.biometrics.analysis.analyses import analyse_clip
 from services.biometrics.analysis.reports import ClipReport
 from services.biometrics.liveness.challenge import Action
 from services.biometrics.media.decode import Picture
+from tests.fixtures.media.photos import Who
+from tests.fixtures.media.puppet import Attitude, Puppet, script, write_frames
 
 pytestmark = pytest.mark.usefixtures("loaded")
 

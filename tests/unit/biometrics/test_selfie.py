@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from deploy.media.make import MediaFiles
-from deploy.media.photos import Who
-from deploy.media.puppet import Attitude, Puppet
 from services.biometrics.analysis.analyses import analyse_selfie, precheck_selfie
 from services.biometrics.face.quality import SELFIE, advise, judge
 from services.biometrics.limits import Measures
 from services.biometrics.media.decode import Picture
+from tests.fixtures.media.make import MediaFiles
+from tests.fixtures.media.photos import Who
+from tests.fixtures.media.puppet import Attitude, Puppet
 from tests.unit.biometrics.conftest import jpeg
 
 pytestmark = pytest.mark.usefixtures("loaded")

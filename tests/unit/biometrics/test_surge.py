@@ -17,8 +17,8 @@ from services.biometrics.analysis.reports import SelfieReport
 from services.biometrics.capture.content import MOST_BYTES
 from services.biometrics.capture.uploads import Sending, Uploads
 from services.biometrics.states import Analysing, Matched
-from tests.patience import PATIENCE_S
 from tests.unit.biometrics.booth import NOON, Booth, World, clip
+from tests.waiting import PATIENCE_S
 
 CITIZENS = 200
 PARALLEL = 2

@@ -30,8 +30,8 @@ from services.biometrics.capture.uploads import MOST_PIECES, PIECE_BYTES
 from services.biometrics.models.model_card import Band
 from services.biometrics.service import Chunks
 from services.biometrics.states import Analysing
-from tests.patience import PATIENCE_S
 from tests.unit.biometrics.booth import GOOD, JOURNEY, METRICS, NOON, WITH_CARD, Booth, World, clip, picture, stream
+from tests.waiting import PATIENCE_S
 
 UPLOAD = "0d9b0c1e-9f6b-4b0a-8d0f-6f2f6a3a7c11"
 CLIP = clip(os.urandom(3 * MB))

@@ -15,15 +15,15 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deploy.media.make import MediaFiles
-from deploy.media.puppet import HEIGHT, RATE, WIDTH, write_frames
-from deploy.media.webm import cluster, head, vp8
 from services.biometrics.analysis import analyses
 from services.biometrics.analysis.workers import Workers
 from services.biometrics.media import video
 from services.biometrics.media.decode import Picture, UndecodableError
 from services.biometrics.media.video import ClipLimits, frames
 from tests.bench.measure import cpu_s
+from tests.fixtures.media.make import MediaFiles
+from tests.fixtures.media.puppet import HEIGHT, RATE, WIDTH, write_frames
+from tests.fixtures.media.webm import cluster, head, vp8
 from tests.unit.biometrics.conftest import CHALLENGE
 
 AT_MOST_S: Final = 2.0

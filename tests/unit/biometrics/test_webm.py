@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from deploy.media.puppet import HEIGHT, RATE, WIDTH, write_frames
-from deploy.media.webm import webm
 from services.biometrics.media.decode import Picture
 from services.biometrics.media.video import frames
+from tests.fixtures.media.puppet import HEIGHT, RATE, WIDTH, write_frames
+from tests.fixtures.media.webm import webm
 
 
 def ramp(brightness: int) -> Picture:

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.media.make import MediaFiles
 from services.biometrics.analysis import analyses
 from services.biometrics.analysis.analyser import StubAnalyser, WorkerAnalyser, stub_picture
 from services.biometrics.analysis.workers import AnalysisTimeout, JobFailed, WorkerDied, Workers
 from services.biometrics.document.mrz import Mrz
-from tests.patience import PATIENCE_S
+from tests.fixtures.media.make import MediaFiles
 from tests.unit.biometrics.conftest import HOLDER
+from tests.waiting import PATIENCE_S
 
 
 @pytest_asyncio.fixture

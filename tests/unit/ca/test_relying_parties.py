@@ -24,9 +24,9 @@ from libs.common.web.tokens import TokenIssuer
 from services.ca.app import build
 from services.ca.ceremony.steps import perform
 from services.ca.settings import Settings
-from tests.patience import PATIENCE_S
 from tests.unit.ca.hierarchies import KEYSTORE_PASSPHRASE, config, keystore
 from tests.unit.ca.timestamp.test_timestamps import REFUSED, request
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.kafka
 

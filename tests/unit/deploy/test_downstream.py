@@ -19,7 +19,7 @@ from libs.common.core.values import new_id, utc_now
 from libs.common.delivery.documents import Outgoing
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
 from libs.common.delivery.topic_admin import create_topics
-from tests.patience import PATIENCE_S
+from tests.waiting import PATIENCE_S
 
 PAGE: Final = (Path(__file__).parents[3] / "docs" / "downstream.md").read_text()
 

@@ -23,8 +23,8 @@ from libs.common.delivery.topic_admin import create_topics
 from libs.common.web.tokens import TokenIssuer
 from services.identity.app import build
 from services.identity.settings import Settings
-from tests.patience import PATIENCE_S
 from tests.unit.identity.situations import IIN, MATCHED, PIN, VERIFIED, issued
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.kafka
 

@@ -18,8 +18,8 @@ from libs.common.web.tokens import TokenIssuer
 from services.otp.app import build, random_code
 from services.otp.settings import Settings
 from services.otp.sms import HttpGateway, Undeliverable
-from tests.patience import PATIENCE_S
 from tests.unit.otp.desk import NOON, PHONE
+from tests.waiting import PATIENCE_S
 
 JWKS = json.dumps(TokenIssuer(Ed25519PrivateKey.generate(), "identity", "key-1", lambda: NOON).jwks())
 SECRET = base64.b64encode(bytes(32)).decode()

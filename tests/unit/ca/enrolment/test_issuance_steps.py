@@ -17,10 +17,10 @@ from services.ca.issuance import authority as authority_module
 from services.ca.issuance import lint as lint_module
 from services.ca.issuance import steps as issuance
 from services.ca.model.profiles import Publication
-from tests.patience import PATIENCE_S
 from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.office import FACTS, JOURNEY, LEASE, Office, World, closed, csrs
 from tests.unit.common.faults import Crash, Log
+from tests.waiting import PATIENCE_S
 
 STEPS = (
     "1 facts complete",

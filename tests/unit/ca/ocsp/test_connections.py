@@ -19,10 +19,10 @@ from libs.common.core.errors import Unavailable
 from libs.common.web.http import server
 from services.ca.ocsp.questions import MAX_OCTETS
 from services.ca.ocsp.service import OcspAnswer
-from tests.patience import PATIENCE_S
 from tests.unit.ca.counter import URL, Counter
 from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.office import World
+from tests.waiting import PATIENCE_S
 
 MALFORMED_DER = bytes.fromhex("30030a0101")
 NONCE = bytes(range(32))

@@ -7,7 +7,7 @@ import pytest
 
 from libs.common.core.health import Health, LoopLag
 from libs.common.core.metrics import Metrics
-from tests.patience import until_so
+from tests.waiting import until_so
 
 
 class Seconds:

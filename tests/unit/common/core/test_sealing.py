@@ -14,7 +14,7 @@ from libs.common.contracts.events import Event, MalformedMessage, Meta, decode, 
 from libs.common.core.errors import Permanent, Retryable
 from libs.common.core.sealing import Box, KeyNotHere, Keyring, Personal, Sealed, SealError, Sealing
 from libs.common.core.values import iin_check_digit
-from tests.unit.common.saga import NOON
+from tests.unit.common.shop_harness import NOON
 
 BLIND = bytes(32)
 OURS = Keyring({"person": {"1": b"p" * 32}, "contact": {"1": b"c" * 32}}, BLIND)

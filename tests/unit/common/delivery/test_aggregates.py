@@ -22,7 +22,7 @@ from libs.common.delivery.documents import Document, Documents
 from libs.common.delivery.engine import Collection, Engine, Kind
 from libs.common.testing.broker import MemoryPublisher
 from libs.common.testing.memory import MemoryDocuments
-from tests.unit.common.saga import KEYRING, NOON, Buyer
+from tests.unit.common.shop_harness import KEYRING, NOON, Buyer
 
 
 class Counted(Event):

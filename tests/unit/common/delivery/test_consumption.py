@@ -13,8 +13,7 @@ from libs.common.core.errors import Permanent, Refused, Retryable, Unavailable
 from libs.common.core.sealing import Keyring, Sealed
 from libs.common.delivery import consumption as module
 from libs.common.delivery.retry import Circuit, RetryPolicy
-from tests.patience import until_so
-from tests.unit.common.letters import (
+from tests.unit.common.letter_harness import (
     GIVEN_UP,
     QUICK,
     RETRIES,
@@ -26,7 +25,8 @@ from tests.unit.common.letters import (
     meta_of,
     with_header,
 )
-from tests.unit.common.saga import NOON, Buyer
+from tests.unit.common.shop_harness import NOON, Buyer
+from tests.waiting import until_so
 
 
 async def test_a_failure_is_tried_again_in_place_and_then_forgotten() -> None:

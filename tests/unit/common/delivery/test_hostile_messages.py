@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from libs.common.contracts.events import MAX_EVENT_BYTES
 from libs.common.delivery.retry import MAX_PARKED_BYTES, Circuit
 from tests.unit.common.faults import LogRecord
-from tests.unit.common.letters import GIVEN_UP, RETRIES, Desk, Headers, header, letter, with_header
+from tests.unit.common.letter_harness import GIVEN_UP, RETRIES, Desk, Headers, header, letter, with_header
 
 
 def tampered(record: LogRecord) -> LogRecord:

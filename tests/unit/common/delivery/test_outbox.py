@@ -19,7 +19,7 @@ from libs.common.delivery.engine import Collection, Engine
 from libs.common.testing.broker import MemoryPublisher
 from libs.common.testing.memory import MemoryDocuments
 from tests.unit.common.delivery.test_aggregates import COUNTERS, Counted, Counter, Ids
-from tests.unit.common.saga import GRACE_S, KEYRING, NOON
+from tests.unit.common.shop_harness import GRACE_S, KEYRING, NOON
 
 
 class Now:
@@ -68,7 +68,7 @@ def make_kind(documents: Documents, publisher: MemoryPublisher, clock: Now, ids:
     return engine.open(COUNTERS)
 
 
-async def tell(kind: Collection[Counter], events: int = 1, key: str = "a") -> None:
+async def emit(kind: Collection[Counter], events: int = 1, key: str = "a") -> None:
     """Count on, with so many events from one decision."""
 
     def decide(state: Counter | None) -> Decision[Counter]:
@@ -102,7 +102,7 @@ async def test_entries_are_published_in_the_order_of_the_decisions() -> None:
     bench = Bench()
     kind = bench.replica()
     for events in (1, 3, 2):
-        await tell(kind, events)
+        await emit(kind, events)
     assert firsts(bench.publisher) == [1, 2, 3, 4, 5, 6]
     assert len(bench.publisher.published) == 6
 
@@ -111,7 +111,7 @@ async def test_a_publish_that_fails_in_the_middle_is_made_good_in_order_by_the_s
     bench = Bench()
     kind = bench.replica()
     bench.publisher.takes = 1
-    await tell(kind, 3)
+    await emit(kind, 3)
     assert firsts(bench.publisher) == [1]
     bench.publisher.takes = None
     bench.clock.pass_time(GRACE_S + 1)
@@ -126,9 +126,9 @@ async def test_what_could_not_be_published_goes_before_what_is_decided_next() ->
     bench = Bench()
     kind = bench.replica()
     bench.publisher.takes = 0
-    await tell(kind, 2)
+    await emit(kind, 2)
     bench.publisher.takes = None
-    await tell(kind, 1)
+    await emit(kind, 1)
     assert firsts(bench.publisher) == [1, 2, 3]
 
 
@@ -157,9 +157,9 @@ class Gate:
 async def two_at_once(bench: Bench, kind: Collection[Counter], *, first_fails: bool) -> None:
     """Decide a second time while what follows from the first decision is on its way."""
     gate = Gate(bench.publisher)
-    first = asyncio.create_task(tell(kind))
+    first = asyncio.create_task(emit(kind))
     await gate.reached.wait()
-    second = asyncio.create_task(tell(kind))
+    second = asyncio.create_task(emit(kind))
     await asyncio.sleep(0.01)
     assert bench.rows.rows["a"].version == 2, "the second decision need not wait for the first one's publish"
     gate.open(fails=first_fails)
@@ -185,12 +185,12 @@ async def test_an_event_on_its_way_is_not_trimmed() -> None:
     bench = Bench()
     kind = bench.replica()
     gate = Gate(bench.publisher)
-    telling = asyncio.create_task(tell(kind))
+    emitting = asyncio.create_task(emit(kind))
     await gate.reached.wait()
     await kind.outbox.trim()
     assert bench.waiting() == ['{"number":1}']
     gate.open(fails=True)
-    await telling
+    await emitting
     bench.clock.pass_time(GRACE_S + 1)
     await kind.outbox.sweep()
     assert firsts(bench.publisher) == [1]
@@ -200,17 +200,17 @@ async def test_only_what_the_broker_took_is_counted_as_published() -> None:
     bench = Bench()
     kind = bench.replica()
     bench.publisher.takes = 0
-    await tell(kind, 2)
+    await emit(kind, 2)
     assert kind.outbox._metrics.registry.get_sample_value("onboarding_outbox_published_total") == 0
     bench.publisher.takes = None
-    await tell(kind)
+    await emit(kind)
     assert kind.outbox._metrics.registry.get_sample_value("onboarding_outbox_published_total") == 3
 
 
 async def test_the_sweeper_leaves_alone_what_is_younger_than_the_grace() -> None:
     bench = Bench()
     bench.publisher.takes = 0
-    await tell(bench.replica())
+    await emit(bench.replica())
     bench.publisher.takes = None
     other = bench.replica()
     bench.clock.pass_time(GRACE_S - 1)
@@ -225,7 +225,7 @@ async def test_what_one_replica_left_another_publishes_under_the_same_id_and_tri
     bench = Bench()
     dead = bench.replica()
     bench.publisher.takes = 1
-    await tell(dead, 2)
+    await emit(dead, 2)
     bench.publisher.takes = None
     living = bench.replica()
     bench.clock.pass_time(GRACE_S + 1)
@@ -234,23 +234,23 @@ async def test_what_one_replica_left_another_publishes_under_the_same_id_and_tri
     assert firsts(bench.publisher) == [1, 2]
     assert len({event.meta.id for event in bench.publisher.published}) == 2
     assert bench.waiting() == []
-    await tell(dead)
+    await emit(dead)
     assert firsts(bench.publisher) == [1, 2, 3]
 
 
 async def test_published_entries_leave_with_the_next_write() -> None:
     bench = Bench()
     kind = bench.replica()
-    await tell(kind, 2)
+    await emit(kind, 2)
     assert len(bench.waiting()) == 2
-    await tell(kind)
+    await emit(kind)
     assert bench.waiting() == ['{"number":3}']
 
 
 async def test_a_resting_document_is_trimmed_and_swept_no_more() -> None:
     bench = Bench()
     kind = bench.replica()
-    await tell(kind, 2)
+    await emit(kind, 2)
     await kind.outbox.trim()
     assert bench.waiting() == []
     assert bench.rows.rows["a"].outbox_at is None
@@ -262,9 +262,9 @@ async def test_a_resting_document_is_trimmed_and_swept_no_more() -> None:
 async def test_an_entry_that_was_not_published_is_never_trimmed() -> None:
     bench = Bench()
     kind = bench.replica()
-    await tell(kind)
+    await emit(kind)
     bench.publisher.takes = 0
-    await tell(kind)
+    await emit(kind)
     await kind.outbox.trim()
     assert bench.waiting() == ['{"number":2}']
 
@@ -272,9 +272,9 @@ async def test_an_entry_that_was_not_published_is_never_trimmed() -> None:
 async def test_trimming_loses_to_a_write_of_another_replica_in_between() -> None:
     bench = Bench()
     ours, theirs = bench.replica(), bench.replica()
-    await tell(ours)
+    await emit(ours)
     bench.publisher.takes = 0
-    await tell(theirs)
+    await emit(theirs)
     await ours.outbox.trim()
     assert '{"number":2}' in bench.waiting()
 
@@ -290,7 +290,7 @@ async def test_a_publish_that_is_cut_off_leaves_its_entries_to_the_sweeper() -> 
         await asyncio.sleep(60)
 
     publish, bench.publisher.publish = bench.publisher.publish, never  # type: ignore[method-assign]  # hangs, once
-    task = asyncio.create_task(tell(kind))
+    task = asyncio.create_task(emit(kind))
     await stuck.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -306,7 +306,7 @@ async def test_a_process_remembers_nothing_of_what_it_could_not_publish() -> Non
     kind = bench.replica()
     bench.publisher.takes = 0
     for n in range(10):
-        await tell(kind, key=f"key-{n}")
+        await emit(kind, key=f"key-{n}")
     assert not kind.outbox._progress
     assert not kind.outbox._turns
 
@@ -318,7 +318,7 @@ async def act(bench: Bench, replicas: list[Collection[Counter]], chance: Random)
         await asyncio.sleep(0)
     match chance.randrange(6):
         case 0 | 1 | 2:
-            await tell(kind, chance.randrange(3))
+            await emit(kind, chance.randrange(3))
         case 3:
             await kind.outbox.trim()
         case 4:

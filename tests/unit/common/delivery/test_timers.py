@@ -18,9 +18,9 @@ from libs.common.delivery.engine import Collection, Engine
 from libs.common.delivery.timers import Timers, Wake
 from libs.common.testing.broker import MemoryPublisher
 from libs.common.testing.memory import MemoryDocuments
-from tests.patience import until_so
 from tests.unit.common.delivery.test_aggregates import COUNTERS, Counter, Ids
-from tests.unit.common.saga import KEYRING, NOON
+from tests.unit.common.shop_harness import KEYRING, NOON
+from tests.waiting import until_so
 
 LEASE_S = 30.0
 

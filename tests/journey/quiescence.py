@@ -1,4 +1,4 @@
-"""Whether the services of a town are at rest: all that was told is read, and all that was decided is done and told."""
+"""Whether all services are at rest: what was published is read, and what was decided is done and published."""
 
 import time
 from asyncio import gather
@@ -32,7 +32,7 @@ def read_by() -> dict[str, set[str]]:
 
 
 @dataclass
-class Rest:
+class Quiescence:
     """Looks at the broker and the stores as their operators could, with none of the services' code."""
 
     admin: AIOKafkaAdminClient
@@ -45,7 +45,7 @@ class Rest:
         ends = await observer.ends()
         going_on = await self._undone() or await self._unread(ends) or await self._undone()
         if going_on is None and await observer.ends() != ends:
-            going_on = "something is being told"
+            going_on = "something is being published"
         if going_on is None and observer.seen < sum(ends.values()):
             going_on = "the observer has not seen all"
         return going_on
@@ -64,9 +64,9 @@ class Rest:
     async def _undone(self) -> str | None:
         soon = time.time_ns() // 1_000_000 + HELD_MS
         aggregates = self._aggregates or await self._find_aggregates()
-        to_tell = (_any(each, {"outbox_at": {"$gte": 0}}, "to tell") for each in aggregates)
+        to_publish = (_any(each, {"outbox_at": {"$gte": 0}}, "to publish") for each in aggregates)
         to_do = (_any(each, {"wake_at": {"$lte": soon}}, "to do") for each in aggregates)
-        return _first(await gather(*to_tell, *to_do))
+        return _first(await gather(*to_publish, *to_do))
 
     async def _find_aggregates(self) -> list[AsyncCollection[dict[str, Any]]]:
         for service in SERVICES:
@@ -87,13 +87,13 @@ def _first(found: Iterable[str | None]) -> str | None:
 
 
 @asynccontextmanager
-async def looking(installation: Installation) -> AsyncIterator[Rest]:
+async def watching(installation: Installation) -> AsyncIterator[Quiescence]:
     """Look at an installation's broker and store for as long as it lasts."""
     admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka)
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(installation.mongo_uri)
     await admin.start()
     try:
-        yield Rest(admin, client, installation.prefix)
+        yield Quiescence(admin, client, installation.prefix)
     finally:
         await admin.close()
         await client.close()

@@ -1,4 +1,4 @@
-"""An authority as a whole: its service, store and broker, what others tell it, and the tools that look at it."""
+"""An authority as a whole: its service, store and broker, what others publish, and the tools that check it."""
 
 import base64
 import json
@@ -37,15 +37,15 @@ from services.ca.tools.check import AuditReport, check
 from services.ca.tools.common import opened
 from services.ca.tools.export import Export, read_lines, write_file
 from services.ca.tools.restore import RestoreOutcome, restore
-from tests.patience import until
 from tests.unit.ca.hierarchies import KEYSTORE_PASSPHRASE, config, keystore
 from tests.unit.ca.office import STARTED, csrs
+from tests.waiting import until
 
 SETTLED_S = 0
 
 
 @dataclass
-class Branch:
+class CaHarness:
     """An authority with its store and its broker, and those who use it."""
 
     settings: Settings
@@ -55,7 +55,7 @@ class Branch:
     folder: Path
     publisher: KafkaPublisher
 
-    async def tell(self, journey: str, *events: Event) -> None:
+    async def publish(self, journey: str, *events: Event) -> None:
         """Tell facts as the other services do."""
         outgoing = []
         for event in events:
@@ -67,7 +67,7 @@ class Branch:
         """Bring a citizen to two certificates; give the journey and the certificates."""
         journey = str(uuid4())
         created = DigitalIdCreated(citizen_id=citizen, person_ref="person-ref")
-        await self.tell(journey, STARTED, OtpVerified(phone_ref="p"), FaceMatched(model="m1"), created)
+        await self.publish(journey, STARTED, OtpVerified(phone_ref="p"), FaceMatched(model="m1"), created)
         sign, auth = csrs(first_key)
         form = {"sign_csr": sign, "auth_csr": auth}
 
@@ -81,7 +81,7 @@ class Branch:
             return len(await self.certificates(http, journey)) == 2
 
         await until(done)
-        await self.tell(journey, JourneyClosed(outcome="completed", reason="journey.completed"))
+        await self.publish(journey, JourneyClosed(outcome="completed", reason="journey.completed"))
         return journey, await self.certificates(http, journey)
 
     async def certificates(self, http: httpx.AsyncClient, journey: str) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ class Branch:
     async def listed(self, http: httpx.AsyncClient, serial: str) -> bool:
         return int(serial, 16) in {each.serial_number for each in await crl(http)}
 
-    async def told(self, topic: str) -> Counter[str]:
+    async def published_on(self, topic: str) -> Counter[str]:
         """Which serial numbers a topic tells of, and how often."""
         return Counter(
             [json.loads(r.value or b"")["serial"] async for r in everything(self.settings.kafka_access, topic)]
@@ -158,7 +158,7 @@ async def _publisher(bootstrap: str, *, idempotence: bool) -> AsyncIterator[Kafk
 
 
 @asynccontextmanager
-async def opened_branch(broker: Server, store: Store, folder: Path, *, idempotence: bool) -> AsyncIterator[Branch]:
+async def opened_branch(broker: Server, store: Store, folder: Path, *, idempotence: bool) -> AsyncIterator[CaHarness]:
     """Hold the key ceremony and make the topics; the service itself is started by whoever needs it."""
     await create_topics(KafkaAccess(broker.address), partitions=1)
     perform(config(folder / "ca"), keystore(folder / "ca"), utc_now())
@@ -182,4 +182,4 @@ async def opened_branch(broker: Server, store: Store, folder: Path, *, idempoten
         base_url="http://pki.test.kz/pki",
     )
     async with _publisher(broker.address, idempotence=idempotence) as publisher:
-        yield Branch(settings, store, tokens, staff, folder, publisher)
+        yield CaHarness(settings, store, tokens, staff, folder, publisher)

@@ -8,7 +8,7 @@ PATIENCE_S: Final = 90.0
 """Ten times what a busy machine needs: only a test that fails waits so long."""
 
 
-async def until(true: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_S, look_every_s: float = 0.05) -> None:
+async def until(true: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_S, poll_every_s: float = 0.05) -> None:
     """Wait until something is so that nobody tells us of.
 
     Raises:
@@ -16,7 +16,7 @@ async def until(true: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_S
     """
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110 - what is waited for sets no event here
-            await asyncio.sleep(look_every_s)
+            await asyncio.sleep(poll_every_s)
 
 
 async def until_so(true: Callable[[], bool], seconds: float = PATIENCE_S) -> None:

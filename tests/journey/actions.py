@@ -8,14 +8,14 @@ from functools import partial
 
 import pytest
 
-from deploy.embedded.people import Invented
 from deploy.embedded.process import Server
 from libs.citizen.api.ca import CertificatesView
 from libs.citizen.api.identity import JourneyTicket, Step
 from libs.citizen.errors import JourneyEnded, ProblemError
 from libs.citizen.keystore import Holding
 from libs.citizen.progress import wait_until
-from tests.journey.town import Town
+from tests.fixtures.people import Invented
+from tests.journey.harness import System
 
 
 @contextmanager
@@ -39,28 +39,28 @@ def refused(key: str, **extras: object) -> Iterator[None]:
     assert {name: caught.value.extras.get(name) for name in extras} == extras
 
 
-async def at_certificates(town: Town, person: Invented, ticket: JourneyTicket) -> None:
+async def at_certificates(system: System, person: Invented, ticket: JourneyTicket) -> None:
     """Go as far as certificates, and stop before asking for them, when the authority takes requests."""
-    way = town.way(person, ticket)
+    way = system.way(person, ticket)
     await way._prove_phone()
     await way._prove_face()
     await way._choose_pin()
-    await authority_is(town, ticket, "open")
+    await authority_is(system, ticket, "open")
 
 
-async def authority_is(town: Town, ticket: JourneyTicket, state: str) -> CertificatesView:
+async def authority_is(system: System, ticket: JourneyTicket, state: str) -> CertificatesView:
     """Wait until the authority is so far with a journey, and give what it shows."""
     return await wait_until(
-        partial(town.services.ca.certificates, ticket),
+        partial(system.services.ca.certificates, ticket),
         lambda view: view.state == state,
-        seconds=lambda _: town.waiting.machines,
+        seconds=lambda _: system.waiting.machines,
     )
 
 
-async def ended(town: Town, ticket: JourneyTicket) -> str:
+async def ended(system: System, ticket: JourneyTicket) -> str:
     """Wait until a journey ends without certificates; give the reason."""
     with pytest.raises(JourneyEnded) as caught:
-        await town.way(town.people[0], ticket)._reached(Step.CLOSED)
+        await system.way(system.people[0], ticket)._reached(Step.CLOSED)
     return caught.value.key
 
 

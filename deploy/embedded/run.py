@@ -9,14 +9,14 @@ from typing import Final
 from rich.console import Console
 
 from deploy.embedded.installation import Installation
-from deploy.embedded.people import REGION, invent, register_of
 from deploy.embedded.process import LOOPBACK
+from deploy.embedded.services import in_one_process
 from deploy.embedded.stack import Broker, Store
-from deploy.embedded.town import in_one_process
 from libs.common.core import logging
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.delivery.topic_admin import create_topics
 from services.ca.tools.check import main as ca_check
+from tests.fixtures.people import REGION, invent, register_of
 
 FOLDER: Final = Path("var/run")
 BROKER_PORT: Final = 9092
@@ -31,7 +31,7 @@ def check(arguments: list[str]) -> int:
     return ca_check(arguments)
 
 
-async def run(models: Path, console: Console) -> int:
+async def until_interrupted(models: Path, console: Console) -> int:
     """Start everything, say where it is, and wait."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     people = [invent(number) for number in range(1, PEOPLE + 1)]
@@ -60,7 +60,7 @@ def _say(console: Console, installation: Installation, broker: Broker, store: St
         f"\nA citizen of this installation: IIN {person.iin}, phone {person.phone}, document {person.document_number}; "
         f"{PEOPLE} of them in {FOLDER}/register.json.\n"
         "Go their way:  .venv/bin/python -m libs.citizen eds --dev-inbox\n"
-        "It asks for captures; without a camera, .venv/bin/python -m deploy.media OUT CHALLENGE makes them.\n"
+        "It asks for captures; without a camera, .venv/bin/python -m tests.fixtures.media OUT CHALLENGE makes them.\n"
         f"An officer of {REGION}, in another shell:\n  export CITIZEN_STAFF_TOKEN={installation.staff.officer(REGION)}",
         markup=False,
     )

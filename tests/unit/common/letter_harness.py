@@ -12,9 +12,9 @@ from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Sealed
 from libs.common.delivery.consumption import Consumption, Route
 from libs.common.delivery.retry import Circuit, RawMessage, RetryPolicy
-from tests.patience import PATIENCE_S
 from tests.unit.common.faults import LogRecord
-from tests.unit.common.saga import KEYRING, NOON, Buyer
+from tests.unit.common.shop_harness import KEYRING, NOON, Buyer
+from tests.waiting import PATIENCE_S
 
 GROUP = "clerk"
 RETRIES = "letter.sent.retry.clerk"

@@ -1,4 +1,4 @@
-"""A service on a real broker and a real store: it counts what it is told and tells what it counted."""
+"""A service on a real broker and a real store: it counts the numbers it reads and publishes what it counted."""
 
 import asyncio
 from collections import defaultdict
@@ -28,7 +28,7 @@ from libs.common.delivery.mongo_documents import MongoDocuments
 from libs.common.delivery.retry import RetryPolicy
 from libs.common.delivery.topic_admin import create, topics_of
 from libs.common.storage.mongo import Database
-from tests.patience import PATIENCE_S
+from tests.waiting import PATIENCE_S
 
 KEYRING = Keyring({}, bytes(32))
 POLICY = RetryPolicy(in_place=1, parked_s=(0.5, 0.5))
@@ -40,14 +40,14 @@ class Tally(BaseModel):
     numbers: tuple[int, ...] = ()
 
 
-class Told(Event):
-    topic: ClassVar[str] = "told"
+class Numbered(Event):
+    topic: ClassVar[str] = "numbered"
 
     number: int
 
 
-class Heard(Event):
-    topic: ClassVar[str] = "heard"
+class Counted(Event):
+    topic: ClassVar[str] = "counted"
 
     number: int
 
@@ -66,16 +66,16 @@ class Lane:
         return f"counter-{self.name}"
 
     @property
-    def told(self) -> type[Told]:
-        class Mine(Told):
-            topic: ClassVar[str] = f"told.{self.name}"
+    def numbered(self) -> type[Numbered]:
+        class Mine(Numbered):
+            topic: ClassVar[str] = f"numbered.{self.name}"
 
         return Mine
 
     @property
-    def heard(self) -> type[Heard]:
-        class Mine(Heard):
-            topic: ClassVar[str] = f"heard.{self.name}"
+    def counted(self) -> type[Counted]:
+        class Mine(Counted):
+            topic: ClassVar[str] = f"counted.{self.name}"
 
         return Mine
 
@@ -84,7 +84,7 @@ class Lane:
         return KafkaSettings(self.access, "test", self.idempotence)
 
     async def create(self) -> None:
-        for event, readers in ((self.told, (self.group,)), (self.heard, ())):
+        for event, readers in ((self.numbered, (self.group,)), (self.counted, ())):
             await create(self.access, topics_of(Topic(event, "test", readers, partitions=3), 1))
 
     @asynccontextmanager
@@ -96,15 +96,15 @@ class Lane:
         finally:
             await publisher.stop()
 
-    async def tell(self, numbers: Sequence[int], keys: int = 5) -> None:
+    async def publish(self, numbers: Sequence[int], keys: int = 5) -> None:
         """Tell the numbers, spread over so many keys."""
         async with self.publisher() as publisher:
             await publisher.publish([self.message(number, keys) for number in numbers])
 
     def message(self, number: int, keys: int = 5) -> Outgoing:
         key = f"key-{number % keys}"
-        meta = Meta(f"{self.name}-{number}", self.told.type(), "test", utc_now(), key, key)
-        return Outgoing(self.told.topic, meta, encode(self.told(number=number), meta, KEYRING).decode())
+        meta = Meta(f"{self.name}-{number}", self.numbered.type(), "test", utc_now(), key, key)
+        return Outgoing(self.numbered.topic, meta, encode(self.numbered(number=number), meta, KEYRING).decode())
 
     async def records(self, topic: str, at_least: int = 0, seconds: float = PATIENCE_S) -> list[Any]:
         """Read a topic from its beginning, waiting until so many records are there."""
@@ -131,7 +131,7 @@ class Lane:
         consumer = AIOKafkaConsumer(**self.access.options(), group_id=self.group, enable_auto_commit=False)
         await consumer.start()
         try:
-            return sum([await consumer.committed(TopicPartition(self.told.topic, n)) or 0 for n in range(3)])
+            return sum([await consumer.committed(TopicPartition(self.numbered.topic, n)) or 0 for n in range(3)])
         finally:
             await consumer.stop()
 
@@ -163,7 +163,7 @@ class Node:
         self.kind = engine.open(Kind[Tally]("tallies", Tally))
         self.consumption = Consumption(
             lane.group,
-            [Route(lane.told, self.handle)],
+            [Route(lane.numbered, self.handle)],
             keyring=KEYRING,
             publisher=self.publisher,
             metrics=self.metrics,
@@ -175,14 +175,14 @@ class Node:
             lane.kafka, self.consumption, lane.group, probe=self.probe, metrics=self.metrics
         )
 
-    async def handle(self, message: Received[Told]) -> None:
+    async def handle(self, message: Received[Numbered]) -> None:
         number = message.event.number
         if self.before is not None:
             await self.before(number)
 
         def decide(state: Tally | None) -> Decision[Tally]:
             numbers = (state or Tally()).numbers
-            return Decision(Tally(numbers=(*numbers, number)), (self.lane.heard(number=number),))
+            return Decision(Tally(numbers=(*numbers, number)), (self.lane.counted(number=number),))
 
         await self.kind.aggregates.apply(message.meta.subject, decide, cause=message.meta)
         self.handled.append(number)
@@ -224,16 +224,16 @@ async def drop(lane: Lane, mongo_uri: str | None = None) -> None:
 
 def facts(records: list[Any]) -> dict[bytes, set[bytes]]:
     """Give every fact told with the ids it was told under."""
-    told: dict[bytes, set[bytes]] = defaultdict(set)
+    numbered: dict[bytes, set[bytes]] = defaultdict(set)
     for record in records:
-        told[record.value].add(dict(record.headers)["ce_id"])
-    return told
+        numbered[record.value].add(dict(record.headers)["ce_id"])
+    return numbered
 
 
 async def assert_counted_once_and_told(node: Node, numbers: Sequence[int]) -> None:
     """Every number was counted once, in the order of its key, and told under one identity."""
     lane = node.lane
     assert await node.counted() == sorted(numbers)
-    told = facts(await lane.records(lane.heard.topic, len(numbers)))
-    assert set(told) == {f'{{"number":{number}}}'.encode() for number in numbers}
-    assert {len(ids) for ids in told.values()} == {1}
+    numbered = facts(await lane.records(lane.counted.topic, len(numbers)))
+    assert set(numbered) == {f'{{"number":{number}}}'.encode() for number in numbers}
+    assert {len(ids) for ids in numbered.values()} == {1}

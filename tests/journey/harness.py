@@ -1,4 +1,4 @@
-"""A town for tests: broker, store, installation, observer, and citizens who go their way in it."""
+"""A system for tests: broker, store, installation, observer, and citizens who go their way in it."""
 
 import asyncio
 import json
@@ -14,22 +14,9 @@ import structlog
 
 from deploy.embedded.installation import SERVICES, Installation
 from deploy.embedded.observer import Observer
-from deploy.embedded.people import (
-    PIN,
-    REGION,
-    Camera,
-    Invented,
-    Volunteer,
-    attach,
-    bench_camera,
-    family_of,
-    grant_all,
-    invent,
-    register_of,
-)
 from deploy.embedded.process import Server, free_port
+from deploy.embedded.services import RunningServices, in_one_process
 from deploy.embedded.stack import Broker, Store
-from deploy.embedded.town import Together, in_one_process
 from libs.citizen.api.identity import JourneyTicket, Session
 from libs.citizen.caller import Patience
 from libs.citizen.enrolment import Eds
@@ -42,10 +29,23 @@ from libs.common.contracts.http.kandas import KandasApplicationView
 from libs.common.core import logging
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.delivery.topic_admin import create_topics
+from tests.fixtures.people import (
+    PIN,
+    REGION,
+    Camera,
+    Invented,
+    Volunteer,
+    attach,
+    bench_camera,
+    family_of,
+    grant_all,
+    invent,
+    register_of,
+)
 from tests.journey import invariants
-from tests.journey.invariants import Told
+from tests.journey.invariants import Facts
+from tests.journey.quiescence import Quiescence, watching
 from tests.journey.records import Growing, Record
-from tests.journey.rest import Rest, looking
 from tests.stack.kafka import KafkaServer, kafka_jars
 
 PEOPLE = 400
@@ -54,7 +54,7 @@ WAITING = Waiting(machines=240.0, people=240.0)
 
 
 @dataclass
-class Town:
+class System:
     """An installation, and those who live in it.
 
     Attributes:
@@ -66,7 +66,7 @@ class Town:
     installation: Installation
     services: Services
     observer: Observer
-    rest: Rest
+    quiescence: Quiescence
     events: Path
     logs: Path
     waiting: Waiting = WAITING
@@ -86,7 +86,7 @@ class Town:
         self.people.append(invent(number))
         return self.people[-1]
 
-    async def set_out(self, person: Invented) -> JourneyTicket:
+    async def begin(self, person: Invented) -> JourneyTicket:
         """Begin a journey."""
         ticket = await start(self.services, person.applicant, self.lines.append)
         self.tickets[ticket.journey_id] = ticket
@@ -99,7 +99,7 @@ class Town:
 
     async def eds(self, person: Invented, camera: Camera | None = None) -> Eds:
         """Go the whole way to an electronic signature."""
-        return await self.way(person, await self.set_out(person), camera).complete()
+        return await self.way(person, await self.begin(person), camera).complete()
 
     async def sign_in(self, person: Invented) -> Session:
         """Open the cabinet."""
@@ -137,26 +137,26 @@ class Town:
         self._records += [Record(**json.loads(line)) for line in lines]
         return [record for record in self._records if record.place not in self.foreign]
 
-    async def told(self) -> Told:
+    async def facts(self) -> Facts:
         """Give the facts, when no more come: everything that was begun has come to its end."""
         going_on: str | None = "nobody has looked"
         try:
             async with asyncio.timeout(self.waiting.machines):
-                while (going_on := await self.rest.unrest(self.observer)) is not None:  # noqa: ASYNC110 - nobody tells
+                while (going_on := await self.quiescence.unrest(self.observer)) is not None:  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise AssertionError(f"no rest after {self.waiting.machines:.0f} seconds: {going_on}") from None
-        return Told(self.records())
+        return Facts(self.records())
 
     async def check(self) -> None:
         """Fail if an invariant does not hold, when no more facts come."""
-        told = await self.told()
-        assert invariants.violations(told.records) == []
-        for journey in told.unfinished_journeys & self.tickets.keys():
+        facts = await self.facts()
+        assert invariants.violations(facts.records) == []
+        for journey in facts.unfinished_journeys & self.tickets.keys():
             seen = await self.services.identity.journey(self.tickets[journey])
             assert seen.waits_for, f"5: journey {journey} has not ended, and waits for nobody"
             assert seen.waits_until, f"5: journey {journey} waits for ever"
-        for application in told.unfinished_applications & self.sessions.keys():
+        for application in facts.unfinished_applications & self.sessions.keys():
             view = await self.services.kandas.application(self.sessions[application], application)
             assert view.waits_for or view.status == "closed", f"5: application {application} waits for nobody"
             assert view.waits_until or view.status == "closed", f"5: application {application} waits for ever"
@@ -178,7 +178,7 @@ class Town:
 @asynccontextmanager
 async def prepared(
     folder: Path, broker: str, mongo_uri: str, *, idempotence: bool, profile: str = "bench"
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[System]:
     """Make an installation with topics, keys, authority and observer. Starting the services is left to the caller."""
     await create_topics(KafkaAccess(broker), partitions=PARTITIONS)
     register = folder / "register.json"
@@ -203,9 +203,9 @@ async def prepared(
     try:
         async with (
             Services.connect(installation.endpoints, Patience(total=240.0)) as services,
-            looking(installation) as rest,
+            watching(installation) as quiescence,
         ):
-            yield Town(installation, services, observer, rest, events, logs)
+            yield System(installation, services, observer, quiescence, events, logs)
     finally:
         await observer.stop()
 
@@ -216,28 +216,28 @@ def make_broker(kind: str, folder: Path) -> Server:
 
 
 @dataclass(frozen=True)
-class OwnTown:
-    """A town for one test alone, with broker and store to be stopped and killed at will."""
+class OwnSystem:
+    """A system for one test alone, with broker and store to be stopped and killed at will."""
 
-    town: Town
-    together: Together
+    system: System
+    running: RunningServices
     broker: Server
     store: Store
 
 
 @asynccontextmanager
-async def own_town(kind: str, folder: Path, profile: str = "bench") -> AsyncIterator[OwnTown]:
-    """Make a town for one test alone, or for the tests of one file."""
+async def own_system(kind: str, folder: Path, profile: str = "bench") -> AsyncIterator[OwnSystem]:
+    """Make a system for one test alone, or for the tests of one file."""
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(make_broker(kind, folder))
         store = await stack.enter_async_context(Store(folder))
         idempotence = kind == "kafka"
-        town = await stack.enter_async_context(
+        system = await stack.enter_async_context(
             prepared(folder, broker.address, store.uri, idempotence=idempotence, profile=profile)
         )
-        stack.enter_context(logged(town.logs / "services.log"))
-        together = await stack.enter_async_context(in_one_process(town.installation))
-        yield OwnTown(town, together, broker, store)
+        stack.enter_context(logged(system.logs / "services.log"))
+        running = await stack.enter_async_context(in_one_process(system.installation))
+        yield OwnSystem(system, running, broker, store)
 
 
 @contextmanager
@@ -246,7 +246,7 @@ def logged(file: Path) -> Iterator[None]:
     root, before = getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     with file.open("w", encoding="utf-8") as stream:
-        logging.configure("town", json=True, stream=stream)
+        logging.configure("system", json=True, stream=stream)
         try:
             yield
         finally:
@@ -255,7 +255,7 @@ def logged(file: Path) -> Iterator[None]:
             structlog.configure(**before)
 
 
-def log_lines(town: Town, event: str) -> list[dict[str, object]]:
+def log_lines(system: System, event: str) -> list[dict[str, object]]:
     """Give the lines that the services logged about one thing."""
-    lines = (json.loads(line) for file in town.logs.glob("*.log") for line in file.read_text().splitlines())
+    lines = (json.loads(line) for file in system.logs.glob("*.log") for line in file.read_text().splitlines())
     return [line for line in lines if line.get("event") == event]

@@ -41,32 +41,32 @@ _BUILD: Final[Mapping[str, Callable[[], App]]] = {
 }
 
 
-class Together:
+class RunningServices:
     """Services in this process, any of which can be stopped and started again."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._serving: dict[str, tuple[_Guest, asyncio.Task[None]]] = {}
 
-    async def start(self, *services: str, told: Mapping[str, str] | None = None) -> None:
+    async def start(self, *services: str, overrides: Mapping[str, str] | None = None) -> None:
         """Start services and wait until they serve.
 
         Args:
             services: by name.
-            told: environment variables that differ from the installation's.
+            overrides: environment variables that differ from the installation's.
 
         Raises:
             StackError: ``service-ended``: one of them could not start; its reason is in the log.
             TimeoutError: it took too long.
         """
         for service in services:
-            app = _build(self._installation, service, told or {})
+            app = _build(self._installation, service, overrides or {})
             guest = _Guest(server(app.http, app.host, app.port).config)
             self._serving[service] = guest, asyncio.create_task(guest.serve(), name=service)
         async with asyncio.timeout(START_SECONDS):
             while not all(self._serving[service][0].started for service in services):
                 _require_running([self._serving[service][1] for service in services])
-                await asyncio.sleep(0.05)  # uvicorn tells by a flag
+                await asyncio.sleep(0.05)  # uvicorn has only a flag for it
 
     async def stop(self, *services: str) -> None:
         """Stop services, as a deployment would; each finishes what it has begun."""
@@ -77,13 +77,13 @@ class Together:
 
 
 @asynccontextmanager
-async def in_one_process(installation: Installation) -> AsyncIterator[Together]:
+async def in_one_process(installation: Installation) -> AsyncIterator[RunningServices]:
     """Run all five services in this process, until the context ends.
 
     Raises:
         StackError, TimeoutError: see `Together.start`.
     """
-    running = Together(installation)
+    running = RunningServices(installation)
     try:
         await running.start(*SERVICES)
         yield running
@@ -129,10 +129,10 @@ class _Guest(uvicorn.Server):
         yield
 
 
-def _build(installation: Installation, service: str, told: Mapping[str, str]) -> App:
+def _build(installation: Installation, service: str, overrides: Mapping[str, str]) -> App:
     """Make an application as its own process would: from environment variables, which are put back as they were."""
     before = dict(os.environ)
-    os.environ.update({**installation.environment(service), **told})
+    os.environ.update({**installation.environment(service), **overrides})
     try:
         return _BUILD[service]()
     finally:
