@@ -96,8 +96,8 @@ var/environment: uv.lock pyproject.toml $(wildcard libs/*/pyproject.toml service
 packages-run packages-test packages-bench: packages-%:
 	@$(if $(filter present,$(SYSTEM_PACKAGES)),true,deploy/install-packages $*)
 
-var/models/manifest.json: var/environment services/biometrics/build_models.py services/biometrics/models/dlib_onnx.py
-	@$(RUN) services.biometrics.build_models --out var/models
+var/models/manifest.json: var/environment services/biometrics/models/build.py services/biometrics/models/dlib_onnx.py
+	@$(RUN) services.biometrics.models.build --out var/models
 	@touch $@
 
 # An environment of its own: the project has no other use for dlib.

@@ -20,7 +20,7 @@ from deploy.embedded.process import LOOPBACK, Program, Server, StackError
 from libs.common.web.http import server
 from libs.common.web.service import App
 from services.biometrics import app as biometrics
-from services.biometrics.settings import Settings as BiometricsSettings
+from services.biometrics.settings import BiometricsSettings
 from services.ca import app as ca
 from services.ca.settings import Settings as CaSettings
 from services.identity import app as identity

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from uuid import UUID, uuid5
 
 from libs.citizen.api.answers import Upload
-from libs.citizen.api.biometrics import CaptureView, Part
+from libs.citizen.api.biometrics import Part
 from libs.citizen.api.ca import CertificatesView
 from libs.citizen.api.identity import JourneyTicket, JourneyView, Step
 from libs.citizen.enrolment import Drawer, Eds, KeyPairs, MemoryDrawer, assemble
@@ -23,6 +23,7 @@ from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once
 from libs.citizen.services import Services
 from libs.citizen.signing import Sign
 from libs.common.contracts.ca import Profile
+from libs.common.contracts.http.biometrics import CaptureView
 from libs.common.core.values import Clock, utc_now
 from libs.common.pki.renewal_statement import vouching_document
 

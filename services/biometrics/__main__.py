@@ -1,8 +1,8 @@
-"""``python -m services.biometrics``: run the service. `build_models` comes first, once."""
+"""``python -m services.biometrics``: run the service. It needs the models that ``make models`` builds."""
 
 from libs.common.web.run import main
 from services.biometrics.app import build
-from services.biometrics.settings import Settings
+from services.biometrics.settings import BiometricsSettings
 
 if __name__ == "__main__":
-    main("biometrics", Settings, build)
+    main("biometrics", BiometricsSettings, build)

@@ -1,149 +1,127 @@
 """How biometrics is put together."""
 
-import secrets
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from libs.common.core.background import Repeating
 from libs.common.core.values import Clock, NewId, new_id, utc_now
-from libs.common.delivery.engine import Collection
-from libs.common.storage.blobs import Blobs
 from libs.common.web.backend import Backend
-from libs.common.web.service import App, ServiceBase, build_base
-from services.biometrics import states
+from libs.common.web.service import App, build_base
 from services.biometrics.analysis import analyses
 from services.biometrics.analysis.analyser import Analyser, StubAnalyser, WorkerAnalyser
+from services.biometrics.analysis.known_faces import KnownFaces
+from services.biometrics.analysis.pipeline import Pipeline
+from services.biometrics.analysis.queue import AnalysisQueue
+from services.biometrics.analysis.replay_check import ReplayCheck
+from services.biometrics.analysis.service import ANALYSIS_LEASE, CheckAnalysis
 from services.biometrics.analysis.workers import Workers
 from services.biometrics.audit.api import audit_routes
 from services.biometrics.audit.service import Audit
 from services.biometrics.capture.api import capture_routes
-from services.biometrics.capture.originals import Originals
-from services.biometrics.capture.prechecks import PreChecks
+from services.biometrics.capture.pre_checks import PreChecks
+from services.biometrics.capture.service import Captures
 from services.biometrics.capture.uploads import Uploads
-from services.biometrics.examination import Examination
-from services.biometrics.face import faces
-from services.biometrics.face.faces import Faces
-from services.biometrics.handlers import Handlers
-from services.biometrics.liveness.challenge import STEADY
+from services.biometrics.check.challenges import random_challenge
+from services.biometrics.check.domain import NewChallenge
+from services.biometrics.check.service import FaceChecks
+from services.biometrics.collections import CHECKS, FACES, MEDIA_KEY
+from services.biometrics.handlers import BiometricsEvents, NextStep
 from services.biometrics.liveness.pad import read_card
 from services.biometrics.liveness.pad_result import NOT_CONFIGURED
 from services.biometrics.review.api import review_routes
-from services.biometrics.review.service import Links, Reviews
-from services.biometrics.service import ANALYSIS_LEASE, BiometricsService
-from services.biometrics.settings import Settings
-from services.biometrics.states import Challenge
+from services.biometrics.review.links import Links
+from services.biometrics.review.service import Reviews
+from services.biometrics.settings import BiometricsSettings
 
-MEDIA_KEY: Final = "biometrics"
 PURGE_EVERY_S: Final = 600.0
 COUNT_EVERY_S: Final = 15.0
 PAD_ROLE: Final = "presentation-attack-detection"
 REGISTER_ROLE: Final = "register-portrait"
-"""No register gives one: documents are tied to it by numbers and dates, or by a clerk (`Rules.review_documents`)."""
-SEARCHED: Final = (("kind", "since"), ("kind", "due_at"))
+"""No register gives one: numbers, dates or a clerk (`CheckRules.review_documents`) tie documents to it."""
 
 
-def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id, backend: Backend | None = None) -> App:
+def build(
+    settings: BiometricsSettings,
+    *,
+    clock: Clock = utc_now,
+    new_id: NewId = new_id,
+    backend: Backend | None = None,
+    new_challenge: NewChallenge = random_challenge,
+    analyser: Analyser | None = None,
+) -> App:
     """Make the application, with every collaborator in sight."""
     base = build_base("biometrics", settings, clock, new_id, answers_key=MEDIA_KEY, backend=backend)
-    checks = base.engine.kind(states.Check, "checks", searched=SEARCHED)
-    seen = base.engine.kind(faces.Face, "faces", searched=(("kind", "model", "at"),))
-    blobs = base.blobs(MEDIA_KEY)
-    uploads = Uploads(blobs)
-    analyser, workers = _analyser(settings)
-    _show_roles(base, settings)
+    rules = settings.rules
+    checks, faces = base.engine.open(CHECKS), base.engine.open(FACES)
+    uploads = Uploads(base.blobs(MEDIA_KEY))
+    analyser = analyser or _analyser(settings)
+    queue = AnalysisQueue(checks.aggregates, clock)
     kept = timedelta(days=settings.same_face_days)
-    # The timers run even if nothing is remembered any more: what was remembered before is still to be forgotten.
-    remembered = Faces(seen.aggregates, kept, settings.same_face_most, clock)
-    examination = Examination(
+    known_faces = KnownFaces(faces.aggregates, kept, settings.same_face_most, clock)
+    pipeline = Pipeline(
         uploads,
         analyser,
         clock,
-        originals=Originals(base.reservations, base.keyring),
-        reviewed=settings.rules.review_documents,
-        faces=remembered if kept else None,
+        replays=ReplayCheck(base.reservations, base.keyring),
+        reviewed=rules.review_documents,
+        faces=known_faces if kept else None,
     )
-    service = _service(base, settings, checks, uploads, examination)
+    analysis = CheckAnalysis(
+        checks.aggregates,
+        pipeline,
+        queue,
+        rules=rules,
+        clock=clock,
+        new_challenge=new_challenge,
+        metrics=base.metrics,
+    )
+    face_checks = FaceChecks(checks.aggregates, rules=rules, clock=clock, new_challenge=new_challenge)
+    captures = Captures(checks.aggregates, uploads, queue, clock=clock, backlog=settings.backlog)
+    pre_checks = PreChecks(checks.aggregates, analyser, clock)
+    reviews = Reviews(
+        checks.aggregates,
+        uploads,
+        Links(base.keyring, MEDIA_KEY, clock),
+        rules=rules,
+        clock=clock,
+        new_challenge=new_challenge,
+        metrics=base.metrics,
+    )
+    next_step = NextStep(
+        checks.aggregates, face_checks=face_checks, captures=captures, analysis=analysis, reviews=reviews
+    )
+    lease_s, parallel = ANALYSIS_LEASE.total_seconds(), 2 * settings.workers
+    for role, name in ((PAD_ROLE, _detector(settings)), (REGISTER_ROLE, NOT_CONFIGURED)):
+        base.health.notes[role] = name
+        base.metrics.models.labels(role, name).set(1)
     return base.app(
         "Face checks",
         routers=[
-            capture_routes(service, PreChecks(checks.aggregates, analyser, clock), base.auth),
-            review_routes(_reviews(base, settings, checks, uploads), base.auth),
+            capture_routes(captures, pre_checks, base.auth),
+            review_routes(reviews, base.auth),
             audit_routes(Audit(checks.aggregates), base.auth),
         ],
-        routes=Handlers(service).routes(),
-        kinds=[checks, seen],
+        routes=BiometricsEvents(face_checks).routes(),
+        kinds=[checks, faces],
         timers=[
-            base.engine.timers(
-                checks, service.wake, lease_s=ANALYSIS_LEASE.total_seconds(), parallel=2 * settings.workers
-            ),
-            base.engine.timers(seen, remembered.wake),
+            base.engine.timers(checks, next_step, lease_s=lease_s, parallel=parallel),
+            base.engine.timers(faces, known_faces.wake),  # also what was remembered under other settings
         ],
         components=[
-            *workers,
-            _purging(blobs, clock),
-            Repeating("face_checks.count", COUNT_EVERY_S, service.count_waiting),
+            analyser,
+            Repeating("blobs.purge", PURGE_EVERY_S, captures.purge),
+            Repeating("face_checks.count", COUNT_EVERY_S, analysis.count_waiting),
         ],
     )
 
 
-def _service(
-    base: ServiceBase, settings: Settings, checks: Collection[Any], uploads: Uploads, examination: Examination
-) -> BiometricsService:
-    return BiometricsService(
-        checks.aggregates,
-        uploads,
-        examination,
-        rules=settings.rules,
-        clock=base.clock,
-        new_challenge=random_challenge,
-        metrics=base.metrics,
-        backlog=settings.backlog,
-    )
-
-
-def _reviews(base: ServiceBase, settings: Settings, checks: Collection[Any], uploads: Uploads) -> Reviews:
-    return Reviews(
-        checks.aggregates,
-        uploads,
-        Links(base.keyring, MEDIA_KEY, base.clock),
-        rules=settings.rules,
-        clock=base.clock,
-        new_challenge=random_challenge,
-        metrics=base.metrics,
-    )
-
-
-def _purging(blobs: Blobs, clock: Clock) -> Repeating:
-    """Delete media whose time is over, whether or not anybody said that their journey ended."""
-
-    async def purge() -> None:
-        await blobs.purge(clock())
-
-    return Repeating("blobs.purge", PURGE_EVERY_S, purge)
-
-
-def _show_roles(base: ServiceBase, settings: Settings) -> None:
-    """Say in health and metrics which model serves a role that may be left open."""
-    detector = NOT_CONFIGURED if settings.pad_card is None else read_card(settings.pad_card).id
-    for role, name in ((PAD_ROLE, detector), (REGISTER_ROLE, NOT_CONFIGURED)):
-        base.health.notes[role] = name
-        base.metrics.models.labels(role, name).set(1)
-
-
-def _analyser(settings: Settings) -> tuple[Analyser, list[Workers]]:
+def _analyser(settings: BiometricsSettings) -> Analyser:
     if settings.analyser == "stub":
-        return StubAnalyser(settings.profile), []
-    workers = Workers(settings.workers, analyses.load, settings.models, settings.pad_card, timeout=settings.look_s)
-    return WorkerAnalyser(workers), [workers]
+        return StubAnalyser(settings.profile)
+    return WorkerAnalyser(
+        Workers(settings.workers, analyses.load, settings.models, settings.pad_card, timeout=settings.look_s)
+    )
 
 
-def random_challenge() -> Challenge:
-    """Draw one of `STEADY`, each as likely as the other, and mostly a blink in a random place; and 128 random bits.
-
-    People blink of themselves: whoever replays a clip with blinks in it has one chance in as many as `STEADY` has.
-    """
-    chance = secrets.SystemRandom()
-    actions = list(chance.choice(STEADY))
-    if "closer" not in actions or chance.choice((True, False)):  # turns alone are few movements
-        actions.insert(chance.randrange(len(actions) + 1), "blink")
-    return Challenge(actions=tuple(actions), nonce=secrets.token_urlsafe(16))
+def _detector(settings: BiometricsSettings) -> str:
+    return NOT_CONFIGURED if settings.pad_card is None else read_card(settings.pad_card).id

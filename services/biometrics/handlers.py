@@ -1,40 +1,85 @@
-"""What biometrics does when others tell it something."""
+"""What biometrics does about events, and about face checks whose time has come."""
 
+from datetime import datetime
 from typing import Any
 
 from libs.common.contracts.events import Received
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted
 from libs.common.contracts.otp import OtpVerified
+from libs.common.delivery.aggregates import Aggregates
 from libs.common.delivery.consumption import Route
-from services.biometrics.service import BiometricsService
-from services.biometrics.states import Waiting
+from services.biometrics.analysis.service import CheckAnalysis
+from services.biometrics.capture.service import Captures
+from services.biometrics.check.service import FaceChecks
+from services.biometrics.check.states import (
+    CheckAnalysing,
+    CheckClosed,
+    CheckInReview,
+    CheckOpen,
+    CheckPending,
+    CheckState,
+)
+from services.biometrics.review.service import Reviews
 
 
-class Handlers:
+class BiometricsEvents:
     """One function an event."""
 
-    def __init__(self, service: BiometricsService) -> None:
-        self._service = service
+    def __init__(self, face_checks: FaceChecks) -> None:
+        self._face_checks = face_checks
 
     async def journey_started(self, message: Received[JourneyStarted]) -> None:
-        """Somebody set out: whose document it must be is known now. A renewal asks for no face."""
-        if message.event.purpose == "renewal":
-            return
-        news = Waiting(person=message.event.person, person_ref=message.event.person_ref)
-        await self._service.note(message.meta, news)
+        """Note whose document it must be. A renewal asks for no face."""
+        if message.event.purpose != "renewal":
+            await self._face_checks.identify(message.meta, message.event.person, message.event.person_ref)
 
     async def otp_verified(self, message: Received[OtpVerified]) -> None:
-        """The phone is theirs: the face check opens."""
-        await self._service.note(message.meta, Waiting(phone_proven=True))
+        """Open the face check: the phone is theirs."""
+        await self._face_checks.confirm_phone(message.meta)
 
     async def journey_closed(self, message: Received[JourneyClosed]) -> None:
-        """The journey ended: its media go."""
-        await self._service.close(message.meta)
+        """Close the face check, and delete its media."""
+        await self._face_checks.close(message.meta)
 
     def routes(self) -> tuple[Route[Any], ...]:
-        """Say which function takes in what."""
+        """Return which function takes in which event."""
         return (
             Route(JourneyStarted, self.journey_started),
             Route(OtpVerified, self.otp_verified),
             Route(JourneyClosed, self.journey_closed),
         )
+
+
+class NextStep:
+    """Takes the step that a face check is due for.
+
+    Args:
+        checks: per journey.
+    """
+
+    def __init__(
+        self,
+        checks: Aggregates[CheckState],
+        *,
+        face_checks: FaceChecks,
+        captures: Captures,
+        analysis: CheckAnalysis,
+        reviews: Reviews,
+    ) -> None:
+        self._checks = checks
+        self._face_checks = face_checks
+        self._captures = captures
+        self._analysis = analysis
+        self._reviews = reviews
+
+    async def __call__(self, journey_id: str, now: datetime) -> None:
+        """Take the step; a face check that has none is left as it is."""
+        match await self._checks.get(journey_id):
+            case CheckAnalysing() as state:
+                await self._analysis.analyse(journey_id, state)
+            case CheckPending() | CheckOpen():
+                await self._face_checks.abandon(journey_id, now)
+            case CheckInReview():
+                await self._reviews.end_overdue(journey_id, now)
+            case CheckClosed():
+                await self._captures.delete(journey_id)

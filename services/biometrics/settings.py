@@ -1,4 +1,4 @@
-"""What biometrics can be told from outside, as ``BIOMETRICS_…``."""
+"""The settings of biometrics: environment variables ``BIOMETRICS_…``."""
 
 import os
 from pathlib import Path
@@ -8,37 +8,37 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from libs.common.core.settings import ServiceSettings
+from services.biometrics.check.states import CheckRules
 from services.biometrics.liveness.pad import PadError, read_card
-from services.biometrics.states import Rules
 
 MOST_WORKERS: Final = 64
-LOOK_S: Final = 2.0
+ANALYSIS_S: Final = 2.0
 
 
-class Settings(ServiceSettings):
+class BiometricsSettings(ServiceSettings):
     """Settings of biometrics.
 
     Attributes:
-        models: the folder that `services.biometrics.build_models` made.
-        workers: how many processes look at pictures; one a core that this process may use.
-        look_s: seconds that looking at one picture, clip or document may take, by the clock but without those in which
-            the machine did other things. What takes longer is sent back as such.
+        models: the folder that `services.biometrics.models.build` made.
+        workers: how many processes analyse media; one a core that this process may use.
+        look_s: seconds that the analysis of one picture, clip or document may take, by the clock but without those in
+            which the machine did other things. What takes longer is sent back as such.
         pad_card: the card of a presentation-attack detector (`services.biometrics.liveness.pad.PadCard`), with the
             network beside it. None comes with the service; without one every result says ``not_configured``.
-        backlog: how many face checks may wait to be looked at before uploads are asked to come back later; a worker
+        backlog: how many face checks may wait for analysis before uploads are asked to come back later; a worker
             does two or three a second.
         same_face_days: for how many days faces are remembered, sealed, so that one face under several persons is
             noticed and shown to a clerk; 0: they are not remembered at all.
         same_face_most: of how many remembered faces the newest are searched.
-        analyser: ``models`` looks; ``stub`` answers at once, so that messaging can be measured (profile bench only).
+        analyser: ``models`` analyses; ``stub`` passes everybody at once, to measure messaging (profile bench only).
     """
 
     model_config = SettingsConfigDict(env_prefix="BIOMETRICS_", env_nested_delimiter="__")
 
-    rules: Rules = Rules()
+    rules: CheckRules = CheckRules()
     models: Path = Path("var/models")
     workers: int = Field(default_factory=lambda: min(len(os.sched_getaffinity(0)), MOST_WORKERS), ge=1, le=MOST_WORKERS)
-    look_s: float = Field(LOOK_S, ge=0.5, le=20.0)
+    look_s: float = Field(ANALYSIS_S, ge=0.5, le=20.0)
     pad_card: Path | None = None
     backlog: int = Field(500, ge=1)
     same_face_days: int = Field(0, ge=0, le=366)
@@ -58,5 +58,5 @@ class Settings(ServiceSettings):
     @model_validator(mode="after")
     def _check_analyser(self) -> Self:
         if self.analyser == "stub" and self.profile != "bench":
-            raise ValueError("analyser=stub looks at nothing: it belongs to the bench profile alone")
+            raise ValueError("analyser=stub analyses nothing: it belongs to the bench profile alone")
         return self

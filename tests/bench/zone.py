@@ -23,12 +23,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from services.biometrics.document.binarise import Side
+from services.biometrics.document.card_detection import find_cards, rectified
 from services.biometrics.document.glyphs import Grey
-from services.biometrics.document.ink import Side
 from services.biometrics.document.mrz import ALPHABET, Mrz, MrzError, parse
 from services.biometrics.document.mrz_reader import BAND, MrzReader, lines_of
 from services.biometrics.document.print_reader import PrintReader
-from services.biometrics.document.quad import find_cards, rectified
 from services.biometrics.media.decode import Picture
 from services.biometrics.models.files import single_thread
 from tests.fixtures.media import card

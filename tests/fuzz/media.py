@@ -20,10 +20,10 @@ from PIL import Image
 
 with atheris.instrument_imports(include=["services.biometrics", "PIL"]):
     from services.biometrics.document import mrz
-    from services.biometrics.document.ink import Side
+    from services.biometrics.document.binarise import Side
+    from services.biometrics.document.card_detection import find_cards, rectified
     from services.biometrics.document.mrz_reader import MrzReader
     from services.biometrics.document.print_reader import PrintReader
-    from services.biometrics.document.quad import find_cards, rectified
     from services.biometrics.media import decode, pdf_drawing, video
     from tests.fixtures.media.card import Holder, back, page, photographed
     from tests.fixtures.media.webm import webm

@@ -22,13 +22,14 @@ import pytest
 import pytest_asyncio
 
 from libs.citizen.api.answers import Upload
-from libs.citizen.api.biometrics import Part, ReviewCase
+from libs.citizen.api.biometrics import Part
 from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.errors import JourneyEnded
 from libs.citizen.progress import wait_until
 from libs.citizen.texts import explain
-from services.biometrics import build_models
+from libs.common.contracts.http.biometrics import ReviewCase
 from services.biometrics.liveness.challenge import Action
+from services.biometrics.models import build
 from services.biometrics.models.files import sha256, verify
 from services.biometrics.models.model_card import DLIB_RESNET_V1
 from tests.fixtures.media.make import make_media
@@ -38,9 +39,7 @@ from tests.journey.actions import refused, serial_of
 from tests.journey.harness import WAITING, OwnSystem, System, log_lines, own_system
 
 MODELS = Path("var/models").resolve()
-MODEL = DLIB_RESNET_V1.model(
-    next(each.sha256 for each in build_models.manifest().files if each.name == "face-embedding")
-)
+MODEL = DLIB_RESNET_V1.model(next(each.sha256 for each in build.manifest().files if each.name == "face-embedding"))
 NOT_THE_SAME = "face.not_the_same_person"
 CARD: Mapping[Part, str] = {Part.DOCUMENT_FRONT: "front.jpg", Part.DOCUMENT_BACK: "back.jpg"}
 PASSPORT: Mapping[Part, str] = {Part.DOCUMENT_PAGE: "page.jpg"}

@@ -117,7 +117,7 @@ class Metrics:
         )
 
     def _faces(self) -> None:
-        self.face_looks = self._counter("face_looks", "Looks at a citizen's captures, by what came of them", "outcome")
+        self.face_analyses = self._counter("face_analyses", "Analyses of a citizen's captures, by outcome", "outcome")
         """Labels: outcome (``match``, ``review``, ``no_match``; ``broken``: there was no result)."""
         self.face_reviews = self._counter("face_reviews", "Face checks that clerks had, by how they left", "outcome")
         """Labels: outcome (``matched``, ``rejected``; ``overdue``: nobody decided in time)."""

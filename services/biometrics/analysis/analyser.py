@@ -12,6 +12,12 @@ from services.biometrics.models.model_card import DLIB_RESNET_V1
 class Analyser(Protocol):
     """Analyses media. Raises `AnalysisBroken` where it gives no result."""
 
+    async def start(self) -> None:
+        """Make ready; called once, before the first analysis."""
+
+    async def stop(self) -> None:
+        """End."""
+
     async def selfie(self, data: bytes) -> SelfieReport:
         """See `analyses.analyse_selfie`."""
 
@@ -36,6 +42,14 @@ class WorkerAnalyser:
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
+
+    async def start(self) -> None:
+        """Start the workers; see `Workers.start`."""
+        await self._workers.start()
+
+    async def stop(self) -> None:
+        """Stop the workers; see `Workers.stop`."""
+        await self._workers.stop()
 
     async def selfie(self, data: bytes) -> SelfieReport:
         """Judge and embed a selfie."""
@@ -72,7 +86,7 @@ def _comment(picture: bytes) -> bytes:
 
 
 class StubAnalyser:
-    """Looks at nothing and passes everyone, so that a benchmark measures messaging and not vision.
+    """Analyses nothing and passes everyone, so that a benchmark measures messaging and not vision.
 
     In place of pictures the benchmark uploads what `stub_picture` makes: for the back of a card, of the JSON of the
     `Mrz` that would be read off it.
@@ -83,17 +97,23 @@ class StubAnalyser:
         if profile != "bench":
             raise ValueError(f"StubAnalyser passes everyone: it serves the profile 'bench' only, not {profile!r}.")
 
+    async def start(self) -> None:
+        """Do nothing: there is nothing to start."""
+
+    async def stop(self) -> None:
+        """Do nothing."""
+
     _EMBEDDING = bytes(4 * DLIB_RESNET_V1.dimensions)
 
-    async def selfie(self, data: bytes) -> SelfieReport:  # noqa: ARG002 - looks at nothing
+    async def selfie(self, data: bytes) -> SelfieReport:  # noqa: ARG002 - analyses nothing
         """Pass."""
         return SelfieReport(guidance=(), measures={}, profile="stub", model="stub", embedding=self._EMBEDDING)
 
-    async def precheck(self, data: bytes) -> SelfieReport:  # noqa: ARG002 - looks at nothing
+    async def precheck(self, data: bytes) -> SelfieReport:  # noqa: ARG002 - analyses nothing
         """Pass."""
         return SelfieReport(guidance=(), measures={}, profile="stub", model="stub")
 
-    async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:  # noqa: ARG002 - looks at nothing
+    async def clip(self, data: bytes, challenge: tuple[str, ...]) -> ClipReport:  # noqa: ARG002 - analyses nothing
         """Pass."""
         return ClipReport(guidance=(), measures={}, profile="stub", model="stub", embedding=self._EMBEDDING)
 
@@ -112,6 +132,6 @@ class StubAnalyser:
             model="stub",
         )
 
-    async def alike(self, face: Embedded, model: str, others: list[bytes]) -> int:  # noqa: ARG002 - looks at nothing
+    async def alike(self, face: Embedded, model: str, others: list[bytes]) -> int:  # noqa: ARG002 - analyses nothing
         """Find nobody."""
         return 0

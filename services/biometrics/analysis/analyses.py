@@ -21,20 +21,20 @@ from services.biometrics.analysis.reports import (
     Pair,
     SelfieReport,
 )
-from services.biometrics.document.document import DOCUMENT, DocumentReader, Reading
-from services.biometrics.document.quad import frame_around, is_document
+from services.biometrics.document.card_detection import frame_around, is_document
+from services.biometrics.document.document import DOCUMENT, DocumentReader, ReadDocument
 from services.biometrics.face import quality
 from services.biometrics.face.embedding import OnnxEmbedder, from_bytes, to_bytes
 from services.biometrics.face.face import Face, FaceFinder
 from services.biometrics.face.quality import SELFIE
-from services.biometrics.limits import Limit, Measures
 from services.biometrics.liveness.challenge import actions_of
-from services.biometrics.liveness.clip import LIVENESS, Verdict, examine
+from services.biometrics.liveness.clip import LIVENESS, ClipVerdict, examine
 from services.biometrics.liveness.observation import observe
 from services.biometrics.liveness.pad import OnnxPad, PadModel
 from services.biometrics.media import decode, pdf, video
 from services.biometrics.media.decode import GuidanceKey, Picture, UndecodableError
 from services.biometrics.models.files import single_thread, verify
+from services.biometrics.models.limits import Limit, Measures
 
 # Longer sides in pixels to which media are scaled down: faces need no more, the small print of a card does.
 _SELFIE_SIDE, _CLIP_SIDE, _DOCUMENT_SIDE = 1280, 640, 2000
@@ -64,7 +64,7 @@ def load(models: Path, pad_card: Path | None = None) -> None:
     """Verify the models and make this process ready to analyse.
 
     Args:
-        models: The folder that `services.biometrics.build_models` made.
+        models: The folder that `services.biometrics.models.build` made.
         pad_card: The card of a presentation-attack detector, if the operator mounts one.
 
     Raises:
@@ -165,11 +165,11 @@ def analyse_clip(data: bytes, challenge: tuple[str, ...]) -> ClipReport:
         frames = video.frames(data, rate, _CLIP_SIDE)
         observations = list(observe(frames, tools.finder, tools.embedder, tools.pad))
     except UndecodableError as error:
-        return _clip(Verdict([error.key], {}))
+        return _clip(ClipVerdict([error.key], {}))
     return _clip(examine(observations, actions, tools.embedder, tools.pad))
 
 
-def _clip(verdict: Verdict) -> ClipReport:
+def _clip(verdict: ClipVerdict) -> ClipReport:
     tools = _loaded()
     embedding = None if verdict.guidance or verdict.embedding is None else to_bytes(verdict.embedding)
     same_person = Limit(at_most=tools.embedder.card.match)
@@ -192,11 +192,11 @@ def analyse_document(pictures: list[bytes]) -> DocumentReport:
     """
     tools = _loaded()
     if len(pictures) not in {1, 2}:
-        return _document(Reading([GuidanceKey("document.one_or_two_pictures")], {}))
+        return _document(ReadDocument([GuidanceKey("document.one_or_two_pictures")], {}))
     try:
         decoded = [picture for data in pictures for picture in _shown(data)]
     except UndecodableError as error:
-        return _document(Reading([error.key], {}))
+        return _document(ReadDocument([error.key], {}))
     return _document(tools.document.read(decoded))
 
 
@@ -206,7 +206,7 @@ def _shown(data: bytes) -> list[Picture]:
     return [decode.picture(data, _DOCUMENT_SIDE)]
 
 
-def _document(reading: Reading) -> DocumentReport:
+def _document(reading: ReadDocument) -> DocumentReport:
     return DocumentReport(
         guidance=tuple(reading.guidance),
         measures=reading.measures,

@@ -1,4 +1,4 @@
-"""What an analysis tells: frozen, picklable, and as JSON fit to be sealed and kept.
+"""Reports of analyses: frozen, picklable, and as JSON fit to be sealed and kept.
 
 Guidance keys name texts of the portal, sorted by what they speak of:
 
@@ -9,21 +9,22 @@ Guidance keys name texts of the portal, sorted by what they speak of:
 | `clip.` | the recording: `face_lost`, `one_person_only`, `interrupted`, `frozen`, `looped`, `start_facing_camera` | `liveness` |
 | `clip.` | the challenge: `no_left`, `no_right`, `no_blink`, `no_closer`, `wrong_order`, `too_slow` | `challenge`, `liveness` |
 | `clip.` | doubt that it is a live head: `looks_flat`, `move_slowly`; for a clerk: `pad_doubt` | `liveness` |
-| `selfie.` | `no_face`, `one_person_only`, `face_cut_off`, `photo_of_a_photo`, `is_a_document`, `come_closer`, `move_back`, `centre_face`, `too_dark`, `too_bright`, `low_contrast`, `uneven_light`, `blurred`, `look_straight` | `quality`, `analysis` |
-| `document.` | `no_portrait`, `come_closer`, `mrz_unreadable`, `no_iin`, `print_differs`, `print_unreadable`, `blurred`, `glare`, `one_or_two_pictures` | `document`, `analysis` |
-| `selfie.`, `clip.`, `document.` | the look at it: `takes_too_long` | `examination` |
+| `selfie.` | `no_face`, `one_person_only`, `face_cut_off`, `photo_of_a_photo`, `is_a_document`, `come_closer`, `move_back`, `centre_face`, `too_dark`, `too_bright`, `low_contrast`, `uneven_light`, `blurred`, `look_straight` | `quality`, `analyses` |
+| `document.` | `no_portrait`, `come_closer`, `mrz_unreadable`, `no_iin`, `print_differs`, `print_unreadable`, `blurred`, `glare`, `one_or_two_pictures` | `document`, `analyses` |
+| `selfie.`, `clip.`, `document.` | its analysis: `takes_too_long` | `pipeline` |
 | `document.` | the file: `pdf_locked`, `pdf_damaged`, `pdf_too_many_pages`, `pdf_too_complex` | `pdf` |
 """  # noqa: E501 - a table
 
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import ConfigDict, Field, computed_field
 
+from libs.common.contracts.http.biometrics import Band
+from libs.common.core.model import Model
 from services.biometrics.document.mrz import Mrz
-from services.biometrics.limits import Limit
 from services.biometrics.liveness.pad_result import PadResult
 from services.biometrics.media.decode import GuidanceKey
-from services.biometrics.models.model_card import Band
+from services.biometrics.models.limits import Limit
 
 Pair = Literal["selfie-clip", "selfie-document", "clip-document"]
 
@@ -40,8 +41,8 @@ class Embedded(Protocol):
         """See `ModelCard.model`."""
 
 
-class Report(BaseModel):
-    """What every analysis tells.
+class AnalysisReport(Model):
+    """What every analysis reports.
 
     Attributes:
         guidance: What to change, the most useful first. Empty: it passed.
@@ -53,7 +54,7 @@ class Report(BaseModel):
         limits: The thresholds of the profile, by the name of the measure.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+    model_config = ConfigDict(extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
     guidance: tuple[GuidanceKey, ...]
     measures: dict[str, float]
@@ -61,7 +62,7 @@ class Report(BaseModel):
     model: str
     embedding: bytes | None = None
     doubts: tuple[GuidanceKey, ...] = ()
-    limits: dict[str, Limit] = {}
+    limits: dict[str, Limit] = Field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -69,7 +70,7 @@ class Report(BaseModel):
         return not self.guidance
 
 
-class SelfieReport(Report):
+class SelfieReport(AnalysisReport):
     """Of one picture of the citizen's face.
 
     Attributes:
@@ -79,17 +80,17 @@ class SelfieReport(Report):
     advice: tuple[GuidanceKey, ...] = ()
 
 
-class ClipReport(Report):
+class ClipReport(AnalysisReport):
     """Of the clip in which the citizen does what the challenge asks; the embedding is that of straight frames.
 
     Attributes:
-        pad: What the presentation-attack detector said, or that there is none.
+        pad: The answer of the presentation-attack detector, or that there is none.
     """
 
     pad: PadResult = PadResult()
 
 
-class DocumentReport(Report):
+class DocumentReport(AnalysisReport):
     """Of the pictures of the identity document.
 
     Attributes:
@@ -101,7 +102,7 @@ class DocumentReport(Report):
     mrz: Mrz | None = None
 
 
-class MatchResult(BaseModel):
+class MatchResult(Model):
     """How alike selfie, clip and document are.
 
     Attributes:
@@ -110,7 +111,7 @@ class MatchResult(BaseModel):
         model: The model that made all three embeddings.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     distances: dict[Pair, float]
     bands: dict[Pair, Band]

@@ -1,4 +1,4 @@
-"""What biometrics shows to auditors: the records of face checks. Who read what is logged before it is shown."""
+"""The records of face checks, for auditors. Who read what is logged before it is shown."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import structlog
 
 from libs.common.core.errors import Refused
 from libs.common.delivery.aggregates import Aggregates
-from services.biometrics.states import Audited, CheckState
+from services.biometrics.check.states import CheckRecord, CheckState
 
 log = structlog.get_logger()
 
-Kept = tuple[str, str, Audited]
+Kept = tuple[str, str, CheckRecord]
 """A journey, the state of its face check, and the record."""
 
 
@@ -21,20 +21,20 @@ class Audit:
         self._checks = checks
 
     async def page(self, auditor: str, limit: int, after: str) -> tuple[Sequence[Kept], str | None]:
-        """Give the records of the next face checks behind a journey, and where the page after them begins, if any."""
+        """Return the records of the next face checks behind a journey, and where the page after them begins, if any."""
         found = await self._checks.page(after, limit)
-        records = [(key, state.kind, state) for key, state in found if isinstance(state, Audited)]
+        records = [(key, state.kind, state) for key, state in found if isinstance(state, CheckRecord)]
         log.info("audit.read", auditor=auditor, after=after or None, records=len(records))
         return records, found[-1][0] if len(found) == limit else None
 
     async def record(self, auditor: str, journey_id: str) -> Kept:
-        """Give the record of one face check.
+        """Return the record of one face check.
 
         Raises:
             Refused: ``audit.unknown``, 404: there is none.
         """
         state = await self._checks.get(journey_id)
-        if not isinstance(state, Audited):
+        if not isinstance(state, CheckRecord):
             raise Refused("audit.unknown", "There is no record of a face check in this journey.", 404)
         log.info("audit.read", auditor=auditor, subject=journey_id, records=1)
         return journey_id, state.kind, state

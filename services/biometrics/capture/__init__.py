@@ -1,1 +1,1 @@
-"""Captures on their way in: what may come, in sealed pieces, with a quick look beforehand."""
+"""Captures on their way in: what may come, in sealed pieces, and checked beforehand on request."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from libs.common.core.errors import Refused
+from services.biometrics.check.parts import Part
 from services.biometrics.media.decode import PictureLimits
 from services.biometrics.media.kinds import Kind, kind_of
 from services.biometrics.media.video import ClipLimits
-from services.biometrics.verdicts import Part
 
 PICTURES: Final[frozenset[Kind]] = frozenset({"image/jpeg", "image/png", "image/webp"})
 PAGES: Final[frozenset[Kind]] = PICTURES | {"application/pdf"}
@@ -49,7 +49,7 @@ def require(head: bytes, accepted: frozenset[Kind]) -> None:
 
 
 def too_large(part: Part, most: int) -> Refused:
-    """Make the refusal (413) of a part that has more bytes than it may."""
+    """Return the refusal (413) of a part that has more bytes than it may."""
     key = "clip.too_large" if part == "clip" else "picture.too_large"
     return Refused(
         key, f"This is too large: at most {most // 1_000_000} MB are taken. Please send a smaller file.", 413

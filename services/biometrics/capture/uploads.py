@@ -13,8 +13,8 @@ from typing import Final
 from libs.common.core.errors import Refused
 from libs.common.storage.blobs import BlobMissing, Blobs
 from services.biometrics.capture.content import ACCEPTED, MOST_BYTES, require, too_large
+from services.biometrics.check.parts import Part
 from services.biometrics.media.kinds import HEAD_BYTES
-from services.biometrics.verdicts import Part
 
 PIECE_BYTES: Final = 1024 * 1024
 MOST_PIECES: Final = 100
@@ -22,7 +22,7 @@ MOST_PIECES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class IncomingUpload:
     """One request of an upload.
 
     Args:
@@ -47,11 +47,11 @@ class Uploads:
         self._blobs = blobs
 
     async def offset(self, place: str) -> int:
-        """Give how many bytes are there, from the first one without a gap."""
+        """Return how many bytes are there, from the first one without a gap."""
         return sum(size for _, size in await self._pieces(place))
 
-    async def keep(self, sending: Sending, chunks: AsyncIterator[bytes]) -> int:
-        """Keep what arrives, and give how many bytes are there then.
+    async def keep(self, incoming: IncomingUpload, chunks: AsyncIterator[bytes]) -> int:
+        """Keep what arrives, and return how many bytes are there then.
 
         What arrived before a connection broke is kept; what ``chunks`` raised then passes through.
 
@@ -60,17 +60,17 @@ class Uploads:
                 ``upload.wrong_offset``: the extra ``offset`` says where to go on. 409 ``upload.too_many_pieces``.
             BlobMissing: the upload was deleted meanwhile.
         """
-        _check_length(sending)
-        if sending.offset:
-            await self._check_offset(sending)
+        _check_length(incoming)
+        if incoming.offset:
+            await self._check_offset(incoming)
         try:
-            return await self._keep(sending, chunks)
+            return await self._keep(incoming, chunks)
         except Refused:
-            await self.drop(sending.place)
+            await self.drop(incoming.place)
             raise
 
     async def whole(self, place: str) -> bytes:
-        """Give an upload's content.
+        """Return an upload's content.
 
         Raises:
             BlobMissing: there is none.
@@ -90,8 +90,12 @@ class Uploads:
         for place in found - set(kept):
             await self.drop(place)
 
+    async def purge(self, now: datetime) -> None:
+        """Delete the pieces whose time is over."""
+        await self._blobs.purge(now)
+
     async def _pieces(self, place: str) -> list[tuple[str, int]]:
-        """Give names and sizes of the pieces that follow each other from the first byte on."""
+        """Return names and sizes of the pieces that follow each other from the first byte on."""
         sizes = await self._blobs.sizes(f"{place}/")
         pieces, offset = [], 0
         while (name := _piece(place, offset)) in sizes and sizes[name]:
@@ -99,56 +103,56 @@ class Uploads:
             offset += sizes[name]
         return pieces
 
-    async def _check_offset(self, sending: Sending) -> None:
-        pieces = await self._pieces(sending.place)
+    async def _check_offset(self, incoming: IncomingUpload) -> None:
+        pieces = await self._pieces(incoming.place)
         offset = sum(size for _, size in pieces)
-        if offset != sending.offset:
+        if offset != incoming.offset:
             raise wrong_offset(offset)
         if len(pieces) >= MOST_PIECES:
             detail = "This upload came in too many pieces. Please begin it anew, with larger ones."
             raise Refused("upload.too_many_pieces", detail)
 
-    async def _keep(self, sending: Sending, chunks: AsyncIterator[bytes]) -> int:
-        most = MOST_BYTES[sending.part] if sending.length is None else sending.length
-        kept, waiting = sending.offset, bytearray()
+    async def _keep(self, incoming: IncomingUpload, chunks: AsyncIterator[bytes]) -> int:
+        most = MOST_BYTES[incoming.part] if incoming.length is None else incoming.length
+        kept, waiting = incoming.offset, bytearray()
         try:
             async for chunk in chunks:
                 waiting += chunk
                 if kept + len(waiting) > most:
-                    raise too_large(sending.part, MOST_BYTES[sending.part])
+                    raise too_large(incoming.part, MOST_BYTES[incoming.part])
                 if kept == 0 and len(waiting) >= HEAD_BYTES:
-                    require(bytes(waiting[:HEAD_BYTES]), ACCEPTED[sending.part])
+                    require(bytes(waiting[:HEAD_BYTES]), ACCEPTED[incoming.part])
                 while len(waiting) >= PIECE_BYTES:
-                    kept += await self._put(sending, kept, waiting, PIECE_BYTES)
+                    kept += await self._put(incoming, kept, waiting, PIECE_BYTES)
         except Refused:
             waiting.clear()
             raise
         finally:
             # Also when the connection broke: what has come need not come again.
             if waiting and (kept or len(waiting) >= HEAD_BYTES):
-                kept += await self._put(sending, kept, waiting, len(waiting))
-        if kept == 0 and sending.length in (None, len(waiting)):  # all of it, and too short to have been looked at
-            require(bytes(waiting), ACCEPTED[sending.part])
-            kept = await self._put(sending, 0, waiting, len(waiting))
+                kept += await self._put(incoming, kept, waiting, len(waiting))
+        if kept == 0 and incoming.length in (None, len(waiting)):  # all of it, and too short to have been recognised
+            require(bytes(waiting), ACCEPTED[incoming.part])
+            kept = await self._put(incoming, 0, waiting, len(waiting))
         return kept
 
-    async def _put(self, sending: Sending, offset: int, waiting: bytearray, size: int) -> int:
+    async def _put(self, incoming: IncomingUpload, offset: int, waiting: bytearray, size: int) -> int:
         piece = bytes(waiting[:size])
         del waiting[:size]
-        await self._blobs.put(_piece(sending.place, offset), piece, purge_at=sending.purge_at)
+        await self._blobs.put(_piece(incoming.place, offset), piece, purge_at=incoming.purge_at)
         return len(piece)
 
 
 def wrong_offset(offset: int) -> Refused:
-    """Make the refusal of a request that does not go on where the upload stands."""
+    """Return the refusal of a request that does not go on where the upload stands."""
     detail = "The upload does not stand where this request goes on. Please go on at the offset given here."
     return Refused("upload.wrong_offset", detail, offset=offset)
 
 
-def _check_length(sending: Sending) -> None:
-    most = MOST_BYTES[sending.part]
-    if sending.length is not None and sending.length > most:
-        raise too_large(sending.part, most)
+def _check_length(incoming: IncomingUpload) -> None:
+    most = MOST_BYTES[incoming.part]
+    if incoming.length is not None and incoming.length > most:
+        raise too_large(incoming.part, most)
 
 
 def _piece(place: str, offset: int) -> str:

@@ -16,16 +16,16 @@ from typing import Final
 import cv2
 import numpy as np
 
+from services.biometrics.document.binarise import Side
+from services.biometrics.document.card_detection import find_cards, rectified
 from services.biometrics.document.glyphs import Grey
-from services.biometrics.document.ink import Side
 from services.biometrics.document.mrz import Mrz
 from services.biometrics.document.mrz_reader import MrzReader
 from services.biometrics.document.print_reader import Print, PrintReader, contradicts
-from services.biometrics.document.quad import find_cards, rectified
 from services.biometrics.face.embedding import Embedder, Embedding
 from services.biometrics.face.face import Face, FaceFinder
-from services.biometrics.limits import Limit, Limits, Measures
 from services.biometrics.media.decode import GuidanceKey, Picture
+from services.biometrics.models.limits import Limit, Limits, Measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Portrait:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reading:
+class ReadDocument:
     """What is wrong with the pictures (nothing: all was read), every measure, and what was read."""
 
     guidance: list[GuidanceKey]
@@ -88,7 +88,7 @@ class DocumentReader:
         self._zone = MrzReader()
         self._print = PrintReader()
 
-    def read(self, pictures: Sequence[Picture], profile: DocumentProfile = DOCUMENT) -> Reading:
+    def read(self, pictures: Sequence[Picture], profile: DocumentProfile = DOCUMENT) -> ReadDocument:
         """Look for a portrait and a machine-readable zone on every side that `pictures` show."""
         sides = [(side, side.turned()) for picture in pictures for side in _sides(picture)]
         # The zone most often stands on the side photographed last, and the portrait of a card on the other.
@@ -100,11 +100,11 @@ class DocumentReader:
         measures = _measures([side for side, _ in sides], portrait)
         guidance = _missing(portrait, zone and zone[0], measures, profile)
         if portrait is None:
-            return Reading(guidance, measures, mrz=zone and zone[0])
+            return ReadDocument(guidance, measures, mrz=zone and zone[0])
         if zone is not None:
             guidance += self._compared(portrait.side, *zone, measures)
         chip = self._embedder.align(portrait.side.picture, portrait.face)
-        return Reading(guidance, measures, self._embedder.embed([chip])[0], _cut(portrait), zone and zone[0])
+        return ReadDocument(guidance, measures, self._embedder.embed([chip])[0], _cut(portrait), zone and zone[0])
 
     def _portrait(self, sides: Sequence[tuple[Side, Side]], profile: DocumentProfile) -> Portrait | None:
         found = [portrait for both in sides for portrait in self._portraits(both, profile)]

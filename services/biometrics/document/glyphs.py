@@ -28,7 +28,7 @@ _FLAT: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reading:
+class ReadGlyphs:
     """The characters of a row of patches, and how sure each is, 0 to 1."""
 
     text: str
@@ -46,13 +46,13 @@ class Glyphs:
                 (stored[f"weights{n}"].astype(np.float32), stored[f"bias{n}"].astype(np.float32)) for n in (1, 2)
             ]
 
-    def read(self, patches: Patches) -> Reading:
+    def read(self, patches: Patches) -> ReadGlyphs:
         """Read one character off each patch."""
         if not len(patches):
-            return Reading("", np.zeros(0, np.float32))
+            return ReadGlyphs("", np.zeros(0, np.float32))
         likely = softmax(forward(self._layers, normalised(patches))[-1])
         best = likely.argmax(axis=1)
-        return Reading("".join(self.alphabet[k] for k in best), likely[np.arange(len(best)), best])
+        return ReadGlyphs("".join(self.alphabet[k] for k in best), likely[np.arange(len(best)), best])
 
 
 def zone_glyphs() -> Glyphs:

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.biometrics.document.binarise import Side, dark, row_of_patches, upright
 from services.biometrics.document.glyphs import Glyphs, Grey, zone_glyphs
-from services.biometrics.document.ink import Side, dark, row_of_patches, upright
 from services.biometrics.document.mrz import Mrz, MrzError, parse
 
 _LAYOUTS: Final = ((3, 30), (2, 44))
@@ -31,7 +31,7 @@ _GAP: Final = 1.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class ZoneLine:
     """A line of print: its part of the side with some paper around, and where its letters are in it.
 
     Attributes:
@@ -87,17 +87,17 @@ class MrzReader:
                     continue
         return None
 
-    def _texts(self, lines: Sequence[Line], length: int) -> list[str]:
+    def _texts(self, lines: Sequence[ZoneLine], length: int) -> list[str]:
         """Read the lines in each of the likeliest divisions, and believe the reading that is surest of itself."""
-        readings = [
+        texts_read = [
             [self._glyphs.read(row_of_patches(line.ink, line.cells(left, pitch), length)) for line in lines]
             for left, pitch in _divisions(lines, length)
         ]
-        best = max(readings, key=lambda texts: sum(float(np.log(text.certainty).sum()) for text in texts))
+        best = max(texts_read, key=lambda texts: sum(float(np.log(text.certainty).sum()) for text in texts))
         return [text.text for text in best]
 
 
-def lines_of(band: Grey) -> Iterator[Line]:
+def lines_of(band: Grey) -> Iterator[ZoneLine]:
     """Find the lines of print that reach over most of the width, from top to bottom."""
     ink = dark(band)
     share = ink.mean(axis=1)
@@ -108,10 +108,10 @@ def lines_of(band: Grey) -> Iterator[Line]:
         if share[top] > _FAINTEST and wide and bottom - top >= _LEAST_TALL:
             margin = (bottom - top) // 3
             first = max(top - margin, 0)
-            yield Line.of(band[first : bottom + margin], top - first, bottom - first)
+            yield ZoneLine.of(band[first : bottom + margin], top - first, bottom - first)
 
 
-def _divisions(lines: Sequence[Line], count: int) -> list[tuple[float, float]]:
+def _divisions(lines: Sequence[ZoneLine], count: int) -> list[tuple[float, float]]:
     """Divide lines into the same `count` cells in the ways by which least ink lies where cells meet.
 
     Returns: where the first cell begins, and how wide a cell is.

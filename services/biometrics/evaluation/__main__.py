@@ -14,7 +14,7 @@ from services.biometrics.liveness.pad import PadError, read_card
 from services.biometrics.liveness.pad_result import NOT_CONFIGURED
 from services.biometrics.models.files import ModelsError, verify
 from services.biometrics.models.model_card import ModelCard
-from services.biometrics.settings import LOOK_S
+from services.biometrics.settings import ANALYSIS_S
 
 
 async def evaluate(
@@ -24,7 +24,7 @@ async def evaluate(
     *,
     any_quality: bool,
     pad_card: Path | None = None,
-    look_s: float = LOOK_S,
+    look_s: float = ANALYSIS_S,
 ) -> report.Evaluation:
     """Put all pictures and clips through the analyses, each of which may take `look_s` seconds, as in the service.
 
@@ -65,7 +65,9 @@ def main() -> int:
     parser.add_argument("--models", type=Path, default=Path("var/models"), help="the models folder (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/eval-face"), help="where the report goes (%(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--look-s", type=float, default=LOOK_S, help="BIOMETRICS_LOOK_S of the service (%(default)s)")
+    parser.add_argument(
+        "--look-s", type=float, default=ANALYSIS_S, help="BIOMETRICS_LOOK_S of the service (%(default)s)"
+    )
     parser.add_argument("--pad-card", type=Path, help="the card of a mounted detector of presentation attacks")
     parser.add_argument("--any-quality", action="store_true", help="also pictures that the service would refuse")
     given = parser.parse_args()

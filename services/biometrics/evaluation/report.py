@@ -19,7 +19,7 @@ from services.biometrics.evaluation.statistics import (
 )
 from services.biometrics.liveness.pad_result import NOT_CONFIGURED
 from services.biometrics.models.model_card import ModelCard
-from services.biometrics.settings import LOOK_S
+from services.biometrics.settings import ANALYSIS_S
 
 TARGETS: Final = (1e-3, 1e-4)
 FEW: Final = 30
@@ -45,7 +45,7 @@ class Evaluation:
     """Whether pictures were taken that the service would have refused."""
     detector: str = NOT_CONFIGURED
     """The detector of presentation attacks that looked at the clips."""
-    look_s: float = LOOK_S
+    look_s: float = ANALYSIS_S
     """Seconds that a look might take."""
 
     @property
@@ -86,8 +86,8 @@ def json(found: Evaluation) -> bytes:
 
 
 def _bound(look_s: float) -> str:
-    told = "as in a service that is set up with no other limit" if look_s == LOOK_S else f"not the usual {LOOK_S:g} s"
-    return f"A look might take {look_s:g} s, {told}. What takes longer is `….takes_too_long`.\n"
+    usual = "as in a service with the default limit" if look_s == ANALYSIS_S else f"not the usual {ANALYSIS_S:g} s"
+    return f"An analysis might take {look_s:g} s, {usual}. What takes longer is `….takes_too_long`.\n"
 
 
 def _faces(found: Evaluation) -> str:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.biometrics.face.face import CHIN, OVAL, Face, patch, similarity
-from services.biometrics.limits import Limit, Limits, Measures
 from services.biometrics.media.decode import GuidanceKey, Picture
+from services.biometrics.models.limits import Limit, Limits, Measures
 
 # The face in a normal place: outer corners of the eyes and chin, in a square of 256 pixels.
 _SIDE: Final = 256
@@ -26,7 +26,7 @@ _DARK, _BRIGHT = 25, 247
 class QualityProfile:
     """Limits of the measures; each default was set on measured pictures.
 
-    Eyes being open is measured and not judged: an absolute limit would punish narrow eyes.
+    FakeAnalyser being open is measured and not judged: an absolute limit would punish narrow eyes.
 
     Attributes:
         version: Changes whenever a limit or a measure does.

@@ -9,7 +9,6 @@ import numpy as np
 
 from services.biometrics.face.embedding import Embedder, Embedding
 from services.biometrics.face.face import Face
-from services.biometrics.limits import Limit, Limits, Measures, beyond
 from services.biometrics.liveness.challenge import (
     CHALLENGE,
     Action,
@@ -28,6 +27,7 @@ from services.biometrics.liveness.pad_result import PadResult
 from services.biometrics.liveness.planarity import FEWEST_TRACKED, flow_residual, landmark_residual
 from services.biometrics.liveness.repetition import longest_repeat, longest_stillness
 from services.biometrics.media.decode import GuidanceKey
+from services.biometrics.models.limits import Limit, Limits, Measures, beyond
 
 Seen = Sequence[tuple[Observation, Face]]
 
@@ -81,7 +81,7 @@ LIVENESS: Final = LivenessProfile()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
+class ClipVerdict:
     """What is wrong with a clip (nothing: it passed), every measure, the embedding of its straight frames.
 
     `doubts` neither pass nor fail: they are for a clerk. `pad` is what the detector said, if there is one.
@@ -104,31 +104,31 @@ def examine(
     embedder: Embedder,
     pad: PadModel | None = None,
     profile: LivenessProfile = LIVENESS,
-) -> Verdict:
+) -> ClipVerdict:
     """Judge a clip. Guidance names the first kind of trouble only: later checks rest on the earlier ones."""
     seen = [(item, item.face) for item in observations if item.face is not None]
     measures = _continuity(observations, seen)
     if guidance := _first(_CONTINUITY, measures, profile):
-        return Verdict(guidance, measures)
+        return ClipVerdict(guidance, measures)
     samples = [_sample(item.time, face) for item, face in seen]
     moved = motion(samples)
     done = movements(moved)
     measures |= _movement_measures(samples, moved, done)
     if guidance := _first({"OpeningYaw": "clip.start_facing_camera"}, measures, profile):
-        return Verdict(guidance, measures)
+        return ClipVerdict(guidance, measures)
     guidance = compare(challenge, done) or _first({"LongestPause": "clip.too_slow"}, measures, profile)
     if guidance:
-        return Verdict(guidance, measures)
+        return ClipVerdict(guidance, measures)
     turns = _turns(moved, done)
     measures |= _solidity(seen, turns)
     picked = _picked([item for item, _ in seen], [facing for facing, _ in turns], profile.embedded)
     embedding, measures["IdentitySpread"] = _identity(picked, embedder)
     if measures["IdentitySpread"] > embedder.card.match:
-        return Verdict([GuidanceKey("clip.one_person_only")], measures, embedding)
+        return ClipVerdict([GuidanceKey("clip.one_person_only")], measures, embedding)
     if guidance := _first(_SOLIDITY, measures, profile):
-        return Verdict(guidance, measures, embedding)
+        return ClipVerdict(guidance, measures, embedding)
     result = _presented(picked, pad)
-    return Verdict([], measures, embedding, result)
+    return ClipVerdict([], measures, embedding, result)
 
 
 def _first(texts: Mapping[str, str], measures: Measures, profile: LivenessProfile) -> list[GuidanceKey]:

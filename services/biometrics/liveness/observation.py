@@ -18,7 +18,7 @@ from services.biometrics.face.face import Detection, Face, FaceFinder
 from services.biometrics.liveness.pad import PadModel
 from services.biometrics.liveness.planarity import Grey
 from services.biometrics.media.decode import Picture
-from services.biometrics.media.video import Frame
+from services.biometrics.media.video import VideoFrame
 
 STRAIGHT: Final = 15.0
 """Degrees of yaw up to which a face is embedded: beyond, embeddings of one person drift apart."""
@@ -51,7 +51,7 @@ class Observation:
 
 
 def observe(
-    frames: Iterable[Frame], finder: FaceFinder, embedder: Embedder, pad: PadModel | None = None
+    frames: Iterable[VideoFrame], finder: FaceFinder, embedder: Embedder, pad: PadModel | None = None
 ) -> Iterator[Observation]:
     """Look at each frame once."""
     watch = _Watch(finder)
@@ -65,7 +65,7 @@ def observe(
         yield Observation(frame.time, count, grey, face, embedder.align(frame.picture, face), pad_chip)
 
 
-def _bunched(frames: Iterable[Frame]) -> Iterator[Frame]:
+def _bunched(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
     """Take some frames at once: a network runs faster while its weights stay in the processor's cache."""
     rest = iter(frames)
     while bunch := list(islice(rest, _BUNCH)):
@@ -80,7 +80,7 @@ class _Watch:
         self._followed: Face | None = None
         self._search_at = 0.0
 
-    def look(self, frame: Frame) -> tuple[int, Face | None]:
+    def look(self, frame: VideoFrame) -> tuple[int, Face | None]:
         """Return how many faces the frame shows and, if it is one, its mesh."""
         count, face = 1, None
         if self._followed is not None and frame.time < self._search_at:
@@ -90,7 +90,7 @@ class _Watch:
         self._followed = face
         return count, face
 
-    def _searched(self, frame: Frame) -> tuple[int, Face | None]:
+    def _searched(self, frame: VideoFrame) -> tuple[int, Face | None]:
         self._search_at = frame.time + SEARCH_EVERY
         found = self._finder.detect(frame.picture)
         if len(found) != 1:

@@ -54,14 +54,14 @@ class ClipLimits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Frame:
+class VideoFrame:
     """A frame of a clip: seconds from the clip's start, and the picture."""
 
     time: float
     picture: Picture
 
 
-def frames(data: bytes, rate: float, longest: int, limits: ClipLimits = ClipLimits()) -> Iterator[Frame]:
+def frames(data: bytes, rate: float, longest: int, limits: ClipLimits = ClipLimits()) -> Iterator[VideoFrame]:
     """Decode a WebM or MP4 clip and yield at most `rate` frames a second, scaled down to `longest` a side.
 
     Times are the container's timestamps: what browsers record has neither a duration nor a count of frames,
@@ -143,7 +143,7 @@ def _check_vp8_size(capture: cv2.VideoCapture, size: tuple[int, int]) -> None:
         raise UndecodableError("clip.changing_size", f"{size} and {width} by {height}")
 
 
-def _sampled(capture: cv2.VideoCapture, rate: float, longest: int, limits: ClipLimits) -> Iterator[Frame]:
+def _sampled(capture: cv2.VideoCapture, rate: float, longest: int, limits: ClipLimits) -> Iterator[VideoFrame]:
     start, last, due = math.nan, -1.0, 0.0
     shape: tuple[int, ...] | None = None
     for count in range(limits.frames):
@@ -158,7 +158,7 @@ def _sampled(capture: cv2.VideoCapture, rate: float, longest: int, limits: ClipL
             shape = shape or shown.shape
             if shown.shape != shape:
                 raise UndecodableError("clip.changing_size", f"{shape} and {shown.shape}")
-            yield Frame(last, shrunk(shown, longest))
+            yield VideoFrame(last, shrunk(shown, longest))
     if last < limits.shortest:
         raise UndecodableError("clip.damaged", f"decoded up to {last:.2f} s only")
 

@@ -16,7 +16,9 @@ from ai_edge_litert.interpreter import (  # type: ignore[import-untyped] # the p
     Interpreter,
 )
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
+
+from libs.common.core.model import Model
 
 MANIFEST: Final = "manifest.json"
 
@@ -24,7 +26,7 @@ Role = Literal["face-detection", "face-landmarks", "face-embedding", "face-embed
 Floats = NDArray[np.float32]
 
 
-class ModelFile(BaseModel):
+class ModelFile(Model):
     """One file the service loads, and where it comes from.
 
     Attributes:
@@ -37,7 +39,7 @@ class ModelFile(BaseModel):
         source: The package and the path in it that the file was taken or made from.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     name: Role
     file: str
@@ -48,10 +50,10 @@ class ModelFile(BaseModel):
     source: str
 
 
-class Manifest(BaseModel):
+class Manifest(Model):
     """All model files of one folder."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     files: tuple[ModelFile, ...]
 
@@ -63,7 +65,7 @@ class ModelsError(RuntimeError):
         self.file = file
         super().__init__(
             f"{file} {reason}. Face checks cannot start without it: rebuild the folder with "
-            f"`python -m services.biometrics.build_models --out {file.parent}`."
+            f"`python -m services.biometrics.models.build --out {file.parent}`."
         )
 
 

@@ -10,12 +10,13 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-Band = Literal["match", "review", "no_match"]
+from libs.common.contracts.http.biometrics import Band
+from libs.common.core.model import Model
 
 
-class Anchor(BaseModel):
+class Anchor(Model):
     """A point of the face and where alignment puts it.
 
     Attributes:
@@ -24,14 +25,14 @@ class Anchor(BaseModel):
         y: Pixels from its top.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     landmarks: tuple[int, ...] = Field(min_length=1)
     x: float
     y: float
 
 
-class NetworkCard(BaseModel):
+class NetworkCard(Model):
     """How to feed a network that looks at pictures: float32 [n, 3, size, size].
 
     Attributes:
@@ -42,7 +43,7 @@ class NetworkCard(BaseModel):
         scale: Multiplied after that.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")
     size: int = Field(gt=0, le=1024)

@@ -13,20 +13,20 @@ import cv2
 import httpx
 import pytest
 
-from services.biometrics import build_models
 from services.biometrics.analysis import analyses
 from services.biometrics.face.embedding import OnnxEmbedder
 from services.biometrics.face.face import FaceFinder
 from services.biometrics.liveness.challenge import Action
 from services.biometrics.media import decode
 from services.biometrics.media.decode import Picture
+from services.biometrics.models import build
 from services.biometrics.models.files import verify
 from tests.fixtures.media import card
 from tests.fixtures.media.make import MediaFiles, make_media
 from tests.fixtures.media.photos import Who, photograph
 from tests.fixtures.media.puppet import Puppet, portrait
-from tests.unit.biometrics.booth import Booth, World
-from tests.unit.biometrics.callers import browser
+from tests.unit.biometrics.clients import browser
+from tests.unit.biometrics.harness import Harness, World
 
 VAR = Path(__file__).parents[3] / "var"
 CHALLENGE: tuple[Action, ...] = ("left", "blink", "right")
@@ -50,7 +50,7 @@ class Tools:
 
 @pytest.fixture(scope="session")
 def models() -> Path:
-    build_models.build(VAR / "models")
+    build.build(VAR / "models")
     return VAR / "models"
 
 
@@ -102,13 +102,13 @@ def world() -> World:
 
 
 @pytest.fixture
-def booth(world: World) -> Booth:
-    return Booth(world)
+def harness(world: World) -> Harness:
+    return Harness(world)
 
 
 @pytest.fixture
-async def http(world: World, booth: Booth) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser(world, booth) as client:
+async def http(world: World, harness: Harness) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(world, harness) as client:
         yield client
 
 

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from cryptography import x509
 
-from libs.citizen.api.biometrics import Review
 from libs.citizen.errors import AnswerUnusable, JourneyEnded, ProblemError, RequestsRefused, WaitedTooLong
 from libs.citizen.keys import KeyKind, make_key
 from libs.citizen.progress import Waiting, wait_until
 from libs.citizen.services import Services
+from libs.common.contracts.http.biometrics import ReviewSummary
 from libs.common.core.errors import Refused
 from tests.unit.citizen.authority import Authority, make_authority
 from tests.unit.citizen.runs import HASTY, Run, Scripted, applied
@@ -94,7 +94,7 @@ async def test_a_grey_case_waits_for_the_clerk(authority: Authority) -> None:
     assert "face.review_requested" in run.keys
 
 
-async def _first_review(services: Services) -> Review:
+async def _first_review(services: Services) -> ReviewSummary:
     reviews = await wait_until(
         lambda: services.biometrics.reviews(STAFF), bool, seconds=lambda _: HASTY.machines, waiting=HASTY
     )

@@ -315,7 +315,7 @@ class Town:
     async def review(self, request: Request, body: bytes) -> Response:
         require_staff(request)
         [journey] = [one for one in self._in_review() if one.id == request.path_params["journey"]]
-        journey.face = "matched" if json.loads(body)["match"] else "rejected"
+        journey.face = "matched" if json.loads(body)["match"] else "failed"
         if journey.face == "matched":
             journey.happened("face.matched", "pin")
         else:

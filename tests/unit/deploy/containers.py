@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from libs.common.core.settings import ServiceSettings
-from services.biometrics.settings import Settings as BiometricsSettings
+from services.biometrics.settings import BiometricsSettings
 from services.ca.settings import Settings as CaSettings
 from services.identity.settings import Settings as IdentitySettings
 from services.kandas.settings import Settings as KandasSettings

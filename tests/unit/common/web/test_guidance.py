@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.web.texts import guidance, preferred
-from services.biometrics.face.templates import SOURCES
+from services.biometrics.check.parts import SOURCES
 from services.biometrics.liveness.challenge import ACTIONS, KINDS
 
 BIOMETRICS = Path(__file__).parents[4] / "services" / "biometrics"

@@ -1,0 +1,1 @@
+"""The face check: its states, its rules, and what is kept of it."""
