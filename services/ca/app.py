@@ -14,7 +14,7 @@ from libs.common.delivery.engine import Collection
 from libs.common.web.backend import Backend
 from libs.common.web.service import App, ServiceBase, build_base
 from services.ca.authority.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
-from services.ca.crl import shards
+from services.ca.collections import CHECKPOINTS, LISTS, RESPONDERS
 from services.ca.crl.api import list_routes
 from services.ca.crl.publishing import LEASE_S, RevocationLists
 from services.ca.enrolment import api, domain, supersession
@@ -29,12 +29,11 @@ from services.ca.keys.store import KeyStore, require_ec
 from services.ca.ledger.acts import Configuration
 from services.ca.ledger.api import ledger_routes
 from services.ca.ledger.chain import ChainLedger
-from services.ca.ledger.checkpoints import Checkpoint, Checkpoints
+from services.ca.ledger.checkpoints import Checkpoints
 from services.ca.model.profiles import Publication
 from services.ca.monitoring.expiry_metrics import ExpiryMetrics, of_lists, of_responders
 from services.ca.monitoring.ledger_metrics import ledger_metrics
 from services.ca.ocsp.api import OcspEndpoint
-from services.ca.ocsp.responder import ResponderState
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
 from services.ca.revocation.api import revocation_routes
@@ -136,7 +135,7 @@ class _Lists:
 
 
 def _lists(base: ServiceBase, ground: _Ground) -> _Lists:
-    kind = base.engine.kind(shards.Shard, "lists")
+    kind = base.engine.open(LISTS)
     lists = RevocationLists(
         kind.aggregates,
         base.backend.records("pages"),
@@ -213,7 +212,7 @@ class _Answering:
 
 
 def _answering(base: ServiceBase, settings: Settings, ground: _Ground) -> _Answering:
-    kind = base.engine.kind(ResponderState, "responders")
+    kind = base.engine.open(RESPONDERS)
     responders = Responders(
         kind.aggregates,
         book=base.reservations,
@@ -252,7 +251,7 @@ class _Recording:
 def _recording(
     base: ServiceBase, settings: Settings, ground: _Ground, answering: _Answering, stamping: TimeStamping
 ) -> _Recording:
-    kind = base.engine.kind(Checkpoint, "checkpoints")
+    kind = base.engine.open(CHECKPOINTS)
     checkpoints = Checkpoints(
         kind.aggregates,
         ground.ledger,

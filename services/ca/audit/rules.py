@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from libs.common.contracts.ca import CertIssued
+from libs.common.core.model import Model
 from libs.common.storage.chain import GENESIS
 from services.ca.audit.evidence import AuditEvidence
 from services.ca.audit.serial_records import SerialRecord
@@ -19,10 +18,8 @@ KEPT_ON_TOPICS: Final = timedelta(days=29)
 Severity = Literal["error", "warning"]
 
 
-class AuditFinding(BaseModel):
+class AuditFinding(Model):
     """Something that is not as it must be: a stable key, what it is about, what it means, what to do."""
-
-    model_config = ConfigDict(frozen=True)
 
     key: str
     severity: Severity
@@ -31,10 +28,8 @@ class AuditFinding(BaseModel):
     advice: str
 
 
-class Times(BaseModel):
+class Times(Model):
     """The moment of the check. What was touched after ``settled`` may be on its way, and is not judged."""
-
-    model_config = ConfigDict(frozen=True)
 
     now: datetime
     settled: datetime

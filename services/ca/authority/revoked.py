@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cryptography import x509
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from libs.common.core.model import Model
 from libs.common.pki.der import serial_text
 
 REVOKED: Final = "revoked.json"
@@ -20,7 +21,7 @@ OwnReason = Literal["keyCompromise", "superseded", "cessationOfOperation"]
 """CRL reasons that apply to the operator's own certificates (RFC 5280, 5.3.1)."""
 
 
-class RevokedCertificate(BaseModel):
+class RevokedCertificate(Model):
     """One of them.
 
     Attributes:
@@ -29,8 +30,6 @@ class RevokedCertificate(BaseModel):
         crl_shard: which of the issuer's lists answers for it.
         revoked_at: since when it does not count (UTC, whole seconds).
     """
-
-    model_config = ConfigDict(frozen=True)
 
     issuer: str
     serial: str

@@ -99,14 +99,12 @@ class RevocationLists:
             return
         place = ShardId.parse(key)
         if place.issuer not in self._authority.keys:
-            await self._states.apply(key, shards.rest)
+            await self._states.apply(key, shards.end)
             return
         fresh = await self._statuses.unlisted(place, _AT_ONCE)
         issue = await self._signed(place, state, fresh, now)
         complete = len(fresh) < _AT_ONCE
-        after = await self._states.apply(
-            key, lambda present: shards.publish(present, state, issue, now, complete=complete)
-        )
+        after = await self._states.apply(key, lambda present: shards.publish(present, state, issue, complete=complete))
         if after is not None and after.issue == issue:
             await self._statuses.listed([each.certificate for each in fresh])
             log.info("crl.signed", list=key, number=issue.number, entries=issue.entries, octets=issue.octets)

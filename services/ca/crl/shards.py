@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
+from libs.common.core.model import Model, evolve
 from libs.common.core.values import to_millis
 from libs.common.delivery.decisions import Decision
 
@@ -21,11 +20,7 @@ _PAUSE_PER_ENTRY: Final = timedelta(microseconds=100)
 """Between editions: signing and storing a long list for each revocation of a busy day would do nothing else."""
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class CrlPage(_Value):
+class CrlPage(Model):
     """Entries of certificates that end on one day, under the id of a record. ``octets``: how many there are."""
 
     id: str
@@ -38,7 +33,7 @@ class CrlPage(_Value):
         return issue.this_update >= datetime.combine(self.day + timedelta(days=1), datetime.min.time(), UTC)
 
 
-class CrlEdition(_Value):
+class CrlEdition(Model):
     """A signed list: what stands before and after its entries (hexadecimal), the pages in between, its digest."""
 
     number: int
@@ -60,19 +55,23 @@ class CrlEdition(_Value):
         return (len(self.before) + len(self.after)) // 2 + sum(page.octets for page in self.pages)
 
 
-class Shard(_Value):
+class Shard(Model):
     """One list.
 
     Attributes:
+        opened_at: when it was begun: the first edition is due then.
         issue: the edition that is served.
         asked: counts the revocations that it has to show; ``done`` of them are published.
         retired: ids of pages that were served before; they go with the next issue.
+        ended: the authority has ended, and all its certificates before it: nothing is signed any more.
     """
 
+    opened_at: datetime
     issue: CrlEdition | None = None
     asked: int = 0
     done: int = 0
     retired: tuple[str, ...] = ()
+    ended: bool = False
 
     @property
     def stale(self) -> bool:
@@ -86,20 +85,19 @@ class Shard(_Value):
 
 
 def open_list(state: Shard | None, now: datetime) -> Decision[Shard] | None:
-    """Begin a list, to be signed at once; one that exists goes on."""
-    return Decision(Shard(), wake_at=now) if state is None else None
+    """Begin a list, to be signed at once; one that exists goes on, and one that ended begins again."""
+    if state is None:
+        return Decision(Shard(opened_at=now))
+    return Decision(evolve(state, Shard, ended=False)) if state.ended else None
 
 
 def mark(state: Shard | None, now: datetime) -> Decision[Shard]:
-    """A certificate of this list was revoked: it is to be signed anew, soon."""
-    shard = state or Shard()
-    after = shard.model_copy(update={"asked": shard.asked + 1})
-    return Decision(after, wake_at=_wake_at(after, now))
+    """Note that a certificate of this list was revoked: it is to be signed anew, soon."""
+    shard = state or Shard(opened_at=now)
+    return Decision(evolve(shard, Shard, asked=shard.asked + 1))
 
 
-def publish(
-    state: Shard | None, signed_for: Shard, issue: CrlEdition, now: datetime, *, complete: bool
-) -> Decision[Shard] | None:
+def publish(state: Shard | None, signed_for: Shard, issue: CrlEdition, *, complete: bool) -> Decision[Shard] | None:
     """Serve what was signed, unless another replica was faster.
 
     Args:
@@ -108,13 +106,8 @@ def publish(
     """
     if state is None or state.issue != signed_for.issue:
         return None
-    after = Shard(
-        issue=issue,
-        asked=state.asked,
-        done=signed_for.asked if complete else state.done,
-        retired=_gone(state.issue, issue),
-    )
-    return Decision(after, wake_at=_wake_at(after, now))
+    done = signed_for.asked if complete else state.done
+    return Decision(evolve(state, Shard, issue=issue, done=done, retired=_gone(state.issue, issue)))
 
 
 def kept_pages(issue: CrlEdition | None) -> tuple[CrlPage, ...]:
@@ -141,17 +134,16 @@ def _gone(before: CrlEdition | None, after: CrlEdition) -> tuple[str, ...]:
     return () if before is None else tuple(page.id for page in before.pages if page.id not in kept)
 
 
-def _wake_at(shard: Shard, now: datetime) -> datetime:
-    """Say when there is something to sign: a revocation to show, or an edition that grows old."""
+def wake_at(shard: Shard) -> datetime | None:
+    """Return when there is something to sign: a revocation to show, or an edition that grows old."""
+    if shard.ended:
+        return None
     if shard.issue is None:
-        return now
-    due = shard.issue.this_update + RENEW_AFTER
-    if shard.stale:
-        pause = shard.issue.entries * _PAUSE_PER_ENTRY
-        due = min(due, max(now, shard.issue.this_update + pause))
-    return due
+        return shard.opened_at
+    old = shard.issue.this_update + RENEW_AFTER
+    return min(old, shard.issue.this_update + shard.issue.entries * _PAUSE_PER_ENTRY) if shard.stale else old
 
 
-def rest(state: Shard | None) -> Decision[Shard] | None:
+def end(state: Shard | None) -> Decision[Shard] | None:
     """Sign no more: the authority has ended, and all its certificates before it."""
-    return None if state is None else Decision(state)
+    return None if state is None else Decision(evolve(state, Shard, ended=True))

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import ConfigDict, SecretStr
 
+from libs.common.core.model import Model
 from services.ca.authority.hierarchy import ROOT, SEAL
 from services.ca.authority.issuers import PrivateKey
 from services.ca.keys.store import EncryptedFiles, KeyStore, KeyStoreError, SigningKeyKind
@@ -14,7 +15,7 @@ from services.ca.keys.token_session import TokenSession
 from services.ca.settings import Settings
 
 
-class TokenConfig(BaseModel):
+class TokenConfig(Model):
     """Where the ceremony makes the keys, if not as encrypted files.
 
     Attributes:

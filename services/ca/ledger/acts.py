@@ -8,10 +8,11 @@ import hashlib
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from libs.common.contracts.ca import CertificateText
 from libs.common.contracts.people import Person
+from libs.common.core.model import Model
 from libs.common.core.sealing import Sealed
 from services.ca.model.certificate import IntentRecord
 
@@ -19,25 +20,21 @@ Means = Literal["token", "signature", "code"]
 """How whoever asked was known: by a token, by a signature of one of the pair's keys, by PIN and code."""
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class RecordedIntent(_Value):
+class RecordedIntent(Model):
     """A certificate that may be signed at any moment, or was: these very bytes, by their SHA-256."""
 
     status: Literal["intended"] = "intended"
     tbs_sha256: str
 
 
-class RecordedGood(_Value):
+class RecordedGood(Model):
     """A certificate that was signed."""
 
     status: Literal["good"] = "good"
     certificate_sha256: str
 
 
-class RecordedRevocation(_Value):
+class RecordedRevocation(Model):
     """A certificate that is no longer good. ``reason`` as in RFC 5280, 5.3.1."""
 
     status: Literal["revoked"] = "revoked"
@@ -45,7 +42,7 @@ class RecordedRevocation(_Value):
     reason: str
 
 
-class RecordedEdition(_Value):
+class RecordedEdition(Model):
     """One edition of a revocation list: its number, how many it lists, and once it is signed its SHA-256."""
 
     number: int
@@ -54,7 +51,7 @@ class RecordedEdition(_Value):
     sha256: str | None = None
 
 
-class Configuration(_Value):
+class Configuration(Model):
     """What the authority signs with, and under which terms; keys by their subject key identifiers."""
 
     issuer_keys: tuple[str, ...]
@@ -66,7 +63,7 @@ class Configuration(_Value):
     base_url: str
 
 
-class CertificateIntended(_Value):
+class CertificateIntended(Model):
     """A certificate is about to be signed. ``record`` holds the bytes; the rest says for whom, unless for ourselves."""
 
     kind: Literal["certificate.intended"] = "certificate.intended"
@@ -87,7 +84,7 @@ class CertificateIntended(_Value):
         return f"intended/{self.serial}"
 
 
-class CertificateIssued(_Value):
+class CertificateIssued(Model):
     """A certificate was signed. ``signature`` (hexadecimal) and the intended bytes are the certificate."""
 
     kind: Literal["certificate.issued"] = "certificate.issued"
@@ -108,7 +105,7 @@ class CertificateIssued(_Value):
         return f"issued/{self.serial}/{self.after.certificate_sha256[:16]}"
 
 
-class RevocationAsked(_Value):
+class RevocationAsked(Model):
     """Somebody asked for a revocation: ``by`` is the citizen's or the clerk's identifier."""
 
     kind: Literal["revocation.asked"] = "revocation.asked"
@@ -125,7 +122,7 @@ class RevocationAsked(_Value):
         return f"asked/{self.serial}/{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
 
 
-class CertificateRevoked(_Value):
+class CertificateRevoked(Model):
     """A serial number was revoked, and will be on the list of its shard.
 
     Nothing ``before``: it was intended and could not be signed again, and nobody knows whether it had been.
@@ -142,7 +139,7 @@ class CertificateRevoked(_Value):
         return f"revoked/{self.serial}"
 
 
-class ListIntended(_Value):
+class ListIntended(Model):
     """An edition of a revocation list is about to be signed."""
 
     kind: Literal["list.intended"] = "list.intended"
@@ -156,7 +153,7 @@ class ListIntended(_Value):
         return f"list.intended/{self.place}/{self.after.number}/{self.after.this_update.isoformat()}"
 
 
-class ListSigned(_Value):
+class ListSigned(Model):
     """An edition of a revocation list was signed, and is about to be published."""
 
     kind: Literal["list.signed"] = "list.signed"
@@ -170,7 +167,7 @@ class ListSigned(_Value):
         return f"list.signed/{self.place}/{self.after.number}/{(self.after.sha256 or '')[:16]}"
 
 
-class ConfigurationChanged(_Value):
+class ConfigurationChanged(Model):
     """Another key, certificate, policy or address was taken into use."""
 
     kind: Literal["configuration.changed"] = "configuration.changed"
@@ -184,7 +181,7 @@ class ConfigurationChanged(_Value):
         return f"configuration/{self.follows}"
 
 
-class Checkpointed(_Value):
+class Checkpointed(Model):
     """The ledger up to here is covered: ``token`` (base64) is a time-stamp (RFC 3161) over the entry's hash."""
 
     kind: Literal["ledger.checkpointed"] = "ledger.checkpointed"
@@ -198,7 +195,7 @@ class Checkpointed(_Value):
         return f"checkpoint/{self.position}"
 
 
-class Archived(_Value):
+class Archived(Model):
     """The ledger up to here was written to an archive, and removed from the store."""
 
     kind: Literal["ledger.archived"] = "ledger.archived"
@@ -212,7 +209,7 @@ class Archived(_Value):
         return f"archived/{self.position}"
 
 
-class CertificatePutBack(_Value):
+class CertificatePutBack(Model):
     """A certificate that only the topics knew was put back into the store; how it came about is not on record here."""
 
     kind: Literal["certificate.put_back"] = "certificate.put_back"
@@ -231,7 +228,7 @@ class CertificatePutBack(_Value):
         return f"put_back/{self.serial}"
 
 
-class Restored(_Value):
+class Restored(Model):
     """The store was found to be older than the ledger or the topics, and was brought up to them.
 
     ``head`` is how far the ledger then went: what was behind it is lost, and was put back from the topics.

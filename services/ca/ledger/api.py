@@ -3,7 +3,16 @@
 from fastapi import APIRouter
 
 from libs.common.core.errors import Refused
-from services.ca.ledger.checkpoints import Checkpoint, Checkpoints
+from libs.common.core.model import Model, evolve
+from services.ca.ledger.checkpoints import Checkpoints
+
+
+class CheckpointView(Model):
+    """A checkpoint: ``token`` (base64) is a time-stamp response (RFC 3161) over ``hash``, the entry at ``position``."""
+
+    position: int
+    hash: str
+    token: str
 
 
 def ledger_routes(checkpoints: Checkpoints) -> APIRouter:
@@ -11,10 +20,10 @@ def ledger_routes(checkpoints: Checkpoints) -> APIRouter:
     router = APIRouter(tags=["relying parties"])
 
     @router.get("/v1/ca/ledger/checkpoint")
-    async def checkpoint() -> Checkpoint:
+    async def checkpoint() -> CheckpointView:
         newest = await checkpoints.newest()
         if newest is None:
             raise Refused("checkpoint.none", "The ledger has no checkpoint yet. Please try again later.", 404)
-        return newest
+        return evolve(newest, CheckpointView)
 
     return router

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict
 
 from libs.common.contracts.ca import LedgerCheckpointed
+from libs.common.core.model import Model, evolve
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.delivery.decisions import Decision
@@ -30,28 +30,32 @@ Stamp = Callable[[bytes], bytes]
 """Time-stamps a SHA-256 digest; gives the response in DER. TimeStampRefused while it cannot."""
 
 
-class Checkpoint(BaseModel):
-    """The newest checkpoint that was published."""
+class Checkpoint(Model):
+    """The newest checkpoint that was published (position 0: none yet), and when the next is due."""
 
-    model_config = ConfigDict(frozen=True)
-
+    due_at: datetime
     position: int = 0
     hash: str = ""
     token: str = ""
 
 
+def wake_at(state: Checkpoint) -> datetime:
+    """Return when the next checkpoint is due."""
+    return state.due_at
+
+
 def begin(state: Checkpoint | None, now: datetime) -> Decision[Checkpoint] | None:
     """Ask for the first checkpoint; what was begun goes on."""
-    return Decision(Checkpoint(), wake_at=now) if state is None else None
+    return Decision(Checkpoint(due_at=now)) if state is None else None
 
 
 def publish(state: Checkpoint | None, newest: Checkpointed | None, again_at: datetime) -> Decision[Checkpoint] | None:
     """Publish a checkpoint on record, unless it was published; and come back later."""
-    known = state or Checkpoint()
+    known = evolve(state, Checkpoint, due_at=again_at) if state is not None else Checkpoint(due_at=again_at)
     if newest is None or newest.position <= known.position:
-        return Decision(known, wake_at=again_at)
-    after = Checkpoint(position=newest.position, hash=newest.hash, token=newest.token)
-    return Decision(after, (LedgerCheckpointed(**after.model_dump()),), wake_at=again_at)
+        return Decision(known)
+    after = evolve(newest, Checkpoint, due_at=again_at)
+    return Decision(after, (LedgerCheckpointed(position=newest.position, hash=newest.hash, token=newest.token),))
 
 
 class Checkpoints:

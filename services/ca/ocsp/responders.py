@@ -1,4 +1,4 @@
-"""Keeps the responders' certificates: asks for them, renews them, and hands them out. See `responder`."""
+"""Keeps the responders' certificates: asks for them, renews them, and hands them out. See `states`."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -26,10 +26,10 @@ from services.ca.model.certificate import IntentRecord
 from services.ca.model.ids import SERIAL_OCTETS, own, serial_number
 from services.ca.model.profiles import OCSP_RESPONDER
 from services.ca.model.subject import Authority
-from services.ca.ocsp import responder
+from services.ca.ocsp import states
 from services.ca.ocsp.answers import Responder, cert_id_forms
 from services.ca.ocsp.questions import OcspFailure, OcspQuestions, OcspRefused
-from services.ca.ocsp.responder import ResponderState
+from services.ca.ocsp.states import ResponderIntended, ResponderState, certificate_of
 
 _RELOAD_AFTER: Final = timedelta(minutes=1)
 """A renewed certificate is noticed this late; the one before is good for days yet."""
@@ -140,30 +140,31 @@ class _Kept:
 
     async def begin(self) -> None:
         await self._states.apply(
-            self.id, lambda state: responder.begin(state, self._clock(), revoked=self._is_revoked(state))
+            self.id, lambda state: states.begin(state, self._clock(), revoked=self._is_revoked(state))
         )
 
     def _is_revoked(self, state: ResponderState | None) -> bool:
-        if state is None or state.certificate is None:
+        pem = certificate_of(state)
+        if pem is None:
             return False
-        certificate = x509.load_pem_x509_certificate(state.certificate.encode())
+        certificate = x509.load_pem_x509_certificate(pem.encode())
         return found(certificate, self._authority.hierarchy.revoked) is not None
 
     async def wake(self, now: datetime) -> None:
         state = await self._states.get(self.id)
-        if state is not None and state.intent is None:
-            await self._intend(now)
-        elif state is not None and state.intent is not None:
+        if isinstance(state, ResponderIntended):
             await self._sign(state.intent)
+        elif state is not None and states.wake_at(state) <= now:
+            await self._intend(now)
 
     async def current(self) -> Responder:
         known = self.at_hand()
         if known is not None:
             return known
-        state = await self._states.get(self.id)
-        if state is None or state.certificate is None:
+        pem = certificate_of(await self._states.get(self.id))
+        if pem is None:
             raise OcspRefused(OcspFailure.TRY_LATER)
-        certificate = x509.load_pem_x509_certificate(state.certificate.encode())
+        certificate = x509.load_pem_x509_certificate(pem.encode())
         self._current = Responder.of(self.issuing.issuer, certificate, self._key)
         self._reload_at = self._clock() + _RELOAD_AFTER
         return self._current
@@ -185,7 +186,7 @@ class _Kept:
         intent = Intent.of(order, linted, publication)
         await self._book.take("serial", intent.serial_number, own(issuer.label, "ocsp"))
         record = intent.model_dump_json()
-        await self._states.apply(self.id, lambda state: responder.intend(state, record, now))
+        await self._states.apply(self.id, lambda state: states.intend(state, record, now))
 
     async def _sign(self, record: str) -> None:
         authority, intent = self._authority, Intent.model_validate_json(record)
@@ -198,7 +199,7 @@ class _Kept:
         certificate = signed.public_bytes(Encoding.PEM).decode()
         log.info("responder.certified", serial=intent.serial_number, issuer=issuer.label)
         begins = intent.not_before
-        await self._states.apply(self.id, lambda state: responder.renewed(state, record, certificate, begins))
+        await self._states.apply(self.id, lambda state: states.renewed(state, record, certificate, begins))
 
     @property
     def _holder(self) -> Authority:

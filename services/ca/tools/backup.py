@@ -26,8 +26,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from libs.common.core.model import Model
 from libs.common.storage.chain import Head
 from services.ca.authority.hierarchy import TSA, Hierarchy, HierarchyError, load, ocsp_label
 from services.ca.authority.issuers import public_digest
@@ -48,10 +49,8 @@ class BackupError(Exception):
     """The backup cannot be used as asked: the message says why, and what to do."""
 
 
-class LedgerPosition(BaseModel):
+class LedgerPosition(Model):
     """How far the ledger had come."""
-
-    model_config = ConfigDict(frozen=True)
 
     position: int
     hash: str
@@ -62,15 +61,13 @@ class LedgerPosition(BaseModel):
         return cls(position=head.position, hash=head.hash)
 
 
-class Contents(BaseModel):
+class Contents(Model):
     """What is in a backup.
 
     Attributes:
         files: SHA-256 of each, by its name in the archive.
         keys: SHA-256 of the public halves of the keys that the service needs, and of those in it, by label.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     made_at: datetime
     files: dict[str, str]

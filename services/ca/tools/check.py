@@ -19,8 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
+from libs.common.core.model import Model
 from services.ca.audit.evidence import AuditEvidence
 from services.ca.audit.gather import gather, published_facts, read_topics, witnesses
 from services.ca.audit.rules import AuditFinding, Tally, Times, findings
@@ -36,10 +35,8 @@ KEPT: Final = 1000
 """Findings of one kind that the report in JSON has; it counts all."""
 
 
-class AuditReport(BaseModel):
+class AuditReport(Model):
     """What was checked, and what was found. ``found``: how many findings of each key, errors and warnings."""
-
-    model_config = ConfigDict(frozen=True)
 
     at: datetime
     entries: int

@@ -20,7 +20,7 @@ from libs.common.web.backend import Backend
 from libs.common.web.service import ServiceBase, build_base
 from services.ca.audit.gather import Sources
 from services.ca.authority.hierarchy import ROOT_LIST, HierarchyError, load
-from services.ca.crl import shards
+from services.ca.collections import LISTS
 from services.ca.enrolment import domain
 from services.ca.ledger.chain import ChainLedger
 from services.ca.monitoring.ledger_metrics import notes
@@ -54,7 +54,7 @@ async def opened(
     """
     base = build_base("ca", settings, clock, new_id, answers_key="ca", backend=backend)
     enrolments = base.engine.kind(domain.Enrolment, "enrolments")
-    lists = base.engine.kind(shards.Shard, "lists")
+    lists = base.engine.open(LISTS)
     chain = base.backend.chain("ledger")
     sources = Sources(
         enrolments=enrolments.aggregates,

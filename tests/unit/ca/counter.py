@@ -14,10 +14,10 @@ from libs.common.core.health import Health
 from libs.common.pki.der import serial_text
 from libs.common.web.http import create_app
 from services.ca.authority.hierarchy import ROOT_LIST
+from services.ca.collections import RESPONDERS
 from services.ca.enrolment.service import certificates_of
 from services.ca.model.certificate import Reason
 from services.ca.ocsp.api import OcspEndpoint
-from services.ca.ocsp.responder import ResponderState
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
 from services.ca.status.lookup import StatusLookup
@@ -42,7 +42,7 @@ class Counter(Office):
     ) -> None:
         super().__init__(world, authority, faults)
         self.authority = authority
-        self.responder_kind = self.engine.kind(ResponderState, "responders")
+        self.responder_kind = self.engine.open(RESPONDERS)
         self.responders = Responders(
             self.responder_kind.aggregates,
             book=FaultyBook(world.book, self.faults),

@@ -31,7 +31,7 @@ from libs.common.testing.chain import MemoryChain
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from libs.common.testing.records import MemoryRecords
 from services.ca.authority.issuers import PrivateKey
-from services.ca.crl import shards
+from services.ca.collections import LISTS
 from services.ca.crl.publishing import RevocationLists, every_list
 from services.ca.enrolment import domain, supersession
 from services.ca.enrolment.blocklists import Blocklist, Digests
@@ -217,7 +217,7 @@ class Office:
         )
         self.enrolments = self.engine.kind(domain.Enrolment, "enrolments")
         self.holdings = self.engine.kind(supersession.Holding, "holdings")
-        self.list_kind = self.engine.kind(shards.Shard, "lists")
+        self.list_kind = self.engine.open(LISTS)
         self.ledger = ChainLedger(FaultyChain(world.chain, self.faults), KEYRING, world.clock)
         book = FaultyBook(world.book, self.faults)
         vouching = Vouching(self.enrolments.aggregates, world.book, authority.trust, world.clock)

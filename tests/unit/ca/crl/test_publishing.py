@@ -124,8 +124,8 @@ async def test_a_revocation_told_again_after_a_crash_is_listed_once(world: World
 async def test_what_another_replica_published_meanwhile_is_not_published_over(office: Office) -> None:
     await revoked(office, certificate(1))
     published = await issue(office)
-    assert shards.publish(Shard(issue=published), Shard(), published, NOW, complete=True) is None
-    assert shards.publish(Shard(), Shard(), published, NOW, complete=True) is not None
+    assert shards.publish(Shard(opened_at=NOW, issue=published), Shard(opened_at=NOW), published, complete=True) is None
+    assert shards.publish(Shard(opened_at=NOW), Shard(opened_at=NOW), published, complete=True) is not None
 
 
 def test_a_long_list_is_not_signed_for_each_revocation() -> None:
@@ -133,8 +133,8 @@ def test_a_long_list_is_not_signed_for_each_revocation() -> None:
     first = CrlEdition(
         number=1, this_update=NOW, next_update=NOW + LIFETIME, before="", after="", sha256="", pages=(page,)
     )
-    marked = shards.mark(Shard(issue=first), NOW + timedelta(seconds=1))
-    assert marked.wake_at == NOW + timedelta(seconds=100)
+    marked = shards.mark(Shard(opened_at=NOW, issue=first), NOW + timedelta(seconds=1))
+    assert shards.wake_at(marked.state) == NOW + timedelta(seconds=100)
 
 
 async def test_a_crash_at_any_step_of_signing_loses_no_revocation(authority: CertificationAuthority) -> None:

@@ -31,7 +31,7 @@ def number_of(crl: x509.CertificateRevocationList) -> int:
 def test_a_list_is_begun_once() -> None:
     begun = shards.open_list(None, NOW)
     assert begun is not None
-    assert begun.wake_at == NOW
+    assert shards.wake_at(begun.state) == NOW
     assert shards.open_list(begun.state, NOW) is None
 
 

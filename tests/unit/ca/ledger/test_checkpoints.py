@@ -9,6 +9,7 @@ import pytest
 from cryptography.x509 import ObjectIdentifier
 
 from services.ca.authority.hierarchy import TSA
+from services.ca.collections import CHECKPOINTS
 from services.ca.keys.store import require_ec
 from services.ca.ledger.acts import Checkpointed, ConfigurationChanged
 from services.ca.ledger.checkpoints import Checkpoint, Checkpoints
@@ -36,7 +37,7 @@ class Witnessed(Office):
         self.drift = 0.0
         self.watched = WatchedClock(world.clock, lambda: world.now.timestamp() + self.drift, tolerance)
         tsa = TimeStampAuthority(authority.hierarchy.tsa, key, ObjectIdentifier("1.2.3"), tolerance)
-        self.kind = self.engine.kind(Checkpoint, "checkpoints")
+        self.kind = self.engine.open(CHECKPOINTS)
         self.checkpoints = Checkpoints(
             self.kind.aggregates,
             self.ledger,
