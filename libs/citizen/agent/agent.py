@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from pyhanko.sign.timestamps import TimeStamper, TimestampRequestError
 
-from libs.citizen.agent import basics, common_utils
+from libs.citizen.agent import accessory, basics, common_utils
 from libs.citizen.agent.asks import Ask, ListTokens, SetLocale, ShowKey, Sign
 from libs.citizen.agent.errors import AskRefused, Cancelled
 from libs.citizen.agent.previews import is_plain_text
@@ -103,8 +103,7 @@ class Agent:
             case ShowKey():
                 return (await self._chosen(page, ask)).info()
             case Sign():
-                signatures = await self._sign(page, ask, _WRITTEN[dialect])
-                return signatures if ask.several else signatures[0]
+                return await self._sign(page, ask, _WRITTEN[dialect])
 
     async def _chosen(self, page: str, ask: Sign | ShowKey) -> Store:
         fitting = that_fit(self.stores, ask.wanted, self.clock())
@@ -113,14 +112,18 @@ class Agent:
             raise AskRefused("key.none_fits", detail)
         return await self.person.choose(page, ask, fitting)
 
-    async def _sign(self, page: str, ask: Sign, written: Callable[[bytes], str]) -> list[str]:
+    async def _sign(self, page: str, ask: Sign, written: Callable[[bytes], str]) -> object:
         self._check(ask)
-        holding = await self.person.unlock(await self._chosen(page, ask))
+        store = await self._chosen(page, ask)
+        holding = await self.person.unlock(store)
         try:
-            return [await self._signed(each, ask, holding, written) for each in ask.documents]
+            signatures = [await self._signed(each, ask, holding, written) for each in ask.documents]
         except (OSError, TimestampRequestError) as error:
             detail = "The time-stamp authority gave no time-stamp, so nothing was signed. Try again later."
             raise AskRefused("stamp.unavailable", detail) from error
+        if ask.certified:
+            return {"signatures": signatures, "certificate": store.pem}
+        return signatures if ask.several else signatures[0]
 
     def _check(self, ask: Sign) -> None:
         """Refuse what nobody could understand before signing it."""
@@ -176,6 +179,6 @@ def _pem(data: bytes) -> str:
     return f"-----BEGIN CMS-----\n{lines}\n-----END CMS-----\n"
 
 
-_DIALECTS: Final[Mapping[str, ModuleType]] = {common_utils.MODULE: common_utils, basics.MODULE: basics}
+_DIALECTS: Final[Mapping[str, ModuleType]] = {each.MODULE: each for each in (accessory, basics, common_utils)}
 _WRITTEN: Final[Mapping[ModuleType, Callable[[bytes], str]]] = {common_utils: _base64, basics: _pem}
 """The older dialect writes a CMS as bare base64, the newer one as PEM."""

@@ -37,6 +37,7 @@ class Sign:
         several: whether the page sent a list, and so awaits one.
         attached: whether a CMS holds the document too.
         stamped: whether a time-stamp is wanted.
+        certified: whether the page wants the signer's certificate beside the signatures.
     """
 
     form: Form
@@ -46,6 +47,7 @@ class Sign:
     attached: bool = False
     digested: bool = False
     stamped: bool = False
+    certified: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from libs.citizen.agent.asks import Sign, Wanted
 from libs.citizen.agent.decoding import MOST_DOCUMENTS, base64_bytes, issuer_certificate, storage_is_file, text_bytes
@@ -17,12 +17,19 @@ _MOST: Final = 100
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)  # pages send hints we need not heed
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: object) -> object:
+        """Drop members that are null: pages write ``"chain": null`` for "any authority"."""
+        return {name: each for name, each in value.items() if each is not None} if isinstance(value, dict) else value
+
 
 class _SigningParams(_Part):
     decode: bool = False
     encapsulate: bool = False
     digested: bool = False
-    stamp: dict[str, object] | bool | None = Field(None, alias="tsaProfile")
+    stamp: dict[str, object] | bool = Field(default=False, alias="tsaProfile")
+    certified: bool = Field(default=False, alias="outputCert")
 
 
 class _SignerParams(_Part):
@@ -67,7 +74,8 @@ def read(message: Mapping[str, Any]) -> Sign:
         several=not isinstance(args.data, str) or args.format == "xml",  # NCALayer answers XML with a list always
         attached=args.signing.encapsulate,
         digested=args.signing.digested,
-        stamped=args.signing.stamp is not None and args.signing.stamp is not False,
+        stamped=args.signing.stamp is not False,  # an empty profile asks for a stamp too
+        certified=args.signing.certified,
     )
 
 

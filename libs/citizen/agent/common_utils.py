@@ -28,6 +28,8 @@ def read(message: Mapping[str, Any]) -> Ask:
         AskRefused: ``ask.malformed`` or ``ask.unsupported``.
     """
     method = message.get("method")
+    if str(method) in _OF_FILES:
+        raise AskRefused("ask.unsupported", _NO_FILES)
     reader = _READERS.get(str(method))
     if reader is None:
         raise AskRefused("ask.unsupported", f"This program does not know the method {str(method)[:80]!r}.")
@@ -89,6 +91,11 @@ def _wanted(storage: str, key_type: str) -> Wanted:
     return Wanted(usages=SIGN_USAGES.get(key_type, frozenset()))
 
 
+_OF_FILES: Final = frozenset({"showFileChooser", "createCAdESFromFile", "createCMSSignatureFromFile"})
+_NO_FILES: Final = (
+    "Pages are told no names of files on this machine, and none are signed by name. "
+    "Let the person choose the file on the page, which then sends its content."
+)
 _READERS: Final[Mapping[str, Callable[[object], Ask]]] = {
     "getActiveTokens": _tokens,
     "changeLocale": _locale,

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -16,8 +15,7 @@ from libs.citizen.agent.asks import Wanted
 from libs.citizen.errors import KeystoreError
 from libs.citizen.folder import certificate_of
 from libs.citizen.keystore import Holding, purpose_of, unpack
-
-_MOMENT: Final = "%Y-%m-%dT%H:%M:%SZ"
+from libs.common.pki.oids import NAME_KEYWORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,11 @@ class Store:
         return any(_signed_by(each, authority) for each in (self.certificate, *self.chain))
 
     def info(self) -> dict[str, object]:
-        """Tell about the certificate, in the words of NCALayer's ``getKeyInfo``."""
+        """Return what NCALayer's ``getKeyInfo`` answers about the certificate.
+
+        Names stand in the order of the certificate, dates are milliseconds since 1970 in text: pages read them by
+        ``new Date(Number(text))``.
+        """
         certificate = self.certificate
         ski = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
         aki = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
@@ -83,15 +85,20 @@ class Store:
             "keyId": ski,
             "algorithm": "RSA" if isinstance(certificate.public_key(), rsa.RSAPublicKey) else "EC",
             "subjectCn": "".join(_values(certificate.subject, NameOID.COMMON_NAME)),
-            "subjectDn": certificate.subject.rfc4514_string(),
+            "subjectDn": _written(certificate.subject),
             "issuerCn": "".join(_values(certificate.issuer, NameOID.COMMON_NAME)),
-            "issuerDn": certificate.issuer.rfc4514_string(),
+            "issuerDn": _written(certificate.issuer),
             "serialNumber": f"{certificate.serial_number:x}",
-            "certNotBefore": certificate.not_valid_before_utc.strftime(_MOMENT),
-            "certNotAfter": certificate.not_valid_after_utc.strftime(_MOMENT),
+            "certNotBefore": _milliseconds(certificate.not_valid_before_utc),
+            "certNotAfter": _milliseconds(certificate.not_valid_after_utc),
             "authorityKeyIdentifier": aki.hex(),
-            "pem": certificate.public_bytes(serialization.Encoding.PEM).decode(),
+            "pem": self.pem,
         }
+
+    @property
+    def pem(self) -> str:
+        """The certificate as PEM."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
 def that_fit(stores: Iterable[Store], wanted: Wanted, now: datetime) -> list[Store]:
@@ -102,6 +109,15 @@ def that_fit(stores: Iterable[Store], wanted: Wanted, now: datetime) -> list[Sto
 def _replaced(path: Path) -> KeystoreError:
     detail = f"The file {path.name} was moved, or replaced, since the agent started. Start the agent again."
     return KeystoreError("keystore.replaced", detail)
+
+
+def _written(name: x509.Name) -> str:
+    """Write a name as Java's Kalkan provider does: in encoded order, which RFC 4514 turns round."""
+    return x509.Name(reversed(list(name.rdns))).rfc4514_string(NAME_KEYWORDS)
+
+
+def _milliseconds(moment: datetime) -> str:
+    return str(int(moment.timestamp()) * 1000)
 
 
 def _values(name: x509.Name, oid: x509.ObjectIdentifier) -> list[str]:

@@ -138,6 +138,6 @@ def _origin(page: str) -> str:
 
 
 def _named(store: Store) -> str:
-    info = store.info()
     purpose = {"SIGN": "to sign", "AUTH": "to sign in"}[purpose_of(store.certificate)]
-    return f"{info['subjectCn']}, {purpose}, until {str(info['certNotAfter'])[:10]} ({store.path.name})"
+    until = store.certificate.not_valid_after_utc.astimezone().date()
+    return f"{store.info()['subjectCn']}, {purpose}, until {until} ({store.path.name})"

@@ -7,6 +7,7 @@ its published certificate policies. ``.2`` holds policies, ``.4`` extended key u
 from typing import Final
 
 from cryptography.x509 import ObjectIdentifier
+from cryptography.x509.oid import NameOID
 
 POLICY_LEGAL_ENTITY_SIGN: Final = ObjectIdentifier("1.2.398.3.3.2.1")
 POLICY_PERSON_SIGN: Final = ObjectIdentifier("1.2.398.3.3.2.3")
@@ -30,3 +31,11 @@ INFORMATION_SYSTEM: Final = ObjectIdentifier("1.2.398.3.3.4.1.2.6")
 """Role under LEGAL_ENTITY: an information system, not a human, holds the key."""
 IDENTIFIED_BY_DIGITAL_ID: Final = ObjectIdentifier("1.2.398.3.3.4.3.2.1")
 """How the holder was identified: remotely, by Digital ID (a face compared with the identity document)."""
+
+NAME_KEYWORDS: Final = {
+    NameOID.SERIAL_NUMBER: "SERIALNUMBER",
+    NameOID.SURNAME: "SURNAME",
+    NameOID.GIVEN_NAME: "G",
+    NameOID.EMAIL_ADDRESS: "E",
+}
+"""Keywords beyond RFC 4514, 3, under which the country's programs write and read these attributes of a name."""

@@ -1,6 +1,7 @@
 """HTTP: requests in, certificates out; and what relying parties fetch."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -32,6 +33,8 @@ class RequestForm(BaseModel):
 
 _KEPT: Final = "public, max-age=3600, no-transform"
 """Every verifier fetches these, and only a ceremony changes them."""
+_PRACTICE: Final = Path(__file__).with_name("practice_statement.html")
+"""What the address in each certificate's policy qualifier (RFC 5280, 4.2.1.4) leads to."""
 
 
 def journey_routes(service: CaService, auth: Authenticator, idempotency: Idempotency) -> APIRouter:
@@ -59,7 +62,7 @@ def journey_routes(service: CaService, auth: Authenticator, idempotency: Idempot
 
 
 def public_routes(hierarchy: Hierarchy) -> APIRouter:
-    """Make what relying parties fetch of the authorities: their certificates."""
+    """Make what relying parties fetch of the authorities: their certificates and the practice statement."""
     router = APIRouter(tags=["relying parties"])
     for path, (content, media_type) in _served(hierarchy).items():
         get_and_head(router, path)(_constant(content, media_type))
@@ -74,6 +77,7 @@ def _served(hierarchy: Hierarchy) -> dict[str, tuple[bytes, str]]:
         "/v1/ca/issuing.pem": (hierarchy.issuers_pem, pem),
         "/v1/ca/chain.pem": (hierarchy.chain_pem, pem),
         "/pki/root.cer": (root.public_bytes(Encoding.DER), der),
+        "/pki/cps": (_PRACTICE.read_bytes(), "text/html; charset=utf-8"),
         **{
             f"/pki/{each.label}.cer": (each.certificate.public_bytes(Encoding.DER), der)
             for each in hierarchy.generations

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from libs.common.pki.der import serial_text
+from libs.common.pki.oids import NAME_KEYWORDS
 from services.ca.model.status import GoodStatus, RevokedStatus
 from services.ca.verification.service import VerificationFinding
 from services.ca.verification.signature_evidence import RevocationEvidence, Source
@@ -148,7 +149,7 @@ def _algorithm(certificate: x509.Certificate) -> str:
 
 
 def _name(name: x509.Name) -> SubjectOut:
-    members: dict[str, str] = {"dn": name.rfc4514_string()}
+    members: dict[str, str] = {"dn": name.rfc4514_string(NAME_KEYWORDS)}
     for attribute in name:
         text = str(attribute.value)
         if attribute.oid in _ATTRIBUTES:

@@ -283,6 +283,18 @@ async def test_relying_parties_fetch_chain_and_lists_in_the_forms_that_certifica
         assert (answer.status_code, answer.json()["key"]) == (404, "crl.unknown")
 
 
+async def test_the_practice_statement_that_certificates_name_is_a_page(
+    http: httpx.AsyncClient, authority: CertificationAuthority
+) -> None:
+    seal = authority.hierarchy.seal
+    policies = seal.extensions.get_extension_for_class(x509.CertificatePolicies).value
+    [qualifier] = policies[0].policy_qualifiers or [""]
+    assert str(qualifier).endswith("/cps")  # below an address that ends in /pki where the service runs
+    page = await http.get("/pki/cps")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "1.2.398.3.3.2.3" in page.text
+
+
 async def test_the_root_s_own_revocation_list_stands_where_the_issuing_certificate_says(
     http: httpx.AsyncClient, authority: CertificationAuthority
 ) -> None:

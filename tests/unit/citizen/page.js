@@ -30,6 +30,12 @@ const { data, xml } = JSON.parse(require('fs').readFileSync(0, 'utf8'));
     NCALayerClient.basicsXMLParams,
     NCALayerClient.basicsSignerSignAny,
   );
+  told.certified = await client.basicsSignCMS(
+    null,
+    data,
+    { ...NCALayerClient.basicsCMSParamsDetached, outputCert: true },
+    { ...NCALayerClient.basicsSignerAny, chain: null },
+  );
   try {
     await client.basicsSignCMS(NCALayerClient.basicsStorageAll, data, {}, NCALayerClient.basicsSignerSignHead);
   } catch (error) {

@@ -1,6 +1,7 @@
 """The local signing program, asked over its socket as pages ask NCALayer, and judged by OpenSSL and xmlsec1."""
 
 import base64
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -48,7 +49,12 @@ async def test_key_info_tells_what_ncalayer_tells_once_the_person_agreed(desk: D
         *("alias", "keyId", "algorithm", "subjectCn", "subjectDn", "issuerCn", "issuerDn", "serialNumber"),
         *("certNotAfter", "certNotBefore", "authorityKeyIdentifier", "pem"),
     }
-    assert x509.load_pem_x509_certificate(info["pem"].encode()) == stores[0].certificate
+    certificate = stores[0].certificate
+    assert x509.load_pem_x509_certificate(info["pem"].encode()) == certificate
+    assert info["subjectDn"] == f"C=KZ,CN=ТЕСТОВА АЙГУЛЬ,SERIALNUMBER=IIN{IIN}"
+    assert info["issuerDn"] == "C=KZ,CN=Test issuing"
+    begins, ends = (datetime.fromtimestamp(int(info[each]) / 1000, UTC) for each in ("certNotBefore", "certNotAfter"))
+    assert (begins, ends) == (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     assert desk.person.asked == [(PAGE, ShowKey())]
 
 
@@ -151,6 +157,42 @@ async def test_a_page_may_insist_on_authorities(desk: Desk, authority: Authority
     ours, strange = (pem(each.root).decode() for each in (authority, make_authority()))
     assert (await desk.basics("cms", b64(DOCUMENT), {"chain": [strange]}, decode=True))["code"] == "key.none_fits"
     assert (await desk.basics("cms", b64(DOCUMENT), {"chain": [strange, ours]}, decode=True))["status"] is True
+
+
+@pytest.mark.parametrize(
+    "nothing_said", [{"chain": None}, {"chain": []}, {"extKeyUsageOids": None, "chain": None, "iin": None}]
+)
+async def test_null_in_the_wishes_about_the_signer_is_no_wish(nothing_said: dict[str, object], desk: Desk) -> None:
+    answer = await desk.basics("cms", b64(DOCUMENT), nothing_said, decode=True, tsaProfile=None, outputCert=None)
+    assert answer["status"] is True
+    assert "BEGIN CMS" in answer["body"]["result"]
+
+
+async def test_the_certificate_comes_beside_the_signatures_where_a_page_asks_for_it(
+    desk: Desk, stores: list[Store], authority: Authority
+) -> None:
+    answer = await desk.basics("cms", b64(DOCUMENT), decode=True, outputCert=True)
+    result = answer["body"]["result"]
+    assert x509.load_pem_x509_certificate(result["certificate"].encode()) == stores[0].certificate
+    [signature] = result["signatures"]
+    assert believed(base64.b64decode("".join(signature.splitlines()[1:-1])), authority) == IIN
+
+
+@pytest.mark.parametrize(
+    ("module", "method"),
+    [
+        (COMMON, "showFileChooser"),
+        (COMMON, "createCMSSignatureFromFile"),
+        ("kz.gov.pki.ncalayerservices.accessory", "showBundleManager"),
+        ("kz.gov.pki.ncalayerservices.accessory", "showSettings"),
+        ("kz.gov.pki.ncalayerservices.accessory", None),
+    ],
+)
+async def test_what_is_not_done_here_is_named_as_unsupported(module: str, method: object, desk: Desk) -> None:
+    answer = await desk.ask({"module": module, "method": method, "args": ["ALL", ""], "uuid": "1"})
+    assert (answer["code"], answer["uuid"]) == ("500", "1")
+    assert answer["message"].startswith("ask.unsupported: ")
+    assert desk.person.asked == []
 
 
 async def test_without_a_time_stamp_nothing_is_signed_where_one_is_wanted(desk: Desk) -> None:

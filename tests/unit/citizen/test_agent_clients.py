@@ -71,8 +71,10 @@ async def test_a_published_client_of_ncalayer_gets_what_it_asks_for(
         told = await _page(client, f"wss://{HOST}:{port}", tmp_path / CERTIFICATE)
     assert (told["version"], told["tokens"], told["key"]["keyId"]) == ("1.4", [], store.info()["keyId"])
     trust = TrustAnchors([authority.root], [authority.issuing])
-    armoured = "".join(told["cms"].splitlines()[1:-1])
-    for signature in (told["cades"], armoured):
+    beside = told["certified"]
+    assert beside["certificate"] == store.pem
+    armoured = ["".join(each.splitlines()[1:-1]) for each in (told["cms"], *beside["signatures"])]
+    for signature in (told["cades"], *armoured):
         assert verify_detached(base64.b64decode(signature), DOCUMENT, trust, utc_now()).iin == IIN
     for xml in (told["xml"], *told["xmls"], *told["basicsXml"]):
         assert "<ds:SignatureValue>" in xml

@@ -103,6 +103,8 @@ async def test_a_certificate_says_whose_it_is_in_the_members_integrators_know(co
     answer = await asked("x509/info", certs=[der(await counter.citizen())])
 
     subject = answer["signers"][0]["subject"]
+    assert f"SERIALNUMBER=IIN{PERSON.iin}" in subject["dn"]
+    assert "SURNAME=" in subject["dn"]
     assert {name: subject[name] for name in ("commonName", "surName", "lastName", "iin", "bin", "country")} == {
         "commonName": "СЕРІКҚЫЗЫ АЙГҮЛ",
         "surName": PERSON.surname,

@@ -1,0 +1,24 @@
+"""NCALayer's own settings and modules, ``kz.gov.pki.ncalayerservices.accessory``: there are none here to manage."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from libs.citizen.agent import common_utils
+from libs.citizen.agent.asks import Ask
+from libs.citizen.agent.errors import AskRefused
+
+MODULE: Final = "kz.gov.pki.ncalayerservices.accessory"
+
+succeeded = common_utils.succeeded
+cancelled = common_utils.cancelled
+failed = common_utils.failed
+
+
+def read(message: Mapping[str, Any]) -> Ask:
+    """Refuse every request: ``showSettings``, ``showBundleManager``, ``getBundles`` and the like.
+
+    Raises:
+        AskRefused: ``ask.unsupported``, always.
+    """
+    detail = f"This program has no modules and no settings that a page could open: {str(message.get('method'))[:80]!r}."
+    raise AskRefused("ask.unsupported", detail)
