@@ -20,16 +20,26 @@ class Unavailable(Exception):
 class Refused(Exception):
     """A command that the rules do not allow. HTTP answers it as a problem document (RFC 9457).
 
+    Where it is raised nothing is known of HTTP or of wording: a service's table says which status a reason has, and
+    its catalogue of texts what people read.
+
     Args:
-        key: text key, the last part of the problem's ``type``, such as ``otp.wrong_code``.
-        detail: what happened, what it means, what to do; free of personal data.
-        status: the HTTP status.
-        extras: further members of the problem document, such as ``tries_left``.
+        reason: why; its value, such as ``otp.wrong_code``, is the last part of the problem's ``type``.
+        detail: words for a reason that has none in the catalogue yet.
+        status: the HTTP status of a reason that is not in the service's table yet.
+        facts: what the words need, and further members of the problem document, such as ``tries_left``. They are free
+            of personal data.
     """
 
-    def __init__(self, key: str, detail: str, status: int = 409, **extras: object) -> None:
-        super().__init__(detail)
-        self.key = key
+    def __init__(self, reason: str, detail: str = "", status: int = 409, **facts: object) -> None:
+        super().__init__(detail or str(reason))
+        self.reason = reason
+        self.key = str(reason)
         self.detail = detail
         self.status = status
-        self.extras = extras
+        self.facts = facts
+
+    @property
+    def extras(self) -> dict[str, object]:
+        """Return the facts."""
+        return self.facts

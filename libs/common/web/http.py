@@ -11,6 +11,7 @@ run: they start before the first request is taken, and a start that fails ends t
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import structlog
@@ -26,9 +27,11 @@ from libs.common.contracts.topics import TOPICS
 from libs.common.core.errors import Refused
 from libs.common.core.health import Component, Health, LoopLag
 from libs.common.core.metrics import Metrics
-from libs.common.web import problems
+from libs.common.texts.catalogue import Catalogue, shared
 from libs.common.web.fast_path import Direct, Endpoint, protocol
 from libs.common.web.middleware import BODY_LIMIT_KEY, RequestMiddleware
+from libs.common.web.problems import Problems, Statuses
+from libs.common.web.refusals import HttpRefusal
 from libs.common.web.texts import Tongue, preferred
 
 MB: Final = 1024 * 1024
@@ -45,6 +48,8 @@ def create_app(
     components: Sequence[Component] = (),
     routers: Sequence[APIRouter] = (),
     direct: Sequence[Endpoint] = (),
+    problems: Statuses | None = None,
+    texts: Catalogue | None = None,
 ) -> FastAPI:
     """Make the application of a service.
 
@@ -55,17 +60,20 @@ def create_app(
         components: what runs as long as the application does: started in this order, stopped in reverse.
         routers: its routes.
         direct: endpoints that stand before all of this.
+        problems: the HTTP status of each of the service's reasons to refuse.
+        texts: the service's words; none: those that all services share.
     """
+    documents = Problems(texts or shared(), problems or {})
     app = FastAPI(
         title=title,
         lifespan=_lifespan(metrics.service, (LoopLag(metrics.event_loop_lag_seconds), *components)),
-        exception_handlers=problems.handlers(),
+        exception_handlers=documents.handlers(),
         docs_url=None,  # it would load scripts from other hosts
         redoc_url=None,
     )
     for router in (*routers, _operations(metrics, health)):
         app.include_router(router)
-    app.add_middleware(RequestMiddleware, metrics=metrics)
+    app.add_middleware(RequestMiddleware, metrics=metrics, problems=documents)
     app.add_middleware(Direct, endpoints=direct)
     app.state.direct = tuple(direct)
     return app
@@ -106,7 +114,9 @@ def body_limit(limit: int) -> type[APIRoute]:
     return Limited
 
 
-def raw_body(limit: int, *media_types: str, too_large: str = "body.too_large") -> Callable[[Request], Awaitable[bytes]]:
+def raw_body(
+    limit: int, *media_types: str, too_large: str = HttpRefusal.BODY_TOO_LARGE
+) -> Callable[[Request], Awaitable[bytes]]:
     """Make a dependency that reads a body which is not JSON. Put it after the token in the route's parameters.
 
         picture: Annotated[bytes, Depends(raw_body(20 * MB, "image/jpeg", too_large="picture.too_large"))]
@@ -120,13 +130,12 @@ def raw_body(limit: int, *media_types: str, too_large: str = "body.too_large") -
     async def read(request: Request) -> bytes:
         given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_types and given not in media_types:
-            raise Refused("body.wrong_type", f"This takes {' or '.join(media_types)} only.", 415)
+            raise Refused(HttpRefusal.BODY_WRONG_TYPE, accepted=", ".join(media_types))
         request.scope[BODY_LIMIT_KEY] = limit
         try:
             return await request.body()
         except HTTPException:
-            detail = f"This is too large: at most {limit // 1024} kB are taken. Please send a smaller file."
-            raise Refused(too_large, detail, 413) from None
+            raise Refused(too_large, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit_kb=limit // 1024) from None
 
     return read
 

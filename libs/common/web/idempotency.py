@@ -25,6 +25,7 @@ from starlette.responses import Response
 from libs.common.core.errors import Refused, Unavailable
 from libs.common.core.sealing import Box, Keyring
 from libs.common.core.values import Clock, NewId, new_id
+from libs.common.web.refusals import HttpRefusal
 
 KEPT_FOR: Final = timedelta(hours=24)
 ABANDONED_AFTER: Final = timedelta(minutes=1)
@@ -101,11 +102,9 @@ class Idempotency:
             Refused: ``idempotency.key_missing`` or ``idempotency.key_malformed``, 400.
         """
         if idempotency_key is None:
-            detail = "Please send the header Idempotency-Key with a fresh UUID, and the same one when you try again."
-            raise Refused("idempotency.key_missing", detail, 400)
+            raise Refused(HttpRefusal.KEY_MISSING)
         if len(idempotency_key) not in _KEY_CHARS or not idempotency_key.isascii():
-            detail = "The header Idempotency-Key must have 16 to 128 ASCII characters; a UUID does well."
-            raise Refused("idempotency.key_malformed", detail, 400)
+            raise Refused(HttpRefusal.KEY_MALFORMED)
         content = self.keyring.blind("idempotency.body", hashlib.sha256(await request.body()).hexdigest())
         return Once(self, request, idempotency_key, content)
 
@@ -176,8 +175,7 @@ class Once:
         if seen.expires_at <= now:
             return None
         if seen.request != self._request:
-            detail = "This Idempotency-Key was used for another request. Please use a fresh one for each new request."
-            raise Refused("idempotency.key_reused", detail, 422)
+            raise Refused(HttpRefusal.KEY_REUSED)
         if seen.status is not None and seen.body is not None:
             return _response(self._of.keyring.open(seen.body, self._place), seen.status)
         if seen.claimed_at > now - ABANDONED_AFTER:
@@ -194,4 +192,4 @@ def _response(body: bytes, status: int) -> Response:
 
 
 def _in_progress() -> Refused:
-    return Refused("idempotency.in_progress", "This very request is being worked on. Please ask again shortly.", 409)
+    return Refused(HttpRefusal.IN_PROGRESS)

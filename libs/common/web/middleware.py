@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from libs.common.core.metrics import Metrics
 from libs.common.core.tracing import new_traceparent, traceparent
 from libs.common.core.values import new_id
-from libs.common.web.problems import unexpected
+from libs.common.web.problems import Problems
 
 BODY_LIMIT_KEY: Final = "onboarding.body_limit"
 JSON_LIMIT: Final = 64 * 1024
@@ -39,9 +39,10 @@ log = structlog.get_logger()
 class RequestMiddleware:
     """The outermost layer of an application."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, problems: Problems) -> None:
         self._app = app
         self._metrics = metrics
+        self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; anything else passes through."""
@@ -65,7 +66,8 @@ class RequestMiddleware:
             log.exception("http.failed", incident=exchange.id, route=exchange.route)
             if exchange.status:  # half an answer is out: only a broken connection tells the client
                 raise
-            await unexpected(exchange.id)(exchange.scope, exchange.receive, exchange.send)
+            answer = self._problems.unexpected(Headers(scope=exchange.scope), exchange.id)
+            await answer(exchange.scope, exchange.receive, exchange.send)
         finally:
             self._account(exchange, perf_counter() - began)
 

@@ -1,7 +1,8 @@
-"""Everything that goes wrong with a request, as a problem document (RFC 9457).
+"""Everything that goes wrong with a request, as a problem document (RFC 9457) in the language of the caller.
 
-Its ``type`` is ``urn:onboarding:problem:<key>``; the key, ``otp.wrong_code`` for one, is what clients and translations
-go by. No document repeats what the client sent: a proxy's log of answers would otherwise hold personal data.
+Its ``type`` is ``urn:onboarding:problem:<key>``; the key, ``otp.wrong_code`` for one, is what clients go by. The words
+come from the catalogue: ``problem.<key>.happened`` is the title, ``.means`` and ``.remedy`` are the detail. No document
+repeats what the client sent: a proxy's log of answers would otherwise hold personal data.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -12,124 +13,154 @@ from typing import Any, Final
 
 import orjson
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from libs.common.core.errors import Refused, Retryable, Unavailable
+from libs.common.texts.catalogue import Catalogue
+from libs.common.texts.languages import Language, negotiate
+from libs.common.web.refusals import HTTP_PROBLEMS, HttpRefusal
 
 Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
+Statuses = Mapping[str, int]
+"""The HTTP status of each reason to refuse."""
 
 RETRY_AFTER_S: Final = 5
+MEDIA_TYPE: Final = "application/problem+json"
 
-# Messages of these kinds speak of the schema alone; those of other kinds may quote the value.
-_QUOTABLE: Final = frozenset(
-    {"missing", "json_invalid", "string_type", "string_too_short", "string_too_long", "string_pattern_mismatch"}
-    | {"int_type", "float_type", "bool_type", "list_type", "dict_type", "too_short", "too_long", "enum"}
-    | {"literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal", "model_attributes_type"}
-)
 _MOST_FINDINGS: Final = 20
 """More help nobody, and a hostile form can have as many as it has octets."""
+_MOST_IN_WORDS: Final = 5
 
 # These say what is wrong with the request's shape, so no field's key stands for them.
 _OF_NO_FIELD: Final = frozenset({"json_invalid", "missing", "extra_forbidden", "model_attributes_type"})
 
-
-def problem(
-    status: int,
-    key: str,
-    detail: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    extras: Mapping[str, object] | None = None,
-) -> Response:
-    """Make a problem document. Extras are further members; dates among them become ISO 8601."""
-    document = {
-        **(extras or {}),
-        "type": f"urn:onboarding:problem:{key}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "key": key,
-    }
-    return Response(orjson.dumps(document), status, headers, media_type="application/problem+json")
-
-
-def unexpected(incident: str) -> Response:
-    """Answer for an error nobody foresaw: nothing of it leaves the service but the number of the log entry."""
-    detail = (
-        "Something went wrong on our side, and it has been recorded. Please try again later; "
-        "if it happens again, give the incident number to the help desk."
-    )
-    return problem(500, "service.failed", detail, extras={"incident": incident})
-
-
-async def _refused(_request: Request, error: Refused) -> Response:
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
-    if isinstance(retry_at := error.extras.get("retry_at"), datetime):
-        headers["Retry-After"] = format_datetime(retry_at, usegmt=True)
-    return problem(error.status, error.key, error.detail, headers=headers, extras=error.extras)
-
-
-async def _unavailable(_request: Request, _error: Exception) -> Response:
-    detail = "The service cannot reach something it needs at this moment. Nothing is lost; please try again shortly."
-    return problem(503, "service.unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
-
-
-_HTTP_KEYS: Final = {
-    400: ("request.malformed", "The request cannot be read: it is not what HTTP or JSON prescribe."),
-    404: ("route.unknown", "There is nothing at this address. Please look for a mistake in the path."),
-    405: ("method.not_allowed", "This address does not take this method; the Allow header names those it takes."),
-    413: ("body.too_large", "The request is larger than this address accepts."),
-    415: ("body.wrong_type", "This address does not take this kind of content."),
+_BY_STATUS: Final[Mapping[int, HttpRefusal]] = {
+    HTTPStatus.BAD_REQUEST: HttpRefusal.REQUEST_MALFORMED,
+    HTTPStatus.NOT_FOUND: HttpRefusal.ROUTE_UNKNOWN,
+    HTTPStatus.METHOD_NOT_ALLOWED: HttpRefusal.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: HttpRefusal.BODY_TOO_LARGE,
 }
 
 
-async def _http_error(_request: Request, error: HTTPException) -> Response:
-    default = (f"http.{error.status_code}", HTTPStatus(error.status_code).phrase)
-    key, detail = _HTTP_KEYS.get(error.status_code, default)
-    return problem(error.status_code, key, detail, headers=error.headers)
+def language_of(headers: Headers) -> Language:
+    """Return the language that the caller reads best."""
+    return negotiate(",".join(headers.getlist("accept-language")))
 
 
-async def _invalid(_request: Request, error: RequestValidationError) -> Response:
-    """Answer 422. If all errors are about one field the key names it, as in ``iin.malformed``."""
-    found = [_finding(item) for item in error.errors()[:_MOST_FINDINGS]]
-    fields = {item["field"].rpartition(".")[2] for item in found if item["rule"] not in _OF_NO_FIELD}
-    key = f"{fields.pop()}.malformed" if len(fields) == len(found) == 1 else "request.malformed"
-    detail = "The request is not valid. " + "; ".join(f"{item['field']}: {item['message']}" for item in found[:5])
-    return problem(422, key, detail, extras={"errors": found})
+def language_headers(language: Language) -> dict[str, str]:
+    """Return the headers of an answer whose texts are in this language because the caller asked for it."""
+    return {"Content-Language": language, "Vary": "Accept-Language"}
 
 
-def _finding(item: Mapping[str, Any]) -> dict[str, str]:
-    place: Sequence[Any] = item["loc"]
-    if item["type"] == "extra_forbidden":
-        place = (*place[:-1], "(unknown field)")  # the client chose that name
-    return {"field": ".".join(map(str, place)), "rule": str(item["type"]), "message": _message(item)}
+class Problems:
+    """Makes the problem documents of one service.
+
+    Args:
+        texts: its catalogue, the shared texts among them.
+        statuses: its table of reasons.
+    """
+
+    def __init__(self, texts: Catalogue, statuses: Statuses) -> None:
+        self._texts = texts
+        self._statuses = {**HTTP_PROBLEMS, **statuses}
+
+    def handlers(self) -> dict[int | type[Exception], Handler]:
+        """Return the exception handlers of an application."""
+        return {
+            Refused: self._refused,
+            Unavailable: self._unavailable,
+            Retryable: self._unavailable,
+            HTTPException: self._http_error,
+            RequestValidationError: self._invalid,
+        }
+
+    def unexpected(self, headers: Headers, incident: str) -> Response:
+        """Answer for an error nobody foresaw: nothing of it leaves the service but the number of the log entry."""
+        return self._answer(language_of(headers), HttpRefusal.SERVICE_FAILED, {"incident": incident})
+
+    async def _refused(self, request: Request, error: Refused) -> Response:
+        headers = {}
+        status = self._statuses.get(error.key, error.status)
+        if status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        if isinstance(retry_at := error.facts.get("retry_at"), datetime):
+            headers["Retry-After"] = format_datetime(retry_at, usegmt=True)
+        language = language_of(request.headers)
+        if f"problem.{error.key}.happened" in self._texts:
+            return self._answer(language, error.key, error.facts, status=status, headers=headers)
+        if error.detail:
+            words = {"title": HTTPStatus(status).phrase, "detail": error.detail}
+            return _document(status, error.key, words, error.facts, headers)
+        words = self._words(_BY_STATUS.get(status, "http"), language, {})
+        return _document(status, error.key, words, error.facts, {**headers, **language_headers(language)})
+
+    async def _unavailable(self, request: Request, _error: Exception) -> Response:
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        return self._answer(language_of(request.headers), HttpRefusal.SERVICE_UNAVAILABLE, {}, headers=headers)
+
+    async def _http_error(self, request: Request, error: HTTPException) -> Response:
+        language = language_of(request.headers)
+        if (reason := _BY_STATUS.get(error.status_code)) is not None:
+            return self._answer(language, reason, {}, headers=error.headers)
+        key, words = f"http.{error.status_code}", self._words("http", language, {})
+        return _document(error.status_code, key, words, {}, {**(error.headers or {}), **language_headers(language)})
+
+    async def _invalid(self, request: Request, error: RequestValidationError) -> Response:
+        """Answer 422. If all errors are about one field the key names it, as in ``iin.malformed``."""
+        language = language_of(request.headers)
+        found = [self._finding(item, language) for item in error.errors()[:_MOST_FINDINGS]]
+        fields = {item["field"].rpartition(".")[2] for item in found if item["rule"] not in _OF_NO_FIELD}
+        key = f"{fields.pop()}.malformed" if len(fields) == len(found) == 1 else HttpRefusal.REQUEST_MALFORMED
+        known = f"problem.{key}.happened" in self._texts
+        words = self._words(key if known else HttpRefusal.REQUEST_MALFORMED, language, {})
+        if not known or key == HttpRefusal.REQUEST_MALFORMED:
+            listed = "; ".join(f"{item['field']}: {item['message']}" for item in found[:_MOST_IN_WORDS])
+            words["detail"] = f"{words['detail']} {listed}"
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return _document(status, key, words, {"errors": found}, language_headers(language))
+
+    def _finding(self, item: Mapping[str, Any], language: Language) -> dict[str, str]:
+        place: Sequence[Any] = item["loc"]
+        if item["type"] == "extra_forbidden":
+            place = (*place[:-1], "(unknown field)")  # the client chose that name
+        rule = f"invalid.{item['type']}"
+        # The context of these rules speaks of the schema alone; that of others may quote the value.
+        text = (
+            self._texts.text(rule, language, **item.get("ctx", {}))
+            if rule in self._texts
+            else self._texts.text("invalid.other", language)
+        )
+        return {"field": ".".join(map(str, place)), "rule": str(item["type"]), "message": text}
+
+    def _answer(
+        self,
+        language: Language,
+        key: str,
+        facts: Mapping[str, object],
+        *,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        words = self._words(key, language, facts)
+        headers = {**(headers or {}), **language_headers(language)}
+        return _document(status or self._statuses[key], key, words, facts, headers)
+
+    def _words(self, key: str, language: Language, facts: Mapping[str, object]) -> dict[str, str]:
+        """Return title and detail. A part of the detail that speaks of a fact that is not known (None) is left out."""
+        parts = (
+            self._texts.text(text, language, **facts)
+            for text in (f"problem.{key}.means", f"problem.{key}.remedy")
+            if text in self._texts and all(facts.get(name, "") is not None for name in self._texts.placeholders(text))
+        )
+        return {"title": self._texts.text(f"problem.{key}.happened", language), "detail": " ".join(parts)}
 
 
-def _message(item: Mapping[str, Any]) -> str:
-    kind, text = item["type"], str(item["msg"])
-    if kind in _QUOTABLE:
-        return text
-    if kind == "value_error" and not any(part in text for part in _texts(item.get("input"))):
-        return text.removeprefix("Value error, ")
-    return "this is not a valid value"
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        return [text for item in value.values() for text in _texts(item)]
-    if isinstance(value, list | tuple):
-        return [text for item in value for text in _texts(item)]
-    return [] if value is None or value == "" else [str(value)]
-
-
-def handlers() -> dict[int | type[Exception], Handler]:
-    """Give the exception handlers of an application."""
-    return {
-        Refused: _refused,
-        Unavailable: _unavailable,
-        Retryable: _unavailable,
-        HTTPException: _http_error,
-        RequestValidationError: _invalid,
-    }
+def _document(
+    status: int, key: str, words: Mapping[str, str], extras: Mapping[str, object], headers: Mapping[str, str]
+) -> Response:
+    """Make a problem document. Extras are further members; dates among them become ISO 8601."""
+    document = {**extras, "type": f"urn:onboarding:problem:{key}", **words, "status": int(status), "key": str(key)}
+    return Response(orjson.dumps(document), status, headers, media_type=MEDIA_TYPE)

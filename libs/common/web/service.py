@@ -19,10 +19,12 @@ from libs.common.delivery.outbox import Outbox
 from libs.common.delivery.timers import Timers
 from libs.common.storage.blobs import Blobs
 from libs.common.storage.reservations import Reservations
+from libs.common.texts.catalogue import Catalogue
 from libs.common.web.backend import Backend, Connection, RealBackend
 from libs.common.web.fast_path import Endpoint
 from libs.common.web.http import create_app
 from libs.common.web.idempotency import Idempotency
+from libs.common.web.problems import Statuses
 from libs.common.web.tokens import STAFF_ALGORITHMS, STAFF_ROLES, Authenticator, TokenVerifier
 
 FORGET_EVERY_S: Final = 600.0
@@ -78,6 +80,8 @@ class ServiceBase:
         timers: Sequence[Timers] = (),
         components: Sequence[Component] = (),
         direct: Sequence[Endpoint] = (),
+        problems: Statuses | None = None,
+        texts: Catalogue | None = None,
     ) -> App:
         """Put a service together: the store first, then what publishes, then what reads, and HTTP around it all."""
         backend, subscription = self.backend, self._subscription(routes)
@@ -92,6 +96,8 @@ class ServiceBase:
             components=[backend.store, backend.publisher, *outboxes, *components, *timers, forgetting, subscription],
             routers=routers,
             direct=direct,
+            problems=problems,
+            texts=texts,
         )
         return App(self.name, web, self.settings.http_host, self.settings.http_port, outboxes, timers, components)
 

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from libs.common.core.errors import Refused
 from libs.common.core.values import Clock
+from libs.common.web.refusals import HttpRefusal
 
 Role = Literal["journey", "citizen", "clerk", "officer", "auditor"]
 CITIZEN_ROLES: Final[frozenset[str]] = frozenset({"journey", "citizen"})
@@ -162,7 +163,7 @@ class TokenVerifier:
         if claims.role not in self._roles or max(claims.iat, claims.nbf or claims.iat) > now + _SKEW:
             raise invalid()
         if claims.exp <= now:
-            raise Refused("token.expired", "Your access has expired. Please sign in again.", 401)
+            raise Refused(HttpRefusal.TOKEN_EXPIRED)
         return claims
 
 
@@ -197,10 +198,10 @@ class Authenticator:
             request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
         ) -> Claims:
             if credentials is None:
-                raise Refused("token.missing", "This needs the header 'Authorization: Bearer <token>'.", 401)
+                raise Refused(HttpRefusal.TOKEN_MISSING)
             claims = self.authenticate(credentials.credentials)
             if claims.role not in roles:
-                raise Refused("token.wrong_role", f"This is for the role {' or '.join(roles)} only.", 403)
+                raise Refused(HttpRefusal.TOKEN_WRONG_ROLE)
             request.state.claims = claims
             return claims
 
@@ -219,7 +220,7 @@ class Authenticator:
 
         async def require(request: Request, claims: Annotated[Claims, Depends(allowed)]) -> Claims:
             if claims.sub != request.path_params[parameter].lower():
-                raise Refused("token.wrong_subject", "This token belongs to another journey.", 403)
+                raise Refused(HttpRefusal.TOKEN_WRONG_SUBJECT)
             return claims
 
         return require
@@ -235,7 +236,7 @@ class Authenticator:
 
 def invalid() -> Refused:
     """Make the one refusal for every token that is not what it should be."""
-    return Refused("token.invalid", "This token is not valid here. Please sign in again.", 401)
+    return Refused(HttpRefusal.TOKEN_INVALID)
 
 
 def _unchecked(token: str, part: int) -> Any:

@@ -18,6 +18,7 @@ from libs.common.core.errors import Refused
 from libs.common.core.health import Health
 from libs.common.core.metrics import Metrics
 from libs.common.web.http import create_app
+from libs.common.web.refusals import HTTP_PROBLEMS
 from libs.common.web.tokens import STAFF_ALGORITHMS, STAFF_ROLES, Authenticator, Claims, TokenIssuer, TokenVerifier
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -78,7 +79,7 @@ def staff_token(alg: str = "ES256", **changes: Any) -> str:
 def refusal(token: str, by: TokenVerifier | None = None) -> str:
     with pytest.raises(Refused) as caught:
         (by or verifier()).verify(token)
-    assert caught.value.status == 401
+    assert HTTP_PROBLEMS[caught.value.key] == 401
     return caught.value.key
 
 

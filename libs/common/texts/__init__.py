@@ -1,0 +1,1 @@
+"""People-facing words: languages, catalogues of texts, scripts, dates."""
