@@ -23,7 +23,6 @@ from deploy.embedded.services import in_one_process
 from deploy.embedded.stack import Broker, Store
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
-from libs.citizen.api.identity import Session
 from libs.citizen.enrolment import Eds
 from libs.citizen.files import write_private
 from libs.citizen.journey import EdsJourney, start
@@ -33,6 +32,7 @@ from libs.citizen.passwords import new_password
 from libs.citizen.progress import Progress
 from libs.citizen.services import Services
 from libs.citizen.signing import signer
+from libs.common.contracts.http.identity import CitizenSession
 from libs.common.contracts.http.kandas import KandasApplicationView
 from libs.common.core import logging
 from libs.common.core.kafka_access import KafkaAccess
@@ -155,7 +155,7 @@ class Demo:
         return eds
 
     async def _get_kandas(
-        self, services: Services, session: Session, eds: Eds, installation: Installation
+        self, services: Services, session: CitizenSession, eds: Eds, installation: Installation
     ) -> KandasApplicationView:
         journey = KandasJourney(services, session, self.report)
         with self.step("kandas status for a family of three: application, attachments, signature"):
@@ -171,7 +171,7 @@ class Demo:
             raise DemoFailed(f"the application is {view.status}, not decided")
         return view
 
-    async def _fetch(self, services: Services, session: Session, view: KandasApplicationView) -> None:
+    async def _fetch(self, services: Services, session: CitizenSession, view: KandasApplicationView) -> None:
         documents = await KandasJourney(services, session, self.report).documents(view)
         for person, document in documents.items():
             self._write(f"kandas-{person}.pdf", document)

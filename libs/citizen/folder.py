@@ -8,11 +8,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
 
-from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.enrolment import Eds, KeyPairs
 from libs.citizen.errors import KeystoreError
 from libs.citizen.files import write_private
 from libs.citizen.keystore import ROUNDS, Holding, file_name, pack, unpack
+from libs.common.contracts.http.identity import JourneyTicket
 
 _TICKET: Final = "journey.json"
 _PENDING: Final = ("pending-sign", "pending-auth")

@@ -15,7 +15,6 @@ from uuid import UUID, uuid5
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
 from libs.citizen.api.ca import CertificatesView
-from libs.citizen.api.identity import JourneyTicket, JourneyView, Step
 from libs.citizen.enrolment import Drawer, Eds, KeyPairs, MemoryDrawer, assemble
 from libs.citizen.errors import JourneyEnded, KeystoreError, ProblemError, RequestsRefused
 from libs.citizen.keys import KeyKind
@@ -24,6 +23,7 @@ from libs.citizen.services import Services
 from libs.citizen.signing import Sign
 from libs.common.contracts.ca import Profile
 from libs.common.contracts.http.biometrics import CaptureView
+from libs.common.contracts.http.identity import JourneyStep, JourneyTicket, JourneyView
 from libs.common.core.values import Clock, utc_now
 from libs.common.pki.renewal_statement import vouching_document
 
@@ -121,11 +121,11 @@ class EdsJourney:
         await self._prove_face()
         await self._choose_pin()
         eds = await self._enrol()
-        await self._reached(Step.CLOSED)
+        await self._reached(JourneyStep.CLOSED)
         return eds
 
     async def _prove_phone(self) -> None:
-        while (await self._look()).step is Step.CODE:
+        while (await self._look()).step is JourneyStep.CODE:
             code = await self.person.code(self.ticket.journey_id)
             if not code:
                 await self.services.otp.resend(self.ticket)
@@ -136,7 +136,7 @@ class EdsJourney:
             except ProblemError as problem:
                 await self._after_refused_code(problem)
             else:
-                await self._reached(Step.FACE)
+                await self._reached(JourneyStep.FACE)
 
     async def _after_refused_code(self, problem: ProblemError) -> None:
         """Let the person try again after a mistyped or late code; the service counts the tries."""
@@ -169,21 +169,21 @@ class EdsJourney:
         """Wait until captures are wanted, which may be again, and give what is wanted; None when the step is over."""
         view, session = await wait_until(
             self._look_at_face,
-            lambda seen: seen[0].step is not Step.FACE or (seen[1] is not None and seen[1].wants_captures),
+            lambda seen: seen[0].step is not JourneyStep.FACE or (seen[1] is not None and seen[1].wants_captures),
             seconds=lambda seen: self.waiting.seconds(seen[0].waits_for),
             waiting=self.waiting,
         )
-        return session if view.step is Step.FACE else None
+        return session if view.step is JourneyStep.FACE else None
 
     async def _look_at_face(self) -> tuple[JourneyView, CaptureView | None]:
         view = await self._look()
-        if view.step is not Step.FACE:
+        if view.step is not JourneyStep.FACE:
             return view, None
         capture = partial(self.services.biometrics.capture, self.ticket)
         return view, await once_known(capture, "capture.not_open", waiting=self.waiting)
 
     async def _choose_pin(self) -> None:
-        while (await self._look()).step is Step.PIN:
+        while (await self._look()).step is JourneyStep.PIN:
             create = partial(self.services.identity.create_digital_id, self.ticket, await self.person.pin())
             try:
                 await once_known(create, "journey.face_missing", waiting=self.waiting)
@@ -192,7 +192,7 @@ class EdsJourney:
                     raise
                 self._say(problem.key)
             else:
-                await self._reached(Step.CERTIFICATES)
+                await self._reached(JourneyStep.CERTIFICATES)
 
     async def _enrol(self) -> Eds:
         issued = (await self.services.ca.certificates(self.ticket)).certificates
@@ -251,7 +251,7 @@ class EdsJourney:
             )
         return view
 
-    async def _reached(self, step: Step) -> JourneyView:
+    async def _reached(self, step: JourneyStep) -> JourneyView:
         """Wait until identity, which learns of the others' facts from their events, shows `step` or a later one."""
         return await wait_until(
             self._look,
@@ -266,7 +266,7 @@ class EdsJourney:
         for entry in view.timeline[self._told :]:
             self.tell(Progress(entry.at, entry.key, entry.detail))
         self._told = max(self._told, len(view.timeline))
-        if view.step is Step.CLOSED and view.outcome != "completed":
+        if view.step is JourneyStep.CLOSED and view.outcome != "completed":
             reason = view.reason or f"journey.{view.outcome}"
             raise JourneyEnded(reason, f"The journey is over without certificates: {view.outcome} ({reason}).")
         return view

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Final
 
 from libs.citizen.api.answers import Upload
-from libs.citizen.api.identity import Session
 from libs.citizen.progress import DEFAULT_WAITING, Progress, Tell, Waiting, once_known, wait_until
 from libs.citizen.services import Services
 from libs.citizen.signing import Sign
+from libs.common.contracts.http.identity import CitizenSession
 from libs.common.contracts.http.kandas import ApplicationForm, KandasApplicationView, PersonForm
 from libs.common.core.values import Clock, new_id, utc_now
 
@@ -39,7 +39,7 @@ class KandasJourney:
     """
 
     services: Services
-    session: Session
+    session: CitizenSession
     tell: Tell
     waiting: Waiting = DEFAULT_WAITING
     clock: Clock = utc_now

@@ -3,16 +3,13 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
-from libs.citizen.api.identity import JourneyTicket, Session
 from libs.citizen.keystore import Holding
 from libs.citizen.progress import DEFAULT_WAITING, once_known, wait_until
 from libs.citizen.services import Services
 from libs.citizen.signing import sign_cms
-
-Reason = Literal["unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation"]
-"""Why (RFC 5280, 5.3.1)."""
+from libs.common.contracts.http.identity import CitizenSession, HolderReason, JourneyTicket
 
 
 class Reader(Protocol):
@@ -31,13 +28,15 @@ class SignedRequest:
     signature: bytes
 
 
-async def signed_request(serial: str, reason: Reason, holding: Holding, now: datetime) -> SignedRequest:
+async def signed_request(serial: str, reason: HolderReason, holding: Holding, now: datetime) -> SignedRequest:
     """Sign a request with the certificate's own key or the other one of its pair. KeystoreError as `sign_cms`."""
     request = json.dumps({"action": "revoke-certificate", "serial": serial, "reason": reason}).encode()
     return SignedRequest(request, await sign_cms(request, holding, now))
 
 
-async def revoke_by_code(services: Services, session: Session, serial: str, reason: Reason, reader: Reader) -> None:
+async def revoke_by_code(
+    services: Services, session: CitizenSession, serial: str, reason: HolderReason, reader: Reader
+) -> None:
     """Ask from the cabinet, confirm with the code, and wait until the authority, which hears of both, has acted.
 
     Raises:

@@ -10,18 +10,22 @@ from libs.common.delivery.aggregates import Aggregates
 from libs.common.web.backend import Backend
 from libs.common.web.service import App, build_base
 from libs.common.web.tokens import TokenIssuer
-from services.identity import api
-from services.identity.accounts import Accounts
-from services.identity.citizens import Citizen
+from services.identity.accounts.api import key_routes, session_routes
+from services.identity.accounts.pins import PinHash, Pins
+from services.identity.accounts.service import Accounts
+from services.identity.cabinet.api import cabinet_routes
+from services.identity.cabinet.service import CabinetService
+from services.identity.collections import CITIZENS, JOURNEYS, PHONE_OWNERS, REVOCATIONS, SIGN_INS
 from services.identity.handlers import Handlers
-from services.identity.mcb import DevelopmentMcb, HttpMcb, MobileCitizensBase, PhoneOwner
-from services.identity.pins import PinHash, Pins
-from services.identity.register import DevelopmentRegister, HttpRegister, PopulationRegister, read_people
-from services.identity.revocations import Requested, Revocations
-from services.identity.service import JourneyService
+from services.identity.journeys.api import Tickets, beginning_routes, journey_routes
+from services.identity.journeys.service import JourneyService
+from services.identity.mcb.gateway import DevelopmentMcb, HttpMcb, MobileCitizensBase
+from services.identity.mcb.states import PhoneOwner
+from services.identity.register.gateway import DevelopmentRegister, HttpRegister, PopulationRegister
+from services.identity.register.people import read_people
+from services.identity.revocations.api import revocation_routes
+from services.identity.revocations.service import RevocationService
 from services.identity.settings import Settings
-from services.identity.sign_ins import SignIns
-from services.identity.states import Journey
 
 ASK_TIMEOUT_S: Final = 10.0
 
@@ -29,10 +33,11 @@ ASK_TIMEOUT_S: Final = 10.0
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id, backend: Backend | None = None) -> App:
     """Make the application, with every collaborator in sight."""
     base = build_base("identity", settings, clock, new_id, answers_key=PinHash.audience, backend=backend)
-    journeys = base.engine.kind(Journey, "journeys")
-    citizens = base.engine.kind(Citizen, "citizens")
-    sign_ins = base.engine.kind(SignIns, "sign_ins")
-    phone_owners = base.engine.kind(PhoneOwner, "phone_owners")
+    journeys = base.engine.open(JOURNEYS)
+    citizens = base.engine.open(CITIZENS)
+    sign_ins = base.engine.open(SIGN_INS)
+    wishes = base.engine.open(REVOCATIONS)
+    phone_owners = base.engine.open(PHONE_OWNERS)
     tokens = TokenIssuer(settings.private_key, settings.identity_issuer, settings.kid, clock)
     accounts = Accounts(
         citizens.aggregates,
@@ -55,19 +60,20 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
         metrics=base.metrics,
         clock=clock,
     )
-    requests = base.engine.kind(Requested, "revocations")
-    revocations = Revocations(requests.aggregates, accounts, tokens, clock)
+    cabinet = CabinetService(citizens.aggregates, accounts)
+    revocations = RevocationService(wishes.aggregates, accounts, tokens, clock)
     return base.app(
         "Journeys and Digital IDs",
         routers=[
-            api.beginning_routes(service, base.auth, base.idempotency, api.Tickets(tokens, clock)),
-            api.journey_routes(service, base.auth, base.idempotency),
-            api.account_routes(accounts, base.auth),
-            api.revocation_routes(revocations, base.auth, base.idempotency),
-            api.key_routes(settings.key_set),
+            beginning_routes(service, base.auth, base.idempotency, Tickets(tokens, clock)),
+            journey_routes(service, base.auth, base.idempotency),
+            session_routes(accounts),
+            cabinet_routes(cabinet, base.auth),
+            revocation_routes(revocations, base.auth, base.idempotency),
+            key_routes(settings.key_set),
         ],
-        routes=Handlers(service, accounts).routes(),
-        kinds=[journeys, citizens, sign_ins, phone_owners, requests],
+        routes=Handlers(service, cabinet).routes(),
+        kinds=[journeys, citizens, sign_ins, wishes, phone_owners],
         timers=[base.engine.timers(journeys, service.wake)],
     )
 

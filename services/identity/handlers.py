@@ -1,4 +1,4 @@
-"""What identity does when others tell it something."""
+"""What identity does with the events of other services."""
 
 from typing import Any
 
@@ -14,49 +14,50 @@ from libs.common.contracts.kandas import (
 )
 from libs.common.contracts.otp import OtpRejected, OtpSent, OtpVerified
 from libs.common.delivery.consumption import Route
-from services.identity.accounts import Accounts
-from services.identity.citizens import ApplicationFact
-from services.identity.facts import CodeFact, FaceFact
-from services.identity.service import JourneyService
+from services.identity.cabinet.domain import ApplicationFact
+from services.identity.cabinet.service import CabinetService
+from services.identity.journeys.facts import CodeFact, FaceFact
+from services.identity.journeys.service import JourneyService
 
 
 class Handlers:
-    """What is told of a code or a face is the journey's; of a certificate, the citizen's too; of kandas, theirs alone.
+    """One function for each kind of fact.
 
-    `kandas.checked` is not taken in: it says nothing that the cabinet shows, and names no citizen.
+    Facts about a code or a face go to the journey, about an application to the cabinet, about a certificate to both.
+    `kandas.checked` is not subscribed to: it says nothing that the cabinet shows, and names no citizen.
     """
 
-    def __init__(self, journeys: JourneyService, accounts: Accounts) -> None:
+    def __init__(self, journeys: JourneyService, cabinet: CabinetService) -> None:
         self._journeys = journeys
-        self._accounts = accounts
+        self._cabinet = cabinet
 
     async def code(self, message: Received[CodeFact]) -> None:
-        """A code was sent, proven or refused."""
+        """Take in that a code was sent, proven or refused."""
         await self._journeys.take_in(message.event, message.meta)
 
     async def face(self, message: Received[FaceFact]) -> None:
-        """A face was matched, refused, or given to a clerk."""
+        """Take in that a face was matched, refused, or given to a clerk."""
         await self._journeys.take_in(message.event, message.meta)
 
     async def certificate(self, message: Received[CertIssued | CertRevoked]) -> None:
-        """A certificate was issued or revoked: first into the cabinet, so that a completed journey has it there."""
-        await self._accounts.take_in(message.event, message.meta)
+        """Put a certificate issued or revoked into the cabinet first: a completed journey must have it there."""
+        await self._cabinet.take_in(message.event, message.meta)
         await self._journeys.take_in(message.event, message.meta)
 
     async def certificate_expiring(self, message: Received[CertExpiring]) -> None:
-        """A certificate ends soon: the cabinet says so."""
-        await self._accounts.take_in(message.event, message.meta)
+        """Mark in the cabinet that a certificate expires soon."""
+        await self._cabinet.take_in(message.event, message.meta)
 
     async def certificate_refused(self, message: Received[CertRefused]) -> None:
-        """A request for a certificate cannot be honoured."""
+        """Take in that a request for a certificate was refused."""
         await self._journeys.take_in(message.event, message.meta)
 
     async def application(self, message: Received[ApplicationFact]) -> None:
-        """Something happened to a kandas application."""
-        await self._accounts.take_in(message.event, message.meta)
+        """Put what happened to a kandas application into the cabinet."""
+        await self._cabinet.take_in(message.event, message.meta)
 
     def routes(self) -> tuple[Route[Any], ...]:
-        """Say which event goes where."""
+        """Return which event goes where."""
         return (
             Route(OtpSent, self.code),
             Route(OtpVerified, self.code),

@@ -1,4 +1,4 @@
-"""What identity can be told from outside, as ``IDENTITY_…``."""
+"""Settings of identity, as ``IDENTITY_…``."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,10 @@ from pydantic import SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from libs.common.core.settings import ServiceSettings
-from services.identity.pins import HashRules, PinHash
-from services.identity.register import INVENTED_PEOPLE
-from services.identity.sign_ins import SignInRules
-from services.identity.states import Rules
+from services.identity.accounts.domain import SignInRules
+from services.identity.accounts.pins import HashRules, PinHash
+from services.identity.journeys.states import JourneyRules
+from services.identity.register.people import INVENTED_PEOPLE
 
 
 class Settings(ServiceSettings):
@@ -32,7 +32,7 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="IDENTITY_", env_nested_delimiter="__")
 
     token_key: SecretStr
-    rules: Rules = Rules()
+    rules: JourneyRules = JourneyRules()
     sign_in: SignInRules = SignInRules()
     pin_hash: HashRules = HashRules()
     register_url: str | None = None

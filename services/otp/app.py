@@ -9,10 +9,12 @@ from fastapi import APIRouter
 from libs.common.core.values import Clock, NewId, new_id, utc_now
 from libs.common.web.backend import Backend
 from libs.common.web.service import App, build_base
-from services.otp import api, domain, limits, sms
+from services.otp.api import code_routes, inbox_routes
+from services.otp.collections import CODES, INBOXES, USAGE
 from services.otp.handlers import Handlers
 from services.otp.service import OtpService
 from services.otp.settings import Settings
+from services.otp.sms import DevelopmentInbox, HttpGateway, SmsGateway
 
 GATEWAY_TIMEOUT_S: Final = 10.0
 
@@ -20,10 +22,10 @@ GATEWAY_TIMEOUT_S: Final = 10.0
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id, backend: Backend | None = None) -> App:
     """Make the application, with every collaborator in sight."""
     base = build_base("otp", settings, clock, new_id, answers_key="contact", backend=backend)
-    codes = base.engine.kind(domain.Codes, "codes")
-    usage = base.engine.kind(limits.Usage, "usage")
-    inboxes = base.engine.kind(sms.Inbox, "inboxes")
-    gateway, developer_routes = _gateway(settings, base.backend, sms.DevelopmentInbox(inboxes.aggregates, clock))
+    codes = base.engine.open(CODES)
+    usage = base.engine.open(USAGE)
+    inboxes = base.engine.open(INBOXES)
+    gateway, developer_routes = _gateway(settings, base.backend, DevelopmentInbox(inboxes.aggregates, clock))
     service = OtpService(
         codes.aggregates,
         usage.aggregates,
@@ -35,7 +37,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
     )
     return base.app(
         "One-time codes",
-        routers=[api.routes(service, base.auth), *developer_routes],
+        routers=[code_routes(service, base.auth), *developer_routes],
         routes=Handlers(service).routes(),
         kinds=[codes, usage, inboxes],
         timers=[base.engine.timers(codes, service.wake)],
@@ -47,11 +49,9 @@ def random_code(digits: int, new_id: NewId) -> Callable[[], tuple[str, str]]:
     return lambda: (f"{secrets.randbelow(10**digits):0{digits}d}", new_id())
 
 
-def _gateway(
-    settings: Settings, backend: Backend, inbox: sms.DevelopmentInbox
-) -> tuple[sms.SmsGateway, list[APIRouter]]:
+def _gateway(settings: Settings, backend: Backend, inbox: DevelopmentInbox) -> tuple[SmsGateway, list[APIRouter]]:
     if settings.sms_url is not None and settings.sms_token is not None:
         token = settings.sms_token.get_secret_value()
         client = backend.http_client(settings.sms_url, {"Authorization": f"Bearer {token}"}, GATEWAY_TIMEOUT_S)
-        return sms.HttpGateway(client, settings.sms_url, settings.sms_sender), []
-    return inbox, [api.inbox_routes(inbox)]
+        return HttpGateway(client, settings.sms_url, settings.sms_sender), []
+    return inbox, [inbox_routes(inbox)]

@@ -1,32 +1,31 @@
-"""One-time codes: what is decided about them. Pure: time, codes and rules come in as arguments.
+"""What is decided about one-time codes. Pure: time, codes and rules come in as arguments.
 
-A journey's codes pass through `Sending` (an SMS is to go out), `Sent` (the citizen has it, perhaps), and end in
-`Verified`, or stop in `Blocked` until another code is asked for. `Closed` forgets everything.
+The codes of a journey pass through `CodeToSend` (an SMS is to go out) and `CodeSent` (the citizen has it, perhaps), and
+end in `PhoneVerified`, or stop in `CodeBlocked` until another code is asked for. `CodesClosed` forgets everything.
 """
 
 import hmac
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from libs.common.contracts.identity import JourneyStarted, RevocationRequested
 from libs.common.contracts.otp import OtpConfirmed, OtpRejected, OtpSent, OtpVerified
 from libs.common.contracts.people import Contact
 from libs.common.core.errors import Refused
+from libs.common.core.model import Model, evolve
 from libs.common.core.sealing import Personal, Sealed
 from libs.common.delivery.decisions import Decision
 
-Purpose = Literal["eds", "renewal", "revocation"]
+CodePurpose = Literal["eds", "renewal", "revocation"]
 """What a code is for: a journey to new or renewed certificates, or the revocation of one, which it confirms."""
-Reason = Literal["tries_used_up", "expired", "undeliverable", "frozen"]
+BlockReason = Literal["tries_used_up", "expired", "undeliverable", "frozen"]
 
 
-class Rules(BaseModel):
+class CodeRules(Model):
     """How codes behave. Length and lifetime are assumptions: no regulation states them."""
-
-    model_config = ConfigDict(frozen=True)
 
     code_digits: int = Field(6, ge=4, le=10)
     code_lifetime: timedelta = timedelta(minutes=3)
@@ -45,31 +44,27 @@ class OneTimeCode(Personal):
     digits: str
 
 
-class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class _Open(_Facts):
-    """What stays known while a journey may still need codes."""
+class CodeNeed(Model):
+    """What stays known while a journey may still need codes. ``number`` counts the codes it has had."""
 
     contact: Sealed[Contact]
     person_ref: str
     phone_ref: str
-    purpose: Purpose = "eds"
-    number: int
-    """How many codes this journey has had, the present one included."""
+    purpose: CodePurpose = "eds"
+    number: int = 0
 
 
-class Sending(_Open):
-    """A code was made and is to be handed to the gateway, under `sms_id` however often."""
+class CodeToSend(CodeNeed):
+    """A code was made and is to be handed to the gateway at ``send_at``, under `sms_id` however often."""
 
     kind: Literal["sending"] = "sending"
     code: Sealed[OneTimeCode]
     sms_id: str
+    send_at: datetime
     deliveries: int = 0
 
 
-class Sent(_Open):
+class CodeSent(CodeNeed):
     """The gateway took the SMS."""
 
     kind: Literal["sent"] = "sent"
@@ -79,31 +74,42 @@ class Sent(_Open):
     tries_left: int
 
 
-class Blocked(_Open):
+class CodeBlocked(CodeNeed):
     """No code counts now. Another may be asked for from `retry_at` on; never, if that is None."""
 
     kind: Literal["blocked"] = "blocked"
-    reason: Reason
+    reason: BlockReason
     retry_at: datetime | None
 
 
-class Verified(_Facts):
+class PhoneVerified(Model):
     """The citizen holds the phone."""
 
     kind: Literal["verified"] = "verified"
 
 
-class Closed(_Facts):
+class CodesClosed(Model):
     """The journey or the request ended; codes of it count no more."""
 
     kind: Literal["closed"] = "closed"
 
 
-Codes = Annotated[Sending | Sent | Blocked | Verified | Closed, Field(discriminator="kind")]
-CodesState = Sending | Sent | Blocked | Verified | Closed
-Result = Decision[CodesState]
+CodesState = CodeToSend | CodeSent | CodeBlocked | PhoneVerified | CodesClosed
+CodesSchema = Annotated[CodesState, Field(discriminator="kind")]
+CodesDecision = Decision[CodesState]
 NewCode = Callable[[], tuple[str, str]]
-"""Gives the digits of a fresh code, and the id of the SMS that will carry it."""
+"""Returns the digits of a fresh code, and the id of the SMS that will carry it."""
+
+
+def wake_at(state: CodesState) -> datetime | None:
+    """Return when an SMS is to be handed over, or a code expires."""
+    match state:
+        case CodeToSend():
+            return state.send_at
+        case CodeSent():
+            return state.expires_at
+        case _:
+            return None
 
 
 def begin(
@@ -112,28 +118,19 @@ def begin(
     new_code: NewCode,
     frozen_until: datetime | None,
     now: datetime,
-) -> Result | None:
-    """A code is needed: make the first, unless this person is frozen or we know the journey or request already."""
+) -> CodesDecision | None:
+    """Make the first code, unless this person is frozen or we know the journey or request already."""
     if state is not None:
         return None
-    known = {
-        "contact": asked.contact,
-        "person_ref": asked.person_ref,
-        "phone_ref": asked.phone_ref,
-        "purpose": _purpose(asked),
-    }
+    need = CodeNeed(
+        contact=asked.contact, person_ref=asked.person_ref, phone_ref=asked.phone_ref, purpose=_purpose(asked)
+    )
     if frozen_until is not None:
-        return _block(Blocked(**known, number=0, reason="frozen", retry_at=frozen_until))
-    return _make(_Open(**known, number=0), new_code, now)
+        return _block(evolve(need, CodeBlocked, reason="frozen", retry_at=frozen_until))
+    return _make(need, new_code, now)
 
 
-def _purpose(asked: JourneyStarted | RevocationRequested) -> Purpose:
-    if isinstance(asked, RevocationRequested):
-        return "revocation"
-    return "renewal" if asked.purpose == "renewal" else "eds"
-
-
-def resend(state: CodesState | None, new_code: NewCode, rules: Rules, now: datetime) -> Result:
+def resend(state: CodesState | None, new_code: NewCode, rules: CodeRules, now: datetime) -> CodesDecision:
     """Make another code.
 
     Raises:
@@ -141,17 +138,17 @@ def resend(state: CodesState | None, new_code: NewCode, rules: Rules, now: datet
             (``otp.not_needed``).
     """
     match state:
-        case Sent(sent_at=sent_at) if now < sent_at + rules.resend_after:
+        case CodeSent(sent_at=sent_at) if now < sent_at + rules.resend_after:
             raise _too_soon(sent_at + rules.resend_after)
-        case Blocked(retry_at=None):
+        case CodeBlocked(retry_at=None):
             raise _used_up(None)
-        case Blocked(retry_at=datetime() as retry_at) if now < retry_at:
+        case CodeBlocked(retry_at=datetime() as retry_at) if now < retry_at:
             raise _too_soon(retry_at)
-        case Sent() | Blocked():
+        case CodeSent() | CodeBlocked():
             if state.number >= rules.codes_per_journey:
                 raise _used_up(None)
             return _make(state, new_code, now)
-        case Sending():
+        case CodeToSend():
             raise _too_soon(now + rules.resend_after)
         case None:
             raise _not_sent_yet()
@@ -159,112 +156,100 @@ def resend(state: CodesState | None, new_code: NewCode, rules: Rules, now: datet
             raise Refused("otp.not_needed", "This journey needs no code now.", 409)
 
 
-def taken(state: CodesState | None, sms_id: str, rules: Rules, now: datetime) -> Result | None:
-    """The gateway took the SMS: the code counts from now on."""
-    if not isinstance(state, Sending) or state.sms_id != sms_id:
+def taken(state: CodesState | None, sms_id: str, rules: CodeRules, now: datetime) -> CodesDecision | None:
+    """Let the code count from now on: the gateway took the SMS."""
+    if not isinstance(state, CodeToSend) or state.sms_id != sms_id:
         return None
     expires_at = now + rules.code_lifetime
-    sent = Sent(**_known(state), code=state.code, sent_at=now, expires_at=expires_at, tries_left=rules.tries_per_code)
-    return Decision(sent, (OtpSent(number=state.number, expires_at=expires_at),), wake_at=expires_at)
+    sent = evolve(state, CodeSent, sent_at=now, expires_at=expires_at, tries_left=rules.tries_per_code)
+    return Decision(sent, (OtpSent(number=state.number, expires_at=expires_at),))
 
 
-def not_taken(state: CodesState | None, sms_id: str, hopeless: bool, rules: Rules, now: datetime) -> Result | None:
-    """The gateway did not take the SMS: try again soon, or stop asking it."""
-    if not isinstance(state, Sending) or state.sms_id != sms_id:
+def not_taken(
+    state: CodesState | None, sms_id: str, hopeless: bool, rules: CodeRules, now: datetime
+) -> CodesDecision | None:
+    """Try again soon, or stop asking the gateway: it did not take the SMS."""
+    if not isinstance(state, CodeToSend) or state.sms_id != sms_id:
         return None
     deliveries = state.deliveries + 1
     if not hopeless and deliveries < rules.deliveries_per_code:
-        pause = timedelta(seconds=2**deliveries)
-        return Decision(state.model_copy(update={"deliveries": deliveries}), wake_at=now + pause)
-    may_retry = state.number < rules.codes_per_journey
-    retry_at = now + rules.resend_after if may_retry else None
-    return _block(Blocked(**_known(state), reason="undeliverable", retry_at=retry_at))
+        return Decision(
+            evolve(state, CodeToSend, deliveries=deliveries, send_at=now + timedelta(seconds=2**deliveries))
+        )
+    retry_at = now + rules.resend_after if state.number < rules.codes_per_journey else None
+    return _block(evolve(state, CodeBlocked, reason="undeliverable", retry_at=retry_at))
 
 
-def check(state: CodesState | None, digits: str, rules: Rules, now: datetime) -> tuple[Result, Refused | None]:
-    """Compare what the citizen typed. Gives what follows, and what to answer if it was not right.
+def check(
+    state: CodesState | None, digits: str, rules: CodeRules, now: datetime
+) -> tuple[CodesDecision, Refused | None]:
+    """Compare what the citizen typed. Returns what follows, and the refusal if it was not right.
 
-    The answer is not raised, because a wrong try must be stored: it uses up one of the code's.
+    That refusal is not raised here, because a wrong try must be stored: it uses up one of the code's.
 
     Raises:
         Refused: there is nothing to compare with (``otp.not_sent_yet``, ``otp.expired``, ``otp.tries_used_up``).
     """
     match state:
-        case Verified():
+        case PhoneVerified():
             return Decision(state), None
-        case Sent(expires_at=expires_at) if expires_at <= now:
-            result = expire(state, rules, now)
-            return result or Decision(state, wake_at=expires_at), _expired()
-        case Sent() if hmac.compare_digest(state.code.value.digits.encode(), digits.encode()):
+        case CodeSent(expires_at=expires_at) if expires_at <= now:
+            return expire(state, rules, now) or Decision(state), _expired()
+        case CodeSent() if hmac.compare_digest(state.code.value.digits.encode(), digits.encode()):
             proven = OtpConfirmed if state.purpose == "revocation" else OtpVerified
-            return Decision(Verified(), (proven(phone_ref=state.phone_ref),)), None
-        case Sent():
+            return Decision(PhoneVerified(), (proven(phone_ref=state.phone_ref),)), None
+        case CodeSent():
             return _wrong(state, rules, now)
-        case Blocked(reason="expired"):
+        case CodeBlocked(reason="expired"):
             raise _expired()
-        case Blocked(reason=reason, retry_at=retry_at):
+        case CodeBlocked(reason=reason, retry_at=retry_at):
             raise _used_up(retry_at) if reason == "tries_used_up" else _stopped(reason, retry_at)
-        case Closed():
+        case CodesClosed():
             raise Refused("otp.not_needed", "No code counts here any more. Please ask anew for what you need.", 409)
         case _:
             raise _not_sent_yet()
 
 
-def expire(state: CodesState | None, rules: Rules, now: datetime) -> Result | None:
-    """The code's time passed: another may be asked for at once."""
-    if not isinstance(state, Sent) or now < state.expires_at:
+def expire(state: CodesState | None, rules: CodeRules, now: datetime) -> CodesDecision | None:
+    """Stop a code whose time has passed: another may be asked for at once."""
+    if not isinstance(state, CodeSent) or now < state.expires_at:
         return None
-    may_retry = state.number < rules.codes_per_journey
-    return _block(Blocked(**_known(state), reason="expired", retry_at=now if may_retry else None))
+    retry_at = now if state.number < rules.codes_per_journey else None
+    return _block(evolve(state, CodeBlocked, reason="expired", retry_at=retry_at))
 
 
-def close(_: CodesState | None) -> Result:
-    """The journey ended. Also told before the journey is known, and then it is never begun."""
-    return Decision(Closed())
+def close(_: CodesState | None) -> CodesDecision:
+    """End with the journey. May come before the journey is known, and then it is never begun."""
+    return Decision(CodesClosed())
 
 
-def sms_text(digits: str, purpose: Purpose = "eds") -> str:
-    """Say what the code is for, in Kazakh and Russian: people were robbed of codes whose purpose they did not see."""
-    kazakh, russian = _PURPOSES[purpose]
-    return (
-        f"{digits}: {kazakh} коды. Ешкімге айтпаңыз, мемлекеттік қызметкерге де. "
-        f"Код для {russian}: не сообщайте никому, даже сотрудникам."
-    )
+def _purpose(asked: JourneyStarted | RevocationRequested) -> CodePurpose:
+    if isinstance(asked, RevocationRequested):
+        return "revocation"
+    return "renewal" if asked.purpose == "renewal" else "eds"
 
 
-_PURPOSES: Final[dict[Purpose, tuple[str, str]]] = {
-    "eds": ("ЭЦҚ алу", "получения ЭЦП"),
-    "renewal": ("ЭЦҚ жаңарту", "обновления ЭЦП"),
-    "revocation": ("ЭЦҚ куәлігін кері қайтарып алу", "отзыва сертификата ЭЦП"),
-}
-_KNOWN: Final = ("contact", "person_ref", "phone_ref", "purpose", "number")
-
-
-def _known(state: _Open) -> dict[str, object]:
-    return {name: getattr(state, name) for name in _KNOWN}
-
-
-def _make(state: _Open, new_code: NewCode, now: datetime) -> Result:
+def _make(need: CodeNeed, new_code: NewCode, now: datetime) -> CodesDecision:
     digits, sms_id = new_code()
-    known = _known(state) | {"number": state.number + 1}
-    sending = Sending.model_validate({**known, "code": Sealed(OneTimeCode(digits=digits)), "sms_id": sms_id})
-    return Decision(sending, wake_at=now)
+    code = Sealed(OneTimeCode(digits=digits))
+    return Decision(evolve(need, CodeToSend, number=need.number + 1, code=code, sms_id=sms_id, send_at=now))
 
 
-def _wrong(state: Sent, rules: Rules, now: datetime) -> tuple[Result, Refused]:
+def _wrong(state: CodeSent, rules: CodeRules, now: datetime) -> tuple[CodesDecision, Refused]:
     left = state.tries_left - 1
     if left > 0:
-        kept: Result = Decision(state.model_copy(update={"tries_left": left}), wake_at=state.expires_at)
-        return kept, Refused("otp.wrong_code", "This is not the code we sent. Please look again.", 422, tries_left=left)
+        kept = evolve(state, CodeSent, tries_left=left)
+        wrong = Refused("otp.wrong_code", "This is not the code we sent. Please look again.", 422, tries_left=left)
+        return Decision(kept), wrong
     may_retry = state.number < rules.codes_per_journey
     retry_at = max(now, state.sent_at + rules.resend_after) if may_retry else None
-    return _block(Blocked(**_known(state), reason="tries_used_up", retry_at=retry_at)), _used_up(retry_at)
+    return _block(evolve(state, CodeBlocked, reason="tries_used_up", retry_at=retry_at)), _used_up(retry_at)
 
 
-def _block(blocked: Blocked) -> Result:
+def _block(blocked: CodeBlocked) -> CodesDecision:
     """Stop. A request that is no journey ends here: nobody would close it, and it can be made anew."""
     if blocked.purpose == "revocation":
-        return Decision(Closed(), (OtpRejected(reason=blocked.reason, final=True),))
+        return Decision(CodesClosed(), (OtpRejected(reason=blocked.reason, final=True),))
     final = blocked.retry_at is None
     event = OtpRejected(reason=blocked.reason, final=final, retry_at=blocked.retry_at)
     return Decision(blocked, (event,))

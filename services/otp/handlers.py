@@ -1,4 +1,4 @@
-"""What otp does when others tell it something."""
+"""What otp does with the events of other services."""
 
 from typing import Any
 
@@ -15,19 +15,19 @@ class Handlers:
         self._service = service
 
     async def journey_started(self, message: Received[JourneyStarted]) -> None:
-        """Somebody set out: send a code."""
+        """Send a code: somebody began a journey."""
         await self._service.begin(message.event, message.meta)
 
     async def revocation_requested(self, message: Received[RevocationRequested]) -> None:
-        """Somebody wants a certificate revoked: send a code that confirms it."""
+        """Send a code that confirms the wish to revoke a certificate."""
         await self._service.begin(message.event, message.meta)
 
     async def journey_closed(self, message: Received[JourneyClosed]) -> None:
-        """The journey ended: its codes count no more."""
+        """Let the codes of a journey that ended count no more."""
         await self._service.close(message.meta)
 
     def routes(self) -> tuple[Route[Any], ...]:
-        """Say which function takes in what."""
+        """Return which event goes where."""
         return (
             Route(JourneyStarted, self.journey_started),
             Route(RevocationRequested, self.revocation_requested),

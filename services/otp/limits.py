@@ -6,13 +6,14 @@ phone, journeys for many persons would flood one phone with SMS.
 
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from libs.common.core.errors import Refused
+from libs.common.core.model import Model, evolve
 from libs.common.delivery.decisions import Decision
 
 
-class Frozen(Refused):
+class LimitReached(Refused):
     """Too much was used up: ``otp.frozen``, with nothing more allowed before `until`."""
 
     def __init__(self, until: datetime) -> None:
@@ -21,20 +22,16 @@ class Frozen(Refused):
         self.until = until
 
 
-class LimitRules(BaseModel):
+class LimitRules(Model):
     """How much is allowed within one window, before a person or phone is frozen."""
-
-    model_config = ConfigDict(frozen=True)
 
     window: timedelta = timedelta(hours=24)
     tries: int = Field(10, ge=1)
     codes: int = Field(10, ge=1)
 
 
-class Usage(BaseModel):
+class Usage(Model):
     """What one person or phone used up lately: times of wrong or undecided tries, and of codes made."""
-
-    model_config = ConfigDict(frozen=True)
 
     tries: tuple[datetime, ...] = ()
     codes: tuple[datetime, ...] = ()
@@ -46,44 +43,44 @@ def count_try(usage: Usage | None, rules: LimitRules, now: datetime) -> Decision
     Only tries limit tries: the last code that may be made may be tried, too.
 
     Raises:
-        Frozen: too many wrong codes in all journeys of this person.
+        LimitReached: too many wrong codes in all journeys of this person.
     """
-    used = _recent(usage, rules, now)
+    used = _within_window(usage, rules, now)
     if until := _full_until(used.tries, rules.tries, rules):
-        raise Frozen(until)
-    return Decision(used.model_copy(update={"tries": (*used.tries, now)}))
+        raise LimitReached(until)
+    return Decision(evolve(used, Usage, tries=(*used.tries, now)))
 
 
 def forgive_try(usage: Usage | None, tried_at: datetime) -> Decision[Usage] | None:
-    """The code was right, so this try does not count.
+    """Take a try off again: its code was right.
 
     Earlier wrong ones do: whoever proves a phone of their own must not get fresh guesses at somebody else's.
     """
     if usage is None or tried_at not in usage.tries:
         return None
     place = usage.tries.index(tried_at)
-    return Decision(usage.model_copy(update={"tries": usage.tries[:place] + usage.tries[place + 1 :]}))
+    return Decision(evolve(usage, Usage, tries=usage.tries[:place] + usage.tries[place + 1 :]))
 
 
 def count_code(usage: Usage | None, rules: LimitRules, now: datetime) -> Decision[Usage]:
     """Count a code that is about to be made.
 
     Raises:
-        Frozen: too many codes or wrong tries.
+        LimitReached: too many codes or wrong tries.
     """
-    used = _recent(usage, rules, now)
-    ends = (_full_until(used.tries, rules.tries, rules), _full_until(used.codes, rules.codes, rules))
-    if until := max(filter(None, ends), default=None):
-        raise Frozen(until)
-    return Decision(used.model_copy(update={"codes": (*used.codes, now)}))
+    used = _within_window(usage, rules, now)
+    limits_end = (_full_until(used.tries, rules.tries, rules), _full_until(used.codes, rules.codes, rules))
+    if until := max(filter(None, limits_end), default=None):
+        raise LimitReached(until)
+    return Decision(evolve(used, Usage, codes=(*used.codes, now)))
 
 
-def _full_until(recent: tuple[datetime, ...], allowed: int, rules: LimitRules) -> datetime | None:
-    """Say when one more will be allowed, if none is now."""
-    return recent[-allowed] + rules.window if len(recent) >= allowed else None
+def _full_until(used: tuple[datetime, ...], allowed: int, rules: LimitRules) -> datetime | None:
+    """Return when one more will be allowed, if none is now."""
+    return used[-allowed] + rules.window if len(used) >= allowed else None
 
 
-def _recent(usage: Usage | None, rules: LimitRules, now: datetime) -> Usage:
+def _within_window(usage: Usage | None, rules: LimitRules, now: datetime) -> Usage:
     since = now - rules.window
     known = usage or Usage()
     return Usage(

@@ -1,16 +1,16 @@
-"""What otp does: load, decide, save with what follows."""
+"""One-time codes: load, decide, save with what follows."""
 
 from datetime import datetime
 
 from libs.common.contracts.events import Meta
 from libs.common.contracts.identity import JourneyStarted, RevocationRequested
-from libs.common.core.errors import Permanent, Refused, Retryable
+from libs.common.core.errors import Permanent, Retryable
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from services.otp import domain, limits
-from services.otp.domain import CodesState, Rules, Sending
+from services.otp.domain import CodeBlocked, CodeRules, CodeSent, CodesState, CodeToSend
 from services.otp.limits import LimitRules, Usage
-from services.otp.sms import SmsGateway
+from services.otp.sms import SmsGateway, sms_text
 
 
 class OtpService:
@@ -19,7 +19,7 @@ class OtpService:
     Args:
         codes: per journey.
         usage: per person and per phone, across journeys.
-        new_code: gives the digits of a fresh code, and an id for its SMS.
+        new_code: returns the digits of a fresh code, and an id for its SMS.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class OtpService:
         usage: Aggregates[Usage],
         gateway: SmsGateway,
         *,
-        rules: Rules,
+        rules: CodeRules,
         limit_rules: LimitRules,
         clock: Clock,
         new_code: domain.NewCode,
@@ -47,7 +47,7 @@ class OtpService:
         if await self._codes.get(meta.subject) is None:
             try:
                 await self._count_code(asked.person_ref, asked.phone_ref, meta)
-            except limits.Frozen as frozen:
+            except limits.LimitReached as frozen:
                 frozen_until = frozen.until
         await self._codes.apply(
             meta.subject,
@@ -58,7 +58,7 @@ class OtpService:
     async def resend(self, journey_id: str) -> None:
         """Make another code because the citizen asks for one."""
         state = await self._codes.get(journey_id)
-        if isinstance(state, domain.Sent | domain.Blocked):
+        if isinstance(state, CodeSent | CodeBlocked):
             domain.resend(state, self._new_code, self._rules, self._clock())
             await self._count_code(state.person_ref, state.phone_ref, None)
         await self._codes.apply(
@@ -72,21 +72,17 @@ class OtpService:
             Refused: it is not, or there is nothing to compare with.
         """
         known = await self._codes.get(journey_id)
-        if not isinstance(known, domain.Sent):
+        if not isinstance(known, CodeSent):
             domain.check(known, digits, self._rules, self._clock())
             return
         # Counted before it is compared, and taken off again if it was right: no crash gives a try away.
         tried_at = self._clock()
         await self._usage.apply(known.person_ref, lambda used: limits.count_try(used, self._limit_rules, tried_at))
-        refusals: list[Refused | None] = [None]
-
-        def decide(state: CodesState | None) -> domain.Result:
-            result, refusals[0] = domain.check(state, digits, self._rules, self._clock())
-            return result
-
-        await self._codes.apply(journey_id, decide)
-        if refusals[0] is not None:
-            raise refusals[0]
+        refusal = await self._codes.ask(
+            journey_id, lambda state: domain.check(state, digits, self._rules, self._clock())
+        )
+        if refusal is not None:
+            raise refusal
         await self._usage.apply(known.person_ref, lambda used: limits.forgive_try(used, tried_at))
 
     async def close(self, meta: Meta) -> None:
@@ -94,15 +90,15 @@ class OtpService:
         await self._codes.apply(meta.subject, domain.close, cause=meta)
 
     async def wake(self, journey_id: str, now: datetime) -> None:
-        """Send the SMS that is to go out, or let a code expire."""
+        """Send the SMS that is to go out, or stop a code that expired."""
         state = await self._codes.get(journey_id)
-        if isinstance(state, Sending):
+        if isinstance(state, CodeToSend):
             await self._send(journey_id, state)
         else:
             await self._codes.apply(journey_id, lambda state: domain.expire(state, self._rules, now))
 
-    async def _send(self, journey_id: str, sending: Sending) -> None:
-        text = domain.sms_text(sending.code.value.digits, sending.purpose)
+    async def _send(self, journey_id: str, sending: CodeToSend) -> None:
+        text = sms_text(sending.code.value.digits, sending.purpose)
         try:
             await self._gateway.send(journey_id, sending.contact.value.phone, text, sending.sms_id)
         except (Retryable, Permanent) as error:
@@ -120,7 +116,7 @@ class OtpService:
         """Count a code against person and phone, once for a cause.
 
         Raises:
-            Frozen: one of them had too many.
+            LimitReached: one of them had too many.
         """
         for ref in (person_ref, phone_ref):
             await self._usage.apply(

@@ -1,4 +1,4 @@
-"""What otp can be told from outside, as ``OTP_…``."""
+"""Settings of otp, as ``OTP_…``."""
 
 from typing import Self
 
@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from libs.common.core.settings import ServiceSettings
-from services.otp.domain import Rules
+from services.otp.domain import CodeRules
 from services.otp.limits import LimitRules
 
 
@@ -21,7 +21,7 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="OTP_", env_nested_delimiter="__")
 
-    rules: Rules = Rules()
+    rules: CodeRules = CodeRules()
     limits: LimitRules = LimitRules()
     sms_url: str | None = Field(None, pattern=r"^https?://[!-~]+$")
     sms_token: SecretStr | None = None

@@ -4,17 +4,34 @@ from datetime import datetime
 from typing import ClassVar, Final, Protocol
 
 import httpx
-from pydantic import BaseModel, ConfigDict
 
 from libs.common.core.errors import Permanent, Retryable
+from libs.common.core.model import Model
 from libs.common.core.sealing import Personal, Sealed
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.delivery.decisions import Decision
+from services.otp.domain import CodePurpose
 
 
 class Undeliverable(Permanent):
     """The gateway will never deliver to this number."""
+
+
+_PURPOSES: Final[dict[CodePurpose, tuple[str, str]]] = {
+    "eds": ("ЭЦҚ алу", "получения ЭЦП"),
+    "renewal": ("ЭЦҚ жаңарту", "обновления ЭЦП"),
+    "revocation": ("тіркеу куәлігін кері қайтарып алу", "отзыва регистрационного свидетельства"),
+}
+
+
+def sms_text(digits: str, purpose: CodePurpose = "eds") -> str:
+    """Return the SMS in Kazakh and Russian. People were robbed of codes whose purpose they did not see."""
+    kazakh, russian = _PURPOSES[purpose]
+    return (
+        f"{digits}: {kazakh} коды. Ешкімге айтпаңыз, мемлекеттік қызметкерге де. "
+        f"Код для {russian}: не сообщайте никому, даже сотрудникам."
+    )
 
 
 class SmsGateway(Protocol):
@@ -63,7 +80,7 @@ class HttpGateway:
 _UNDELIVERABLE: Final = frozenset({400, 410, 413, 422})
 
 
-class Sms(Personal):
+class DevelopmentSms(Personal):
     """A message that went to the developers' inbox."""
 
     audience: ClassVar[str] = "contact"
@@ -73,34 +90,32 @@ class Sms(Personal):
     text: str
 
 
-class Inbox(BaseModel):
+class DevelopmentMessages(Model):
     """The messages of one journey."""
 
-    model_config = ConfigDict(frozen=True)
-
-    messages: tuple[Sealed[Sms], ...] = ()
+    messages: tuple[Sealed[DevelopmentSms], ...] = ()
 
 
 class DevelopmentInbox:
     """A gateway that keeps messages for developers to read. Only the development and bench profiles have one."""
 
-    def __init__(self, inboxes: Aggregates[Inbox], clock: Clock) -> None:
+    def __init__(self, inboxes: Aggregates[DevelopmentMessages], clock: Clock) -> None:
         self._inboxes = inboxes
         self._clock = clock
 
     async def send(self, journey_id: str, phone: str, text: str, sms_id: str) -> None:  # noqa: ARG002 - the journey's inbox is its phone
         """Keep the message; see `SmsGateway`."""
-        message = Sms(sms_id=sms_id, at=self._clock(), text=text)
+        message = DevelopmentSms(sms_id=sms_id, at=self._clock(), text=text)
         await self._inboxes.apply(journey_id, lambda inbox: _with(inbox, message))
 
-    async def read(self, journey_id: str) -> list[Sms]:
-        """Give the messages of a journey, oldest first."""
+    async def read(self, journey_id: str) -> list[DevelopmentSms]:
+        """Return the messages of a journey, oldest first."""
         inbox = await self._inboxes.get(journey_id)
         return [] if inbox is None else [message.value for message in inbox.messages]
 
 
-def _with(inbox: Inbox | None, message: Sms) -> Decision[Inbox] | None:
+def _with(inbox: DevelopmentMessages | None, message: DevelopmentSms) -> Decision[DevelopmentMessages] | None:
     messages = () if inbox is None else inbox.messages
     if any(each.value.sms_id == message.sms_id for each in messages):
         return None
-    return Decision(Inbox(messages=(*messages, Sealed(message))))
+    return Decision(DevelopmentMessages(messages=(*messages, Sealed(message))))

@@ -10,10 +10,10 @@ import pytest
 
 from deploy.embedded.process import Server
 from libs.citizen.api.ca import CertificatesView
-from libs.citizen.api.identity import JourneyTicket, Step
 from libs.citizen.errors import JourneyEnded, ProblemError
 from libs.citizen.keystore import Holding
 from libs.citizen.progress import wait_until
+from libs.common.contracts.http.identity import JourneyStep, JourneyTicket
 from tests.fixtures.people import Invented
 from tests.journey.harness import System
 
@@ -60,7 +60,7 @@ async def authority_is(system: System, ticket: JourneyTicket, state: str) -> Cer
 async def ended(system: System, ticket: JourneyTicket) -> str:
     """Wait until a journey ends without certificates; give the reason."""
     with pytest.raises(JourneyEnded) as caught:
-        await system.way(system.people[0], ticket)._reached(Step.CLOSED)
+        await system.way(system.people[0], ticket)._reached(JourneyStep.CLOSED)
     return caught.value.key
 
 

@@ -17,7 +17,6 @@ from deploy.embedded.observer import Observer
 from deploy.embedded.process import Server, free_port
 from deploy.embedded.services import RunningServices, in_one_process
 from deploy.embedded.stack import Broker, Store
-from libs.citizen.api.identity import JourneyTicket, Session
 from libs.citizen.caller import Patience
 from libs.citizen.enrolment import Eds
 from libs.citizen.journey import EdsJourney, start
@@ -25,6 +24,7 @@ from libs.citizen.kandas import KandasJourney, SignedApplication
 from libs.citizen.progress import Progress, Waiting
 from libs.citizen.services import Services
 from libs.citizen.signing import signer
+from libs.common.contracts.http.identity import CitizenSession, JourneyTicket
 from libs.common.contracts.http.kandas import KandasApplicationView
 from libs.common.core import logging
 from libs.common.core.kafka_access import KafkaAccess
@@ -72,7 +72,7 @@ class System:
     waiting: Waiting = WAITING
     foreign: set[tuple[str, int, int]] = field(default_factory=set)
     tickets: dict[str, JourneyTicket] = field(default_factory=dict)
-    sessions: dict[str, Session] = field(default_factory=dict)
+    sessions: dict[str, CitizenSession] = field(default_factory=dict)
     people: list[Invented] = field(default_factory=list)
     lines: list[Progress] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -101,15 +101,15 @@ class System:
         """Go the whole way to an electronic signature."""
         return await self.way(person, await self.begin(person), camera).complete()
 
-    async def sign_in(self, person: Invented) -> Session:
+    async def sign_in(self, person: Invented) -> CitizenSession:
         """Open the cabinet."""
         return await self.services.identity.sign_in(person.iin, PIN)
 
-    def kandas(self, session: Session) -> KandasJourney:
+    def kandas(self, session: CitizenSession) -> KandasJourney:
         """Give a kandas journey, to be gone."""
         return KandasJourney(self.services, session, self.lines.append, waiting=self.waiting)
 
-    async def apply(self, person: Invented, session: Session, eds: Eds) -> SignedApplication:
+    async def apply(self, person: Invented, session: CitizenSession, eds: Eds) -> SignedApplication:
         """Apply for the person's family, and sign."""
         submitted = await self.kandas(session).apply(family_of(person), attach, signer(eds.sign))
         self.sessions[submitted.application_id] = session

@@ -23,11 +23,11 @@ import pytest_asyncio
 
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
-from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.errors import JourneyEnded
 from libs.citizen.progress import wait_until
 from libs.citizen.texts import explain
 from libs.common.contracts.http.biometrics import ReviewCase
+from libs.common.contracts.http.identity import JourneyTicket
 from services.biometrics.liveness.challenge import Action
 from services.biometrics.models import build
 from services.biometrics.models.files import sha256, verify

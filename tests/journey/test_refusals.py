@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from deploy.embedded.services import RunningServices
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
-from libs.citizen.api.identity import Session
 from libs.citizen.cli.person import newest_code
 from libs.citizen.enrolment import Eds
 from libs.citizen.errors import JourneyEnded
@@ -184,7 +183,7 @@ async def test_only_the_applicants_own_signature_over_the_application_counts(sys
 
 
 async def _of_another(system: System, stranger: Invented, application_id: str, eds: Eds) -> None:
-    session: Session = await system.sign_in(stranger)
+    session = await system.sign_in(stranger)
     await system.services.kandas.sign(session, application_id, await sign_detached(b"{}", eds.sign, utc_now()))
 
 

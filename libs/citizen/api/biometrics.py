@@ -7,7 +7,6 @@ from enum import StrEnum
 import httpx
 
 from libs.citizen.api.answers import Upload, understood
-from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.caller import Caller
 from libs.citizen.errors import ProblemError
 from libs.common.contracts.http.biometrics import (
@@ -19,6 +18,7 @@ from libs.common.contracts.http.biometrics import (
     ReviewResult,
     ReviewSummary,
 )
+from libs.common.contracts.http.identity import JourneyTicket
 
 
 class Part(StrEnum):

@@ -7,8 +7,8 @@ from typing import Literal
 from cryptography import x509
 
 from libs.citizen.api.answers import understood
-from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.caller import Caller
+from libs.common.contracts.http.identity import JourneyTicket
 from libs.common.contracts.http.shapes import Answer
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from libs.citizen.api.answers import Upload, understood
-from libs.citizen.api.identity import Session
 from libs.citizen.caller import Caller
+from libs.common.contracts.http.identity import CitizenSession
 from libs.common.contracts.http.kandas import (
     ApplicationCreated,
     ApplicationForm,
@@ -26,7 +26,7 @@ class Kandas:
 
     caller: Caller
 
-    async def open(self, session: Session, form: ApplicationForm, idempotency_key: str) -> ApplicationCreated:
+    async def open(self, session: CitizenSession, form: ApplicationForm, idempotency_key: str) -> ApplicationCreated:
         """Begin an application."""
         body = form.model_dump(mode="json", exclude_none=True)
         answer = await self.caller.send(
@@ -34,30 +34,32 @@ class Kandas:
         )
         return understood(ApplicationCreated, answer)
 
-    async def attach(self, session: Session, application_id: str, person: str, kind: str, upload: Upload) -> None:
+    async def attach(
+        self, session: CitizenSession, application_id: str, person: str, kind: str, upload: Upload
+    ) -> None:
         """Attach a document (pdf or jpg)."""
         path = f"/v1/applications/{application_id}/attachments/{person}/{kind}"
         headers = {"Content-Type": upload.media_type}
         await self.caller.send("PUT", path, token=session.token, content=upload.data, headers=headers)
 
-    async def document(self, session: Session, application_id: str) -> bytes:
+    async def document(self, session: CitizenSession, application_id: str) -> bytes:
         """Fetch the exact bytes to be signed."""
         path = f"/v1/applications/{application_id}/document"
         return (await self.caller.send("GET", path, token=session.token)).content
 
-    async def sign(self, session: Session, application_id: str, signature: bytes) -> SubmissionStatus:
+    async def sign(self, session: CitizenSession, application_id: str, signature: bytes) -> SubmissionStatus:
         """Submit, with a detached CMS signature in DER over the document."""
         path = f"/v1/applications/{application_id}/signature"
         headers = {"Content-Type": "application/pkcs7-signature"}
         answer = await self.caller.send("POST", path, token=session.token, content=signature, headers=headers)
         return understood(SubmissionStatus, answer)
 
-    async def application(self, session: Session, application_id: str) -> KandasApplicationView:
+    async def application(self, session: CitizenSession, application_id: str) -> KandasApplicationView:
         """See where an application stands."""
         answer = await self.caller.send("GET", f"/v1/applications/{application_id}", token=session.token)
         return understood(KandasApplicationView, answer)
 
-    async def decision_pdf(self, session: Session, application_id: str, person: str) -> bytes:
+    async def decision_pdf(self, session: CitizenSession, application_id: str, person: str) -> bytes:
         """Fetch the sealed document about one person."""
         path = f"/v1/applications/{application_id}/persons/{person}/document.pdf"
         return (await self.caller.send("GET", path, token=session.token)).content

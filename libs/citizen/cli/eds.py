@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from libs.citizen.api.biometrics import Part
-from libs.citizen.api.identity import JourneyTicket, JourneyView
 from libs.citizen.cli.person import TerminalPerson
 from libs.citizen.cli.screen import Out, PasswordFile, PinFile, Screen, explained, run, secret
 from libs.citizen.files import write_private
@@ -27,6 +26,7 @@ from libs.citizen.passwords import check_password, new_password
 from libs.citizen.services import Endpoints, Services
 from libs.citizen.signing import Sign, sign_detached, signer
 from libs.citizen.texts import text
+from libs.common.contracts.http.identity import JourneyTicket, JourneyView
 from libs.common.core.values import utc_now
 
 _HERE, _RENEWED = Path("eds"), Path("eds-renewed")

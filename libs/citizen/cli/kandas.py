@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from libs.citizen.api.answers import Upload
-from libs.citizen.api.identity import Cabinet, Session
 from libs.citizen.cli.eds import Store, open_store
 from libs.citizen.cli.person import read_upload
 from libs.citizen.cli.screen import IinOption, Out, PasswordFile, PinFile, Screen, explained, run, secret
@@ -23,6 +22,7 @@ from libs.citizen.keystore import Holding
 from libs.citizen.services import Endpoints, Services
 from libs.citizen.signing import Sign, signer
 from libs.citizen.texts import text
+from libs.common.contracts.http.identity import CabinetView
 from libs.common.contracts.http.kandas import ApplicationForm, KandasApplicationView, PersonForm
 
 T = TypeVar("T")
@@ -155,13 +155,13 @@ def status(
     """Show your applications, or one of them with its timeline."""
     console = Console(highlight=False)
 
-    async def look(journey: KandasJourney) -> KandasApplicationView | Cabinet:
+    async def look(journey: KandasJourney) -> KandasApplicationView | CabinetView:
         if application_id is None:
             return await journey.services.identity.cabinet(journey.session)
         return await journey.services.kandas.application(journey.session, application_id)
 
     seen = _signed_in(iin, pin_file, Screen(), look)
-    if isinstance(seen, Cabinet):
+    if isinstance(seen, CabinetView):
         for one in seen.applications:
             console.print(f"{one.application_id}  {one.status}  {one.updated_at.astimezone():%Y-%m-%d %H:%M}")
         return
@@ -194,7 +194,7 @@ def _signed_in(iin: str, pin_file: Path | None, screen: Screen, work: Callable[[
     async def go() -> T:
         async with Services.connect(Endpoints()) as services:
             with screen.working():
-                session: Session = await services.identity.sign_in(iin, pin)
+                session = await services.identity.sign_in(iin, pin)
                 return await work(KandasJourney(services, session, screen.tell))
 
     return run(go())

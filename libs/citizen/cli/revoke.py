@@ -10,12 +10,13 @@ from libs.citizen.cli.eds import open_store
 from libs.citizen.cli.person import TerminalPerson
 from libs.citizen.cli.screen import PasswordFile, PinFile, Screen, explained, run, secret
 from libs.citizen.folder import certificate_of
-from libs.citizen.revocation import Reason, revoke_by_code, signed_request
+from libs.citizen.revocation import revoke_by_code, signed_request
 from libs.citizen.services import Endpoints, Services
+from libs.common.contracts.http.identity import HolderReason
 from libs.common.core.values import utc_now
 from libs.common.pki.der import serial_text
 
-ReasonOption = Annotated[Reason, typer.Option(help="Why.")]
+ReasonOption = Annotated[HolderReason, typer.Option(help="Why.")]
 
 
 def revoke(  # noqa: PLR0917 - one parameter for each option of the command
@@ -41,7 +42,7 @@ def revoke(  # noqa: PLR0917 - one parameter for each option of the command
     screen.say("The certificate is revoked.")
 
 
-def _with_key(p12: Path, password_file: Path | None, serial: str | None, reason: Reason) -> None:
+def _with_key(p12: Path, password_file: Path | None, serial: str | None, reason: HolderReason) -> None:
     holding = open_store(p12, password_file)
     with explained():
         certificate: x509.Certificate = certificate_of(holding)
@@ -56,7 +57,7 @@ def _with_key(p12: Path, password_file: Path | None, serial: str | None, reason:
 
 
 def _with_code(
-    iin: str, pin_file: Path | None, serial: str, reason: Reason, person: TerminalPerson, *, dev_inbox: bool
+    iin: str, pin_file: Path | None, serial: str, reason: HolderReason, person: TerminalPerson, *, dev_inbox: bool
 ) -> None:
     pin = secret("PIN", "CITIZEN_PIN", pin_file)
 

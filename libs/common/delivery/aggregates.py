@@ -9,7 +9,7 @@ commit point. Everything before it may be repeated, everything after it is made 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, overload
 
 import orjson
 from pydantic import TypeAdapter
@@ -128,13 +128,19 @@ class Aggregates(Generic[S]):
         state, _ = await self._decided(key, lambda before: (decide(before), None), cause)
         return state
 
-    async def ask(self, key: str, decide: Callable[[S | None], Answer[S, A]]) -> A:
-        """Take in a command, and return what ``decide`` answers beside its decision. Otherwise like `apply`."""
-        _, answer = await self._decided(key, decide, None)
-        if answer is None:
-            raise AssertionError("only a message that was taken in before gets no answer")
-        (given,) = answer
-        return given
+    @overload
+    async def ask(self, key: str, decide: Callable[[S | None], Answer[S, A]]) -> A: ...
+
+    @overload
+    async def ask(self, key: str, decide: Callable[[S | None], Answer[S, A]], *, cause: Meta | None) -> A | None: ...
+
+    async def ask(self, key: str, decide: Callable[[S | None], Answer[S, A]], *, cause: Meta | None = None) -> A | None:
+        """Take in a command or message, and return what ``decide`` answers beside its decision. Otherwise like `apply`.
+
+        A ``cause`` that was taken in before gets no answer: None.
+        """
+        _, answer = await self._decided(key, decide, cause)
+        return None if answer is None else answer[0]
 
     async def _decided(
         self, key: str, decide: Callable[[S | None], Answer[S, A]], cause: Meta | None

@@ -9,7 +9,6 @@ import httpx
 
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
-from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.caller import Patience
 from libs.citizen.enrolment import Eds, MemoryDrawer
 from libs.citizen.folder import FolderDrawer
@@ -19,6 +18,7 @@ from libs.citizen.keys import KeyKind
 from libs.citizen.progress import Progress, Waiting
 from libs.citizen.services import Endpoints, Services
 from libs.citizen.signing import signer
+from libs.common.contracts.http.identity import JourneyTicket
 from libs.common.contracts.http.kandas import ApplicantForm, ApplicationForm, MemberForm, PersonForm
 from tests.unit.citizen.authority import IIN
 from tests.unit.citizen.town import CODE, PIN, Town

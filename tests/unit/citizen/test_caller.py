@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.citizen.api.identity import Identity, JourneyTicket
+from libs.citizen.api.identity import Identity
 from libs.citizen.caller import DEFAULT_PATIENCE, Caller, Patience
 from libs.citizen.errors import AnswerUnusable, ProblemError, Unreachable
+from libs.common.contracts.http.identity import JourneyTicket
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 

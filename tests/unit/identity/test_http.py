@@ -12,8 +12,10 @@ from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.web.http import create_app
 from libs.common.web.idempotency import Idempotency
 from libs.common.web.tokens import Authenticator, TokenVerifier
-from services.identity import api
-from tests.unit.identity.situations import (
+from services.identity.accounts.api import key_routes, session_routes
+from services.identity.cabinet.api import cabinet_routes
+from services.identity.journeys.api import Tickets, beginning_routes, journey_routes
+from tests.unit.identity.harness import (
     DAY,
     IIN,
     KEYRING,
@@ -22,7 +24,7 @@ from tests.unit.identity.situations import (
     PHONE,
     PIN,
     VERIFIED,
-    Town,
+    IdentityHarness,
     face_refused,
     issued,
 )
@@ -31,22 +33,23 @@ FORM = {"iin": IIN, "phone": "8 (701) 000-00-12", "email": "a.b@example.kz"}
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town()
+def identity() -> IdentityHarness:
+    return IdentityHarness()
 
 
 @pytest.fixture
-async def http(town: Town) -> AsyncIterator[httpx.AsyncClient]:
-    jwks = town.tokens.jwks()
-    auth = Authenticator(TokenVerifier(json.dumps(jwks), "identity", town.clock))
-    idempotency = Idempotency(MemoryIdempotencyStore(), KEYRING, "identity", town.clock)
+async def http(identity: IdentityHarness) -> AsyncIterator[httpx.AsyncClient]:
+    jwks = identity.tokens.jwks()
+    auth = Authenticator(TokenVerifier(json.dumps(jwks), "identity", identity.clock))
+    idempotency = Idempotency(MemoryIdempotencyStore(), KEYRING, "identity", identity.clock)
     routers = [
-        api.beginning_routes(town.service, auth, idempotency, api.Tickets(town.tokens, town.clock)),
-        api.journey_routes(town.service, auth, idempotency),
-        api.account_routes(town.accounts, auth),
-        api.key_routes(jwks),
+        beginning_routes(identity.service, auth, idempotency, Tickets(identity.tokens, identity.clock)),
+        journey_routes(identity.service, auth, idempotency),
+        session_routes(identity.accounts),
+        cabinet_routes(identity.cabinet, auth),
+        key_routes(jwks),
     ]
-    app = create_app("identity", metrics=town.metrics, health=Health(), routers=routers)
+    app = create_app("identity", metrics=identity.metrics, health=Health(), routers=routers)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://identity") as client:
         yield client
 
@@ -81,20 +84,20 @@ async def browser(http: httpx.AsyncClient) -> Browser:
 
 
 async def test_a_start_sent_again_is_answered_the_same_and_begins_one_journey(
-    town: Town, http: httpx.AsyncClient
+    identity: IdentityHarness, http: httpx.AsyncClient
 ) -> None:
     key = str(uuid4())
     first, second = await start(http, key=key), await start(http, key=key)
     assert first.json() == second.json()
     assert first.json().keys() == {"journey_id", "token", "mcb_registered", "expires_at"}
     assert first.json()["mcb_registered"] is False
-    assert len(town.rows["journeys"].rows) == 1
+    assert len(identity.rows["journeys"].rows) == 1
 
 
 async def test_the_phone_is_normalised_and_the_pair_that_the_base_holds_is_recognised(
-    town: Town, http: httpx.AsyncClient
+    identity: IdentityHarness, http: httpx.AsyncClient
 ) -> None:
-    town.mcb.held.add((IIN, PHONE))
+    identity.mcb.held.add((IIN, PHONE))
     assert (await start(http)).json()["mcb_registered"] is True
 
 
@@ -117,17 +120,19 @@ async def test_wrong_data_are_answered_with_a_key_and_never_repeated(
 
 
 async def test_a_register_that_is_away_asks_to_come_back_and_the_same_request_then_succeeds(
-    town: Town, http: httpx.AsyncClient
+    identity: IdentityHarness, http: httpx.AsyncClient
 ) -> None:
-    town.register.away, key = True, str(uuid4())
+    identity.register.away, key = True, str(uuid4())
     answer = await start(http, key=key)
     assert (answer.status_code, answer.json()["key"]) == (503, "service.unavailable")
     assert int(answer.headers["Retry-After"]) > 0
-    town.register.away = False
+    identity.register.away = False
     assert (await start(http, key=key)).status_code == 201
 
 
-async def test_a_journey_shows_step_by_step_whom_it_waits_for(town: Town, http: httpx.AsyncClient) -> None:
+async def test_a_journey_shows_step_by_step_whom_it_waits_for(
+    identity: IdentityHarness, http: httpx.AsyncClient
+) -> None:
     mine = await browser(http)
     shown = await mine.show()
     assert (shown["step"], shown["waits_for"], shown["outcome"], shown["citizen_id"]) == (
@@ -140,18 +145,18 @@ async def test_a_journey_shows_step_by_step_whom_it_waits_for(town: Town, http: 
         *("journey_id", "step", "waits_for", "waits_until", "outcome", "reason", "timeline"),
         *("citizen_id", "guidance", "tries_left", "certificates"),
     }
-    await town.tell(VERIFIED, mine.id)
-    await town.tell(face_refused(3), mine.id)
+    await identity.deliver(VERIFIED, mine.id)
+    await identity.deliver(face_refused(3), mine.id)
     shown = await mine.show()
     assert (shown["step"], shown["tries_left"], shown["guidance"]) == ("face", 3, ["selfie.blurred"])
-    await town.tell(MATCHED, mine.id)
+    await identity.deliver(MATCHED, mine.id)
     assert (await mine.show())["step"] == "pin"
     created = await mine.post("digital-id", {"pin": PIN})
     assert created.status_code == 201
     citizen_id = created.json()["citizen_id"]
     assert (await mine.show())["waits_for"] == "citizen.requests"
-    await town.tell(issued("SIGN", citizen_id=citizen_id), mine.id)
-    await town.tell(issued("AUTH", citizen_id=citizen_id), mine.id)
+    await identity.deliver(issued("SIGN", citizen_id=citizen_id), mine.id)
+    await identity.deliver(issued("AUTH", citizen_id=citizen_id), mine.id)
     shown = await mine.show()
     assert (shown["step"], shown["outcome"], shown["waits_for"], shown["waits_until"]) == (
         "closed",
@@ -173,12 +178,12 @@ async def test_a_journey_shows_step_by_step_whom_it_waits_for(town: Town, http: 
 
 
 async def test_a_timeline_only_grows_so_that_a_browser_can_count_on_what_it_showed(
-    town: Town, http: httpx.AsyncClient
+    identity: IdentityHarness, http: httpx.AsyncClient
 ) -> None:
     mine = await browser(http)
     seen: list[object] = []
     for fact in (MATCHED, VERIFIED, face_refused()):
-        await town.tell(fact, mine.id)
+        await identity.deliver(fact, mine.id)
         timeline = (await mine.show())["timeline"]
         assert isinstance(timeline, list)
         assert timeline[: len(seen)] == seen
@@ -186,15 +191,15 @@ async def test_a_timeline_only_grows_so_that_a_browser_can_count_on_what_it_show
         seen = timeline
 
 
-async def test_a_digital_id_asked_for_twice_is_the_same(town: Town, http: httpx.AsyncClient) -> None:
+async def test_a_digital_id_asked_for_twice_is_the_same(identity: IdentityHarness, http: httpx.AsyncClient) -> None:
     mine, key = await browser(http), str(uuid4())
     assert (await mine.post("digital-id", {"pin": PIN}, key)).json()["key"] == "journey.face_missing"
-    await town.tell(VERIFIED, mine.id)
-    await town.tell(MATCHED, mine.id)
+    await identity.deliver(VERIFIED, mine.id)
+    await identity.deliver(MATCHED, mine.id)
     assert (await mine.post("digital-id", {"pin": "123456"})).json()["key"] == "pin.too_simple"
     first, second = await mine.post("digital-id", {"pin": PIN}, key), await mine.post("digital-id", {"pin": PIN}, key)
     assert (first.status_code, first.json()) == (201, second.json())
-    assert town.topics(mine.id).count("digital_id.created") == 1
+    assert identity.topics(mine.id).count("digital_id.created") == 1
 
 
 @pytest.mark.parametrize("pin", ["12345", "1234567", "12345a", "١٢٣٤٥٦", ""])
@@ -203,12 +208,12 @@ async def test_a_pin_has_six_ascii_digits(http: httpx.AsyncClient, pin: str) -> 
     assert (answer.status_code, answer.json()["key"]) == (422, "pin.malformed")
 
 
-async def test_giving_up_is_taken_as_often_as_it_is_said(town: Town, http: httpx.AsyncClient) -> None:
+async def test_giving_up_is_taken_as_often_as_it_is_said(identity: IdentityHarness, http: httpx.AsyncClient) -> None:
     mine = await browser(http)
     assert [(await mine.post("cancel")).status_code for _ in range(2)] == [202, 202]
     shown = await mine.show()
     assert (shown["step"], shown["outcome"], shown["reason"]) == ("closed", "cancelled", "journey.cancelled")
-    assert town.topics(mine.id).count("journey.closed") == 1
+    assert identity.topics(mine.id).count("journey.closed") == 1
 
 
 async def test_a_journeys_token_opens_no_other_journey_and_no_cabinet(http: httpx.AsyncClient) -> None:
@@ -225,19 +230,19 @@ async def test_a_journeys_token_opens_no_other_journey_and_no_cabinet(http: http
     ]
 
 
-async def test_a_journeys_token_ends_with_the_journeys_time(town: Town, http: httpx.AsyncClient) -> None:
+async def test_a_journeys_token_ends_with_the_journeys_time(identity: IdentityHarness, http: httpx.AsyncClient) -> None:
     mine = await browser(http)
-    town.now += 7 * DAY
+    identity.now += 7 * DAY
     answer = await http.get(f"/v1/journeys/{mine.id}", headers=mine.headers)
     assert answer.json()["key"] == "token.expired"
 
 
-async def test_iin_and_pin_open_the_cabinet(town: Town, http: httpx.AsyncClient) -> None:
+async def test_iin_and_pin_open_the_cabinet(identity: IdentityHarness, http: httpx.AsyncClient) -> None:
     mine = await browser(http)
-    await town.tell(VERIFIED, mine.id)
-    await town.tell(MATCHED, mine.id)
+    await identity.deliver(VERIFIED, mine.id)
+    await identity.deliver(MATCHED, mine.id)
     citizen_id = (await mine.post("digital-id", {"pin": PIN})).json()["citizen_id"]
-    await town.tell(issued("SIGN", citizen_id=citizen_id), mine.id)
+    await identity.deliver(issued("SIGN", citizen_id=citizen_id), mine.id)
     session = await http.post("/v1/sessions", json={"iin": IIN, "pin": PIN})
     assert session.status_code == 201
     cabinet = await http.get("/v1/cabinet", headers={"Authorization": f"Bearer {session.json()['token']}"})
@@ -254,7 +259,9 @@ async def test_wrong_pins_are_answered_with_what_is_left_and_then_with_a_time(ht
     assert "Retry-After" in answers[-1].headers
 
 
-async def test_the_public_keys_are_published_without_the_private_one(town: Town, http: httpx.AsyncClient) -> None:
+async def test_the_public_keys_are_published_without_the_private_one(
+    identity: IdentityHarness, http: httpx.AsyncClient
+) -> None:
     keys = (await http.get("/v1/.well-known/jwks.json")).json()["keys"]
-    assert keys == town.tokens.jwks()["keys"]
+    assert keys == identity.tokens.jwks()["keys"]
     assert all("d" not in key for key in keys)

@@ -23,7 +23,7 @@ from libs.common.delivery.topic_admin import create_topics
 from libs.common.web.tokens import TokenIssuer
 from services.identity.app import build
 from services.identity.settings import Settings
-from tests.unit.identity.situations import IIN, MATCHED, PIN, VERIFIED, issued
+from tests.unit.identity.harness import IIN, MATCHED, PIN, VERIFIED, issued
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.kafka
@@ -65,7 +65,7 @@ class Others:
     publisher: KafkaPublisher
     settings: Settings
 
-    async def tell(self, event: Event, journey_id: str) -> None:
+    async def deliver(self, event: Event, journey_id: str) -> None:
         meta = Meta(str(uuid4()), event.type(), "elsewhere", utc_now(), journey_id, journey_id)
         value = encode(event, meta, self.settings.keyring).decode()
         await self.publisher.publish([Outgoing(event.topic, meta, value)] * 2)
@@ -102,14 +102,14 @@ async def test_a_journey_ends_with_both_certificates_in_the_cabinet_and_shows_ev
             journey_id, path = started.json()["journey_id"], f"/v1/journeys/{started.json()['journey_id']}"
             mine = {"Authorization": f"Bearer {started.json()['token']}"}
             for fact in (MATCHED, VERIFIED):
-                await others.tell(fact, journey_id)
+                await others.deliver(fact, journey_id)
             await seen(http, path, mine, lambda shown: shown["step"] == "pin")
             created = await http.post(
                 f"{path}/digital-id", json={"pin": PIN}, headers=mine | {"Idempotency-Key": str(uuid4())}
             )
             citizen_id = created.json()["citizen_id"]
-            await others.tell(issued("AUTH", citizen_id=citizen_id), journey_id)
-            await others.tell(issued("SIGN", citizen_id=citizen_id), journey_id)
+            await others.deliver(issued("AUTH", citizen_id=citizen_id), journey_id)
+            await others.deliver(issued("SIGN", citizen_id=citizen_id), journey_id)
             shown = await seen(
                 http, path, mine, lambda shown: {"journey.completed", "mcb.registered"} <= set(keys_of(shown))
             )

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from libs.common.core.settings import explain
 from libs.common.web.tokens import TokenIssuer, TokenVerifier
 from services.identity.settings import Settings
-from tests.unit.identity.situations import HOUR, NOON
+from tests.unit.identity.harness import HOUR, NOON
 
 KEY = Ed25519PrivateKey.generate()
 JWKS = TokenIssuer(KEY, "identity", "key-7", lambda: NOON).jwks()

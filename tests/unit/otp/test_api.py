@@ -13,10 +13,10 @@ from libs.common.core.errors import Refused
 from libs.common.core.health import Health
 from libs.common.web.http import create_app
 from libs.common.web.tokens import Authenticator, TokenIssuer, TokenVerifier
-from services.otp import api
+from services.otp.api import code_routes, inbox_routes
 from services.otp.limits import LimitRules
 from services.otp.sms import DevelopmentInbox
-from tests.unit.otp.desk import JOURNEY, METRICS, RULES, Desk, World, journey
+from tests.unit.otp.harness import JOURNEY, METRICS, RULES, OtpProcess, World, journey
 
 URL = f"/v1/journeys/{JOURNEY}/code"
 
@@ -27,17 +27,17 @@ def world() -> World:
 
 
 @pytest.fixture
-def desk(world: World) -> Desk:
-    return Desk(world, limit_rules=LimitRules(tries=4))
+def otp(world: World) -> OtpProcess:
+    return OtpProcess(world, limit_rules=LimitRules(tries=4))
 
 
 @pytest_asyncio.fixture
-async def http(world: World, desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
+async def http(world: World, otp: OtpProcess) -> AsyncIterator[httpx.AsyncClient]:
     issuer = TokenIssuer(Ed25519PrivateKey.generate(), "identity", "key-1", world.clock)
     auth = Authenticator(TokenVerifier(json.dumps(issuer.jwks()), "identity", world.clock))
     routers = [
-        api.routes(desk.service, auth),
-        api.inbox_routes(DevelopmentInbox(desk.inboxes.aggregates, world.clock)),
+        code_routes(otp.service, auth),
+        inbox_routes(DevelopmentInbox(otp.inboxes.aggregates, world.clock)),
     ]
     app = create_app("otp", metrics=METRICS, health=Health(), routers=routers)
     headers = {"Authorization": f"Bearer {issuer.journey(JOURNEY, timedelta(days=7))}"}
@@ -47,9 +47,9 @@ async def http(world: World, desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_a_code_is_refused_refused_again_and_then_taken_as_often_as_it_is_sent(
-    world: World, desk: Desk, http: httpx.AsyncClient
+    world: World, otp: OtpProcess, http: httpx.AsyncClient
 ) -> None:
-    await desk.sent()
+    await otp.sent()
     wrong = await http.post(URL, json={"code": world.wrong})
     assert wrong.status_code == 422
     assert wrong.headers["content-type"] == "application/problem+json"
@@ -65,9 +65,9 @@ async def test_a_code_is_refused_refused_again_and_then_taken_as_often_as_it_is_
 
 
 async def test_used_up_tries_are_answered_with_the_time_to_come_back(
-    world: World, desk: Desk, http: httpx.AsyncClient
+    world: World, otp: OtpProcess, http: httpx.AsyncClient
 ) -> None:
-    await desk.sent()
+    await otp.sent()
     answers = [await http.post(URL, json={"code": world.wrong}) for _ in range(3)]
     assert [(each.status_code, each.json()["key"]) for each in answers[1:]] == [
         (422, "otp.wrong_code"),
@@ -78,13 +78,13 @@ async def test_used_up_tries_are_answered_with_the_time_to_come_back(
 
 
 async def test_a_frozen_person_is_answered_with_the_time_to_come_back(
-    world: World, desk: Desk, http: httpx.AsyncClient
+    world: World, otp: OtpProcess, http: httpx.AsyncClient
 ) -> None:
-    await desk.sent(journey(1))
+    await otp.sent(journey(1))
     for _ in range(3):
         with pytest.raises(Refused):
-            await desk.service.check(journey(1), world.wrong)
-    await desk.sent()
+            await otp.service.check(journey(1), world.wrong)
+    await otp.sent()
     await http.post(URL, json={"code": world.wrong})
     frozen = await http.post(URL, json={"code": world.code})
     assert (frozen.status_code, frozen.json()["key"]) == (429, "otp.frozen")
@@ -92,20 +92,20 @@ async def test_a_frozen_person_is_answered_with_the_time_to_come_back(
 
 
 async def test_a_code_before_the_sms_and_one_after_its_time_are_told_apart(
-    world: World, desk: Desk, http: httpx.AsyncClient
+    world: World, otp: OtpProcess, http: httpx.AsyncClient
 ) -> None:
     early = await http.post(URL, json={"code": "123456"})
     assert (early.status_code, early.json()["key"]) == (409, "otp.not_sent_yet")
-    await desk.sent()
+    await otp.sent()
     world.now += RULES.code_lifetime
     late = await http.post(URL, json={"code": world.code})
     assert (late.status_code, late.json()["key"]) == (410, "otp.expired")
 
 
 async def test_another_code_is_promised_and_asking_too_soon_is_answered_with_a_time(
-    world: World, desk: Desk, http: httpx.AsyncClient
+    world: World, otp: OtpProcess, http: httpx.AsyncClient
 ) -> None:
-    await desk.sent()
+    await otp.sent()
     soon = await http.post(f"{URL}/resend")
     assert (soon.status_code, soon.json()["key"]) == (429, "otp.too_soon")
     assert soon.json()["retry_at"] == "2026-03-02T12:01:00+00:00"
@@ -115,9 +115,9 @@ async def test_another_code_is_promised_and_asking_too_soon_is_answered_with_a_t
 
 @pytest.mark.parametrize("code", ["", "12a456", "123", "12345678901", "١٢٣٤٥٦", "123456\n7", 123456, None, ["1"]])
 async def test_what_is_no_code_is_refused_without_being_repeated_and_uses_up_nothing(
-    world: World, desk: Desk, http: httpx.AsyncClient, code: object
+    world: World, otp: OtpProcess, http: httpx.AsyncClient, code: object
 ) -> None:
-    await desk.sent()
+    await otp.sent()
     answer = await http.post(URL, json={"code": code})
     assert (answer.status_code, answer.json()["key"]) == (422, "code.malformed")
     assert len(str(code)) < 6 or str(code) not in answer.text
@@ -135,8 +135,8 @@ async def test_only_the_journeys_own_token_opens_its_codes(http: httpx.AsyncClie
     assert [(each.status_code, each.json()["key"]) for each in answers] == [(403, "token.wrong_subject")] * 2
 
 
-async def test_developers_find_the_sms_of_a_journey(world: World, desk: Desk, http: httpx.AsyncClient) -> None:
-    inbox = DevelopmentInbox(desk.inboxes.aggregates, world.clock)
+async def test_developers_find_the_sms_of_a_journey(world: World, otp: OtpProcess, http: httpx.AsyncClient) -> None:
+    inbox = DevelopmentInbox(otp.inboxes.aggregates, world.clock)
     await inbox.send(JOURNEY, "+77010000012", "271828: код", "sms-1")
     found = await http.get("/dev/inbox", params={"journey_id": JOURNEY})
     assert found.json() == [{"at": "2026-03-02T12:00:00Z", "text": "271828: код"}]

@@ -18,7 +18,7 @@ from libs.common.web.tokens import TokenIssuer
 from services.otp.app import build, random_code
 from services.otp.settings import Settings
 from services.otp.sms import HttpGateway, Undeliverable
-from tests.unit.otp.desk import NOON, PHONE
+from tests.unit.otp.harness import NOON, PHONE
 from tests.waiting import PATIENCE_S
 
 JWKS = json.dumps(TokenIssuer(Ed25519PrivateKey.generate(), "identity", "key-1", lambda: NOON).jwks())

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Biometrics, Part
-from libs.citizen.api.identity import JourneyTicket
 from libs.citizen.caller import Caller, Patience
 from libs.citizen.errors import ProblemError
 from libs.common.contracts.http.biometrics import Band
+from libs.common.contracts.http.identity import JourneyTicket
 from libs.common.core.errors import Refused
 from libs.common.core.health import Health
 from libs.common.web.http import MB, create_app, server

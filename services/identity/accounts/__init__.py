@@ -1,0 +1,1 @@
+"""Citizens' accounts: one per person, signing in with a PIN."""

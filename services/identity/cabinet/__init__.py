@@ -1,0 +1,1 @@
+"""The personal cabinet: a citizen's certificates and applications."""

@@ -1,0 +1,1 @@
+"""Journeys: how far somebody is on the way to an electronic signature."""

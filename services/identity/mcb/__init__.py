@@ -1,0 +1,1 @@
+"""The Mobile Citizens Base, which knows whose phone a phone is."""

@@ -1,0 +1,1 @@
+"""The population register, which knows who there is."""

@@ -1,0 +1,1 @@
+"""Requests of citizens who lost their keys to have a certificate revoked."""

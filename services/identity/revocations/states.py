@@ -1,0 +1,14 @@
+"""What is stored of a request to revoke."""
+
+from datetime import datetime
+
+from libs.common.core.model import Model
+
+
+class RevocationWish(Model):
+    """What was asked for, and until when a code may confirm it."""
+
+    citizen_id: str
+    serial: str
+    reason: str
+    expires_at: datetime

@@ -1,0 +1,5 @@
+"""Fixtures of identity's tests."""
+
+from tests.unit.identity.stub_gateway import client, gateway
+
+__all__ = ["client", "gateway"]
