@@ -11,7 +11,8 @@ from libs.common.web.backend import Backend
 from libs.common.web.service import App, build_base
 from libs.common.web.tokens import TokenIssuer
 from services.identity.accounts.api import key_routes, session_routes
-from services.identity.accounts.pins import PinHash, Pins
+from services.identity.accounts.hashing import Pins
+from services.identity.accounts.pins import PinHash
 from services.identity.accounts.service import Accounts
 from services.identity.cabinet.api import cabinet_routes
 from services.identity.cabinet.service import CabinetService

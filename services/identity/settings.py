@@ -12,7 +12,8 @@ from pydantic_settings import SettingsConfigDict
 
 from libs.common.core.settings import ServiceSettings
 from services.identity.accounts.domain import SignInRules
-from services.identity.accounts.pins import HashRules, PinHash
+from services.identity.accounts.hashing import HashRules
+from services.identity.accounts.pins import PinHash
 from services.identity.journeys.states import JourneyRules
 from services.identity.register.people import INVENTED_PEOPLE
 

@@ -9,7 +9,7 @@ from libs.common.storage.reservations import Reservations, Taken
 from libs.common.web.tokens import TokenIssuer
 from services.identity.accounts import domain
 from services.identity.accounts.domain import SignInRules
-from services.identity.accounts.pins import Pins
+from services.identity.accounts.hashing import Pins
 from services.identity.accounts.states import Citizen, Reach, SignInTries
 from services.identity.register.people import Resident
 

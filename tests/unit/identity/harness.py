@@ -22,7 +22,7 @@ from libs.common.testing.broker import MemoryPublisher
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from libs.common.web.tokens import TokenIssuer
 from services.identity.accounts.domain import SignInRules
-from services.identity.accounts.pins import HashRules, Pins
+from services.identity.accounts.hashing import HashRules, Pins
 from services.identity.accounts.service import Accounts
 from services.identity.cabinet.service import CabinetService
 from services.identity.collections import CITIZENS, JOURNEYS, REVOCATIONS, SIGN_INS

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.core.errors import Refused
-from services.identity.accounts.pins import HashRules, PinHash, Pins, check_not_simple
+from services.identity.accounts.hashing import HashRules, Pins
+from services.identity.accounts.pins import PinHash, check_not_simple
 from tests.unit.identity.harness import IIN, PHONE, QUICK_HASH, UNHURRIED
 
 BORN = date(1985, 4, 12)
