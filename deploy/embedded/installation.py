@@ -94,6 +94,8 @@ class Installation:
             "http_host": LOOPBACK,
             "http_port": str(self.ports[service]),
             "identity_jwks": str(self._file(service, "identity-jwks.json")),
+            "event_key_file": str(self._file(service, "event.pem")),
+            "event_jwks": str(self._file(service, "event-jwks.json")),
             "staff_jwks": self.staff.jwks,
             "staff_issuer": STAFF_ISSUER,
             **self._own(service),

@@ -44,6 +44,7 @@ from libs.common.core.values import PhoneNumber, new_id, utc_now
 from libs.common.delivery.documents import Outgoing
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
 from libs.common.delivery.topic_admin import create_topics
+from libs.common.testing.event_keys import EveryProducer, keys_of
 from libs.common.web.tokens import TokenIssuer
 from tests.bench.loops import PARTITIONS
 from tests.bench.measure import cpu_s
@@ -144,9 +145,8 @@ async def cfssl(kind: KeyKind, certificates: int) -> Issued:
 async def _tell(installation: Installation, journeys: Sequence[str]) -> None:
     """Publish what the other services would have told about each journey."""
     keyring = Keyring.parse((installation.folder / "keys" / "identity" / "sealing").read_text())
-    publisher = KafkaPublisher(
-        KafkaSettings(KafkaAccess(installation.kafka), "bench", installation.idempotence, fetch_wait_ms=20)
-    )
+    settings = KafkaSettings(KafkaAccess(installation.kafka), "bench", installation.idempotence, fetch_wait_ms=20)
+    publisher = KafkaPublisher(settings, EveryProducer(keys_of(installation.folder / "keys")))
     await publisher.start()
     try:
         for number, journey in enumerate(journeys):

@@ -33,6 +33,7 @@ from libs.common.delivery.engine import Engine
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings, Subscription
 from libs.common.delivery.mongo_documents import MongoDocuments
 from libs.common.storage.mongo import Database
+from libs.common.testing.event_keys import ONE_SIGNER, only
 from tests.bench.measure import own_cpu_s
 
 KEYS_PER_EVENT = 4
@@ -117,7 +118,7 @@ class Ground:
 
     @asynccontextmanager
     async def publisher(self) -> AsyncIterator[KafkaPublisher]:
-        publisher = KafkaPublisher(self.kafka)
+        publisher = KafkaPublisher(self.kafka, ONE_SIGNER)
         await publisher.start()
         try:
             yield publisher
@@ -217,6 +218,7 @@ async def engine(ground: Ground) -> Stopwatch:
         consumption = Consumption(
             "bench",
             [Route(Counted, handle)],
+            authenticate=only("bench", Counted.topic),
             keyring=ground.keyring,
             publisher=publisher,
             metrics=metrics,

@@ -27,6 +27,7 @@ from libs.common.delivery.topic_admin import create, topics_of
 from libs.common.delivery.topic_reader import everything
 from libs.common.testing.backend import MovableClock
 from libs.common.testing.broker import MemoryBroker, MemoryPublisher, MemorySubscription
+from libs.common.testing.event_keys import ONE_SIGNER, only
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.kafka
@@ -84,7 +85,7 @@ class MemoryLane:
         self.event = new_event()
         self._broker = MemoryBroker()
         self._clock = MovableClock(utc_now())
-        self.writer: Writer = MemoryPublisher(self._broker)
+        self.writer: Writer = MemoryPublisher(self._broker, ONE_SIGNER)
 
     async def read(self, reader: Reader, wanted: int) -> None:
         consumption = consumption_of(reader, self.event, self.writer, self._clock)
@@ -129,6 +130,7 @@ def consumption_of(reader: Reader, event: type[Event], writer: Writer, clock: Cl
     return Consumption(
         reader.group,
         [Route(event, reader.take)],
+        authenticate=only("test", event.topic),
         keyring=KEYRING,
         publisher=writer,
         metrics=Metrics("test"),
@@ -140,7 +142,7 @@ def consumption_of(reader: Reader, event: type[Event], writer: Writer, clock: Cl
 @asynccontextmanager
 async def kafka_lane(address: str, kind: str) -> AsyncIterator[KafkaLane]:
     settings = KafkaSettings(KafkaAccess(address), "test", kind == "kafka", 20)
-    publisher = KafkaPublisher(settings)
+    publisher = KafkaPublisher(settings, ONE_SIGNER)
     await publisher.start()
     try:
         lane = KafkaLane(settings, publisher)

@@ -26,9 +26,10 @@ from libs.common.contracts.otp import OtpVerified
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.core.values import new_id, utc_now
 from libs.common.delivery.documents import Outgoing
-from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
+from libs.common.delivery.kafka import KafkaPublisher
 from libs.common.delivery.topic_admin import create_topics
 from libs.common.delivery.topic_reader import everything
+from libs.common.testing import event_keys
 from libs.common.testing.trial_keys import STAFF_ISSUER, StaffIssuer
 from libs.common.web.tokens import TokenIssuer
 from services.ca.ceremony.steps import perform
@@ -149,7 +150,7 @@ async def crl_number(http: httpx.AsyncClient) -> int:
 
 @asynccontextmanager
 async def _publisher(bootstrap: str, *, idempotence: bool) -> AsyncIterator[KafkaPublisher]:
-    publisher = KafkaPublisher(KafkaSettings(KafkaAccess(bootstrap), "others", idempotence=idempotence))
+    publisher = event_keys.everybody(bootstrap, idempotence=idempotence)
     await publisher.start()
     try:
         yield publisher
@@ -175,6 +176,8 @@ async def opened_branch(broker: Server, store: Store, folder: Path, *, idempoten
         sealing=json.dumps({"keys": {name: {"1": secret} for name in ("person", "contact", "ca")}, "blind": secret}),
         http_port=0,
         identity_jwks=json.dumps(tokens.jwks()),
+        event_key=event_keys.pem("ca"),
+        event_jwks=event_keys.JWKS,
         staff_jwks=staff.jwks,
         staff_issuer=STAFF_ISSUER,
         directory=folder / "ca",

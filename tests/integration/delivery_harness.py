@@ -28,6 +28,7 @@ from libs.common.delivery.mongo_documents import MongoDocuments
 from libs.common.delivery.retry import RetryPolicy
 from libs.common.delivery.topic_admin import create, topics_of
 from libs.common.storage.mongo import Database
+from libs.common.testing.event_keys import ONE_SIGNER, only
 from tests.waiting import PATIENCE_S
 
 KEYRING = Keyring({}, bytes(32))
@@ -89,7 +90,7 @@ class Lane:
 
     @asynccontextmanager
     async def publisher(self) -> AsyncIterator[KafkaPublisher]:
-        publisher = KafkaPublisher(self.kafka)
+        publisher = KafkaPublisher(self.kafka, ONE_SIGNER)
         await publisher.start()
         try:
             yield publisher
@@ -149,7 +150,7 @@ class Node:
         self.handled: list[int] = []
         self.metrics = Metrics("counter")
         self.database = Database(lane.mongo_uri, f"delivery-{lane.name}")
-        self.publisher = KafkaPublisher(lane.kafka)
+        self.publisher = KafkaPublisher(lane.kafka, ONE_SIGNER)
         engine = Engine(
             source="counter",
             documents=lambda name, searched: CachedDocuments(MongoDocuments(self.database, name, searched)),
@@ -164,6 +165,7 @@ class Node:
         self.consumption = Consumption(
             lane.group,
             [Route(lane.numbered, self.handle)],
+            authenticate=only("test", lane.numbered.topic),
             keyring=KEYRING,
             publisher=self.publisher,
             metrics=self.metrics,

@@ -130,7 +130,7 @@ async def test_hostile_events_on_every_topic_become_dead_letters_while_a_journey
         places = {place for place in kinds if place.startswith(f"{topic.name}/")}
         for reader in topic.consumers:
             failures = await dead_letters(system, topic.name, reader, places)
-            assert all(text.startswith("MalformedMessage") for text in failures.values()), failures
+            assert all(text.startswith("ForgedMessage") for text in failures.values()), failures
 
 
 async def test_well_formed_facts_about_what_nobody_knows_lead_to_nothing(system: System) -> None:

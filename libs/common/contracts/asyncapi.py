@@ -109,7 +109,7 @@ def _message(kind: type[Event]) -> dict[str, Any]:
 
 def _headers() -> dict[str, Any]:
     text = {"type": "string"}
-    required = ("ce_id", "ce_type", "ce_source", "ce_time", "ce_subject")
+    required = ("ce_id", "ce_type", "ce_source", "ce_time", "ce_subject", "ce_signature")
     optional = ("ce_correlationid", "ce_causationid", "traceparent", "content-type")
     return {
         "type": "object",

@@ -56,7 +56,7 @@ class Meta:
 
     def place(self) -> str:
         """Name the place sealed fields of this message are bound to."""
-        return f"{self.type}|{self.id}"
+        return f"{self.type}|{self.subject}|{self.id}"
 
     def headers(self) -> Headers:
         """Return the Kafka headers of the CloudEvents binary mode."""

@@ -1,6 +1,7 @@
 """Every topic of the system: the one table that deployment, documentation and subscribers are made from."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +58,10 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(kandas.KandasRefused, "kandas", ("identity",)),
     Topic(kandas.KandasOverdue, "kandas", ()),
 )
+
+
+PRODUCERS: Final[Mapping[str, str]] = {topic.name: topic.producer for topic in TOPICS}
+"""The one service that may publish to each topic."""
 
 
 def retry_topic(topic: str, group: str) -> str:

@@ -64,6 +64,9 @@ class Metrics:
 
     def _messages(self) -> None:
         self.messages = self._counter("messages", "Messages, by what became of them", "topic", "outcome")
+        self.messages_forged = self._counter(
+            "messages_forged", "Messages that the producer of their topic did not sign; never handled", "topic"
+        )
         self.handling_seconds = self._histogram(
             "handling_seconds", "Time to handle one message, tries in place included", _HANDLING_S, "topic"
         )

@@ -2,7 +2,7 @@
 
 A field of type ``Sealed[T]`` holds a value of ``T`` in the clear in memory and becomes
 ciphertext (AES-256-GCM, NIST SP 800-38D) the moment the object around it is turned into JSON. The ciphertext is
-bound to the place it was written for: moved to another event or document it does not open.
+bound to the place and field it was written for: moved to another event, document or field it does not open.
 
 Which service can read a field is decided by the keys it holds: ``T.audience`` names the key. A
 service without it still reads the rest of the message.
@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar, get_args
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, SerializationInfo, ValidationInfo
+from pydantic import BaseModel, ConfigDict, FieldSerializationInfo, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
 
 from libs.common.core.errors import Permanent, Retryable
@@ -167,7 +167,9 @@ class Sealed(Generic[T]):
         (kind,) = get_args(source)
         return core_schema.with_info_plain_validator_function(
             lambda raw, info: _read(kind, raw, info),
-            serialization=core_schema.plain_serializer_function_ser_schema(_write, info_arg=True),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                _write, is_field_serializer=True, info_arg=True
+            ),
             metadata={"kind": kind},
         )
 
@@ -200,10 +202,15 @@ def _read(kind: type[T], raw: Any, info: ValidationInfo) -> Sealed[T]:
         return Sealed(box=box)
     if box.kid.rpartition(".")[0] != kind.audience:
         raise SealError(f"this field is sealed for {kind.audience!r}, not with the key {box.kid!r}")
-    return Sealed(kind.model_validate_json(sealing.keyring.open(box, sealing.place)))
+    return Sealed(kind.model_validate_json(sealing.keyring.open(box, _place(sealing, info.field_name))))
 
 
-def _write(sealed: Sealed[Any], info: SerializationInfo) -> Any:
+def _place(sealing: Sealing, field: str | None) -> str:
+    """Return what a box is bound to: where the JSON belongs, and the field in it."""
+    return f"{sealing.place}|{field}"
+
+
+def _write(_model: Any, sealed: Sealed[Any], info: FieldSerializationInfo) -> Any:
     if not info.mode_is_json():
         return sealed
     if not sealed.readable:
@@ -212,5 +219,7 @@ def _write(sealed: Sealed[Any], info: SerializationInfo) -> Any:
     if not isinstance(info.context, Sealing):
         raise SealError("personal data is written only with a keyring at hand")
     value = sealed.value
-    box = info.context.keyring.seal(value.audience, value.model_dump_json().encode(), info.context.place)
+    box = info.context.keyring.seal(
+        value.audience, value.model_dump_json().encode(), _place(info.context, info.field_name)
+    )
     return {"kid": box.kid, "box": box.box}

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from faststream.security import BaseSecurity
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -111,6 +113,8 @@ class ServiceSettings(BrokerSettings):
         http_host: the address to listen on.
         identity_issuer: ``iss`` of the tokens that identity makes.
         identity_jwks: identity's public keys: a JWK set as JSON, or the path of a file with it.
+        event_key: the private Ed25519 key (PEM, PKCS#8) with which this service signs what it publishes.
+        event_jwks: the public keys of all services for that: a JWK set, or the path of a file with it.
         staff_jwks: the public keys of the operator's OpenID provider, likewise; none: no staff gets in.
         staff_issuer: ``iss`` of staff tokens.
         staff_audience: ``aud`` that staff tokens must name; none: any.
@@ -127,6 +131,8 @@ class ServiceSettings(BrokerSettings):
     http_port: int = Field(ge=0, le=65535)
     identity_issuer: str = "identity"
     identity_jwks: str
+    event_key: SecretStr
+    event_jwks: str
     staff_jwks: str | None = None
     staff_issuer: str | None = None
     staff_audience: str | None = None
@@ -138,7 +144,18 @@ class ServiceSettings(BrokerSettings):
         """The keys for personal data."""
         return Keyring.parse(self.sealing.get_secret_value())
 
-    @field_validator("identity_jwks", "staff_jwks")
+    @property
+    def event_signing_key(self) -> Ed25519PrivateKey:
+        """The key that signs this service's events."""
+        return _ed25519(self.event_key)
+
+    @field_validator("event_key")
+    @classmethod
+    def _check_event_key(cls, value: SecretStr) -> SecretStr:
+        _ed25519(value)
+        return value
+
+    @field_validator("identity_jwks", "event_jwks", "staff_jwks")
     @classmethod
     def _read_key_set(cls, value: str | None) -> str | None:
         if value is None:
@@ -208,6 +225,16 @@ def explain(error: ValidationError) -> str:
     prefix = "the settings cannot be used:"
     lines = [f"- {'.'.join(map(str, e['loc'])) or 'together'}: {e['msg']}" for e in error.errors(include_input=False)]
     return "\n".join([prefix, *lines])
+
+
+def _ed25519(pem: SecretStr) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(pem.get_secret_value().encode(), password=None)
+    except (ValueError, TypeError):
+        key = None  # the cause could quote key material
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("not a private Ed25519 key in PEM (PKCS#8, without a passphrase)")  # noqa: TRY004 - pydantic's
+    return key
 
 
 def _read(path: Path, what: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, Protocol
 import structlog
 
 from libs.common.contracts.events import E, MalformedMessage, Meta, Received, decode, read_meta
+from libs.common.contracts.signatures import ForgedMessage
 from libs.common.contracts.topics import origin_of
 from libs.common.core.background import uninterrupted
 from libs.common.core.errors import Unavailable
@@ -45,6 +46,10 @@ class Route(Generic[E]):
     handle: Callable[[Received[E]], Awaitable[None]]
 
 
+Authenticate = Callable[[Record], None]
+"""Returns if the record is by the one service that may publish to its topic; raises `ForgedMessage` if not."""
+
+
 class RawPublisher(Protocol):
     """Writes records as they are, to park them."""
 
@@ -63,6 +68,7 @@ class Consumption:
     Args:
         group: the consumer group, which is the service's name.
         routes: the kinds of events it takes in. Anything else on its topics is a dead letter.
+        authenticate: refuses records by anybody but the producer of their topic, before anything in them is read.
         handler_s: how long a handler may take for one message; it is cut off then, and the message parked.
         batch_s: how long records of a batch are begun.
     """
@@ -72,6 +78,7 @@ class Consumption:
         group: str,
         routes: Iterable[Route[Any]],
         *,
+        authenticate: Authenticate,
         keyring: Keyring,
         publisher: RawPublisher,
         metrics: Metrics,
@@ -83,6 +90,7 @@ class Consumption:
     ) -> None:
         self._group = group
         self._routes = {route.event.type(): route for route in routes}
+        self._authenticate = authenticate
         self._keyring = keyring
         self._publisher = publisher
         self._metrics = metrics
@@ -169,6 +177,7 @@ class Consumption:
         meta: Meta | None = None
         outcome = "handled"
         try:
+            self._authenticate(record)
             meta = read_meta(record.headers, record.key)
             traceparent.set(meta.traceparent)
             await self._handle(record, meta)
@@ -182,6 +191,8 @@ class Consumption:
         route = self._routes.get(meta.type)
         if route is None:
             raise MalformedMessage(f"nobody here takes in {meta.type}")
+        if route.event.topic != origin_of(record.topic):
+            raise ForgedMessage(f"a fact of the type {meta.type} does not belong on this topic")
         event = decode(route.event, meta, record.value or b"", self._keyring)
         tries = 1
         while True:
@@ -204,6 +215,8 @@ class Consumption:
             await self._publisher.publish_raw(retry.parked(record, self._group, error, now + timedelta(seconds=pause)))
             log.warning("message.parked", topic=record.topic, failure=retry.failure_text(error), pause_s=pause)
             return "retried"
+        if isinstance(error, ForgedMessage):
+            self._metrics.messages_forged.labels(origin_of(record.topic)).inc()
         if not isinstance(error, MalformedMessage):
             # Malformed messages do not count: whoever can write to a topic must not be able to stop its readers.
             if self._circuit.is_open(now):

@@ -7,7 +7,7 @@ what a batch did not come to is rewound, never committed past.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,8 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from libs.common.contracts.topics import retry_topic
+from libs.common.contracts.signatures import EventKeys, ForgedMessage, Signer
+from libs.common.contracts.topics import origin_of, retry_topic
 from libs.common.core.background import Repeating
 from libs.common.core.errors import Unavailable
 from libs.common.core.health import Probe
@@ -66,10 +67,15 @@ class KafkaSettings:
 
 
 class KafkaPublisher:
-    """One long-lived producer with a small linger: the events of many keys travel together."""
+    """One long-lived producer with a small linger: the events of many keys travel together.
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    Args:
+        signer: signs events; tools that only move records need none.
+    """
+
+    def __init__(self, settings: KafkaSettings, signer: Signer | None = None) -> None:
         self._settings = settings
+        self._signer = signer
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -97,12 +103,9 @@ class KafkaPublisher:
 
     async def publish(self, events: Sequence[Outgoing]) -> None:
         """Publish events in this order; see `libs.common.delivery.outbox.Publisher`."""
-        await self._write(
-            [
-                RawMessage(event.topic, event.meta.subject.encode(), event.value.encode(), event.meta.headers())
-                for event in events
-            ]
-        )
+        if self._signer is None:
+            raise RuntimeError("events are published by who has a key to sign them")
+        await self._write([signed(event, self._signer) for event in events])
 
     async def publish_raw(self, message: RawMessage) -> None:
         """Write one record as it is; see `libs.common.delivery.consumption.RawPublisher`."""
@@ -120,6 +123,29 @@ class KafkaPublisher:
                 await asyncio.gather(*sent)
         except (KafkaError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"the broker does not take messages: {type(error).__name__}") from error
+
+
+def unsigned(event: Outgoing) -> RawMessage:
+    """Return the record of an event without its author's signature."""
+    return RawMessage(event.topic, event.meta.subject.encode(), event.value.encode(), event.meta.headers())
+
+
+def signed(event: Outgoing, signer: Signer) -> RawMessage:
+    """Return the record of an event with its author's signature, the same however often it is published."""
+    topic, key, value, headers = event.topic, event.meta.subject.encode(), event.value.encode(), event.meta.headers()
+    return RawMessage(topic, key, value, (*headers, signer.sign(topic, key, headers, value)))
+
+
+def authentic(keys: EventKeys, producers: Mapping[str, str], record: Record) -> None:
+    """Accept a record that the producer of its topic signed, also one that was parked.
+
+    Raises:
+        ForgedMessage: it did not.
+    """
+    topic = origin_of(record.topic)
+    if (producer := producers.get(topic)) is None:
+        raise ForgedMessage("nobody publishes to this topic")
+    keys.verify(producer, topic, record.key, record.headers, record.value or b"")
 
 
 def _value(message: RawMessage) -> bytes | None:

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 import httpx
 from typing_extensions import override
 
+from libs.common.contracts.signatures import EventSigner
 from libs.common.core.health import Probe
 from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Keyring
@@ -22,6 +23,7 @@ from libs.common.storage.reservations import Reservations
 from libs.common.testing.blobs import MemoryBlobs, StoredBlob
 from libs.common.testing.broker import MemoryBroker, MemoryPublisher, MemorySubscription
 from libs.common.testing.chain import MemoryChain
+from libs.common.testing.event_keys import KEYS
 from libs.common.testing.faults import Faults, faulty
 from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
@@ -117,7 +119,7 @@ class MemoryBackend(Backend):
         self._outside = outside or {}
         self._faults = faults
         self._began = clock()
-        self._publisher = self._at_risk(cast("EventPublisher", MemoryPublisher(broker)))
+        self._publisher = self._at_risk(cast("EventPublisher", MemoryPublisher(broker, EventSigner(KEYS[service]))))
         self.subscriptions: list[MemorySubscription] = []
 
     @property

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from libs.common.contracts.signatures import Signer
 from libs.common.contracts.topics import retry_topic
 from libs.common.delivery import retry
 from libs.common.delivery.consumption import Consumption
 from libs.common.delivery.documents import Outgoing
+from libs.common.delivery.kafka import signed, unsigned
 from libs.common.delivery.retry import RawMessage
 
 
@@ -60,12 +62,16 @@ class MemoryBroker:
 class MemoryPublisher:
     """Writes to a broker in memory. Without one, it writes to its own.
 
+    Args:
+        signer: signs events; without one they carry no signature, and no service takes them in.
+
     Attributes:
         published: the events, in order.
     """
 
-    def __init__(self, broker: MemoryBroker | None = None) -> None:
+    def __init__(self, broker: MemoryBroker | None = None, signer: Signer | None = None) -> None:
         self._broker = broker or MemoryBroker()
+        self._signer = signer
         self.published: list[Outgoing] = []
 
     async def start(self) -> None:
@@ -78,8 +84,7 @@ class MemoryPublisher:
         """Take events as the broker would."""
         for event in events:
             self.published.append(event)
-            key, value = event.meta.subject.encode(), event.value.encode()
-            self._broker.write(RawMessage(event.topic, key, value, event.meta.headers()))
+            self._broker.write(unsigned(event) if self._signer is None else signed(event, self._signer))
 
     async def publish_raw(self, message: RawMessage) -> None:
         """Take a record as it is."""

@@ -36,9 +36,11 @@ from libs.common.core.background import Repeating
 from libs.common.core.sealing import Keyring
 from libs.common.core.settings import ServiceSettings
 from libs.common.core.values import Clock, NewId
-from libs.common.delivery.retry import RawMessage
+from libs.common.delivery.documents import Outgoing
+from libs.common.delivery.kafka import signed
 from libs.common.testing.backend import Answering, MemoryBackend, MemoryStore, MovableClock
 from libs.common.testing.broker import BrokerRecord, MemoryBroker
+from libs.common.testing.event_keys import EveryProducer
 from libs.common.testing.faults import Faults
 from libs.common.testing.trial_keys import TrialKeys
 from libs.common.web.backend import Backend
@@ -170,8 +172,8 @@ class Harness:
         """Put an event of another service on its topic."""
         around = self._around
         meta = Meta(message_id or around.new_id(), event.type(), source, around.clock(), subject, subject)
-        value = encode(event, meta, around.keyring)
-        around.broker.write(RawMessage(event.topic, subject.encode(), value, meta.headers()))
+        value = encode(event, meta, around.keyring).decode()
+        around.broker.write(signed(Outgoing(event.topic, meta, value), EveryProducer()))
         return meta
 
     async def settle(self) -> None:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from libs.common.core.values import Clock
+from libs.common.testing import event_keys
 from libs.common.web.tokens import TokenIssuer
 
 STAFF_ISSUER: Final = "https://staff.example"
@@ -75,6 +76,8 @@ class TrialKeys:
             "sealing": self.sealing,
             "http_port": 0,
             "identity_jwks": json.dumps(self.tokens.jwks()),
+            "event_key": event_keys.pem(service),
+            "event_jwks": event_keys.JWKS,
             "staff_jwks": self.staff.jwks,
             "staff_issuer": STAFF_ISSUER,
         }

@@ -11,6 +11,7 @@ from typing import Protocol
 import httpx
 from typing_extensions import override
 
+from libs.common.contracts.signatures import EventSigner
 from libs.common.core.health import Component, Probe
 from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Keyring
@@ -110,7 +111,7 @@ class RealBackend(Backend):
         self._kafka = KafkaSettings(
             settings.kafka_access, service, settings.kafka_idempotence, settings.kafka_fetch_wait_ms
         )
-        self._publisher = KafkaPublisher(self._kafka)
+        self._publisher = KafkaPublisher(self._kafka, EventSigner(settings.event_signing_key))
 
     @property
     @override

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
+from libs.common.contracts.signatures import EventKeys
+from libs.common.contracts.topics import PRODUCERS
 from libs.common.core.background import Repeating
 from libs.common.core.health import Component, Health
 from libs.common.core.metrics import Metrics
@@ -15,6 +18,7 @@ from libs.common.core.values import Clock, NewId
 from libs.common.delivery.consumption import Consumption, Route
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.engine import Collection, Engine
+from libs.common.delivery.kafka import authentic
 from libs.common.delivery.outbox import Outbox
 from libs.common.delivery.timers import Timers
 from libs.common.storage.blobs import Blobs
@@ -106,6 +110,7 @@ class ServiceBase:
         consumption = Consumption(
             self.name,
             routes,
+            authenticate=partial(authentic, EventKeys.parse(self.settings.event_jwks), PRODUCERS),
             keyring=self.keyring,
             publisher=self.backend.publisher,
             metrics=self.metrics,

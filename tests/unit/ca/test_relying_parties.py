@@ -20,6 +20,7 @@ from cryptography.x509 import ocsp
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.core.values import utc_now
 from libs.common.delivery.topic_admin import create_topics
+from libs.common.testing import event_keys
 from libs.common.web.tokens import TokenIssuer
 from services.ca.app import build
 from services.ca.ceremony.steps import perform
@@ -49,6 +50,8 @@ async def service_settings(broker_address: str, broker_kind: str, mongo_uri: str
         sealing=json.dumps({"keys": keys, "blind": secret}),
         http_port=0,
         identity_jwks=json.dumps(jwks),
+        event_key=event_keys.pem("ca"),
+        event_jwks=event_keys.JWKS,
         directory=tmp_path,
         keystore_passphrase=KEYSTORE_PASSPHRASE,
         base_url="http://pki.test.kz/pki",

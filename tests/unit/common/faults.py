@@ -7,7 +7,9 @@ from typing import Any
 
 from typing_extensions import override
 
+from libs.common.contracts.signatures import Signer
 from libs.common.delivery.documents import Document, Documents, Outgoing
+from libs.common.delivery.kafka import signed, unsigned
 from libs.common.delivery.retry import RawMessage
 from libs.common.testing.faults import Crash, Faults
 from libs.common.testing.memory import MemoryDocuments
@@ -106,11 +108,12 @@ class Log:
     records: list[LogRecord] = field(default_factory=list)
     published: list[Outgoing] = field(default_factory=list)
     committed: dict[str, int] = field(default_factory=dict)
+    signers: Mapping[str, Signer] | None = None
+    """By the name of a service; without them nothing is signed."""
 
     def append(self, event: Outgoing) -> None:
         self.published.append(event)
-        raw = (event.topic, len(self.records), event.meta.subject.encode(), event.value.encode())
-        self.records.append(LogRecord(*raw, event.meta.headers()))
+        self.append_raw(unsigned(event) if self.signers is None else signed(event, self.signers[event.meta.source]))
 
     def append_raw(self, message: RawMessage) -> None:
         self.records.append(LogRecord(message.topic, len(self.records), message.key, message.value, message.headers))

@@ -10,8 +10,8 @@ from libs.common.contracts.events import Event, Meta, Received, encode
 from libs.common.core.errors import Unavailable
 from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Sealed
-from libs.common.delivery.consumption import Consumption, Route
-from libs.common.delivery.retry import Circuit, RawMessage, RetryPolicy
+from libs.common.delivery.consumption import Authenticate, Consumption, Route
+from libs.common.delivery.retry import Circuit, RawMessage, Record, RetryPolicy
 from tests.unit.common.faults import LogRecord
 from tests.unit.common.shop_harness import KEYRING, NOON, Buyer
 from tests.waiting import PATIENCE_S
@@ -44,10 +44,20 @@ class Broker:
         self.parked.append(message)
 
 
+def anybody(_: Record) -> None:
+    """Let everybody write letters: who may is asked in `test_authors.py`."""
+
+
 class Desk:
     """A consumer with one handler that does what it is told for a letter's number."""
 
-    def __init__(self, policy: RetryPolicy = QUICK, circuit: Circuit | None = None, **limits: float) -> None:
+    def __init__(
+        self,
+        policy: RetryPolicy = QUICK,
+        circuit: Circuit | None = None,
+        authenticate: Authenticate = anybody,
+        **limits: float,
+    ) -> None:
         self.broker = Broker()
         self.metrics = Metrics(GROUP)
         self.now = NOON
@@ -57,6 +67,7 @@ class Desk:
         self.consumption = Consumption(
             GROUP,
             [Route(LetterSent, self.handle)],
+            authenticate=authenticate,
             keyring=KEYRING,
             publisher=self.broker,
             metrics=self.metrics,

@@ -9,9 +9,13 @@ Decisions only accumulate facts, as those of the real services do, so that order
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from libs.common.contracts.events import Event, Received
+from libs.common.contracts.signatures import EventKeys, EventSigner, key_set
 from libs.common.contracts.topics import is_dead_letter_topic, is_retry_topic
 from libs.common.core.metrics import Metrics
 from libs.common.core.model import Model, evolve
@@ -20,6 +24,7 @@ from libs.common.delivery.consumption import Consumption, Route
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.engine import Collection, Engine, Kind
+from libs.common.delivery.kafka import authentic
 from libs.common.delivery.timers import Timers
 from libs.common.testing.memory import MemoryDocuments
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log, LogRecord
@@ -57,6 +62,16 @@ class BillPaid(Event):
 
 class OrderClosed(Event):
     topic: ClassVar[str] = "order.closed"
+
+
+SIGNERS = {name: EventSigner(Ed25519PrivateKey.generate()) for name in METRICS}
+PRODUCERS = {
+    **{event.topic: "till" for event in (OrderPlaced, OrderClosed)},
+    StockReserved.topic: "stock",
+    BillPaid.topic: "bills",
+}
+KEY_SET = key_set({name: signer.key.public_key() for name, signer in SIGNERS.items()})
+AUTHENTICATE = partial(authentic, EventKeys.parse(KEY_SET), PRODUCERS)
 
 
 class Order(Model):
@@ -108,7 +123,7 @@ class World:
     till: MemoryDocuments = field(default_factory=MemoryDocuments)
     stock: MemoryDocuments = field(default_factory=MemoryDocuments)
     bills: MemoryDocuments = field(default_factory=MemoryDocuments)
-    log: Log = field(default_factory=Log)
+    log: Log = field(default_factory=lambda: Log(signers=SIGNERS))
     effects: set[str] = field(default_factory=set)
     now: datetime = NOON
     ids: int = 0
@@ -146,7 +161,13 @@ class Service:
         self.kind: Collection[Any] = engine.open(kind)
         self.timers: Timers = engine.timers(self.kind, self.wake, lease_s=LEASE_S)
         self.consumption = Consumption(
-            name, self.routes(), keyring=KEYRING, publisher=publisher, metrics=metrics, clock=world.clock
+            name,
+            self.routes(),
+            authenticate=AUTHENTICATE,
+            keyring=KEYRING,
+            publisher=publisher,
+            metrics=metrics,
+            clock=world.clock,
         )
 
     def routes(self) -> tuple[Route[Any], ...]:

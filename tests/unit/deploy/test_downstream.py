@@ -17,8 +17,9 @@ from libs.common.core.kafka_access import KafkaAccess
 from libs.common.core.sealing import Keyring
 from libs.common.core.values import new_id, utc_now
 from libs.common.delivery.documents import Outgoing
-from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
+from libs.common.delivery.kafka import unsigned
 from libs.common.delivery.topic_admin import create_topics
+from libs.common.testing import event_keys
 from tests.waiting import PATIENCE_S
 
 PAGE: Final = (Path(__file__).parents[3] / "docs" / "downstream.md").read_text()
@@ -58,22 +59,31 @@ async def test_the_example_subscriber_tells_each_fact_once(own_broker: Server, t
     (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "subscriber.py").write_text(program)
     await create_topics(KafkaAccess(own_broker.address))
-    publisher = KafkaPublisher(KafkaSettings(KafkaAccess(own_broker.address), "ca", idempotence=False))
+    publisher = event_keys.everybody(own_broker.address)
     await publisher.start()
     first, second = revoked("0a"), revoked("0b")
-    await publisher.publish([first, first, second])
+    await publisher.publish([first, first])
+    await publisher.publish_raw(unsigned(revoked("0c")))  # by nobody
+    await publisher.publish([second])
+    (tmp_path / "event-jwks.json").write_text(event_keys.JWKS)
     subscriber = await asyncio.create_subprocess_exec(
-        sys.executable, str(tmp_path / "subscriber.py"), own_broker.address, stdout=PIPE
+        sys.executable,
+        str(tmp_path / "subscriber.py"),
+        own_broker.address,
+        str(tmp_path / "event-jwks.json"),
+        stdout=PIPE,
     )
     try:
         assert subscriber.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
-            told = [(await subscriber.stdout.readline()).decode().strip() for _ in range(2)]
+            told = [(await subscriber.stdout.readline()).decode().strip() for _ in range(3)]
     finally:
         subscriber.terminate()
         await subscriber.wait()
         await publisher.stop()
-    assert told == ["cert.revoked.v1 0a", "cert.revoked.v1 0b"]
+    first_told, refused, second_told = told
+    assert (first_told, second_told) == ("cert.revoked.v1 0a", "cert.revoked.v1 0b")
+    assert refused.startswith("refused cert.revoked ")
 
 
 def meta() -> Meta:

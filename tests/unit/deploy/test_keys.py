@@ -66,6 +66,8 @@ def test_a_service_starts_from_these_files(keys: Path, monkeypatch: pytest.Monke
         "OTP_HTTP_PORT": "8080",
         "OTP_SEALING_FILE": str(keys / "otp" / "sealing"),
         "OTP_IDENTITY_JWKS": str(keys / "otp" / "identity-jwks.json"),
+        "OTP_EVENT_KEY_FILE": str(keys / "otp" / "event.pem"),
+        "OTP_EVENT_JWKS": str(keys / "otp" / "event-jwks.json"),
     }
     for name, value in given.items():
         monkeypatch.setenv(name, value)

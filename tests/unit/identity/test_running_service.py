@@ -18,8 +18,9 @@ from libs.common.contracts.events import Event, Meta, encode
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.core.values import utc_now
 from libs.common.delivery.documents import Outgoing
-from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
+from libs.common.delivery.kafka import KafkaPublisher
 from libs.common.delivery.topic_admin import create_topics
+from libs.common.testing import event_keys
 from libs.common.web.tokens import TokenIssuer
 from services.identity.app import build
 from services.identity.settings import Settings
@@ -44,6 +45,8 @@ def make_settings(broker_address: str, broker_kind: str, mongo_uri: str) -> Sett
         sealing=json.dumps({"keys": keys, "blind": secret}),
         http_port=0,
         identity_jwks=json.dumps(TokenIssuer(key, "identity", "k1", utc_now).jwks()),
+        event_key=event_keys.pem("identity"),
+        event_jwks=event_keys.JWKS,
         token_key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
     )
 
@@ -92,7 +95,7 @@ async def test_a_journey_ends_with_both_certificates_in_the_cabinet_and_shows_ev
 ) -> None:
     settings = make_settings(broker_address, broker_kind, mongo_uri)
     await create_topics(KafkaAccess(broker_address), partitions=1)
-    publisher = KafkaPublisher(KafkaSettings(KafkaAccess(broker_address), "test", idempotence=False))
+    publisher = event_keys.everybody(broker_address)
     await publisher.start()
     others = Others(publisher, settings)
     try:

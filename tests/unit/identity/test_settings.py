@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import ValidationError
 
 from libs.common.core.settings import explain
+from libs.common.testing import event_keys
 from libs.common.web.tokens import TokenIssuer, TokenVerifier
 from services.identity.settings import Settings
 from tests.unit.identity.harness import HOUR, NOON
@@ -38,6 +39,8 @@ def settings(**change: Any) -> Settings:
         "http_port": 0,
         "sealing": sealing("person", "contact", "identity"),
         "identity_jwks": json.dumps(JWKS),
+        "event_key": event_keys.pem("identity"),
+        "event_jwks": event_keys.JWKS,
         "token_key": pem(KEY),
     }
     return Settings(**told | change)

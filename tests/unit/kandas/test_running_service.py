@@ -28,9 +28,10 @@ from libs.common.core.kafka_access import KafkaAccess
 from libs.common.core.sealing import Keyring, Sealed
 from libs.common.core.values import utc_now
 from libs.common.delivery.documents import Outgoing
-from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
+from libs.common.delivery.kafka import KafkaPublisher
 from libs.common.delivery.topic_admin import create_topics
 from libs.common.pki.der import serial_text
+from libs.common.testing import event_keys
 from libs.common.web.tokens import TokenIssuer
 from services.kandas.app import build
 from services.kandas.settings import Settings
@@ -157,6 +158,8 @@ async def running(folder: Path, authority: Authority) -> AsyncIterator[Running]:
             sealing=keyring_text(),
             http_port=0,
             identity_jwks=json.dumps(identity.jwks()),
+            event_key=event_keys.pem("kandas"),
+            event_jwks=event_keys.JWKS,
             staff_jwks=json.dumps(staff_keys),
             staff_issuer="staff",
             root_certificates=folder / "root.pem",
@@ -165,7 +168,7 @@ async def running(folder: Path, authority: Authority) -> AsyncIterator[Running]:
             seal_passphrase=PASSPHRASE,
         )
         app = build(settings)
-        publisher = KafkaPublisher(KafkaSettings(KafkaAccess(broker.address), "test", idempotence=False))
+        publisher = event_keys.everybody(broker.address)
         await publisher.start()
         transport = httpx.ASGITransport(app.http)
         async with (

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from libs.common.testing import event_keys
 from services.kandas.settings import Settings
 
 KEY = base64.b64encode(bytes(32)).decode()
@@ -17,6 +18,8 @@ GIVEN = {
     "sealing": json.dumps({"keys": {"kandas": {"1": KEY}}, "blind": KEY}),
     "http_port": 8005,
     "identity_jwks": json.dumps({"keys": [{"kid": "k"}]}),
+    "event_key": event_keys.pem("kandas"),
+    "event_jwks": event_keys.JWKS,
     "root_certificates": "root.pem",
     "issuing_certificates": "issuing.pem",
     "seal_file": "seal.p12",

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
 from libs.common.core.errors import Retryable
+from libs.common.testing import event_keys
 from libs.common.web.tokens import TokenIssuer
 from services.otp.app import build, random_code
 from services.otp.settings import Settings
@@ -117,6 +118,8 @@ def settings(**change: Any) -> Settings:
         "http_port": 0,
         "sealing": SEALING,
         "identity_jwks": JWKS,
+        "event_key": event_keys.pem("otp"),
+        "event_jwks": event_keys.JWKS,
     }
     return Settings(**{**told, **change})
 

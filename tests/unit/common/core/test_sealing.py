@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -74,6 +75,29 @@ def test_nothing_personal_stands_in_what_is_sent_and_all_of_it_comes_back(
 
 def test_the_same_value_is_never_sealed_the_same_way_twice() -> None:
     assert encode(met(), meta(), OURS) != encode(met(), meta(), OURS)
+
+
+class Pair(Event):
+    topic: ClassVar[str] = "somebody.met"
+
+    first: Sealed[Somebody]
+    second: Sealed[Somebody] | None = None
+
+
+@pytest.mark.parametrize("moved", [meta("2"), replace(meta(), subject="another"), replace(meta(), type="other.v1")])
+def test_a_box_opens_only_in_the_message_it_was_sealed_for(moved: Meta) -> None:
+    value = encode(met(), meta(), OURS)
+    assert decode(Met, meta(), value, OURS) == met()
+    with pytest.raises(MalformedMessage, match="belongs to another"):
+        decode(Met, moved, value, OURS)
+
+
+def test_a_box_opens_only_in_the_field_it_was_sealed_for() -> None:
+    pair = Pair(first=Sealed(Somebody(iin="1", name="x")), second=Sealed(Somebody(iin="2", name="y")))
+    boxes = json.loads(encode(pair, meta(), OURS))
+    swapped = json.dumps({"first": boxes["second"], "second": boxes["first"]}).encode()
+    with pytest.raises(MalformedMessage, match="belongs to another"):
+        decode(Pair, meta(), swapped, OURS)
 
 
 def test_a_box_moved_to_another_message_is_refused() -> None:

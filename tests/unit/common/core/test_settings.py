@@ -19,6 +19,7 @@ from pydantic_settings import SettingsConfigDict
 
 from libs.common.core.settings import ServiceSettings, explain
 from libs.common.core.values import utc_now
+from libs.common.testing import event_keys
 from libs.common.web.tokens import TokenIssuer
 
 JWKS = json.dumps(TokenIssuer(Ed25519PrivateKey.generate(), "identity", "1", utc_now).jwks())
@@ -41,6 +42,8 @@ def settings(**changes: Any) -> OtpSettings:
         "sealing": SEALING,
         "http_port": 8000,
         "identity_jwks": JWKS,
+        "event_key": event_keys.pem("otp"),
+        "event_jwks": event_keys.JWKS,
     }
     return OtpSettings(**{name: value for name, value in (usual | changes).items() if value is not None})
 
