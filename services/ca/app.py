@@ -1,35 +1,43 @@
 """How the authority is put together."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_bytes
-from typing import Any, Final
+from typing import Final
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ObjectIdentifier
 
-from libs.common.core.background import Repeating
 from libs.common.core.values import Clock, NewId, new_id, utc_now
-from libs.common.delivery.engine import Collection
 from libs.common.web.backend import Backend
-from libs.common.web.service import App, ServiceBase, build_base
-from services.ca.authority.hierarchy import ROOT_LIST, TSA, Hierarchy, load, ocsp_label
-from services.ca.collections import CHECKPOINTS, LISTS, RESPONDERS
+from libs.common.web.service import App, build_base
+from services.ca.authority.api import public_routes
+from services.ca.authority.hierarchy import ROOT_LIST, TSA, load, ocsp_label
+from services.ca.collections import (
+    CHECKPOINTS,
+    CONFIRMATIONS,
+    ENROLMENTS,
+    LEDGER,
+    LISTS,
+    PAGES,
+    RESPONDERS,
+    STATUSES,
+    SUPERSEDING,
+)
 from services.ca.crl.api import list_routes
 from services.ca.crl.publishing import LEASE_S, RevocationLists
-from services.ca.enrolment import api, domain, supersession
+from services.ca.enrolment.api import journey_routes
 from services.ca.enrolment.blocklists import read_blocklist
-from services.ca.enrolment.csr_intake import Intake
-from services.ca.enrolment.renewal import Vouching
-from services.ca.enrolment.service import CaService, certificates_of
+from services.ca.enrolment.csr_intake import CsrIntake
+from services.ca.enrolment.issue import Issuance
+from services.ca.enrolment.renewal import RenewalSignatures
+from services.ca.enrolment.service import EnrolmentService, certificates_of
 from services.ca.handlers import Handlers
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.keys.configured import service_keys
-from services.ca.keys.store import KeyStore, require_ec
-from services.ca.ledger.acts import Configuration
+from services.ca.keys.store import require_ec
 from services.ca.ledger.api import ledger_routes
 from services.ca.ledger.chain import ChainLedger
 from services.ca.ledger.checkpoints import Checkpoints
+from services.ca.ledger.configuration import configuration
 from services.ca.model.profiles import Publication
 from services.ca.monitoring.expiry_metrics import ExpiryMetrics, of_lists, of_responders
 from services.ca.monitoring.ledger_metrics import ledger_metrics
@@ -37,7 +45,6 @@ from services.ca.ocsp.api import OcspEndpoint
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
 from services.ca.revocation.api import revocation_routes
-from services.ca.revocation.confirmations import Confirmation
 from services.ca.revocation.operators import OperatorsRevocations
 from services.ca.revocation.service import Revocations
 from services.ca.settings import Settings
@@ -51,247 +58,128 @@ from services.ca.verification.service import VerificationService
 from services.ca.verification.signature_evidence import Witness
 
 ENROLMENTS_AT_ONCE: Final = 256
-"""They wait for the store more than they work, and what waits together travels together."""
+"""They wait for the store more than they work, and what waits side by side is written in one go."""
 
 
 def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id, backend: Backend | None = None) -> App:
-    """Make the application, capability by capability, with every collaborator in sight.
+    """Make the application, with every collaborator in sight.
 
     Raises:
         HierarchyError, KeyStoreError: the key ceremony was not held, or its files do not hold together.
     """
     base = build_base("ca", settings, clock, new_id, answers_key="ca", backend=backend)
-    ground = _ground(base, settings)
-    lists = _lists(base, ground)
-    enrolment = _enrolment(base, settings, ground, lists)
-    revocation = _revocation(base, ground)
-    answering = _answering(base, settings, ground)
-    stamping = _stamping(base, settings, ground)
-    recording = _recording(base, settings, ground, answering, stamping)
-    operators = OperatorsRevocations(
-        ground.hierarchy, statuses=ground.statuses, lists=lists.lists, ledger=ground.ledger, clock=clock
-    )
-    ends = _ends(base, settings, ground, lists=lists, answering=answering, stamping=stamping)
-    root_list = settings.directory / ROOT_LIST
-    witness = Witness(answering.ocsp, lists.lists, clock, hierarchy=ground.hierarchy, root_list=root_list)
-    return base.app(
-        "Certification authority",
-        routers=[
-            api.journey_routes(enrolment.service, base.auth, base.idempotency),
-            revocation_routes(revocation.revocations, base.auth),
-            api.public_routes(ground.hierarchy),
-            list_routes(lists.lists, root_list, clock),
-            verification_routes(VerificationService(ground.hierarchy.trust, witness, clock)),
-            tsa_routes(stamping),
-            ledger_routes(recording.checkpoints),
-        ],
-        routes=Handlers(enrolment.service, revocation.revocations).routes(),
-        kinds=[ground.enrolments, enrolment.held, lists.kind, revocation.kind, answering.kind, recording.kind],
-        timers=[
-            base.engine.timers(ground.enrolments, enrolment.service.wake, parallel=ENROLMENTS_AT_ONCE),
-            base.engine.timers(lists.kind, lists.lists.wake, lease_s=LEASE_S, parallel=1),
-            base.engine.timers(revocation.kind, revocation.revocations.wake),
-            base.engine.timers(answering.kind, answering.responders.wake, parallel=1),
-            base.engine.timers(recording.kind, recording.checkpoints.wake, parallel=1),
-        ],
-        components=[lists.lists, operators, answering.responders, recording.checkpoints, recording.vigil, ends],
-        direct=[OcspEndpoint(answering.ocsp, base.metrics)],
-    )
+    backend, reservations, engine, monotonic = base.backend, base.reservations, base.engine, base.backend.monotonic
+    enrolments, superseding, list_states = engine.open(ENROLMENTS), engine.open(SUPERSEDING), engine.open(LISTS)
+    confirmations, responder_states = engine.open(CONFIRMATIONS), engine.open(RESPONDERS)
+    checkpoint_states = engine.open(CHECKPOINTS)
+    ledger = ChainLedger(backend.chain(LEDGER), base.keyring, clock)
+    statuses = Statuses(backend.records(STATUSES, INDEXED))
 
+    # The keys that may be used.
+    hierarchy, keystore = load(settings.directory, clock()), service_keys(settings)
+    issuing_keys = {each.label: keystore.load(each.label) for each in hierarchy.live(clock())}
+    responder_keys = {label: keystore.load(ocsp_label(label)) for label in issuing_keys}
+    authority = IssuingAuthority(hierarchy, Publication(settings.base_url), issuing_keys, settings.crl_shards)
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What every capability stands on: the keys that may be used, and what was done with them."""
-
-    hierarchy: Hierarchy
-    keystore: KeyStore
-    authority: IssuingAuthority
-    ledger: ChainLedger
-    enrolments: Collection[Any]
-    statuses: Statuses
-
-
-def _ground(base: ServiceBase, settings: Settings) -> _Ground:
-    now = base.clock()
-    hierarchy = load(settings.directory, now)
-    keystore = service_keys(settings)
-    keys = {each.label: keystore.load(each.label) for each in hierarchy.live(now)}
-    return _Ground(
-        hierarchy=hierarchy,
-        keystore=keystore,
-        authority=IssuingAuthority(hierarchy, Publication(settings.base_url), keys, settings.crl_shards),
-        ledger=ChainLedger(base.backend.chain("ledger"), base.keyring, base.clock),
-        enrolments=base.engine.kind(domain.Enrolment, "enrolments"),
-        statuses=Statuses(base.backend.records("statuses", INDEXED)),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Lists:
-    """What tells, edition by edition, which certificates are no longer good."""
-
-    kind: Collection[Any]
-    lists: RevocationLists
-
-
-def _lists(base: ServiceBase, ground: _Ground) -> _Lists:
-    kind = base.engine.open(LISTS)
+    # From facts and requests to certificates, and to their revocation.
     lists = RevocationLists(
-        kind.aggregates,
-        base.backend.records("pages"),
-        ground.statuses,
-        authority=ground.authority,
-        ledger=ground.ledger,
-        clock=base.clock,
+        list_states.aggregates, backend.records(PAGES), statuses, authority=authority, ledger=ledger, clock=clock
     )
-    return _Lists(kind, lists)
-
-
-@dataclass(frozen=True, slots=True)
-class _Enrolment:
-    """What takes requests and makes certificates of them."""
-
-    held: Collection[Any]
-    service: CaService
-
-
-def _enrolment(base: ServiceBase, settings: Settings, ground: _Ground, lists: _Lists) -> _Enrolment:
-    enrolments, book, clock = ground.enrolments.aggregates, base.reservations, base.clock
-    held = base.engine.kind(supersession.Holding, "holdings")
-    intake = Intake(
-        enrolments,
-        book,
-        Vouching(enrolments, book, ground.hierarchy.trust_now, clock),
-        clock,
-        blocked_keys=read_blocklist(settings.blocked_keys),
+    issuance = Issuance(
+        enrolments.aggregates, authority=authority, reservations=reservations, ledger=ledger, clock=clock
     )
-    service = CaService(
-        enrolments,
-        held.aggregates,
-        ground.statuses,
-        lists.lists,
-        book=book,
-        authority=ground.authority,
-        intake=intake,
-        ledger=ground.ledger,
+    service = EnrolmentService(
+        enrolments.aggregates,
+        superseding.aggregates,
+        issuance=issuance,
+        statuses=statuses,
+        lists=lists,
+        ledger=ledger,
         clock=clock,
         kept=timedelta(days=settings.certificates_kept_days),
     )
-    return _Enrolment(held, service)
-
-
-@dataclass(frozen=True, slots=True)
-class _Revocation:
-    """What takes wishes to revoke."""
-
-    kind: Collection[Any]
-    revocations: Revocations
-
-
-def _revocation(base: ServiceBase, ground: _Ground) -> _Revocation:
-    kind = base.engine.kind(Confirmation, "confirmations")
+    renewals = RenewalSignatures(
+        enrolments.aggregates, reservations=reservations, trust=hierarchy.trust_now, clock=clock
+    )
+    intake = CsrIntake(
+        enrolments.aggregates,
+        reservations=reservations,
+        renewals=renewals,
+        blocked_keys=read_blocklist(settings.blocked_keys),
+        clock=clock,
+    )
     revocations = Revocations(
-        ground.enrolments.aggregates,
-        kind.aggregates,
-        statuses=ground.statuses,
-        book=base.reservations,
-        trust=ground.hierarchy.trust_now,
-        ledger=ground.ledger,
-        clock=base.clock,
+        enrolments.aggregates,
+        confirmations.aggregates,
+        statuses=statuses,
+        reservations=reservations,
+        trust=hierarchy.trust_now,
+        ledger=ledger,
+        clock=clock,
     )
-    return _Revocation(kind, revocations)
+    operators = OperatorsRevocations(hierarchy, statuses=statuses, lists=lists, ledger=ledger, clock=clock)
 
-
-@dataclass(frozen=True, slots=True)
-class _Answering:
-    """What tells relying parties about a certificate when they ask."""
-
-    kind: Collection[Any]
-    responders: Responders
-    ocsp: OcspService
-
-
-def _answering(base: ServiceBase, settings: Settings, ground: _Ground) -> _Answering:
-    kind = base.engine.open(RESPONDERS)
+    # What relying parties are answered.
     responders = Responders(
-        kind.aggregates,
-        book=base.reservations,
-        authority=ground.authority,
-        ledger=ground.ledger,
-        keys={label: ground.keystore.load(ocsp_label(label)) for label in ground.authority.keys},
-        clock=base.clock,
+        responder_states.aggregates,
+        book=reservations,
+        authority=authority,
+        ledger=ledger,
+        keys=responder_keys,
+        clock=clock,
     )
-    book = StatusLookup(
-        ground.statuses,
-        certificates_of(ground.enrolments.aggregates),
-        base.reservations,
-        clock=base.clock,
-        monotonic=base.backend.monotonic,
+    lookup = StatusLookup(
+        statuses, certificates_of(enrolments.aggregates), reservations, clock=clock, monotonic=monotonic
     )
-    in_token = settings.token_module is not None
-    return _Answering(kind, responders, OcspService(book, responders, base.clock, in_token=in_token))
-
-
-def _stamping(base: ServiceBase, settings: Settings, ground: _Ground) -> TimeStamping:
+    ocsp = OcspService(lookup, responders, clock, in_token=settings.token_module is not None)
     tolerance = timedelta(milliseconds=settings.clock_tolerance_ms)
-    key = require_ec(ground.keystore.load(TSA), TSA)
-    authority = TimeStampAuthority(ground.hierarchy.tsa, key, ObjectIdentifier(settings.tsa_policy), tolerance)
-    return TimeStamping(authority, WatchedClock(base.clock, base.backend.monotonic, tolerance), token_bytes)
-
-
-@dataclass(frozen=True, slots=True)
-class _Recording:
-    """What vouches for the ledger."""
-
-    kind: Collection[Any]
-    checkpoints: Checkpoints
-    vigil: Repeating
-
-
-def _recording(
-    base: ServiceBase, settings: Settings, ground: _Ground, answering: _Answering, stamping: TimeStamping
-) -> _Recording:
-    kind = base.engine.open(CHECKPOINTS)
-    checkpoints = Checkpoints(
-        kind.aggregates,
-        ground.ledger,
-        stamping.over,
-        configuration=_configuration(settings, ground.hierarchy, answering.responders),
-        every=timedelta(minutes=settings.checkpoint_minutes),
-        clock=base.clock,
+    stamps = TimeStampAuthority(
+        hierarchy.tsa, require_ec(keystore.load(TSA), TSA), ObjectIdentifier(settings.tsa_policy), tolerance
     )
-    return _Recording(kind, checkpoints, ledger_metrics(base, ground.ledger))
+    stamping = TimeStamping(stamps, WatchedClock(clock, monotonic, tolerance), token_bytes)
+    root_list = settings.directory / ROOT_LIST
+    witness = Witness(ocsp, lists, clock, hierarchy=hierarchy, root_list=root_list)
 
-
-def _ends(
-    base: ServiceBase,
-    settings: Settings,
-    ground: _Ground,
-    *,
-    lists: _Lists,
-    answering: _Answering,
-    stamping: TimeStamping,
-) -> ExpiryMetrics:
-    authority, clock = ground.authority, base.clock
-    return ExpiryMetrics(
-        ground.hierarchy,
+    # What vouches for the ledger, and what operators see.
+    checkpoints = Checkpoints(
+        checkpoint_states.aggregates,
+        ledger,
+        stamping.over,
+        configuration=configuration(settings, hierarchy, responders.key_ids),
+        every=timedelta(minutes=settings.checkpoint_minutes),
+        clock=clock,
+    )
+    expiry_metrics = ExpiryMetrics(
+        hierarchy,
         settings.directory,
         renewed={
-            "lists": of_lists(lists.lists, authority, clock),
-            "responders": of_responders(answering.responders, authority, clock),
+            "lists": of_lists(lists, authority, clock),
+            "responders": of_responders(responders, authority, clock),
         },
         doubtful=stamping.doubtful,
         metrics=base.metrics,
     )
 
-
-def _configuration(settings: Settings, hierarchy: Hierarchy, responders: Responders) -> Configuration:
-    return Configuration(
-        issuer_keys=tuple(each.issuer.key_identifier.hex() for each in hierarchy.generations),
-        responder_keys=responders.key_ids,
-        tsa_certificate_sha256=hierarchy.tsa.fingerprint(hashes.SHA256()).hex(),
-        tsa_policy=settings.tsa_policy,
-        clock_tolerance_ms=settings.clock_tolerance_ms,
-        crl_shards=settings.crl_shards,
-        base_url=settings.base_url,
+    return base.app(
+        "Certification authority",
+        routers=[
+            journey_routes(service, intake, base.auth, base.idempotency),
+            revocation_routes(revocations, base.auth),
+            public_routes(hierarchy),
+            list_routes(lists, root_list, clock),
+            verification_routes(VerificationService(hierarchy.trust, witness, clock)),
+            tsa_routes(stamping),
+            ledger_routes(checkpoints),
+        ],
+        routes=Handlers(service, revocations).routes(),
+        kinds=[enrolments, superseding, list_states, confirmations, responder_states, checkpoint_states],
+        timers=[
+            engine.timers(enrolments, service.wake, parallel=ENROLMENTS_AT_ONCE),
+            engine.timers(list_states, lists.wake, lease_s=LEASE_S, parallel=1),
+            engine.timers(confirmations, revocations.wake),
+            engine.timers(responder_states, responders.wake, parallel=1),
+            engine.timers(checkpoint_states, checkpoints.wake, parallel=1),
+        ],
+        components=[lists, operators, responders, checkpoints, ledger_metrics(base, ledger), expiry_metrics],
+        direct=[OcspEndpoint(ocsp, base.metrics)],
     )

@@ -1,4 +1,4 @@
-"""What the authority does when others tell it something: it notes facts, and issues nothing by itself."""
+"""What the authority does about the events of other services: it notes facts, and issues nothing by itself."""
 
 from typing import Any
 
@@ -7,36 +7,21 @@ from libs.common.contracts.events import Received
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, RevocationRequested
 from libs.common.contracts.otp import OtpConfirmed, OtpVerified
 from libs.common.delivery.consumption import Route
-from services.ca.enrolment.service import CaService
+from services.ca.enrolment.facts import FactEvent
+from services.ca.enrolment.service import EnrolmentService
 from services.ca.revocation.service import Revocations
 
 
 class Handlers:
-    """One function an event."""
+    """One function for each kind of consequence."""
 
-    def __init__(self, service: CaService, revocations: Revocations) -> None:
+    def __init__(self, service: EnrolmentService, revocations: Revocations) -> None:
         self._service = service
         self._revocations = revocations
 
-    async def journey_started(self, message: Received[JourneyStarted]) -> None:
-        """Somebody set out: this is who it is."""
-        event = message.event
-        facts: dict[str, object] = {"person": event.person, "person_ref": event.person_ref}
-        if event.purpose == "renewal":
-            facts |= {"renewal": True, "citizen_id": event.citizen_id}
-        await self._service.note(message.meta, **facts)
-
-    async def otp_verified(self, message: Received[OtpVerified]) -> None:
-        """The phone is theirs."""
-        await self._service.note(message.meta, phone_proven=True)
-
-    async def face_matched(self, message: Received[FaceMatched]) -> None:
-        """The face is the document's."""
-        await self._service.note(message.meta, face_matched=True)
-
-    async def digital_id_created(self, message: Received[DigitalIdCreated]) -> None:
-        """They chose a PIN: enrolment may begin."""
-        await self._service.note(message.meta, citizen_id=message.event.citizen_id)
+    async def fact(self, message: Received[FactEvent]) -> None:
+        """Add what an event says about a journey: who it is, that phone and face are theirs, their Digital ID."""
+        await self._service.note(message.meta, message.event)
 
     async def journey_closed(self, message: Received[JourneyClosed]) -> None:
         """The journey ended, well or not."""
@@ -53,10 +38,10 @@ class Handlers:
     def routes(self) -> tuple[Route[Any], ...]:
         """Say which function takes in what."""
         return (
-            Route(JourneyStarted, self.journey_started),
-            Route(OtpVerified, self.otp_verified),
-            Route(FaceMatched, self.face_matched),
-            Route(DigitalIdCreated, self.digital_id_created),
+            Route(JourneyStarted, self.fact),
+            Route(OtpVerified, self.fact),
+            Route(FaceMatched, self.fact),
+            Route(DigitalIdCreated, self.fact),
             Route(JourneyClosed, self.journey_closed),
             Route(RevocationRequested, self.revocation_requested),
             Route(OtpConfirmed, self.otp_confirmed),

@@ -233,6 +233,7 @@ async def open_desk(authority: CertificationAuthority) -> Desk:
     routers = [
         api.journey_routes(
             counter.service,
+            counter.intake,
             Authenticator(verifier),
             Idempotency(MemoryIdempotencyStore(), KEYRING, "ca", world.clock),
         ),

@@ -34,7 +34,7 @@ from services.ca.authority.hierarchy import ROOT, Hierarchy
 from services.ca.authority.issuers import PublicKey, usable_key
 from services.ca.crl.publishing import assembled
 from services.ca.crl.shards import Shard
-from services.ca.enrolment.domain import Certified, EnrolmentState, Issued, Issuing, Retired
+from services.ca.enrolment.states import Certified, EnrolmentState, Issued, Issuing, Retired
 from services.ca.issuance.steps import Intent
 from services.ca.ledger.acts import Checkpointed, ConfigurationChanged
 from services.ca.ledger.chain import ChainLedger

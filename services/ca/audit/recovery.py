@@ -21,11 +21,11 @@ from libs.common.contracts.people import Person
 from libs.common.core.sealing import Sealed
 from libs.common.delivery.decisions import Decision
 from libs.common.pki.der import TbsCertificate, serial_text, signed
-from services.ca.enrolment import domain
-from services.ca.enrolment.domain import Certified, EnrolmentState, Issued, Issuing
+from services.ca.enrolment import domain, states
+from services.ca.enrolment.facts import EnrolmentFacts
+from services.ca.enrolment.states import Certified, EnrolmentState, Issued, Issuing
 from services.ca.ledger.acts import CertificatePutBack, RecordedGood
-from services.ca.model.certificate import Certificate, Numbered, Reason
-from services.ca.model.facts import Facts, Request
+from services.ca.model.certificate import Certificate, Numbered, Reason, RequestedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def recover(
         return _revoke(state, found, published, now)
     if isinstance(state, Issuing) and state.intents and not any(each.signed for each in found):
         return None
-    facts = Facts(
+    facts = EnrolmentFacts(
         person=None if found[0].person is None else Sealed(found[0].person),
         person_ref=found[0].person_ref,
         citizen_id=found[0].citizen_id,
@@ -95,7 +95,7 @@ def recover(
         after: Certified = Issued(facts=facts, requests=requests, certificates=certificates)
     else:
         numbers = tuple(Numbered(**_numbered(each, otherwise=now)) for each in found)
-        after = domain.Void(facts=facts, requests=requests, certificates=numbers)
+        after = states.Void(facts=facts, requests=requests, certificates=numbers)
     return Decision(after, _unpublished(after, published), wake_at=now)  # type: ignore[arg-type]  # one of the two certified kinds
 
 
@@ -163,11 +163,11 @@ def _numbered(found: Found, otherwise: datetime | None = None) -> Mapping[str, o
     }
 
 
-def request_of(found: Found) -> Request:
+def request_of(found: Found) -> RequestedKey:
     """Return what was asked for: the key that the certificate holds, and what it is for."""
     key = x509.load_der_x509_certificate(found.der).public_key()
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return Request(profile=found.profile, spki=spki.hex())
+    return RequestedKey(profile=found.profile, spki=spki.hex())
 
 
 def put_back(found: Found) -> CertificatePutBack:

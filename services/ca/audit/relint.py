@@ -9,10 +9,10 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from libs.common.pki.der import serial_text
 from services.ca.authority.issuers import Issuer
+from services.ca.enrolment.facts import EnrolmentFacts, holder_of
 from services.ca.issuance.authority import order_of
 from services.ca.issuance.lint import LintError, lint
-from services.ca.model.certificate import Certificate
-from services.ca.model.facts import Facts, Request
+from services.ca.model.certificate import Certificate, RequestedKey
 from services.ca.model.profiles import Publication
 from services.ca.model.subject import UnusableNameError
 
@@ -20,8 +20,8 @@ from services.ca.model.subject import UnusableNameError
 def troubles(
     stored: Certificate,
     signed: x509.Certificate,
-    request: Request,
-    facts: Facts,
+    request: RequestedKey,
+    facts: EnrolmentFacts,
     *,
     issuer: Issuer,
     base_urls: Iterable[str],
@@ -40,7 +40,7 @@ def troubles(
     found: tuple[str, ...] = ()
     for publication in _publications(base_urls, signed):
         try:
-            order = order_of(stored, request, facts)
+            order = order_of(stored, request, holder_of(facts))
             lint(signed.tbs_certificate_bytes, order, issuer, publication)
         except LintError as error:
             found = error.findings

@@ -1,4 +1,4 @@
-"""Take certificate requests: the first two steps of issuance. `services.ca.enrolment.service` does the others."""
+"""Take certificate requests: what is asked for is accepted here, and issued by `services.ca.enrolment.issue`."""
 
 import hashlib
 from asyncio import gather
@@ -13,83 +13,81 @@ from libs.common.storage.reservations import Reservations, Taken
 from services.ca.enrolment import domain
 from services.ca.enrolment.blocklists import Blocklist
 from services.ca.enrolment.csr import RequestRefused, parse, require_distinct
-from services.ca.enrolment.domain import EnrolmentState
-from services.ca.enrolment.renewal import Vouching
-from services.ca.model.facts import Request
-
-Requests = Mapping[Profile, str]
-"""A certificate request (PKCS#10, PEM) for each profile."""
+from services.ca.enrolment.renewal import RenewalSignatures
+from services.ca.enrolment.states import EnrolmentState, Issued, Issuing, Open
+from services.ca.model.certificate import RequestedKey
 
 
-class Intake:
+class CsrIntake:
     """Takes requests for enrolments that wait for them.
 
     Args:
-        book: where keys are reserved, so that each is certified in one place only.
-        vouching: checks what is signed with present certificates.
+        reservations: where keys are reserved, so that each is certified in one place only.
+        renewals: checks what is signed with present certificates.
         blocked_keys: known to be compromised.
     """
 
     def __init__(
         self,
         enrolments: Aggregates[EnrolmentState],
-        book: Reservations,
-        vouching: Vouching,
-        clock: Clock,
         *,
+        reservations: Reservations,
+        renewals: RenewalSignatures,
         blocked_keys: Blocklist,
+        clock: Clock,
     ) -> None:
         self._enrolments = enrolments
-        self._book = book
-        self._vouching = vouching
-        self._clock = clock
+        self._reservations = reservations
+        self._renewals = renewals
         self._blocked_keys = blocked_keys
+        self._clock = clock
 
-    async def take(self, key: str, csrs: Requests, signature: bytes | None) -> None:
-        """Take the requests of one enrolment; where no face was seen, with the present key's signature over them.
+    async def take(self, journey_id: str, csrs: Mapping[Profile, str], signature: bytes | None = None) -> None:
+        """Take the requests (PKCS#10, PEM) of one enrolment, one for each profile.
+
+        Args:
+            signature: the present key's over the requests, needed where no face was seen.
 
         Raises:
             Refused: a request cannot be honoured (``csr.…``), it is not the time for it (``enrolment.…``), or the
                 signature does not count (``vouching.…``, ``signature.…``).
         """
         try:
-            # 1. Facts complete.
-            state = await self._open(key)
-            # 2. Requests parsed, possession of all keys proven.
+            state = await self._open(journey_id)
             requests = _parsed(csrs)
-            # Looked at before keys are reserved, which makes them useless to other enrolments.
+            # Decided before keys are reserved, which makes them useless to other enrolments.
             if domain.accept(state, requests, self._clock()) is None:
                 return
             if state.facts.renewal:
-                await self._vouching.require(signature, vouching_document(key, csrs), state.facts.citizen_id)
-            await self._reserve_keys(requests, key)
+                await self._renewals.require(signature, vouching_document(journey_id, csrs), state.facts.citizen_id)
+            await self._reserve_keys(requests, journey_id)
         except RequestRefused as refusal:
             reason = refusal.key
-            await self._enrolments.apply(key, lambda state: domain.refuse(state, reason))
+            await self._enrolments.apply(journey_id, lambda state: domain.refuse(state, reason))
             raise
-        await self._enrolments.apply(key, lambda state: domain.accept(state, requests, self._clock()))
+        await self._enrolments.apply(journey_id, lambda state: domain.accept(state, requests, self._clock()))
 
-    async def _open(self, key: str) -> domain.Open | domain.Issuing | domain.Issued:
-        """Give an enrolment that takes requests. What this process remembers may say so, but not that it does not."""
+    async def _open(self, journey_id: str) -> Open | Issuing | Issued:
+        """Return an enrolment that takes requests. What this process remembers may say so, but not that it does not."""
         try:
-            return domain.require_open(await self._enrolments.get(key, fresh=False))
+            return domain.require_open(await self._enrolments.get(journey_id, fresh=False))
         except Refused:
-            return domain.require_open(await self._enrolments.get(key))
+            return domain.require_open(await self._enrolments.get(journey_id))
 
-    async def _reserve_keys(self, requests: Sequence[Request], owner: str) -> None:
+    async def _reserve_keys(self, requests: Sequence[RequestedKey], owner: str) -> None:
         keys = [bytes.fromhex(each.spki) for each in requests]
         if any(self._blocked_keys.holds(spki) for spki in keys):
             detail = "This key is known to be compromised: others have it too. Please make a new key."
             raise RequestRefused("csr.key_compromised", detail)
         try:
-            await gather(*(self._book.take("key", hashlib.sha256(spki).hexdigest(), owner) for spki in keys))
+            await gather(*(self._reservations.take("key", hashlib.sha256(spki).hexdigest(), owner) for spki in keys))
         except Taken:
             detail = "A certificate for this key exists or was asked for in another journey. Please make a new key."
             raise RequestRefused("csr.key_in_use", detail) from None
 
 
-def _parsed(csrs: Requests) -> tuple[Request, ...]:
+def _parsed(csrs: Mapping[Profile, str]) -> tuple[RequestedKey, ...]:
     """Take the keys. RequestRefused if one of them cannot be certified, or two are the same."""
     parsed = {profile: parse(csr.encode()) for profile, csr in csrs.items()}
     require_distinct(*parsed.values())
-    return tuple(Request(profile=profile, spki=each.spki.hex()) for profile, each in parsed.items())
+    return tuple(RequestedKey(profile=profile, spki=each.spki.hex()) for profile, each in parsed.items())

@@ -1,124 +1,34 @@
-"""Enrolments: from the facts of a journey to its certificates, and to their revocation. Pure.
+"""Enrolments: what each fact, request, signature and revocation makes of one. Pure; see `states` for the states."""
 
-An enrolment collects facts in whatever order they come (`Collecting`), takes requests once all are there (`Open`),
-is issuing (`Issuing`: first the intents are recorded, then they are signed), and holds certificates (`Issued`).
-`Closed` ended before any intent was on record. An intent on record always comes to one of two ends, because it may
-have been signed: a stored certificate (`Issued`, revoked at once if the journey failed meanwhile), or, where it can
-no longer be signed, a serial number that is revoked (`Void`).
-"""
-
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import TypeVar
 
 from libs.common.contracts.ca import CertIssued, CertRefused, CertRevoked
 from libs.common.contracts.events import Event
 from libs.common.core.errors import Refused
+from libs.common.core.model import evolve
 from libs.common.core.sealing import Sealed
 from libs.common.delivery.decisions import Decision
-from services.ca.model.certificate import Certificate, IntentRecord, Numbered, Reason
-from services.ca.model.facts import Facts, Request
+from services.ca.enrolment.facts import EnrolmentFacts, FactEvent, learn
+from services.ca.enrolment.states import Closed, Collecting, EnrolmentState, Issued, Issuing, Open, Retired, Void
+from services.ca.model.certificate import Certificate, IntentRecord, Numbered, Reason, RequestedKey
 
-
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Collecting(_Value):
-    """Facts are missing."""
-
-    kind: Literal["collecting"] = "collecting"
-    facts: Facts = Facts()
-
-
-class Open(_Value):
-    """All facts are there; the citizen's requests are awaited."""
-
-    kind: Literal["open"] = "open"
-    facts: Facts
-
-
-class Issuing(_Value):
-    """Requests were accepted. Without intents: they are to be recorded. With intents: they are to be signed.
-
-    ``ended``: why the journey failed when the intents were on record; what is signed is then revoked at once.
-    """
-
-    kind: Literal["issuing"] = "issuing"
-    facts: Facts
-    requests: tuple[Request, ...]
-    intents: tuple[Sealed[IntentRecord], ...] = ()
-    ended: str | None = None
-
-
-class Certified(_Value):
-    """Serial numbers are out. Not ``settled``: older ones are to be superseded, or revocations to be listed."""
-
-    facts: Facts
-    requests: tuple[Request, ...]
-    certificates: tuple[Numbered, ...]
-    settled: bool = False
-
-
-class Ending(_Value):
-    """What else of this person ends, and why; see `services.ca.enrolment.revocation_cascade`.
-
-    Attributes:
-        at: what came to be later does not end.
-    """
-
-    reason: Reason
-    at: datetime
-
-
-class Issued(Certified):
-    """The certificates are there."""
-
-    kind: Literal["issued"] = "issued"
-    certificates: tuple[Certificate, ...]
-    ending: Ending | None = None
-    noticed: int | None = None
-    """How many days before the end the citizen was last told of it."""
-
-
-class Void(Certified):
-    """What was on record could not be signed (again). It may have been before a crash: its numbers are revoked."""
-
-    kind: Literal["void"] = "void"
-
-
-class Retired(Certified):
-    """The certificates ended long ago: what names anybody was dropped, the numbers and what became of them stay."""
-
-    kind: Literal["retired"] = "retired"
-    facts: Facts = Facts()
-    requests: tuple[Request, ...] = ()
-
-
-class Closed(_Value):
-    """The journey ended, and nothing was signed."""
-
-    kind: Literal["closed"] = "closed"
-    reason: str
-
-
-Enrolment = Annotated[Collecting | Open | Issuing | Issued | Void | Retired | Closed, Field(discriminator="kind")]
-EnrolmentState = Collecting | Open | Issuing | Issued | Void | Retired | Closed
 Result = Decision[EnrolmentState]
+Marked = TypeVar("Marked", bound=Numbered)
 
 
-def note(state: EnrolmentState | None, facts: dict[str, object]) -> Result | None:
-    """Add what an event told. Facts only accumulate; once requests may be taken, nothing they say changes that."""
+def note(state: EnrolmentState | None, event: FactEvent) -> Result | None:
+    """Add what an event says. Facts only accumulate; once requests may be taken, nothing they say changes that."""
     if not isinstance(state, Collecting | None):
         return None
-    known = (state or Collecting()).facts.model_copy(update=facts)
-    return Decision(Open(facts=known) if known.complete else Collecting(facts=known))
+    facts = learn((state or Collecting()).facts, event)
+    return Decision(Open(facts=facts) if facts.complete else Collecting(facts=facts))
 
 
 def require_open(state: EnrolmentState | None) -> Open | Issuing | Issued:
-    """Give the enrolment if all facts are there and the journey goes on.
+    """Return the enrolment if all facts are there and the journey goes on.
 
     Raises:
         Refused: ``enrolment.not_open``, ``enrolment.closed``.
@@ -133,7 +43,7 @@ def require_open(state: EnrolmentState | None) -> Open | Issuing | Issued:
             raise Refused("enrolment.not_open", detail)
 
 
-def accept(state: EnrolmentState | None, requests: tuple[Request, ...], now: datetime) -> Result | None:
+def accept(state: EnrolmentState | None, requests: tuple[RequestedKey, ...], now: datetime) -> Result | None:
     """Take the citizen's requests. The same ones again change nothing.
 
     Raises:
@@ -141,7 +51,7 @@ def accept(state: EnrolmentState | None, requests: tuple[Request, ...], now: dat
     """
     ready = require_open(state)
     if isinstance(ready, Open):
-        return Decision(Issuing(facts=ready.facts, requests=requests), wake_at=now)
+        return Decision(evolve(ready, Issuing, requests=requests, since=now))
     if ready.requests != requests:
         detail = "Certificates for other keys were asked for in this journey already. Please start a new journey."
         raise Refused("enrolment.other_keys", detail)
@@ -149,58 +59,54 @@ def accept(state: EnrolmentState | None, requests: tuple[Request, ...], now: dat
 
 
 def refuse(state: EnrolmentState | None, reason: str) -> Result | None:
-    """Tell that a request cannot be honoured; the citizen may send another. What was accepted before goes on."""
+    """Report that a request cannot be honoured; the citizen may send another. What was accepted before goes on."""
     if not isinstance(state, Open):
         return None
     return Decision(state, (CertRefused(reason=reason),))
-
-
-def give_up(state: EnrolmentState | None, reason: str) -> Result | None:
-    """Tell that no certificate can be made for this citizen. Once an intent is on record, see `void` instead."""
-    if not isinstance(state, Issuing) or state.intents:
-        return None
-    refused = CertRefused(reason=reason, final=True)
-    return Decision(Open(facts=state.facts), (refused,))
 
 
 def intend(state: EnrolmentState | None, intents: tuple[Sealed[IntentRecord], ...], now: datetime) -> Result | None:
     """Record what will be signed, before it is. Only the first record counts."""
     if not isinstance(state, Issuing) or state.intents:
         return None
-    return Decision(state.model_copy(update={"intents": intents}), wake_at=now)
+    return Decision(evolve(state, Issuing, intents=intents, since=now))
+
+
+def give_up(state: EnrolmentState | None, reason: str) -> Result | None:
+    """Report that no certificate can be made for this citizen. Once an intent is on record, see `void` instead."""
+    if not isinstance(state, Issuing) or state.intents:
+        return None
+    return Decision(evolve(state, Open), (CertRefused(reason=reason, final=True),))
 
 
 def issued(state: EnrolmentState | None, certificates: tuple[Certificate, ...], now: datetime) -> Result | None:
-    """Take in what was signed, and tell: one event a certificate. If the journey failed meanwhile, it is revoked."""
+    """Take in what was signed: one event a certificate. If the journey failed meanwhile, it is revoked."""
     if not isinstance(state, Issuing) or not state.intents:
         return None
-    told = tuple(issued_event(state.facts, each) for each in certificates)
-    after = Issued(facts=state.facts, requests=state.requests, certificates=certificates)
-    if state.ended is None:
-        return Decision(after, told, wake_at=now)
-    revoked = revoke(after, None, "cessationOfOperation", now)
-    return Decision(after, told, wake_at=now) if revoked is None else replace(revoked, events=told + revoked.events)
+    events = tuple(issued_event(state.facts, each) for each in certificates)
+    after = evolve(state, Issued, certificates=certificates)
+    revoked = None if state.ended is None else revoke(after, None, "cessationOfOperation", now)
+    return Decision(after, events) if revoked is None else replace(revoked, events=events + revoked.events)
 
 
 def void(state: EnrolmentState | None, numbers: tuple[Numbered, ...], reason: str, now: datetime) -> Result | None:
     """Give up intents on record that can no longer be signed: their serial numbers count as revoked."""
     if not isinstance(state, Issuing) or not state.intents:
         return None
-    after = Void(facts=state.facts, requests=state.requests, certificates=numbers)
-    revoked = revoke(after, None, "cessationOfOperation", now)
+    revoked = revoke(evolve(state, Void, certificates=numbers), None, "cessationOfOperation", now)
     refused: tuple[Event, ...] = () if state.ended else (CertRefused(reason=reason, final=True),)
     return None if revoked is None else replace(revoked, events=refused + revoked.events)
 
 
 def close(state: EnrolmentState | None, outcome: str, reason: str, now: datetime) -> Result | None:
-    """The journey ended. What was issued, or is about to be signed, stays good only if it ended well."""
+    """End the journey. What was issued, or is about to be signed, stays good only if it ended well."""
     match state:
         case Issued() | Issuing(intents=(_, *_)) if outcome == "completed":
             return None
         case Issued():
             return revoke(state, None, "cessationOfOperation", now)
         case Issuing(intents=(_, *_), ended=None):
-            return Decision(state.model_copy(update={"ended": reason}), wake_at=now)
+            return Decision(evolve(state, Issuing, ended=reason, since=now))
         case Issuing(intents=(_, *_)) | Void() | Retired() | Closed():
             return None
         case _:
@@ -214,8 +120,11 @@ def revoke(state: EnrolmentState | None, serial: str | None, reason: Reason, now
     struck = {each.serial for each in state.certificates if each.revoked_at is None and serial in (None, each.serial)}
     if not struck:
         return None
-    mark = {"revoked_at": now, "revoked_for": reason}
-    certificates = tuple(each.model_copy(update=mark) if each.serial in struck else each for each in state.certificates)
+    after: Issued | Void
+    if isinstance(state, Issued):
+        after = evolve(state, Issued, certificates=_marked(state.certificates, struck, reason, now), settled=False)
+    else:
+        after = evolve(state, Void, certificates=_marked(state.certificates, struck, reason, now), settled=False)
     events: tuple[Event, ...] = tuple(
         CertRevoked(
             serial=each.serial,
@@ -224,15 +133,14 @@ def revoke(state: EnrolmentState | None, serial: str | None, reason: Reason, now
             revoked_at=now,
             citizen_id=state.facts.citizen_id,
         )
-        for each in certificates
+        for each in after.certificates
         if each.serial in struck
     )
-    after = state.model_copy(update={"certificates": certificates, "settled": False})
-    return Decision(after, events, wake_at=now)
+    return Decision(after, events)
 
 
-def issued_event(holder: Facts, certificate: Certificate) -> CertIssued:
-    """Tell that a certificate was issued."""
+def issued_event(holder: EnrolmentFacts, certificate: Certificate) -> CertIssued:
+    """Return the event that says that a certificate was issued."""
     if holder.person is None or holder.citizen_id is None or holder.person_ref is None:
         raise ValueError("an enrolment that is issuing has all its facts")
     return CertIssued(
@@ -246,4 +154,13 @@ def issued_event(holder: Facts, certificate: Certificate) -> CertIssued:
         person_ref=holder.person_ref,
         holder=holder.person,
         certificate=certificate.text,
+    )
+
+
+def _marked(
+    certificates: tuple[Marked, ...], struck: Collection[str], reason: Reason, now: datetime
+) -> tuple[Marked, ...]:
+    return tuple(
+        evolve(each, type(each), revoked_at=now, revoked_for=reason) if each.serial in struck else each
+        for each in certificates
     )

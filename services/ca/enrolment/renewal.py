@@ -1,4 +1,4 @@
-"""The key a citizen has vouches for the keys that are to come: in renewals, and for those who act for others."""
+"""The key a citizen has signs for the keys that are to come, in place of the face: renewals."""
 
 import structlog
 
@@ -8,12 +8,12 @@ from libs.common.delivery.aggregates import Aggregates
 from libs.common.pki.cms import verify_detached
 from libs.common.pki.trust import TrustAnchors
 from libs.common.storage.reservations import Reservations
-from services.ca.enrolment.domain import EnrolmentState, Issued
+from services.ca.enrolment.states import EnrolmentState, Issued
 
 log = structlog.get_logger()
 
 
-class Vouching:
+class RenewalSignatures:
     """Checks a citizen's signature with a SIGN certificate of this authority that is good this moment.
 
     Args:
@@ -22,10 +22,10 @@ class Vouching:
     """
 
     def __init__(
-        self, enrolments: Aggregates[EnrolmentState], book: Reservations, trust: TrustAnchors, clock: Clock
+        self, enrolments: Aggregates[EnrolmentState], *, reservations: Reservations, trust: TrustAnchors, clock: Clock
     ) -> None:
         self._enrolments = enrolments
-        self._book = book
+        self._reservations = reservations
         self._trust = trust
         self._clock = clock
 
@@ -40,7 +40,7 @@ class Vouching:
             detail = "This needs a signature made with your present key. Please sign the request and send it again."
             raise Refused("vouching.signature_missing", detail, 422)
         verified = verify_detached(signature, document, self._trust, self._clock())
-        owner = await self._book.owner("serial", verified.serial_number)
+        owner = await self._reservations.owner("serial", verified.serial_number)
         state = None if owner is None else await self._enrolments.get(owner)
         if not isinstance(state, Issued) or state.facts.citizen_id != citizen_id or citizen_id is None:
             detail = "The signature was made with somebody else's certificate. Please sign with your own."

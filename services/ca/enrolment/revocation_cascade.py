@@ -5,13 +5,14 @@ citizens name what they mean. A clerk's word about the person (`OF_THE_PERSON`: 
 ends everything that was issued to the person up to then: the other key of the pair, and newer sets as well.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal
 
+from libs.common.core.model import evolve
 from libs.common.delivery.decisions import Decision
 from services.ca.enrolment import domain
-from services.ca.enrolment.domain import Ending, EnrolmentState, Issued, Result
+from services.ca.enrolment.domain import Result
+from services.ca.enrolment.states import Ending, EnrolmentState, Issued
 from services.ca.model.certificate import Reason
 
 OF_THE_PERSON: Final = frozenset({"affiliationChanged", "cessationOfOperation", "privilegeWithdrawn"})
@@ -24,13 +25,9 @@ def revoke(
     """Revoke a certificate as somebody asked; where a clerk speaks of the person, whatever is the person's."""
     if role != "clerk" or reason not in OF_THE_PERSON or not isinstance(state, Issued):
         return domain.revoke(state, serial, reason, now)
-    decision = domain.revoke(state, None, reason, now)
-    if state.ending is not None:
-        return decision
-    mark = {"ending": Ending(reason=reason, at=now)}
-    if decision is None:
-        return Decision(state.model_copy(update=mark), wake_at=now)
-    return replace(decision, state=decision.state.model_copy(update=mark))
+    if state.ending is None:
+        state = evolve(state, Issued, ending=Ending(reason=reason, at=now), settled=False)
+    return domain.revoke(state, None, reason, now) or Decision(state)
 
 
 def end(state: EnrolmentState | None, ending: Ending, now: datetime) -> Result | None:

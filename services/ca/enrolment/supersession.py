@@ -2,26 +2,21 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
+from libs.common.core.model import Model
 from libs.common.delivery.decisions import Decision
 
 
-class Held(BaseModel):
+class CertifiedJourney(Model):
     """A journey that ended in certificates, which are valid from ``since`` on."""
-
-    model_config = ConfigDict(frozen=True)
 
     journey: str
     since: datetime
 
 
-class Holding(BaseModel):
+class Supersession(Model):
     """The journeys of one citizen that ended in certificates, oldest first."""
 
-    model_config = ConfigDict(frozen=True)
-
-    journeys: tuple[Held, ...] = ()
+    journeys: tuple[CertifiedJourney, ...] = ()
 
     @property
     def superseded(self) -> tuple[str, ...]:
@@ -29,13 +24,13 @@ class Holding(BaseModel):
         return tuple(each.journey for each in self.journeys[:-1])
 
 
-def add(state: Holding | None, held: Held) -> Decision[Holding] | None:
+def add(state: Supersession | None, certified: CertifiedJourney) -> Decision[Supersession] | None:
     """Note a journey that gave certificates; once is enough.
 
     ``since`` is in whole seconds, as certificates have it: of those of one second, the one noted last is the newest.
     """
     known = () if state is None else state.journeys
-    if any(each.journey == held.journey for each in known):
+    if any(each.journey == certified.journey for each in known):
         return None
-    journeys = sorted((*known, held), key=lambda each: each.since)
-    return Decision(Holding(journeys=tuple(journeys)))
+    journeys = sorted((*known, certified), key=lambda each: each.since)
+    return Decision(Supersession(journeys=tuple(journeys)))

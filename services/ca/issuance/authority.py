@@ -1,4 +1,4 @@
-"""The issuing authority at work: orders made from facts, and intents signed.
+"""The issuing authority at work: makes orders and intents, and signs what is on record.
 
 The only place where the issuing keys are used while the service runs.
 """
@@ -13,17 +13,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
 from libs.common.contracts.ca import CertificateText
+from libs.common.core.model import evolve
 from libs.common.core.sealing import Sealed
 from services.ca.authority.hierarchy import Hierarchy
 from services.ca.authority.issuers import Issuer, PrivateKey, PublicKey, usable_key
 from services.ca.issuance.lint import LintError, lint
 from services.ca.issuance.orders import Order
 from services.ca.issuance.steps import Intent, prepare, resume
-from services.ca.model import subject
-from services.ca.model.certificate import Certificate, IntentRecord, Numbered
-from services.ca.model.facts import Facts, Request
+from services.ca.model.certificate import Certificate, IntentRecord, Numbered, RequestedKey
 from services.ca.model.ids import SERIAL_OCTETS, Entropy, serial_number
 from services.ca.model.profiles import PROFILES, Publication
+from services.ca.model.subject import Holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,52 +41,59 @@ class IssuingAuthority:
     shards: int
     entropy: Entropy = secrets.token_bytes
 
-    def intend(self, request: Request, facts: Facts, now: datetime) -> Intent:
-        """Make the order for one request, write and lint what will be signed. No key is used.
+    def order(self, request: RequestedKey, holder: Holder, now: datetime) -> Order:
+        """Return what one certificate shall say: the holder as the facts name it, a fresh serial number, a list.
 
         Raises:
-            HierarchyError: no issuing authority for such keys lives long enough.
-            UnusableNameError: the name cannot stand in a certificate.
-            LintError: what would be signed breaks the profile.
+            ValueError: the holder is not of the kind that the profile names.
         """
-        order = Order(
+        return Order(
             profile=PROFILES[request.profile],
-            holder=holder_of(facts),
+            holder=holder,
             public_key=_public_key(request),
             serial_number=serial_number(self.entropy(SERIAL_OCTETS)),
             not_before=now.replace(microsecond=0),
             crl_shard=self.entropy(1)[0] % self.shards,
         )
+
+    def intend(self, order: Order) -> Intent:
+        """Write and lint what will be signed for an order. No key is used.
+
+        Raises:
+            HierarchyError: no issuing authority for such keys lives long enough.
+            LintError: what would be signed breaks the profile.
+        """
         issuer = self.hierarchy.issuing_for(order.public_key, order.not_before, order.not_after).issuer
         tbs = prepare(order, issuer, self.publication)
         return Intent.of(order, lint(tbs, order, issuer, self.publication), self.publication)
 
-    def sign(self, record: IntentRecord, request: Request, facts: Facts) -> Certificate:
+    def sign(self, record: IntentRecord, request: RequestedKey, holder: Holder) -> Certificate:
         """Sign a recorded intent, under the address of then; again after a crash, it gives the same certificate.
 
-        LintError: it breaks the profile, or its authority was revoked since.
+        Raises:
+            LintError: it breaks the profile, or its authority was revoked since.
         """
         intent = Intent.model_validate_json(record.intent)
         generation = self.hierarchy.generation(intent.issuer)
         if generation.revoked is not None:
             raise LintError((f"its issuing authority «{intent.issuer}» is revoked",))
         issuer = generation.issuer
-        order = intent.order(holder_of(facts), _public_key(request))
+        order = intent.order(holder, _public_key(request))
         signed = resume(intent, order, issuer, intent.publication(self.publication), self.keys[issuer.label])
         text = CertificateText(pem=signed.public_bytes(Encoding.PEM).decode())
-        return Certificate(**dict(_numbered(intent, request, issuer)), text=Sealed(text))
+        return evolve(_numbered(intent, request, issuer), Certificate, text=Sealed(text))
 
-    def presume(self, record: IntentRecord, request: Request) -> Numbered:
-        """Say what a recorded intent stands for, whether or not it was ever signed. No key is used."""
+    def presume(self, record: IntentRecord, request: RequestedKey) -> Numbered:
+        """Return what a recorded intent stands for, whether or not it was ever signed. No key is used."""
         intent = Intent.model_validate_json(record.intent)
         return _numbered(intent, request, self.hierarchy.generation(intent.issuer).issuer)
 
 
-def order_of(stored: Numbered, request: Request, facts: Facts) -> Order:
-    """Give the order that a stored certificate was made from. No key is used."""
+def order_of(stored: Numbered, request: RequestedKey, holder: Holder) -> Order:
+    """Return the order that a stored certificate was made from. No key is used."""
     return Order(
         profile=PROFILES[stored.profile],
-        holder=holder_of(facts),
+        holder=holder,
         public_key=_public_key(request),
         serial_number=int(stored.serial, 16),
         not_before=stored.not_before,
@@ -94,7 +101,7 @@ def order_of(stored: Numbered, request: Request, facts: Facts) -> Order:
     )
 
 
-def _numbered(intent: Intent, request: Request, issuer: Issuer) -> Numbered:
+def _numbered(intent: Intent, request: RequestedKey, issuer: Issuer) -> Numbered:
     return Numbered(
         serial=intent.serial_number,
         key_id=x509.SubjectKeyIdentifier.from_public_key(_public_key(request)).digest.hex(),
@@ -107,21 +114,7 @@ def _numbered(intent: Intent, request: Request, issuer: Issuer) -> Numbered:
     )
 
 
-def holder_of(facts: Facts) -> subject.Person:
-    """Give whom the facts say a certificate is for.
-
-    Raises:
-        UnusableNameError: the name cannot stand in a certificate.
-    """
-    if facts.person is None:
-        raise ValueError("an enrolment that is issuing has all its facts")
-    known = facts.person.value
-    return subject.Person(
-        iin=known.iin, surname=known.surname, given_name=known.given_name, patronymic=known.patronymic or ""
-    )
-
-
-def _public_key(request: Request) -> PublicKey:
+def _public_key(request: RequestedKey) -> PublicKey:
     return _read_key(request.spki)
 
 

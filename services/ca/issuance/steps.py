@@ -1,14 +1,9 @@
-"""Issuing a certificate, step by step, so that nothing is signed which was not looked at and recorded.
+"""Write, sign and read back one certificate. `services.ca.enrolment.issue` says in which order, and why.
 
-1. ``prepare``  what the certificate will say, as the exact bytes to be signed. No key is used.
-2. ``lint``     those bytes read back and held against the order (services/ca/issuance/lint.py).
-3. ``Intent``   serial number and bytes, for the caller to record **before** the next step.
-4. ``sign``     the authority's key, on exactly the linted bytes, once.
-5. the signed certificate is read back and verified before anyone sees it.
-
-A crash before 3 leaves nothing behind. A crash after 3 leaves the intent: ``resume`` lints the recorded
-bytes again and signs them, which gives the same serial number and (signatures being deterministic, see
-``Issuer.sign``) the same certificate. So there is never a second certificate for one order.
+``prepare`` writes the exact bytes to be signed; no key is used. `services.ca.issuance.lint` holds them against the
+order. ``Intent`` is the record of them that the caller stores before the key is used. ``resume`` lints a recorded
+intent again and signs it: ``sign`` uses the authority's key on exactly the linted bytes, once, and verifies the result.
+The same record gives the same serial number and, as signatures are deterministic, the same certificate.
 """
 
 import hashlib

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from libs.common.contracts.people import Person
 from libs.common.core.sealing import Sealed
 from libs.common.pki.der import serial_text
 from services.ca.authority.revoked import RevokedCertificate
@@ -19,11 +20,16 @@ from services.ca.ledger.acts import (
     RecordedRevocation,
 )
 from services.ca.model.certificate import Certificate, IntentRecord, Numbered
-from services.ca.model.facts import Facts
 
 
-def intended(record: IntentRecord, facts: Facts | None = None) -> CertificateIntended:
-    """Return the act that a certificate is about to be signed; the operator's own rest on no facts."""
+def intended(
+    record: IntentRecord,
+    *,
+    holder: Sealed[Person] | None = None,
+    citizen_id: str | None = None,
+    person_ref: str | None = None,
+) -> CertificateIntended:
+    """Return what is about to be signed, and for whom; the operator's own certificates are for nobody."""
     intent = Intent.model_validate_json(record.intent)
     return CertificateIntended(
         serial=intent.serial_number,
@@ -32,9 +38,9 @@ def intended(record: IntentRecord, facts: Facts | None = None) -> CertificateInt
         crl_shard=intent.crl_shard,
         after=RecordedIntent(tbs_sha256=intent.tbs_sha256),
         record=Sealed(record),
-        holder=None if facts is None else facts.person,
-        citizen_id=None if facts is None else facts.citizen_id,
-        person_ref=None if facts is None else facts.person_ref,
+        holder=holder,
+        citizen_id=citizen_id,
+        person_ref=person_ref,
     )
 
 

@@ -3,9 +3,8 @@
 from datetime import datetime
 from typing import ClassVar, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
-
 from libs.common.contracts.ca import CertificateText, Profile
+from libs.common.core.model import Model
 from libs.common.core.sealing import Personal, Sealed
 
 Reason = Literal[
@@ -21,8 +20,14 @@ def reason_of(text: str) -> Reason:
     return known.get(text, "unspecified")
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True)
+class RequestedKey(Model):
+    """A public key whose possession was proven, and what it is for.
+
+    ``spki``: the SubjectPublicKeyInfo, DER in hexadecimal.
+    """
+
+    profile: Profile
+    spki: str
 
 
 class IntentRecord(Personal):
@@ -33,10 +38,12 @@ class IntentRecord(Personal):
     intent: str
 
 
-class Numbered(_Value):
+class Numbered(Model):
     """What the authority's record says of a serial number that was, or may have been, signed.
 
-    ``issuer`` is the label of the authority that did.
+    Attributes:
+        issuer: the label of the authority that signed it.
+        listed: whether the revocation list has taken it in.
     """
 
     serial: str
@@ -50,7 +57,6 @@ class Numbered(_Value):
     revoked_at: datetime | None = None
     revoked_for: Reason | None = None
     listed: bool = False
-    """Whether the revocation list has taken it in."""
 
 
 class Certificate(Numbered):

@@ -21,12 +21,12 @@ from libs.common.pki.cms_refusals import SignatureRefused
 from libs.common.pki.trust import TrustAnchors
 from libs.common.storage.reservations import Reservations
 from services.ca.enrolment import revocation_cascade
-from services.ca.enrolment.domain import EnrolmentState, Issued
+from services.ca.enrolment.states import EnrolmentState, Issued
 from services.ca.ledger.acts import Means, RevocationAsked
 from services.ca.ledger.ports import Ledger
 from services.ca.model.certificate import Reason, reason_of
 from services.ca.revocation import confirmations
-from services.ca.revocation.confirmations import Confirmation, Wish
+from services.ca.revocation.confirmations import Confirmation, RevocationWish
 from services.ca.status.records import Statuses
 
 _USES: Final = (*SIGNING, PERSON_AUTH)
@@ -51,7 +51,7 @@ class Revocations:
         enrolments: per journey.
         requests: of citizens in the cabinet, per request.
         statuses: told at once, so that OCSP knows when whoever asked is answered; lists follow.
-        book: whose a serial number is.
+        reservations: whose a serial number is.
         trust: whose signatures count.
         ledger: where it is recorded who asked.
     """
@@ -62,7 +62,7 @@ class Revocations:
         requests: Aggregates[Confirmation],
         *,
         statuses: Statuses,
-        book: Reservations,
+        reservations: Reservations,
         trust: TrustAnchors,
         ledger: Ledger,
         clock: Clock,
@@ -70,7 +70,7 @@ class Revocations:
         self._enrolments = enrolments
         self._requests = requests
         self._statuses = statuses
-        self._book = book
+        self._reservations = reservations
         self._trust = trust
         self._ledger = ledger
         self._clock = clock
@@ -109,15 +109,11 @@ class Revocations:
 
     async def asked(self, request: RevocationRequested, meta: Meta) -> None:
         """A citizen who signed in asks; a code has to confirm it."""
-        await self._requests.apply(
-            meta.subject, lambda state: confirmations.ask(state, request, self._clock()), cause=meta
-        )
+        await self._requests.apply(meta.subject, lambda state: confirmations.ask(state, request), cause=meta)
 
     async def confirmed(self, meta: Meta) -> None:
         """A code came back."""
-        await self._requests.apply(
-            meta.subject, lambda state: confirmations.confirm(state, meta.time, self._clock()), cause=meta
-        )
+        await self._requests.apply(meta.subject, lambda state: confirmations.confirm(state, meta.time), cause=meta)
 
     async def wake(self, request_id: str, _now: datetime) -> None:
         """Carry out what a citizen asked for and confirmed."""
@@ -130,7 +126,7 @@ class Revocations:
             log.warning("revocation.refused", subject=request_id, reason=refusal.key)
         await self._requests.apply(request_id, confirmations.finish)
 
-    async def _by_code(self, wish: Wish) -> None:
+    async def _by_code(self, wish: RevocationWish) -> None:
         journey_id, state = await self._enrolment(wish.serial)
         if state.facts.citizen_id != wish.citizen_id:
             raise _unknown()
@@ -139,7 +135,7 @@ class Revocations:
 
     async def _enrolment(self, serial: str) -> tuple[str, Issued]:
         """Find the pair that a certificate belongs to. Refused if there is none."""
-        journey_id = await self._book.owner("serial", serial)
+        journey_id = await self._reservations.owner("serial", serial)
         state = None if journey_id is None else await self._enrolments.get(journey_id)
         if (
             journey_id is None

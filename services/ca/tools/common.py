@@ -20,8 +20,7 @@ from libs.common.web.backend import Backend
 from libs.common.web.service import ServiceBase, build_base
 from services.ca.audit.gather import Sources
 from services.ca.authority.hierarchy import ROOT_LIST, HierarchyError, load
-from services.ca.collections import LISTS
-from services.ca.enrolment import domain
+from services.ca.collections import ENROLMENTS, LEDGER, LISTS, PAGES, STATUSES
 from services.ca.ledger.chain import ChainLedger
 from services.ca.monitoring.ledger_metrics import notes
 from services.ca.settings import Settings
@@ -53,14 +52,14 @@ async def opened(
         HierarchyError: the certificates of the authorities do not hold together.
     """
     base = build_base("ca", settings, clock, new_id, answers_key="ca", backend=backend)
-    enrolments = base.engine.kind(domain.Enrolment, "enrolments")
+    enrolments = base.engine.open(ENROLMENTS)
     lists = base.engine.open(LISTS)
-    chain = base.backend.chain("ledger")
+    chain = base.backend.chain(LEDGER)
     sources = Sources(
         enrolments=enrolments.aggregates,
         lists=lists.aggregates,
-        pages=base.backend.records("pages"),
-        statuses=Statuses(base.backend.records("statuses", INDEXED)),
+        pages=base.backend.records(PAGES),
+        statuses=Statuses(base.backend.records(STATUSES, INDEXED)),
         book=base.reservations,
         chain=chain,
         ledger=ChainLedger(chain, base.keyring, clock),

@@ -27,7 +27,7 @@ from services.ca.audit.gather import Sources, gather, published_facts, read_topi
 from services.ca.audit.rebuild import collect
 from services.ca.audit.recovery import Found, PublishedSerials, put_back, recover, request_of
 from services.ca.audit.serial_records import SerialRecord
-from services.ca.enrolment.domain import Certified
+from services.ca.enrolment.states import Certified
 from services.ca.ledger.acts import Restored
 from services.ca.model.ids import OWN
 from services.ca.settings import Settings

@@ -31,18 +31,17 @@ from libs.common.testing.chain import MemoryChain
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from libs.common.testing.records import MemoryRecords
 from services.ca.authority.issuers import PrivateKey
-from services.ca.collections import LISTS
+from services.ca.collections import CONFIRMATIONS, ENROLMENTS, LISTS, SUPERSEDING
 from services.ca.crl.publishing import RevocationLists, every_list
-from services.ca.enrolment import domain, supersession
 from services.ca.enrolment.blocklists import Blocklist, Digests
-from services.ca.enrolment.csr_intake import Intake
-from services.ca.enrolment.renewal import Vouching
-from services.ca.enrolment.service import CaService
+from services.ca.enrolment.csr_intake import CsrIntake
+from services.ca.enrolment.issue import Issuance
+from services.ca.enrolment.renewal import RenewalSignatures
+from services.ca.enrolment.service import EnrolmentService
 from services.ca.handlers import Handlers
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.ledger.chain import ChainLedger
 from services.ca.model.certificate import Certificate
-from services.ca.revocation.confirmations import Confirmation
 from services.ca.revocation.service import Revocations
 from services.ca.status.records import Statuses
 from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority
@@ -215,13 +214,20 @@ class Office:
             clock=world.clock,
             new_id=world.new_id,
         )
-        self.enrolments = self.engine.kind(domain.Enrolment, "enrolments")
-        self.holdings = self.engine.kind(supersession.Holding, "holdings")
+        self.enrolments = self.engine.open(ENROLMENTS)
+        self.superseding = self.engine.open(SUPERSEDING)
         self.list_kind = self.engine.open(LISTS)
         self.ledger = ChainLedger(FaultyChain(world.chain, self.faults), KEYRING, world.clock)
         book = FaultyBook(world.book, self.faults)
-        vouching = Vouching(self.enrolments.aggregates, world.book, authority.trust, world.clock)
-        intake = Intake(self.enrolments.aggregates, book, vouching, world.clock, blocked_keys=blocked_keys)
+        self.intake = CsrIntake(
+            self.enrolments.aggregates,
+            reservations=book,
+            renewals=RenewalSignatures(
+                self.enrolments.aggregates, reservations=world.book, trust=authority.trust, clock=world.clock
+            ),
+            blocked_keys=blocked_keys,
+            clock=world.clock,
+        )
         self.statuses = Statuses(FaultyRecords(world.records.setdefault("statuses", MemoryRecords()), self.faults))
         self.lists = RevocationLists(
             self.list_kind.aggregates,
@@ -231,24 +237,28 @@ class Office:
             ledger=self.ledger,
             clock=world.clock,
         )
-        self.wishes = self.engine.kind(Confirmation, "confirmations")
+        self.wishes = self.engine.open(CONFIRMATIONS)
         self.revocations = Revocations(
             self.enrolments.aggregates,
             self.wishes.aggregates,
             statuses=self.statuses,
-            book=FaultyBook(world.book, self.faults),
+            reservations=FaultyBook(world.book, self.faults),
             trust=authority.trust,
             ledger=self.ledger,
             clock=world.clock,
         )
-        self.service = CaService(
+        self.service = EnrolmentService(
             self.enrolments.aggregates,
-            self.holdings.aggregates,
-            self.statuses,
-            self.lists,
-            book=book,
-            authority=self.issuing,
-            intake=intake,
+            self.superseding.aggregates,
+            issuance=Issuance(
+                self.enrolments.aggregates,
+                authority=self.issuing,
+                reservations=book,
+                ledger=self.ledger,
+                clock=world.clock,
+            ),
+            statuses=self.statuses,
+            lists=self.lists,
             ledger=self.ledger,
             clock=world.clock,
         )
@@ -267,6 +277,10 @@ class Office:
         for fact in facts:
             await self.tell(fact, subject)
 
+    async def request(self, subject: str, sign_csr: str, auth_csr: str, signature: bytes | None = None) -> None:
+        """Ask for the two certificates of a journey."""
+        await self.intake.take(subject, {"SIGN": sign_csr, "AUTH": auth_csr}, signature)
+
     async def wake_due(self) -> None:
         """Let every timer ring whose time has come, until nothing more is due."""
         now = int(self.world.now.timestamp() * 1000)
@@ -281,7 +295,7 @@ class Office:
     async def issued(self, subject: str = JOURNEY, first_key: int = 1) -> tuple[Certificate, ...]:
         """Bring a journey to its two certificates."""
         await self.opened(subject)
-        await self.service.request(subject, *csrs(first_key))
+        await self.request(subject, *csrs(first_key))
         await self.wake_due()
         return await self.certificates(subject)
 

@@ -21,6 +21,7 @@ from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.web.http import create_app
 from libs.common.web.idempotency import Idempotency
 from libs.common.web.tokens import STAFF_ROLES, Authenticator, TokenIssuer, TokenVerifier
+from services.ca.authority.api import public_routes
 from services.ca.crl.api import list_routes
 from services.ca.enrolment import api
 from services.ca.revocation.api import revocation_routes
@@ -63,9 +64,9 @@ async def http(
     )
     idempotency = Idempotency(MemoryIdempotencyStore(), KEYRING, "ca", world.clock)
     routers = [
-        api.journey_routes(office.service, auth, idempotency),
+        api.journey_routes(office.service, office.intake, auth, idempotency),
         revocation_routes(office.revocations, auth),
-        api.public_routes(authority.hierarchy),
+        public_routes(authority.hierarchy),
         list_routes(office.lists, authority.directory / "root-crl.pem", world.clock),
     ]
     app = create_app("ca", metrics=METRICS, health=Health(), routers=routers)

@@ -20,7 +20,7 @@ from services.ca.audit.rules import Times
 from services.ca.authority.hierarchy import ROOT_LIST
 from services.ca.crl.shards import CrlEdition
 from services.ca.crl.signing import CrlFields, sign_list
-from services.ca.enrolment import domain
+from services.ca.enrolment import states
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.ledger import recording
 from services.ca.ledger.acts import Archived, CertificateIntended, Checkpointed
@@ -305,7 +305,7 @@ async def test_a_signature_that_may_exist_and_is_neither_stored_nor_revoked_is_f
 ) -> None:
     journey = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a88"
     await office.opened(journey)
-    await office.service.request(journey, *csrs(7))
+    await office.request(journey, *csrs(7))
     intents = await _signed_and_gone(office, journey)
     world.now += LATER
     await office.wake_due()
@@ -344,12 +344,12 @@ async def test_what_is_just_happening_is_not_judged(world: World, office: Audite
 async def test_a_journey_that_stands_still_before_the_signature_is_a_warning(world: World, office: Audited) -> None:
     journey = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a66"
     await office.opened(journey)
-    await office.service.request(journey, *csrs(11))
+    await office.request(journey, *csrs(11))
     wake_at = office.world.rows["enrolments"].rows[journey].wake_at
     assert wake_at is not None
     assert await office.timers[0][1].run_once(journey, wake_at)
     state = await office.enrolments.aggregates.get(journey)
-    assert isinstance(state, domain.Issuing)
+    assert isinstance(state, states.Issuing)
     await office.ledger.record(journey, *(recording.intended(each.value) for each in state.intents))
     world.now += timedelta(minutes=10)
     result = await office.report()
@@ -376,7 +376,7 @@ async def test_an_ocsp_answer_that_differs_from_the_decision_is_found(office: Au
 async def test_two_signatures_of_the_same_bytes_on_record_are_no_finding(office: Audited) -> None:
     """What a crash leaves behind where a token signs: it never makes the same signature twice."""
     state = await office.enrolments.aggregates.get(JOURNEY)
-    assert isinstance(state, domain.Issued)
+    assert isinstance(state, states.Issued)
     act = recording.issued(x509.load_pem_x509_certificate(state.certificates[0].text.value.pem.encode()))
     other = act.model_copy(
         update={"signature": "00", "after": act.after.model_copy(update={"certificate_sha256": "11" * 32})}
@@ -388,9 +388,9 @@ async def test_two_signatures_of_the_same_bytes_on_record_are_no_finding(office:
 async def test_an_altered_certificate_is_found_by_its_signature_and_by_the_lint(office: Audited) -> None:
     """The holder's name is another than the one the certificate was issued for."""
     state = await office.enrolments.aggregates.get(NEWER)
-    assert isinstance(state, domain.Issued)
+    assert isinstance(state, states.Issued)
     other = await office.enrolments.aggregates.get(JOURNEY)
-    assert isinstance(other, domain.Issued)
+    assert isinstance(other, states.Issued)
     swapped = (state.certificates[0], state.certificates[1].model_copy(update={"text": other.certificates[1].text}))
     changed = state.model_copy(update={"certificates": swapped})
     await office.enrolments.aggregates.apply(NEWER, lambda _: Decision(changed))

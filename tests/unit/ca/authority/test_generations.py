@@ -40,7 +40,7 @@ async def both_kinds(counter: Counter) -> tuple[Certificate, Certificate]:
     """A citizen signs with an RSA key, and signs in with an EC key."""
     await counter.lists.start()
     await counter.opened()
-    await counter.service.request(JOURNEY, csr(RSA_KEY), csr(EC_KEY))
+    await counter.request(JOURNEY, csr(RSA_KEY), csr(EC_KEY))
     await counter.wake_due()
     sign, auth = await counter.certificates()
     return sign, auth

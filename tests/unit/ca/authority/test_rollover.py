@@ -76,7 +76,7 @@ async def test_an_intent_of_the_old_generation_is_signed_by_the_old_key_after_th
     world, home = World(), tmp_path / "ca"
     before = Counter(world, establish(home))
     await before.opened()
-    await before.service.request(JOURNEY, *csrs())
+    await before.request(JOURNEY, *csrs())
     await before.service.wake(JOURNEY, world.now)  # one step: the intents are recorded, nothing is signed
     world.now += timedelta(minutes=2)
     after = await Counter(world, establish(home, world.now, (EC, NEXT, RSA))).open()

@@ -162,7 +162,7 @@ async def opened(installed: Installed, now: datetime) -> Counter:
     await counter.lists.start()
     await counter.opened()
     requests = (csr(rsa.generate_private_key(65537, 2048)), csr(key(1)))
-    await counter.service.request(JOURNEY, requests[0], requests[1])
+    await counter.request(JOURNEY, requests[0], requests[1])
     return counter
 
 

@@ -14,27 +14,37 @@ from libs.common.contracts.ca import CertificateText, CertIssued
 from libs.common.contracts.events import Event
 from libs.common.core.errors import Refused
 from libs.common.core.sealing import Sealed
-from services.ca.enrolment import domain, lifecycle
+from services.ca.enrolment import domain, lifecycle, states
 from services.ca.enrolment.blocklists import read_blocklist
-from services.ca.enrolment.domain import EnrolmentState
+from services.ca.enrolment.facts import EnrolmentFacts, FactEvent
 from services.ca.enrolment.lifecycle import KEPT
-from services.ca.model.certificate import Certificate, IntentRecord
-from services.ca.model.facts import Facts, Request
+from services.ca.enrolment.states import EnrolmentState, wake_at
+from services.ca.model.certificate import Certificate, IntentRecord, RequestedKey
 from tests.unit.ca.enrolment.blocklists import PublicKey, badkeys_of, digests_of
 from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.judges import run
-from tests.unit.ca.office import CITIZEN, FACTS, JOURNEY, NEWER, STARTED, Office, World, closed, csr, csrs, key
-
-REQUESTS = (Request(profile="SIGN", spki="01"), Request(profile="AUTH", spki="02"))
-NOTES: tuple[dict[str, object], ...] = (
-    {"person": STARTED.person, "person_ref": "person-ref"},
-    {"phone_proven": True},
-    {"face_matched": True},
-    {"citizen_id": CITIZEN},
+from tests.unit.ca.office import (
+    CITIZEN,
+    CREATED,
+    FACTS,
+    JOURNEY,
+    MATCHED,
+    NEWER,
+    STARTED,
+    VERIFIED,
+    Office,
+    World,
+    closed,
+    csr,
+    csrs,
+    key,
 )
 
+REQUESTS = (RequestedKey(profile="SIGN", spki="01"), RequestedKey(profile="AUTH", spki="02"))
+NOTES: tuple[FactEvent, ...] = (STARTED, VERIFIED, MATCHED, CREATED)
 
-def noted(facts: Sequence[dict[str, object]]) -> EnrolmentState | None:
+
+def noted(facts: Sequence[FactEvent]) -> EnrolmentState | None:
     state: EnrolmentState | None = None
     for fact in facts:
         decision = domain.note(state, fact)
@@ -79,7 +89,7 @@ COMMANDS: dict[str, Callable[[EnrolmentState | None], domain.Result | None]] = {
 
 def opened() -> EnrolmentState:
     state = noted(NOTES)
-    assert isinstance(state, domain.Open)
+    assert isinstance(state, states.Open)
     return state
 
 
@@ -103,22 +113,22 @@ def issued() -> EnrolmentState:
 
 @given(st.permutations(NOTES * 2))
 def test_facts_in_any_order_and_twice_open_the_enrolment_with_the_last_missing_one(
-    facts: list[dict[str, object]],
+    facts: list[FactEvent],
 ) -> None:
-    seen: list[dict[str, object]] = []
+    seen: list[FactEvent] = []
     state = None
     opened_at = []
     for fact in facts:
-        was_open = isinstance(state, domain.Open)
+        was_open = isinstance(state, states.Open)
         decision = domain.note(state, fact)
         state = decision.state if decision is not None else state
         seen.append(fact)
         complete = all(each in seen for each in NOTES)
-        assert isinstance(state, domain.Open) is complete
-        if isinstance(state, domain.Open) and not was_open:
+        assert isinstance(state, states.Open) is complete
+        if isinstance(state, states.Open) and not was_open:
             opened_at.append(len(seen))
     assert len(opened_at) == 1
-    assert isinstance(state, domain.Open)
+    assert isinstance(state, states.Open)
     assert (state.facts.citizen_id, state.facts.person_ref) == (CITIZEN, "person-ref")
 
 
@@ -157,7 +167,7 @@ def test_whatever_happens_in_whatever_order_certificates_are_told_once_and_only_
     assert serials in ([], ["aa01", "bb02"])
     assert not serials or known == set(notes)
     # What is on record when the steps stop still has its end before it: stored, or counted as revoked.
-    recorded = isinstance(state, domain.Issuing) and state.intents
+    recorded = isinstance(state, states.Issuing) and state.intents
     assert not recorded or domain.issued(state, CERTIFICATES, NOW) is not None
     assert not recorded or domain.void(state, CERTIFICATES, "profile.broken", NOW) is not None
 
@@ -193,7 +203,7 @@ def test_what_is_revoked_stays_so_for_its_first_reason() -> None:
     assert first is not None
     everything = domain.revoke(first.state, None, "superseded", NOW)
     assert everything is not None
-    assert isinstance(everything.state, domain.Issued)
+    assert isinstance(everything.state, states.Issued)
     assert [each.revoked_for for each in everything.state.certificates] == ["keyCompromise", "superseded"]
     assert len(everything.events) == 1
     assert domain.revoke(everything.state, None, "unspecified", NOW) is None
@@ -204,12 +214,12 @@ def test_an_enrolment_is_not_settled_before_the_lists_hold_every_revocation() ->
     assert revoked is not None
     half = lifecycle.settle(revoked.state, frozenset({"aa01"}), NOW, KEPT)
     assert half is not None
-    assert isinstance(half.state, domain.Issued)
-    assert (half.state.settled, half.wake_at) == (False, NOW)
+    assert isinstance(half.state, states.Issued)
+    assert (half.state.settled, wake_at(half.state)) == (False, NOW)
     whole = lifecycle.settle(half.state, frozenset({"bb02"}), NOW, KEPT)
     assert whole is not None
-    assert isinstance(whole.state, domain.Issued)
-    assert (whole.state.settled, whole.wake_at) == (True, NOW + KEPT)
+    assert isinstance(whole.state, states.Issued)
+    assert (whole.state.settled, wake_at(whole.state)) == (True, NOW + KEPT)
 
 
 def test_long_after_their_end_certificates_lose_what_names_the_holder_and_keep_their_numbers_and_revocations() -> None:
@@ -217,22 +227,22 @@ def test_long_after_their_end_certificates_lose_what_names_the_holder_and_keep_t
     assert revoked is not None
     early = lifecycle.settle(revoked.state, frozenset({"aa01"}), NOW + KEPT - timedelta(seconds=1), KEPT)
     assert early is not None
-    assert isinstance(early.state, domain.Issued)
+    assert isinstance(early.state, states.Issued)
     late = lifecycle.settle(early.state, frozenset(), NOW + KEPT, KEPT)
     assert late is not None
-    assert isinstance(late.state, domain.Retired)
+    assert isinstance(late.state, states.Retired)
     assert [(each.serial, each.revoked_for) for each in late.state.certificates] == [
         ("aa01", "keyCompromise"),
         ("bb02", None),
     ]
-    assert (late.events, late.wake_at) == ((), None)
+    assert (late.events, wake_at(late.state)) == ((), None)
     kept = late.state.model_dump_json()
     assert "text" not in kept
-    assert (late.state.facts, late.state.requests) == (Facts(), ())
+    assert (late.state.facts, late.state.requests) == (EnrolmentFacts(), ())
     for follows in (
         domain.close(late.state, "failed", "journey.failed", NOW),
         domain.revoke(late.state, None, "unspecified", NOW),
-        domain.note(late.state, {"phone_proven": True}),
+        domain.note(late.state, VERIFIED),
         lifecycle.settle(late.state, frozenset(), NOW, KEPT),
     ):
         assert follows is None, "nothing brings it back"
@@ -243,7 +253,7 @@ def test_a_revocation_that_is_not_listed_yet_keeps_certificates_from_being_retir
     assert revoked is not None
     late = lifecycle.settle(revoked.state, frozenset({"aa01"}), NOW + 2 * KEPT, KEPT)
     assert late is not None
-    assert isinstance(late.state, domain.Issued)
+    assert isinstance(late.state, states.Issued)
 
 
 async def test_a_journey_with_all_facts_gets_two_certificates_for_its_own_keys_that_openssl_accepts(
@@ -280,7 +290,7 @@ async def test_events_in_any_order_and_twice_lead_to_the_same_two_certificates(
     for fact in facts:
         await office.tell(fact, meta=metas[fact.topic])
     assert await office.state() == "open"
-    await office.service.request(JOURNEY, *csrs())
+    await office.request(JOURNEY, *csrs())
     await office.wake_due()
     for fact in facts:
         await office.tell(fact, meta=metas[fact.topic])
@@ -291,7 +301,7 @@ async def test_events_in_any_order_and_twice_lead_to_the_same_two_certificates(
 async def test_the_same_requests_again_give_the_same_two_certificates(world: World, office: Office) -> None:
     before = await office.issued()
     for _ in range(2):
-        await office.service.request(JOURNEY, *csrs())
+        await office.request(JOURNEY, *csrs())
         await office.wake_due()
     assert [each.serial for each in await office.certificates()] == [each.serial for each in before]
     assert len(world.told()) == 2
@@ -300,7 +310,7 @@ async def test_the_same_requests_again_give_the_same_two_certificates(world: Wor
 async def test_other_keys_are_refused_and_stay_free_for_the_next_journey(world: World, office: Office) -> None:
     await office.issued()
     with pytest.raises(Refused) as error:
-        await office.service.request(JOURNEY, *csrs(3))
+        await office.request(JOURNEY, *csrs(3))
     assert error.value.key == "enrolment.other_keys"
     assert len(await office.issued(NEWER, 3)) == 2
     assert not world.told("cert.refused")
@@ -308,9 +318,9 @@ async def test_other_keys_are_refused_and_stay_free_for_the_next_journey(world: 
 
 async def test_a_bad_request_after_good_ones_does_not_undo_what_was_accepted(world: World, office: Office) -> None:
     await office.opened()
-    await office.service.request(JOURNEY, *csrs())
+    await office.request(JOURNEY, *csrs())
     with pytest.raises(Refused):
-        await office.service.request(JOURNEY, "no request", csrs()[1])
+        await office.request(JOURNEY, "no request", csrs()[1])
     await office.wake_due()
     assert len(await office.certificates()) == 2
     assert not world.told("cert.refused")
@@ -322,7 +332,7 @@ async def test_keys_sent_before_the_time_or_after_the_end_stay_free_for_another_
         if ending:
             await office.tell(closed("cancelled"))
         with pytest.raises(Refused) as error:
-            await office.service.request(JOURNEY, *csrs(5))
+            await office.request(JOURNEY, *csrs(5))
         assert error.value.key == ("enrolment.closed" if ending else "enrolment.not_open")
     assert len(await office.issued(NEWER, 5)) == 2
 
@@ -333,7 +343,7 @@ async def test_a_key_certified_in_another_journey_is_refused_whatever_it_is_for(
     fresh, auth_used = csr(key(7)), csrs()[1]
     for pair in ((auth_used, fresh), (fresh, csrs()[0])):
         with pytest.raises(Refused) as error:
-            await office.service.request(NEWER, *pair)
+            await office.request(NEWER, *pair)
         assert (error.value.key, error.value.status) == ("csr.key_in_use", 422)
     assert [(each["journey"], each["reason"], each["final"]) for each in world.told("cert.refused")] == [
         (NEWER, "csr.key_in_use", False)
@@ -348,9 +358,9 @@ async def test_a_key_on_the_blocklist_is_refused_and_the_citizen_may_send_anothe
     office = Office(world, authority, blocked_keys=read_blocklist(make(tmp_path, [key(2).public_key()])))
     await office.opened()
     with pytest.raises(Refused) as error:
-        await office.service.request(JOURNEY, *csrs())
+        await office.request(JOURNEY, *csrs())
     assert error.value.key == "csr.key_compromised"
-    await office.service.request(JOURNEY, *csrs(3))
+    await office.request(JOURNEY, *csrs(3))
     await office.wake_due()
     assert len(await office.certificates()) == 2
 
@@ -368,12 +378,12 @@ async def test_a_bad_request_is_told_and_the_citizen_may_send_a_better_one(
 ) -> None:
     await office.opened()
     with pytest.raises(Refused) as error:
-        await office.service.request(JOURNEY, *pair)
+        await office.request(JOURNEY, *pair)
     assert (error.value.key, error.value.status) == (reason, 422)
     assert [(each["topic"], each["reason"], each["final"]) for each in world.told()] == [
         ("cert.refused", reason, False)
     ]
-    await office.service.request(JOURNEY, *csrs())
+    await office.request(JOURNEY, *csrs())
     await office.wake_due()
     assert len(await office.certificates()) == 2
 
@@ -383,7 +393,7 @@ async def test_a_name_that_cannot_stand_in_a_certificate_ends_the_matter_with_on
 ) -> None:
     person = STARTED.person.value.model_copy(update={"surname": "А\u202eБ"})
     await office.opened(facts=(STARTED.model_copy(update={"person": Sealed(person)}), *FACTS[1:]))
-    await office.service.request(JOURNEY, *csrs())
+    await office.request(JOURNEY, *csrs())
     await office.wake_due()
     await office.wake_due()
     assert [(each["topic"], each["reason"], each["final"]) for each in world.told()] == [
@@ -396,7 +406,7 @@ async def test_facts_after_the_end_of_a_journey_open_nothing(world: World, offic
     await office.tell(closed("expired"))
     await office.opened()
     with pytest.raises(Refused) as error:
-        await office.service.request(JOURNEY, *csrs())
+        await office.request(JOURNEY, *csrs())
     assert error.value.key == "enrolment.closed"
     assert world.told() == []
     assert "person" not in str(world.rows["enrolments"].rows[JOURNEY].state)

@@ -1,7 +1,7 @@
 """Each step of issuance broken in turn: whatever the process had done when it died, every request ends in one place."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,12 +10,15 @@ from cryptography import x509
 
 from libs.common.delivery.documents import Document, Outgoing
 from libs.common.pki.der import serial_text
+from libs.common.storage.chain import Entry
+from libs.common.testing.chain import MemoryChain
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from services.ca.enrolment import csr_intake as intake_module
-from services.ca.enrolment import domain
+from services.ca.enrolment import states
 from services.ca.issuance import authority as authority_module
 from services.ca.issuance import lint as lint_module
 from services.ca.issuance import steps as issuance
+from services.ca.issuance.authority import IssuingAuthority
 from services.ca.model.profiles import Publication
 from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.office import FACTS, JOURNEY, LEASE, Office, World, closed, csrs
@@ -23,27 +26,30 @@ from tests.unit.common.faults import Crash, Log
 from tests.waiting import PATIENCE_S
 
 STEPS = (
-    "1 facts complete",
-    "2 first request parsed",
-    "2 both requests parsed",
-    "2 first key reserved",
-    "2 both keys reserved",
-    "2 requests accepted",
-    "3 profile applied to the first",
-    "3 profile applied to both",
-    "4 first linted",
-    "4 both linted",
-    "4 first serial number reserved",
-    "4 both serial numbers reserved",
-    "5 intents recorded",
+    "accepting: facts complete",
+    "accepting: first request parsed",
+    "accepting: both requests parsed",
+    "accepting: first key reserved",
+    "accepting: both keys reserved",
+    "accepting: requests accepted",
+    "1 first ordered",
+    "1 both ordered",
+    "2 first linted",
+    "2 both linted",
+    "3 first serial number reserved",
+    "3 both serial numbers reserved",
+    "4 intents recorded",
+    "5 intents in the ledger",
     "6 first signed",
     "6 both signed",
-    "7 stored",
+    "7 signatures in the ledger",
+    "8 stored",
     "8 first published",
     "8 both published",
 )
-RECORDED = STEPS.index("5 intents recorded")
-STORED = STEPS.index("7 stored")
+"""The steps of `services.ca.enrolment.issue`, and what comes before them."""
+RECORDED = STEPS.index("4 intents recorded")
+STORED = STEPS.index("8 stored")
 
 
 class Break:
@@ -82,13 +88,13 @@ class BreakingDocuments(MemoryDocuments):
         won = await super().store(document)
         match document.state:
             case {"kind": "open"}:
-                self._break.after("1 facts complete")
+                self._break.after("accepting: facts complete")
             case {"kind": "issuing", "intents": []}:
-                self._break.after("2 requests accepted")
+                self._break.after("accepting: requests accepted")
             case {"kind": "issuing", "ended": None}:
-                self._break.after("5 intents recorded")
+                self._break.after("4 intents recorded")
             case {"kind": "issued", "settled": False}:
-                self._break.after("7 stored")
+                self._break.after("8 stored")
             case _:
                 pass
         return won
@@ -124,7 +130,7 @@ class Scene:
             except BaseExceptionGroup as ended:
                 raise ended.exceptions[0] from None
         else:
-            await office.service.request(JOURNEY, *csrs())
+            await office.request(JOURNEY, *csrs())
             await office.wake_due()
 
     async def work_off(self, office: Office) -> None:
@@ -140,7 +146,7 @@ class Scene:
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as workers:
             working = [workers.create_task(work()) for _ in range(2)]
             await asyncio.sleep(0)
-            await office.service.request(JOURNEY, *csrs())
+            await office.request(JOURNEY, *csrs())
             while not settled(await office.enrolments.aggregates.get(JOURNEY)):  # noqa: ASYNC110 - sets no event
                 await asyncio.sleep(0)
             for each in working:
@@ -152,13 +158,13 @@ class Scene:
         self.world.now += LEASE
         self.at_once = False  # what the dead process held is left to the timer
 
-    async def recover(self, office: Office) -> domain.EnrolmentState:
+    async def recover(self, office: Office) -> states.EnrolmentState:
         await office.wake_due()
-        for kind in (office.enrolments, office.holdings, office.list_kind):
+        for kind in (office.enrolments, office.superseding, office.list_kind):
             await kind.outbox.sweep()
         state = await office.enrolments.aggregates.get(JOURNEY)
         assert state is not None
-        return state  # type: ignore[no-any-return]  # aggregates of any kind
+        return state
 
     @property
     def serials_signed(self) -> set[str]:
@@ -169,7 +175,7 @@ class Scene:
 
 
 def settled(state: object) -> bool:
-    return isinstance(state, domain.Certified) and state.settled
+    return isinstance(state, states.Certified) and state.settled
 
 
 @pytest.fixture(
@@ -193,16 +199,26 @@ def scene(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sc
     async def taking(self: MemoryReservations, kind: str, value: str, owner: str) -> None:
         await take(self, kind, value, owner)
         if kind == "key":
-            broken.nth("2 first key reserved", "2 both keys reserved")
+            broken.nth("accepting: first key reserved", "accepting: both keys reserved")
         else:
-            broken.nth("4 first serial number reserved", "4 both serial numbers reserved")
+            broken.nth("3 first serial number reserved", "3 both serial numbers reserved")
 
-    sign, take = issuance.sign, MemoryReservations.take
+    async def extending(self: MemoryChain, entries: Sequence[Entry]) -> int:
+        stored = await extend(self, entries)
+        kinds = {entry.fact.kind for entry in entries}
+        if "certificate.intended" in kinds:
+            broken.after("5 intents in the ledger")
+        if "certificate.issued" in kinds:
+            broken.after("7 signatures in the ledger")
+        return stored
+
+    sign, take, extend = issuance.sign, MemoryReservations.take, MemoryChain.extend
+    monkeypatch.setattr(MemoryChain, "extend", extending)
     monkeypatch.setattr(issuance, "sign", signing)
     monkeypatch.setattr(MemoryReservations, "take", taking)
     for module, name, steps in (
         (intake_module, "parse", STEPS[1:3]),
-        (authority_module, "prepare", STEPS[6:8]),
+        (IssuingAuthority, "order", STEPS[6:8]),
         (authority_module, "lint", STEPS[8:10]),
     ):
         monkeypatch.setattr(module, name, broken.watch(getattr(module, name), *steps))
@@ -218,7 +234,7 @@ async def test_after_a_break_at_any_step_each_request_has_one_certificate_told_o
         await scene.way(office)  # the client got no answer, and asks again
     state = await scene.recover(office)
 
-    assert isinstance(state, domain.Issued)
+    assert isinstance(state, states.Issued)
     assert state.settled
     certificates = [x509.load_pem_x509_certificate(each.text.value.pem.encode()) for each in state.certificates]
     assert len({each.tbs_certificate_bytes for each in scene.signed}) == 2, "something else was signed besides"
@@ -236,10 +252,10 @@ async def test_after_a_break_and_a_failed_journey_what_was_recorded_is_stored_an
     state = await scene.recover(office)
 
     if STEPS.index(scene.broken.step) < RECORDED:
-        assert isinstance(state, domain.Closed)
+        assert isinstance(state, states.Closed)
         assert (scene.signed, scene.world.told("cert.issued", "cert.revoked")) == ([], [])
         return
-    assert isinstance(state, domain.Issued)
+    assert isinstance(state, states.Issued)
     assert state.settled
     serials = {each.serial for each in state.certificates}
     assert serials == scene.serials_signed == await office.listed()
@@ -261,7 +277,7 @@ async def test_after_a_break_a_replica_with_another_address_signs_what_was_recor
         await scene.way(office)
     state = await scene.recover(office)
 
-    assert isinstance(state, domain.Issued)
+    assert isinstance(state, states.Issued)
     assert len({each.tbs_certificate_bytes for each in scene.signed}) == 2, "something else was signed besides"
     assert scene.told("cert.issued") == [each.serial for each in state.certificates]
     assert not scene.world.told("cert.refused", "cert.revoked")
@@ -289,10 +305,10 @@ async def test_after_a_break_an_intent_that_breaks_a_newer_rule_ends_refused_and
     state = await scene.recover(office)
 
     if not RECORDED <= STEPS.index(scene.broken.step) < STORED:
-        assert isinstance(state, domain.Issued)
+        assert isinstance(state, states.Issued)
         assert scene.told("cert.issued") == [each.serial for each in state.certificates]
         return
-    assert isinstance(state, domain.Void)
+    assert isinstance(state, states.Void)
     assert state.settled
     serials = {each.serial for each in state.certificates}
     assert scene.serials_signed <= serials == await office.listed() == set(scene.told("cert.revoked"))

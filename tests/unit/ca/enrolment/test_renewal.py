@@ -8,7 +8,7 @@ from libs.citizen.keystore import Holding
 from libs.citizen.signing import sign_detached
 from libs.common.core.errors import Refused
 from libs.common.pki.renewal_statement import vouching_document
-from services.ca.enrolment import domain
+from services.ca.enrolment import states
 from tests.unit.ca.hierarchies import NOW, CertificationAuthority
 from tests.unit.ca.office import (
     CITIZEN,
@@ -47,7 +47,7 @@ async def signed(world: World, holding: Holding, journey: str = NEWER, first_key
 
 async def refused(office: Office, signature: bytes | None) -> str:
     with pytest.raises(Refused) as error:
-        await office.service.request(NEWER, *csrs(3), signature)
+        await office.request(NEWER, *csrs(3), signature)
     await office.wake_due()
     assert await office.state(NEWER) == "open"
     return error.value.key
@@ -58,7 +58,7 @@ async def test_phone_and_present_key_give_new_certificates_and_the_old_ones_are_
 ) -> None:
     old = [each.serial for each in await office.certificates()]
     for _ in range(2):  # the answer was lost: asked again with the old key, which is superseded by then
-        await office.service.request(NEWER, *csrs(3), await signed(world, present))
+        await office.request(NEWER, *csrs(3), await signed(world, present))
         await office.wake_due()
     new = await office.certificates(NEWER)
     assert [each.profile for each in new] == ["SIGN", "AUTH"]
@@ -74,7 +74,7 @@ async def test_without_the_phone_a_renewal_takes_no_requests(world: World, offic
     sign, _ = await office.issued()
     await office.opened(NEWER, (RENEWAL,))
     with pytest.raises(Refused) as error:
-        await office.service.request(NEWER, *csrs(3), await signed(world, holding_of(sign, 1)))
+        await office.request(NEWER, *csrs(3), await signed(world, holding_of(sign, 1)))
     assert error.value.key == "enrolment.not_open"
 
 
@@ -82,7 +82,7 @@ async def test_a_journey_that_is_no_renewal_needs_the_face_whatever_is_signed(wo
     sign, _ = await office.issued()
     await office.opened(NEWER, [fact for fact in FACTS if fact.topic != "face.matched"])
     with pytest.raises(Refused) as error:
-        await office.service.request(NEWER, *csrs(3), await signed(world, holding_of(sign, 1)))
+        await office.request(NEWER, *csrs(3), await signed(world, holding_of(sign, 1)))
     assert error.value.key == "enrolment.not_open"
 
 
@@ -116,7 +116,7 @@ async def test_somebody_elses_certificate_vouches_for_nothing(world: World, offi
     del present
     others = [each.model_copy(update={"citizen_id": STRANGER}) if each is FACTS[-1] else each for each in FACTS]
     await office.opened(OTHERS, others)
-    await office.service.request(OTHERS, *csrs(7))
+    await office.request(OTHERS, *csrs(7))
     await office.wake_due()
     sign, _ = await office.certificates(OTHERS)
     assert await refused(office, await signed(world, holding_of(sign, 7))) == "vouching.other_holder"
@@ -157,11 +157,11 @@ async def test_after_an_outage_only_the_most_urgent_notice_is_told_and_after_the
 
 
 async def test_what_was_revoked_or_superseded_is_not_announced(world: World, office: Office, present: Holding) -> None:
-    await office.service.request(NEWER, *csrs(3), await signed(world, present))
+    await office.request(NEWER, *csrs(3), await signed(world, present))
     await office.wake_due()
     _, auth = await office.certificates(NEWER)
     await office.revocations.by_clerk(auth.serial, "keyCompromise", CITIZEN)
     assert await notices(world, office, 336) == [("SIGN", 30)]
     assert {each["journey"] for each in world.told("cert.expiring")} == {NEWER}
     state = await office.enrolments.aggregates.get(JOURNEY)
-    assert isinstance(state, domain.Issued)
+    assert isinstance(state, states.Issued)

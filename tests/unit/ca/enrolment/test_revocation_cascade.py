@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from libs.common.contracts.ca import CertificateText
 from libs.common.core.sealing import Sealed
 from services.ca.enrolment import revocation_cascade
-from services.ca.enrolment.domain import Ending, Issued
+from services.ca.enrolment.facts import EnrolmentFacts
 from services.ca.enrolment.revocation_cascade import OF_THE_PERSON
+from services.ca.enrolment.states import Ending, Issued
 from services.ca.model.certificate import REASONS, Certificate, Reason
-from services.ca.model.facts import Facts
 from tests.unit.ca.hierarchies import NOW, CertificationAuthority
 from tests.unit.ca.office import CITIZEN, JOURNEY, LEASE, NEWER, Office, World, closed
 
@@ -118,7 +118,7 @@ def issued(at: datetime) -> Issued:
         crl_shard=0,
         text=Sealed(CertificateText(pem="")),
     )
-    return Issued(facts=Facts(citizen_id=CITIZEN), requests=(), certificates=(certificate,))
+    return Issued(facts=EnrolmentFacts(citizen_id=CITIZEN), requests=(), certificates=(certificate,))
 
 
 @given(state=st.builds(issued, moments), at=moments, reason=st.sampled_from(sorted(OF_THE_PERSON)))

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 import structlog
 
-from services.ca.enrolment import domain
+from services.ca.enrolment import states
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.model.certificate import Certificate
 from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority
@@ -29,7 +29,7 @@ async def after_crash(world: World, authority: CertificationAuthority) -> Office
     world.now += LEASE
     office = Office(world, authority)
     await office.wake_due()
-    for kind in (office.enrolments, office.holdings, office.list_kind):
+    for kind in (office.enrolments, office.superseding, office.list_kind):
         await kind.outbox.sweep()
     return office
 
@@ -37,7 +37,7 @@ async def after_crash(world: World, authority: CertificationAuthority) -> Office
 async def requested(world: World, authority: CertificationAuthority) -> None:
     office = Office(world, authority)
     await office.opened()
-    await office.service.request(JOURNEY, *csrs())
+    await office.request(JOURNEY, *csrs())
 
 
 async def test_a_crash_at_every_step_from_requests_to_certificates_still_gives_exactly_the_two(
@@ -62,7 +62,7 @@ async def test_a_crash_at_every_step_from_requests_to_certificates_still_gives_e
         assert [(each["topic"], each["serial"]) for each in told] == [("cert.issued", serial) for serial in serials]
         assert all(world.book.owners["serial", serial] == JOURNEY for serial in serials)
         state = await office.enrolments.aggregates.get(JOURNEY)
-        assert isinstance(state, domain.Issued)
+        assert isinstance(state, states.Issued)
         assert state.settled
         assert await live(office) == [True, True]
 
@@ -71,14 +71,14 @@ async def intended(world: World, authority: CertificationAuthority) -> list[str]
     """The serial numbers on record before signing."""
     state = await Office(world, authority).enrolments.aggregates.get(JOURNEY)
     match state:
-        case domain.Issuing():
+        case states.Issuing():
             return [
                 serial
                 for intent in state.intents
                 for (kind, serial) in world.book.owners
                 if kind == "serial" and f'"{serial}"' in intent.value.intent
             ]
-        case domain.Issued():
+        case states.Issued():
             return [each.serial for each in state.certificates]
         case _:
             return []
@@ -99,7 +99,7 @@ async def test_signing_again_after_a_crash_gives_the_very_same_certificate(
     await requested(world, authority)
     await wake_once(office, JOURNEY)
     step, state = 0, None
-    while not isinstance(state, domain.Issued):
+    while not isinstance(state, states.Issued):
         step += 1
         world.now += LEASE
         with pytest.raises(Crash):
@@ -179,18 +179,18 @@ async def test_the_newer_certificates_win_though_a_crash_kept_the_older_ones_fro
     await requested(world, authority)
     step = 0
     state = None
-    while not isinstance(state, domain.Issued):
+    while not isinstance(state, states.Issued):
         step += 1
         try:
             await Office(world, authority, Faults(step)).wake_due()
         except Crash:
             state = await Office(world, authority).enrolments.aggregates.get(JOURNEY)
         world.now += LEASE
-    assert "holdings" not in world.rows or not world.rows["holdings"].rows
+    assert "superseding" not in world.rows or not world.rows["superseding"].rows
     # The older journey's timer rests until its lease ends; meanwhile the newer one is served.
     newer = Office(world, authority)
     await newer.opened(NEWER)
-    await newer.service.request(NEWER, *csrs(3))
+    await newer.request(NEWER, *csrs(3))
     for _ in range(3):
         await wake_once(newer, NEWER)
     office = await after_crash(world, authority)
@@ -201,7 +201,7 @@ async def test_certificates_revoked_at_once_supersede_nothing(world: World, offi
     await office.issued()
     world.now += LEASE
     await office.opened(NEWER)
-    await office.service.request(NEWER, *csrs(3))
+    await office.request(NEWER, *csrs(3))
     for _ in range(2):
         await wake_once(office, NEWER)
     await office.tell(closed("failed"), NEWER)
@@ -213,7 +213,7 @@ async def test_certificates_of_different_citizens_do_not_touch_each_other(world:
     await office.issued()
     other = [fact.model_copy(update={"citizen_id": STRANGER}) if fact is FACTS[-1] else fact for fact in FACTS]
     await office.opened(NEWER, other)
-    await office.service.request(NEWER, *csrs(3))
+    await office.request(NEWER, *csrs(3))
     await office.wake_due()
     assert (await live(office), await live(office, NEWER)) == ([True, True], [True, True])
     assert len(world.told("cert.issued")) == 4
@@ -273,7 +273,7 @@ async def test_nothing_personal_stands_in_clear_in_store_events_or_logs(world: W
     with structlog.testing.capture_logs() as logs:
         await office.opened()
         before = world.everything()
-        await office.service.request(JOURNEY, *csrs())
+        await office.request(JOURNEY, *csrs())
         snapshots = []
         for _ in range(3):
             await wake_once(office, JOURNEY)
@@ -290,7 +290,7 @@ async def test_hearing_everything_again_from_the_beginning_tells_nothing_new(wor
     metas = {fact.topic: world.meta(fact, JOURNEY) for fact in FACTS}
     for fact in FACTS:
         await office.tell(fact, meta=metas[fact.topic])
-    await office.service.request(JOURNEY, *csrs())
+    await office.request(JOURNEY, *csrs())
     await office.wake_due()
     end = world.meta(closed("failed"), JOURNEY)
     await office.tell(closed("failed"), meta=end)

@@ -148,7 +148,7 @@ async def test_a_crash_at_any_step_leaves_each_act_once_and_nothing_told_that_is
 async def _requested(world: World, authority: CertificationAuthority) -> None:
     office = Office(world, authority)
     await office.opened()
-    await office.service.request(JOURNEY, *csrs())
+    await office.request(JOURNEY, *csrs())
 
 
 async def test_a_journey_that_ends_badly_has_its_revocations_on_record_with_the_time_and_reason_told(

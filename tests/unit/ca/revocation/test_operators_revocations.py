@@ -148,7 +148,7 @@ async def test_the_next_generation_issues_and_openssl_accepts_that_with_all_list
 async def test_an_intent_of_a_revoked_authority_is_not_signed_any_more(world: World, home: Path) -> None:
     before = await open_counter(world, establish(home))
     await before.opened()
-    await before.service.request(JOURNEY, *csrs())
+    await before.request(JOURNEY, *csrs())
     await before.service.wake(JOURNEY, world.now)  # one step: the intents are recorded, nothing is signed
     world.now = HELD
     after = await open_counter(world, without_issuing(home))

@@ -132,11 +132,11 @@ def test_the_first_word_counts_in_whatever_order_the_halves_come(steps: list[str
     for step in steps:
         match step:
             case "ask":
-                decision = confirmations.ask(state, wish("aa01"), NOW)
+                decision = confirmations.ask(state, wish("aa01"))
             case "other":
-                decision = confirmations.ask(state, wish("bb02"), NOW)
+                decision = confirmations.ask(state, wish("bb02"))
             case _:
-                decision = confirmations.confirm(state, NOW, NOW)
+                decision = confirmations.confirm(state, NOW)
         state = state if decision is None else decision.state
     assert state is not None
     assert state.counts

@@ -85,7 +85,7 @@ async def test_after_the_loss_of_the_machine_the_authority_goes_on_and_gives_no_
 
 async def issued_at_last(counter: Counter) -> tuple[Certificate, ...]:
     """Issue; a number that is somebody else's fails the try, and the timer tries again with another."""
-    await counter.service.request(NEWER, *csrs(21))
+    await counter.request(NEWER, *csrs(21))
     for _ in range(5):
         with suppress(Taken):
             await counter.wake_due()
