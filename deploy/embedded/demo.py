@@ -23,15 +23,15 @@ from deploy.embedded.services import in_one_process
 from deploy.embedded.stack import Broker, Store
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
-from libs.citizen.enrolment import Eds
+from libs.citizen.api.services import Services
 from libs.citizen.files import write_private
-from libs.citizen.journey import EdsJourney, start
-from libs.citizen.kandas import KandasJourney, SignedApplication
-from libs.citizen.keystore import pack
-from libs.citizen.passwords import new_password
-from libs.citizen.progress import Progress
-from libs.citizen.services import Services
-from libs.citizen.signing import signer
+from libs.citizen.journey.eds import EdsJourney, start
+from libs.citizen.journey.enrolment import Eds
+from libs.citizen.journey.kandas import KandasJourney, SignedApplication
+from libs.citizen.journey.progress import ProgressLine
+from libs.citizen.keys.keystore import pack
+from libs.citizen.keys.passwords import new_password
+from libs.citizen.signing.cms import signer
 from libs.common.contracts.http.identity import CitizenSession
 from libs.common.contracts.http.kandas import KandasApplicationView
 from libs.common.core import logging
@@ -146,11 +146,11 @@ class Demo:
             chain = await services.ca.chain()
             self._write("issuing.pem", b"".join(each.public_bytes(Encoding.PEM) for each in chain[:-1]))
             self._write("root.pem", chain[-1].public_bytes(Encoding.PEM))
-            for name, holding in (("sign", eds.sign), ("auth", eds.auth)):
-                if holding.certificate is None:
+            for name, entry in (("sign", eds.sign), ("auth", eds.auth)):
+                if entry.certificate is None:
                     raise DemoFailed(f"there is no {name} certificate")
-                self._write(f"{name}.pem", holding.certificate.public_bytes(Encoding.PEM))
-                write_private(self.out / f"{name}.p12", pack(holding, self.password))
+                self._write(f"{name}.pem", entry.certificate.public_bytes(Encoding.PEM))
+                write_private(self.out / f"{name}.p12", pack(entry, self.password))
             write_private(self.out / "password.txt", f"{self.password}\n".encode())
         return eds
 
@@ -200,7 +200,7 @@ class Demo:
             Part.DOCUMENT_BACK: upload_of(files.back, "image/jpeg"),
         }
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: ProgressLine) -> None:
         """Show the citizen one line of progress, and keep it for `timeline.txt`."""
         self.lines.append(f"{progress.at.isoformat()}  {progress.key}  {progress.text}")
         self.console.print(f"   {progress.at.astimezone():%H:%M:%S}  {progress.text}", markup=False)

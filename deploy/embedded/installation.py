@@ -11,7 +11,7 @@ from typing import Final
 from deploy.embedded.process import LOOPBACK
 from deploy.embedded.staff import staff_issuer
 from deploy.keys import make_keys
-from libs.citizen.services import Endpoints
+from libs.citizen.api.services import Endpoints
 from libs.common.testing.trial_keys import STAFF_ISSUER, StaffIssuer
 from services.ca.ceremony.steps import hold
 

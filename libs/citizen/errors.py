@@ -1,10 +1,10 @@
-"""What can go wrong on the citizen's side, each with a text key that `texts` explains."""
+"""Errors of the citizen's side, each with a key that `texts` explains."""
 
 from collections.abc import Mapping
 
 
 class CitizenError(Exception):
-    """Something the person should hear of.
+    """An error that the person is shown.
 
     Args:
         key: stable text key, such as ``password.not_ascii``.

@@ -1,4 +1,4 @@
-"""Files that hold something worth stealing."""
+"""Private files."""
 
 import os
 import tempfile

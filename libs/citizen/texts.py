@@ -61,7 +61,7 @@ def catalogue(language: Language) -> Catalogue:
 
 
 def text(key: str, detail: Mapping[str, object] | None = None, language: Language = Language.ENGLISH) -> str:
-    """Give the line for `key`, with `detail` filled in."""
+    """Return the line for `key`, with `detail` filled in."""
     if (words := guidance().get(key)) is not None:
         return words.in_tongue(_TONGUES.get(language, "en"))
     for source in (language, Language.ENGLISH):

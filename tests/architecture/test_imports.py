@@ -230,7 +230,11 @@ PLANTED = [
     (services_know_themselves_and_common_only, "services/otp/service.py", "from services import ca"),
     (services_know_themselves_and_common_only, "services/otp/service.py", "from ..ca import keys"),
     (services_know_themselves_and_common_only, "services/otp/service.py", "def f():\n    import services.ca"),
-    (services_know_themselves_and_common_only, "services/otp/service.py", "from libs.citizen.keys import make"),
+    (
+        services_know_themselves_and_common_only,
+        "services/otp/service.py",
+        "from libs.citizen.keys.private_keys import make",
+    ),
     (services_know_themselves_and_common_only, "services/otp/service.py", "from deploy.embedded import stack"),
     (common_stands_on_nothing_of_ours, "libs/common/web/http.py", "from services.ca.keys.store import KeyStore"),
     (common_stands_on_nothing_of_ours, "libs/common/web/http.py", "from libs import citizen"),

@@ -29,9 +29,9 @@ from deploy.embedded.process import Program, Server, accepts, free_port
 from deploy.embedded.services import process_of
 from deploy.embedded.stack import Broker, Store
 from deploy.keys import SIGNING_KID
-from libs.citizen.keys import KeyKind, make_key
-from libs.citizen.progress import wait_until
-from libs.citizen.requests import make_request
+from libs.citizen.journey.progress import wait_until
+from libs.citizen.keys.private_keys import KeyAlgorithm, make_key
+from libs.citizen.keys.requests import make_request
 from libs.common.contracts.biometrics import FaceMatched
 from libs.common.contracts.ca import CertIssued
 from libs.common.contracts.events import Event, Meta, encode
@@ -54,7 +54,7 @@ from tests.fixtures.people import Invented, invent
 CONNECTIONS: Final = 32
 _PATIENCE_S: Final = 600
 _ROUNDS: Final = 3
-_KINDS: Final = {KeyKind.EC_P256: (500, 4000), KeyKind.RSA_2048: (100, 400)}
+_KINDS: Final = {KeyAlgorithm.EC_P256: (500, 4000), KeyAlgorithm.RSA_2048: (100, 400)}
 """How many citizens of ours, and how many requests to cfssl: about as long a time for each."""
 _JSON: Final = {"Content-Type": "application/json"}
 
@@ -77,7 +77,7 @@ class Issued:
         return f"| {self.who} | {self.certificates} | {self.rate:.0f} | {cpu:.2f} | {self.rate / beside:.2f} |"
 
 
-async def ours(kind: KeyKind, citizens: int, replicas: int) -> Issued:
+async def ours(kind: KeyAlgorithm, citizens: int, replicas: int) -> Issued:
     """Issue two certificates to each of so many citizens."""
     async with AsyncExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
@@ -117,11 +117,11 @@ async def ours(kind: KeyKind, citizens: int, replicas: int) -> Issued:
         return Issued(f"ours, {replicas} process(es)", 2 * citizens, seconds, cpu)
 
 
-async def cfssl(kind: KeyKind, certificates: int) -> Issued:
+async def cfssl(kind: KeyAlgorithm, certificates: int) -> Issued:
     """Let cfssl sign as many requests, each for a key of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
-        algorithm = {"algo": "rsa", "size": 2048} if kind is KeyKind.RSA_2048 else {"algo": "ecdsa", "size": 256}
+        algorithm = {"algo": "rsa", "size": 2048} if kind is KeyAlgorithm.RSA_2048 else {"algo": "ecdsa", "size": 256}
         (folder / "ca.json").write_text(json.dumps({"CN": "Beside", "key": algorithm, "ca": {"expiry": "8760h"}}))
         await _run(folder, "cfssl genkey -initca ca.json | cfssljson -bare ca")
         usages = ["digital signature", "content commitment", "email protection"]
@@ -191,7 +191,7 @@ def _tokens(installation: Installation) -> TokenIssuer:
     return TokenIssuer(key, "identity", SIGNING_KID, utc_now)
 
 
-def _enrolment(journey: str, tokens: TokenIssuer, kind: KeyKind) -> bytes:
+def _enrolment(journey: str, tokens: TokenIssuer, kind: KeyAlgorithm) -> bytes:
     body = {"sign_csr": make_request(make_key(kind)), "auth_csr": make_request(make_key(kind))}
     token = tokens.journey(journey, timedelta(hours=2))
     headers = {**_JSON, "Authorization": f"Bearer {token}", "Idempotency-Key": new_id()}

@@ -26,10 +26,10 @@ from deploy.embedded.observer import Observer
 from deploy.embedded.process import Server, free_port
 from deploy.embedded.services import process_of
 from deploy.embedded.stack import Broker, Store
-from libs.citizen.caller import Patience
-from libs.citizen.journey import EdsJourney, start
-from libs.citizen.progress import Waiting
-from libs.citizen.services import Services
+from libs.citizen.api.caller import Patience
+from libs.citizen.api.services import Services
+from libs.citizen.journey.eds import EdsJourney, start
+from libs.citizen.journey.progress import WaitLimits
 from libs.common.core import logging
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.delivery.topic_admin import create_topics
@@ -39,7 +39,7 @@ from tests.bench.measure import Spread, cpu_s, rss_mb
 from tests.fixtures.people import Invented, Volunteer, bench_camera, invent, register_of
 
 ROUNDS = 3
-PATIENT = Waiting(machines=900, people=900)
+PATIENT = WaitLimits(machines=900, people=900)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pytest
 from deploy.embedded.process import Server
 from libs.citizen.api.ca import CertificatesView
 from libs.citizen.errors import JourneyEnded, ProblemError
-from libs.citizen.keystore import Holding
-from libs.citizen.progress import wait_until
+from libs.citizen.journey.progress import wait_until
+from libs.citizen.keys.keystore import KeyEntry
 from libs.common.contracts.http.identity import JourneyStep, JourneyTicket
 from tests.fixtures.people import Invented
 from tests.journey.harness import System
@@ -64,7 +64,7 @@ async def ended(system: System, ticket: JourneyTicket) -> str:
     return caught.value.key
 
 
-def serial_of(holding: Holding) -> str:
+def serial_of(entry: KeyEntry) -> str:
     """The serial number as events write it."""
-    assert holding.certificate is not None
-    return f"{holding.certificate.serial_number:x}"
+    assert entry.certificate is not None
+    return f"{entry.certificate.serial_number:x}"

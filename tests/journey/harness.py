@@ -17,13 +17,13 @@ from deploy.embedded.observer import Observer
 from deploy.embedded.process import Server, free_port
 from deploy.embedded.services import RunningServices, in_one_process
 from deploy.embedded.stack import Broker, Store
-from libs.citizen.caller import Patience
-from libs.citizen.enrolment import Eds
-from libs.citizen.journey import EdsJourney, start
-from libs.citizen.kandas import KandasJourney, SignedApplication
-from libs.citizen.progress import Progress, Waiting
-from libs.citizen.services import Services
-from libs.citizen.signing import signer
+from libs.citizen.api.caller import Patience
+from libs.citizen.api.services import Services
+from libs.citizen.journey.eds import EdsJourney, start
+from libs.citizen.journey.enrolment import Eds
+from libs.citizen.journey.kandas import KandasJourney, SignedApplication
+from libs.citizen.journey.progress import ProgressLine, WaitLimits
+from libs.citizen.signing.cms import signer
 from libs.common.contracts.http.identity import CitizenSession, JourneyTicket
 from libs.common.contracts.http.kandas import KandasApplicationView
 from libs.common.core import logging
@@ -50,7 +50,7 @@ from tests.stack.kafka import KafkaServer, kafka_jars
 
 PEOPLE = 400
 PARTITIONS = 2
-WAITING = Waiting(machines=240.0, people=240.0)
+WAITING = WaitLimits(machines=240.0, people=240.0)
 
 
 @dataclass
@@ -69,12 +69,12 @@ class System:
     quiescence: Quiescence
     events: Path
     logs: Path
-    waiting: Waiting = WAITING
+    waiting: WaitLimits = WAITING
     foreign: set[tuple[str, int, int]] = field(default_factory=set)
     tickets: dict[str, JourneyTicket] = field(default_factory=dict)
     sessions: dict[str, CitizenSession] = field(default_factory=dict)
     people: list[Invented] = field(default_factory=list)
-    lines: list[Progress] = field(default_factory=list)
+    lines: list[ProgressLine] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _records: list[Record] = field(default_factory=list)
     _files: dict[tuple[Path, str], Growing] = field(default_factory=dict)

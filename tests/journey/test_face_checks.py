@@ -24,7 +24,7 @@ import pytest_asyncio
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
 from libs.citizen.errors import JourneyEnded
-from libs.citizen.progress import wait_until
+from libs.citizen.journey.progress import wait_until
 from libs.citizen.texts import explain
 from libs.common.contracts.http.biometrics import ReviewCase
 from libs.common.contracts.http.identity import JourneyTicket

@@ -19,8 +19,8 @@ from deploy.embedded.installation import SERVICES
 from deploy.embedded.process import Server
 from deploy.embedded.services import process_of
 from deploy.embedded.stack import Store
-from libs.citizen.enrolment import Eds
-from libs.citizen.progress import Waiting
+from libs.citizen.journey.enrolment import Eds
+from libs.citizen.journey.progress import WaitLimits
 from libs.common.contracts.http.kandas import KandasApplicationView
 from tests.fixtures.people import Invented
 from tests.journey.actions import serial_of
@@ -30,7 +30,7 @@ from tests.journey.invariants import DECISIONS
 JOURNEYS = int(os.environ.get("JOURNEYS", "6"))
 SEED = int(os.environ.get("KILL_SEED", str(random.SystemRandom().randrange(10_000))))
 BETWEEN_KILLS_S = (0.2, 2.5)
-PATIENT = Waiting(machines=180.0 + 20 * JOURNEYS, people=180.0 + 20 * JOURNEYS)
+PATIENT = WaitLimits(machines=180.0 + 20 * JOURNEYS, people=180.0 + 20 * JOURNEYS)
 """Documents are sealed one after the other, and a service that is killed leaves work to the lease of its timer."""
 
 

@@ -12,7 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
-from libs.citizen.progress import wait_until
+from libs.citizen.journey.progress import wait_until
 from tests.fixtures.people import bench_camera
 from tests.journey.harness import WAITING, System
 

@@ -15,11 +15,11 @@ from deploy.embedded.services import RunningServices
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
 from libs.citizen.cli.person import newest_code
-from libs.citizen.enrolment import Eds
 from libs.citizen.errors import JourneyEnded
-from libs.citizen.keystore import Holding
-from libs.citizen.requests import make_request
-from libs.citizen.signing import sign_detached
+from libs.citizen.journey.enrolment import Eds
+from libs.citizen.keys.keystore import KeyEntry
+from libs.citizen.keys.requests import make_request
+from libs.citizen.signing.cms import sign_detached
 from libs.common.core.values import utc_now
 from tests.fixtures.people import PIN, Invented, attach, bench_camera, family_of, invent
 from tests.journey.actions import at_certificates, refused
@@ -160,8 +160,8 @@ async def test_only_the_applicants_own_signature_over_the_application_counts(sys
     application_id = await system.kandas(session).open(family_of(person), attach)
     document = await system.services.kandas.document(session, application_id)
 
-    async def send(holding: Holding, signed: bytes = document) -> None:
-        signature = await sign_detached(signed, holding, utc_now())
+    async def send(entry: KeyEntry, signed: bytes = document) -> None:
+        signature = await sign_detached(signed, entry, utc_now())
         await system.services.kandas.sign(session, application_id, signature)
 
     with refused("signature.not_applicant"):
@@ -200,13 +200,13 @@ def _tampered(pem: str) -> str:
     return x509.load_der_x509_csr(bytes(changed)).public_bytes(Encoding.PEM).decode()
 
 
-def _look_alike(own: Eds) -> Holding:
+def _look_alike(own: Eds) -> KeyEntry:
     """A certificate with every word of the real one, by an authority with every word of ours, but other keys."""
     real = own.sign.certificate
     assert real is not None
     issuing = own.sign.chain[0]
     authority, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    return Holding(key, _copied(real, key, authority), (_copied(issuing, authority, authority),))
+    return KeyEntry(key, _copied(real, key, authority), (_copied(issuing, authority, authority),))
 
 
 def _copied(

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from libs.citizen.signing import signer
+from libs.citizen.signing.cms import signer
 from tests.journey.actions import refused, serial_of
 from tests.journey.harness import System
 from tests.journey.invariants import violations

@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.embedded.installation import SERVICES
 from libs.citizen.errors import JourneyEnded
-from libs.citizen.journey import EdsJourney
-from libs.citizen.progress import wait_until
+from libs.citizen.journey.eds import EdsJourney
+from libs.citizen.journey.progress import wait_until
 from libs.common.contracts.topics import TOPICS
 from tests.fixtures.people import bench_camera
 from tests.journey.harness import WAITING, System, log_lines, own_system

@@ -5,10 +5,10 @@ from cryptography import x509
 from deploy.embedded.process import Server
 from deploy.embedded.services import RunningServices
 from libs.citizen.cli.person import newest_code
-from libs.citizen.enrolment import KeyPairs
-from libs.citizen.progress import wait_until
-from libs.citizen.revocation import revoke_by_code, signed_request
-from libs.citizen.signing import signer
+from libs.citizen.journey.enrolment import KeyPairs
+from libs.citizen.journey.progress import wait_until
+from libs.citizen.journey.revocation import revoke_by_code, signed_request
+from libs.citizen.signing.cms import signer
 from libs.common.core.values import utc_now
 from tests.fixtures.people import attach, family_of
 from tests.journey.actions import at_certificates, authority_is, ended, hanging, refused, serial_of

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from libs.citizen.agent import common_utils
-from libs.citizen.agent.asks import Ask
-from libs.citizen.agent.errors import AskRefused
+from libs.citizen.agent.errors import RequestRefused
+from libs.citizen.agent.requests import Request
 
 MODULE: Final = "kz.gov.pki.ncalayerservices.accessory"
 
@@ -14,11 +14,11 @@ cancelled = common_utils.cancelled
 failed = common_utils.failed
 
 
-def read(message: Mapping[str, Any]) -> Ask:
+def read(message: Mapping[str, Any]) -> Request:
     """Refuse every request: ``showSettings``, ``showBundleManager``, ``getBundles`` and the like.
 
     Raises:
         AskRefused: ``ask.unsupported``, always.
     """
     detail = f"This program has no modules and no settings that a page could open: {str(message.get('method'))[:80]!r}."
-    raise AskRefused("ask.unsupported", detail)
+    raise RequestRefused("ask.unsupported", detail)

@@ -1,4 +1,4 @@
-"""Answers what pages ask, once the person agreed."""
+"""Answers what pages ask for, once the person agreed."""
 
 import asyncio
 import base64
@@ -13,14 +13,14 @@ from typing import Any, Final, Protocol
 from pyhanko.sign.timestamps import TimeStamper, TimestampRequestError
 
 from libs.citizen.agent import accessory, basics, common_utils
-from libs.citizen.agent.asks import Ask, ListTokens, SetLocale, ShowKey, Sign
-from libs.citizen.agent.errors import AskRefused, Cancelled
+from libs.citizen.agent.errors import Cancelled, RequestRefused
+from libs.citizen.agent.keystores import KeyStoreFile, fitting
 from libs.citizen.agent.previews import is_plain_text
-from libs.citizen.agent.stores import Store, that_fit
+from libs.citizen.agent.requests import ListTokens, Request, SetLocale, ShowKey, SignDocuments
 from libs.citizen.errors import CitizenError
-from libs.citizen.keystore import Holding
-from libs.citizen.signing import sign_cms, sign_digest, sign_raw
-from libs.citizen.xml_signing import parse_xml, sign_xml
+from libs.citizen.keys.keystore import KeyEntry
+from libs.citizen.signing.cms import sign_cms, sign_digest, sign_raw
+from libs.citizen.signing.xml import parse_xml, sign_xml
 from libs.common.core.values import Clock
 
 VERSION: Final = "1.4"
@@ -32,10 +32,10 @@ _DER_STARTS: Final = (b"\x30", b"\x31")
 _UUID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
-class Person(Protocol):
-    """Whoever sits at the machine."""
+class ConsentPrompt(Protocol):
+    """Asks the person at this machine for consent, and for passwords."""
 
-    async def choose(self, page: str, ask: Sign | ShowKey, stores: Sequence[Store]) -> Store:
+    async def choose(self, page: str, request: SignDocuments | ShowKey, stores: Sequence[KeyStoreFile]) -> KeyStoreFile:
         """Show what a page asks, and let the person choose a key for it.
 
         Raises:
@@ -43,7 +43,7 @@ class Person(Protocol):
         """
         ...
 
-    async def unlock(self, store: Store) -> Holding:
+    async def unlock(self, store: KeyStoreFile) -> KeyEntry:
         """Ask for the key store's password and open it.
 
         Raises:
@@ -63,8 +63,8 @@ class Agent:
         allow_digests: whether documents are signed of which a page tells nothing but the hash.
     """
 
-    stores: Sequence[Store]
-    person: Person
+    stores: Sequence[KeyStoreFile]
+    person: ConsentPrompt
     clock: Clock
     stamper: TimeStamper | None = None
     allow_digests: bool = False
@@ -94,71 +94,73 @@ class Agent:
             return dict(dialect.failed(error))
         return dict(dialect.succeeded(result))
 
-    async def _do(self, page: str, ask: Ask, dialect: ModuleType) -> object:
-        match ask:
+    async def _do(self, page: str, request: Request, dialect: ModuleType) -> object:
+        match request:
             case ListTokens():
                 return []  # our keys are files, which NCALayer does not count among tokens
             case SetLocale():
                 return None
             case ShowKey():
-                return (await self._chosen(page, ask)).info()
-            case Sign():
-                return await self._sign(page, ask, _WRITTEN[dialect])
+                return (await self._chosen(page, request)).info()
+            case SignDocuments():
+                return await self._sign(page, request, _WRITTEN[dialect])
 
-    async def _chosen(self, page: str, ask: Sign | ShowKey) -> Store:
-        fitting = that_fit(self.stores, ask.wanted, self.clock())
-        if not fitting:
+    async def _chosen(self, page: str, request: SignDocuments | ShowKey) -> KeyStoreFile:
+        offered = fitting(self.stores, request.wanted, self.clock())
+        if not offered:
             detail = "None of your keys is what the page asks for: another kind of key, another holder, or run out."
-            raise AskRefused("key.none_fits", detail)
-        return await self.person.choose(page, ask, fitting)
+            raise RequestRefused("key.none_fits", detail)
+        return await self.person.choose(page, request, offered)
 
-    async def _sign(self, page: str, ask: Sign, written: Callable[[bytes], str]) -> object:
-        self._check(ask)
-        store = await self._chosen(page, ask)
-        holding = await self.person.unlock(store)
+    async def _sign(self, page: str, request: SignDocuments, written: Callable[[bytes], str]) -> object:
+        self._check(request)
+        store = await self._chosen(page, request)
+        entry = await self.person.unlock(store)
         try:
-            signatures = [await self._signed(each, ask, holding, written) for each in ask.documents]
+            signatures = [await self._signed(each, request, entry, written) for each in request.documents]
         except (OSError, TimestampRequestError) as error:
             detail = "The time-stamp authority gave no time-stamp, so nothing was signed. Try again later."
-            raise AskRefused("stamp.unavailable", detail) from error
-        if ask.certified:
+            raise RequestRefused("stamp.unavailable", detail) from error
+        if request.certified:
             return {"signatures": signatures, "certificate": store.pem}
-        return signatures if ask.several else signatures[0]
+        return signatures if request.several else signatures[0]
 
-    def _check(self, ask: Sign) -> None:
+    def _check(self, request: SignDocuments) -> None:
         """Refuse what nobody could understand before signing it."""
-        if ask.stamped and self.stamper is None:
-            raise AskRefused("stamp.unavailable", "The page wants a time-stamp, and no authority for them is set.")
-        if ask.digested:
-            self._check_digests(ask)
-        elif ask.form == "xml":
-            for document in ask.documents:
+        if request.stamped and self.stamper is None:
+            raise RequestRefused("stamp.unavailable", "The page wants a time-stamp, and no authority for them is set.")
+        if request.digested:
+            self._check_digests(request)
+        elif request.form == "xml":
+            for document in request.documents:
                 parse_xml(document.decode("utf-8"))
-        elif ask.form == "raw" and not all(map(_is_readable, ask.documents)):
-            raise AskRefused("ask.opaque", "The page wants bytes signed that are no readable text.")
+        elif request.form == "raw" and not all(map(_is_readable, request.documents)):
+            raise RequestRefused("ask.opaque", "The page wants bytes signed that are no readable text.")
 
-    def _check_digests(self, ask: Sign) -> None:
-        if ask.form != "cms":
-            raise AskRefused("ask.unsupported", "A hash can be signed as CMS only.")
+    def _check_digests(self, request: SignDocuments) -> None:
+        if request.form != "cms":
+            raise RequestRefused("ask.unsupported", "A hash can be signed as CMS only.")
         if not self.allow_digests:
             detail = "The page sent a hash instead of the document, so nobody could see what is signed."
-            raise AskRefused("ask.opaque", detail)
-        if any(len(each) != _DIGEST_OCTETS for each in ask.documents):
-            raise AskRefused("ask.malformed", "The hash is not a SHA-256: it should have 32 bytes.")
+            raise RequestRefused("ask.opaque", detail)
+        if any(len(each) != _DIGEST_OCTETS for each in request.documents):
+            raise RequestRefused("ask.malformed", "The hash is not a SHA-256: it should have 32 bytes.")
 
-    async def _signed(self, document: bytes, ask: Sign, holding: Holding, written: Callable[[bytes], str]) -> str:
-        if ask.form == "xml":
-            return sign_xml(document.decode("utf-8"), holding)
-        if ask.form == "raw":
-            return _base64(sign_raw(document, holding.key))
-        stamper = self.stamper if ask.stamped else None
-        if ask.digested:
-            return written(await sign_digest(document, holding, self.clock(), stamper=stamper))
-        return written(await sign_cms(document, holding, self.clock(), attached=ask.attached, stamper=stamper))
+    async def _signed(
+        self, document: bytes, request: SignDocuments, entry: KeyEntry, written: Callable[[bytes], str]
+    ) -> str:
+        if request.form == "xml":
+            return sign_xml(document.decode("utf-8"), entry)
+        if request.form == "raw":
+            return _base64(sign_raw(document, entry.key))
+        stamper = self.stamper if request.stamped else None
+        if request.digested:
+            return written(await sign_digest(document, entry, self.clock(), stamper=stamper))
+        return written(await sign_cms(document, entry, self.clock(), attached=request.attached, stamper=stamper))
 
 
 def _is_readable(data: bytes) -> bool:
-    """Tell text from structures: signed attributes signed raw would become a signature of another document."""
+    """Return whether data is text, no structure: attributes signed raw would become another document's signature."""
     return is_plain_text(data) and not data.startswith(_DER_STARTS)
 
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from libs.citizen.agent.asks import Sign, Wanted
 from libs.citizen.agent.decoding import MOST_DOCUMENTS, base64_bytes, issuer_certificate, storage_is_file, text_bytes
-from libs.citizen.agent.errors import AskRefused
+from libs.citizen.agent.errors import RequestRefused
+from libs.citizen.agent.requests import SignDocuments, WantedKey
 from libs.citizen.errors import CitizenError
 
 MODULE: Final = "kz.gov.pki.knca.basics"
@@ -48,26 +48,26 @@ class _Arguments(_Part):
     signer: _SignerParams = Field(default_factory=_SignerParams, alias="signerParams")
 
 
-def read(message: Mapping[str, Any]) -> Sign:
+def read(message: Mapping[str, Any]) -> SignDocuments:
     """Read a request.
 
     Raises:
         AskRefused: ``ask.malformed`` or ``ask.unsupported``.
     """
     if message.get("method") != "sign":
-        raise AskRefused(
+        raise RequestRefused(
             "ask.unsupported", f"This program does not know the method {str(message.get('method'))[:80]!r}."
         )
     try:
         args = _Arguments.model_validate(message.get("args"))
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise AskRefused("ask.malformed", f"The argument {where or 'args'} is not as it should be.") from error
+        raise RequestRefused("ask.malformed", f"The argument {where or 'args'} is not as it should be.") from error
     if args.storages:
         storage_is_file(*args.storages)
     documents = (args.data,) if isinstance(args.data, str) else args.data
     decoded = args.format != "xml" and (args.signing.decode or args.signing.digested)
-    return Sign(
+    return SignDocuments(
         form=args.format,
         documents=tuple(base64_bytes(each) if decoded else text_bytes(each) for each in documents),
         wanted=_wanted(args.signer),
@@ -79,8 +79,8 @@ def read(message: Mapping[str, Any]) -> Sign:
     )
 
 
-def _wanted(signer: _SignerParams) -> Wanted:
-    return Wanted(
+def _wanted(signer: _SignerParams) -> WantedKey:
+    return WantedKey(
         usages=frozenset(signer.usages),
         iin=signer.iin or None,
         bin=signer.bin or None,

@@ -20,7 +20,7 @@ _EARLY: Final = timedelta(days=30)
 
 
 def context(folder: Path, now: datetime) -> ssl.SSLContext:
-    """Give the TLS context, with the certificate in the folder or a new one."""
+    """Return the TLS context, with the certificate in the folder or a new one."""
     if _needs_new(folder / CERTIFICATE, now):
         _make(folder, now)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from libs.citizen.agent.asks import Ask, ListTokens, SetLocale, ShowKey, Sign, Wanted
 from libs.citizen.agent.decoding import MOST_DOCUMENTS, SIGN_USAGES, base64_bytes, storage_is_file, text_bytes
-from libs.citizen.agent.errors import AskRefused
+from libs.citizen.agent.errors import RequestRefused
+from libs.citizen.agent.requests import ListTokens, Request, SetLocale, ShowKey, SignDocuments, WantedKey
 from libs.citizen.errors import CitizenError
 
 MODULE: Final = "kz.gov.pki.knca.commonUtils"
@@ -21,7 +21,7 @@ _Several = Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_DOCUME
 _Xmls = TypeAdapter(tuple[str, str, _Several, str, str])
 
 
-def read(message: Mapping[str, Any]) -> Ask:
+def read(message: Mapping[str, Any]) -> Request:
     """Read a request.
 
     Raises:
@@ -29,14 +29,14 @@ def read(message: Mapping[str, Any]) -> Ask:
     """
     method = message.get("method")
     if str(method) in _OF_FILES:
-        raise AskRefused("ask.unsupported", _NO_FILES)
+        raise RequestRefused("ask.unsupported", _NO_FILES)
     reader = _READERS.get(str(method))
     if reader is None:
-        raise AskRefused("ask.unsupported", f"This program does not know the method {str(method)[:80]!r}.")
+        raise RequestRefused("ask.unsupported", f"This program does not know the method {str(method)[:80]!r}.")
     try:
         return reader(message.get("args", []))
     except ValidationError as error:
-        raise AskRefused("ask.malformed", f"argument type mismatch. Method: {method}") from error
+        raise RequestRefused("ask.malformed", f"argument type mismatch. Method: {method}") from error
 
 
 def _tokens(_: object) -> ListTokens:
@@ -53,22 +53,22 @@ def _key_info(args: object) -> ShowKey:
     return ShowKey()
 
 
-def _cades(args: object, *, stamped: bool = False) -> Sign:
+def _cades(args: object, *, stamped: bool = False) -> SignDocuments:
     storage, key_type, data, attach = _Data.validate_python(args)
-    return Sign("cms", (base64_bytes(data),), _wanted(storage, key_type), attached=attach, stamped=stamped)
+    return SignDocuments("cms", (base64_bytes(data),), _wanted(storage, key_type), attached=attach, stamped=stamped)
 
 
-def _cades_of_hash(args: object) -> Sign:
+def _cades_of_hash(args: object) -> SignDocuments:
     storage, key_type, digest = _Hash.validate_python(args)
-    return Sign("cms", (base64_bytes(digest),), _wanted(storage, key_type), digested=True)
+    return SignDocuments("cms", (base64_bytes(digest),), _wanted(storage, key_type), digested=True)
 
 
-def _xml(args: object) -> Sign:
+def _xml(args: object) -> SignDocuments:
     storage, key_type, xml, element, parent = _Xml.validate_python(_padded(args))
     return _whole_xml((xml,), storage, key_type, element + parent, several=False)
 
 
-def _xmls(args: object) -> Sign:
+def _xmls(args: object) -> SignDocuments:
     storage, key_type, xmls, element, parent = _Xmls.validate_python(_padded(args))
     return _whole_xml(xmls, storage, key_type, element + parent, several=True)
 
@@ -79,16 +79,16 @@ def _padded(args: object) -> object:
     return [*args, *[""] * (all_five - len(args))] if isinstance(args, list) and least <= len(args) < all_five else args
 
 
-def _whole_xml(xmls: tuple[str, ...], storage: str, key_type: str, paths: str, *, several: bool) -> Sign:
+def _whole_xml(xmls: tuple[str, ...], storage: str, key_type: str, paths: str, *, several: bool) -> SignDocuments:
     if paths:
         detail = "Only whole XML documents are signed: under a signature of a part, the rest can be exchanged."
-        raise AskRefused("ask.unsupported", detail)
-    return Sign("xml", tuple(map(text_bytes, xmls)), _wanted(storage, key_type), several=several)
+        raise RequestRefused("ask.unsupported", detail)
+    return SignDocuments("xml", tuple(map(text_bytes, xmls)), _wanted(storage, key_type), several=several)
 
 
-def _wanted(storage: str, key_type: str) -> Wanted:
+def _wanted(storage: str, key_type: str) -> WantedKey:
     storage_is_file(storage)
-    return Wanted(usages=SIGN_USAGES.get(key_type, frozenset()))
+    return WantedKey(usages=SIGN_USAGES.get(key_type, frozenset()))
 
 
 _OF_FILES: Final = frozenset({"showFileChooser", "createCAdESFromFile", "createCMSSignatureFromFile"})
@@ -96,7 +96,7 @@ _NO_FILES: Final = (
     "Pages are told no names of files on this machine, and none are signed by name. "
     "Let the person choose the file on the page, which then sends its content."
 )
-_READERS: Final[Mapping[str, Callable[[object], Ask]]] = {
+_READERS: Final[Mapping[str, Callable[[object], Request]]] = {
     "getActiveTokens": _tokens,
     "changeLocale": _locale,
     "getKeyInfo": _key_info,

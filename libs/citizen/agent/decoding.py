@@ -1,4 +1,4 @@
-"""How pages write things down."""
+"""Read the values that pages send."""
 
 import base64
 import binascii
@@ -7,7 +7,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from libs.citizen.agent.errors import AskRefused
+from libs.citizen.agent.errors import RequestRefused
 
 FILES: Final = "PKCS12"
 """The storage that our key stores are. Tokens are named otherwise (``AKKaztokenStore``, …)."""
@@ -31,7 +31,7 @@ def storage_is_file(*storages: str) -> None:
     """
     if FILES not in storages:
         detail = "This program signs with key files (PKCS12) only. Choose the key file on the page."
-        raise AskRefused("ask.unsupported", detail)
+        raise RequestRefused("ask.unsupported", detail)
 
 
 def base64_bytes(text: str) -> bytes:
@@ -43,7 +43,7 @@ def base64_bytes(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise AskRefused("ask.malformed", "The page sent data that is not base64.") from error
+        raise RequestRefused("ask.malformed", "The page sent data that is not base64.") from error
 
 
 def text_bytes(text: str) -> bytes:
@@ -55,7 +55,7 @@ def text_bytes(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:  # JSON may hold half of a surrogate pair
-        raise AskRefused("ask.malformed", "The page sent half of a character.") from error
+        raise RequestRefused("ask.malformed", "The page sent half of a character.") from error
 
 
 def issuer_certificate(text: str) -> x509.Certificate:
@@ -68,4 +68,6 @@ def issuer_certificate(text: str) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(base64_bytes(body))
     except (ValueError, x509.InvalidVersion) as error:
-        raise AskRefused("ask.malformed", "The page named an authority by something that is no certificate.") from error
+        raise RequestRefused(
+            "ask.malformed", "The page sent something that is no certificate as an authority."
+        ) from error

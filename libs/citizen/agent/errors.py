@@ -4,9 +4,9 @@ from libs.citizen.errors import CitizenError
 
 
 class Cancelled(Exception):
-    """The person said no. Pages are told so, and no more."""
+    """The person said no. Pages learn that, and no more."""
 
 
-class AskRefused(CitizenError):
+class RequestRefused(CitizenError):
     """A page asked for what is not done. ``key`` is one of ``ask.malformed``, ``ask.unsupported``, ``ask.opaque``,
     ``key.none_fits``, ``stamp.unavailable``."""  # noqa: D205, D209 - one sentence

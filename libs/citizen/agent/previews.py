@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from libs.citizen.agent.asks import Sign
+from libs.citizen.agent.requests import SignDocuments
 
 _LINES: Final = 20
 _COLUMNS: Final = 200
@@ -27,13 +27,13 @@ class Preview:
     whole: bool = True
 
 
-def previews(ask: Sign) -> list[Preview]:
+def previews(request: SignDocuments) -> list[Preview]:
     """Describe what would be signed."""
-    return [_digest(each) if ask.digested else _document(each) for each in ask.documents]
+    return [_digest(each) if request.digested else _document(each) for each in request.documents]
 
 
 def is_plain_text(data: bytes) -> bool:
-    """Tell whether a person can read all of it."""
+    """Return whether a person can read all of it."""
     text = _text(data)
     return text is not None and _printable(text) == text.replace("\r\n", "\n")
 

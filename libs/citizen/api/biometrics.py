@@ -7,7 +7,7 @@ from enum import StrEnum
 import httpx
 
 from libs.citizen.api.answers import Upload, understood
-from libs.citizen.caller import Caller
+from libs.citizen.api.caller import Caller
 from libs.citizen.errors import ProblemError
 from libs.common.contracts.http.biometrics import (
     CaptureView,
@@ -83,7 +83,7 @@ class Biometrics:
         return (await self.caller.send("GET", link.url, token=staff_token)).content
 
     async def decide_review(self, staff_token: str, journey_id: str, *, match: bool, reason: str) -> bool:
-        """Judge a face check; tell whether that ends it, or another clerk is to judge as well."""
+        """Decide a face check; return whether that ends it, or another clerk has to decide as well."""
         form = ReviewForm(match=match, reason=reason).model_dump()
         answer = await self.caller.send("POST", f"/v1/reviews/{journey_id}/decision", token=staff_token, json=form)
         return understood(ReviewResult, answer).ended

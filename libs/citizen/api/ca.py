@@ -7,7 +7,7 @@ from typing import Literal
 from cryptography import x509
 
 from libs.citizen.api.answers import understood
-from libs.citizen.caller import Caller
+from libs.citizen.api.caller import Caller
 from libs.common.contracts.http.identity import JourneyTicket
 from libs.common.contracts.http.shapes import Answer
 
@@ -70,7 +70,7 @@ class Ca:
         await self.caller.send("POST", f"/v1/certificates/{serial}/revoke", token=token, json={"reason": reason})
 
     async def revoke_signed(self, request: bytes, signature: bytes) -> None:
-        """Hand in a signed request to revoke (`libs.citizen.revocation`). It needs no token."""
+        """Hand in a signed request to revoke (`libs.citizen.journey.revocation`). It needs no token."""
         body = {"request": b64encode(request).decode(), "cms": b64encode(signature).decode()}
         await self.caller.send("POST", "/v1/revocations", json=body)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from libs.citizen.api.answers import understood
-from libs.citizen.caller import Caller
+from libs.citizen.api.caller import Caller
 from libs.common.contracts.http.identity import (
     CabinetRevocationForm,
     CabinetView,
@@ -52,7 +52,7 @@ class Identity:
         await self.caller.send("POST", path, token=ticket.token, json=_body(PinForm.model_construct(pin=pin)))
 
     async def cancel(self, ticket: JourneyTicket) -> None:
-        """Give a journey up."""
+        """Return a journey up."""
         await self.caller.send("POST", f"/v1/journeys/{ticket.journey_id}/cancel", token=ticket.token)
 
     async def sign_in(self, iin: str, pin: str) -> CitizenSession:

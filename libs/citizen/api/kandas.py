@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from libs.citizen.api.answers import Upload, understood
-from libs.citizen.caller import Caller
+from libs.citizen.api.caller import Caller
 from libs.common.contracts.http.identity import CitizenSession
 from libs.common.contracts.http.kandas import (
     ApplicationCreated,

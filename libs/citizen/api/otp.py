@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from libs.citizen.api.answers import understood
-from libs.citizen.caller import Caller
+from libs.citizen.api.caller import Caller
 from libs.common.contracts.http.identity import JourneyTicket
 from libs.common.contracts.http.otp import CodeForm, InboxMessage
 

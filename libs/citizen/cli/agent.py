@@ -12,17 +12,17 @@ from rich.console import Console
 from rich.text import Text
 
 from libs.citizen.agent.agent import Agent
-from libs.citizen.agent.asks import ShowKey, Sign
 from libs.citizen.agent.certificate import CERTIFICATE, context
 from libs.citizen.agent.errors import Cancelled
+from libs.citizen.agent.keystores import KeyStoreFile
 from libs.citizen.agent.previews import Preview, previews
+from libs.citizen.agent.requests import ShowKey, SignDocuments
 from libs.citizen.agent.server import HOST, PORT, listening
 from libs.citizen.agent.stamper import HttpStamper
-from libs.citizen.agent.stores import Store
+from libs.citizen.api.services import Endpoints
 from libs.citizen.cli.screen import PasswordFile, explained, run, secret
 from libs.citizen.errors import CitizenError
-from libs.citizen.keystore import Holding, purpose_of
-from libs.citizen.services import Endpoints
+from libs.citizen.keys.keystore import KeyEntry, purpose_of
 from libs.common.core.values import utc_now
 
 _PASSWORD_VARIABLE: Final = "CITIZEN_P12_PASSWORD"  # noqa: S105 - a variable's name
@@ -32,7 +32,7 @@ _MARGIN: Final = "     | "
 _FOLDER: Final = Path(typer.get_app_dir("citizen-agent"))
 
 Stores = Annotated[list[Path], typer.Option("--p12", exists=True, dir_okay=False, help="A key store; may be repeated.")]
-Pages = Annotated[list[str], typer.Option("--allow", help="A page that may ask, such as https://portal.example.")]
+Pages = Annotated[list[str], typer.Option("--allow", help="A page that may request, such as https://portal.example.")]
 
 
 def agent(  # noqa: PLR0917 - one parameter for each option of the command
@@ -50,7 +50,9 @@ def agent(  # noqa: PLR0917 - one parameter for each option of the command
     person = TerminalAsked(password_file)
     pages = {_origin(page) for page in allow}
     with explained():
-        stores = [Store.read(path, secret(f"Password of {path}", _PASSWORD_VARIABLE, password_file)) for path in p12]
+        stores = [
+            KeyStoreFile.read(path, secret(f"Password of {path}", _PASSWORD_VARIABLE, password_file)) for path in p12
+        ]
         tls = context(folder, utc_now())
     stamper = HttpStamper(tsa or f"{Endpoints().ca}/pki/tsa")
     ours = Agent(stores, person, utc_now, stamper, allow_digests=allow_hashes)
@@ -75,15 +77,15 @@ class TerminalAsked:
         """Show a line, without obeying anything in it."""
         self._console.print(Text(line))
 
-    async def choose(self, page: str, ask: Sign | ShowKey, stores: Sequence[Store]) -> Store:
-        """Show what the page wants, and ask.
+    async def choose(self, page: str, request: SignDocuments | ShowKey, stores: Sequence[KeyStoreFile]) -> KeyStoreFile:
+        """Show what the page wants, and request.
 
         Raises:
             Cancelled: the person said no.
         """
-        if isinstance(ask, Sign):
-            self.say(f"\n{page} asks you to sign {len(ask.documents)} document(s) as {ask.form.upper()}:")
-            for number, preview in enumerate(previews(ask), start=1):
+        if isinstance(request, SignDocuments):
+            self.say(f"\n{page} asks you to sign {len(request.documents)} document(s) as {request.form.upper()}:")
+            for number, preview in enumerate(previews(request), start=1):
                 self._show(number, preview)
         else:
             self.say(f"\n{page} asks for your certificate: your name and number are in it.")
@@ -95,7 +97,7 @@ class TerminalAsked:
             raise Cancelled
         return stores[int(answer) - 1]
 
-    async def unlock(self, store: Store) -> Holding:
+    async def unlock(self, store: KeyStoreFile) -> KeyEntry:
         """Ask for the password, and open the store."""
         asked = f"Password of {store.path.name}"
         password = await _typed(secret, asked, _PASSWORD_VARIABLE, self._password_file)
@@ -129,7 +131,7 @@ async def _typed(ask: Callable[..., str], *args: object, **kwargs: object) -> st
 
 
 def _origin(page: str) -> str:
-    """Give a page's origin as browsers write it (RFC 6454, 6.2)."""
+    """Return a page's origin as browsers write it (RFC 6454, 6.2)."""
     found = _ORIGIN.fullmatch(page.lower())
     if found is None:
         raise typer.BadParameter(f"--allow takes where a page comes from, such as https://portal.example, not {page}")
@@ -137,7 +139,7 @@ def _origin(page: str) -> str:
     return f"{scheme}://{host}" + ("" if port in {None, _PORTS[scheme]} else f":{port}")
 
 
-def _named(store: Store) -> str:
+def _named(store: KeyStoreFile) -> str:
     purpose = {"SIGN": "to sign", "AUTH": "to sign in"}[purpose_of(store.certificate)]
     until = store.certificate.not_valid_after_utc.astimezone().date()
     return f"{store.info()['subjectCn']}, {purpose}, until {until} ({store.path.name})"

@@ -15,16 +15,16 @@ from rich.console import Console
 from rich.table import Table
 
 from libs.citizen.api.biometrics import Part
+from libs.citizen.api.services import Endpoints, Services
 from libs.citizen.cli.person import TerminalPerson
 from libs.citizen.cli.screen import Out, PasswordFile, PinFile, Screen, explained, run, secret
 from libs.citizen.files import write_private
-from libs.citizen.folder import FolderDrawer, certificate_of, check_unused, keep_ticket, read_ticket
-from libs.citizen.journey import Applicant, EdsJourney, start
-from libs.citizen.keys import KeyKind
-from libs.citizen.keystore import Holding, iin_of, purpose_of, unpack
-from libs.citizen.passwords import check_password, new_password
-from libs.citizen.services import Endpoints, Services
-from libs.citizen.signing import Sign, sign_detached, signer
+from libs.citizen.journey.eds import EdsApplicant, EdsJourney, start
+from libs.citizen.journey.folder import FolderPendingKeys, check_unused, keep_ticket, read_ticket
+from libs.citizen.keys.keystore import KeyEntry, certificate_of, iin_of, purpose_of, unpack
+from libs.citizen.keys.passwords import check_password, new_password
+from libs.citizen.keys.private_keys import KeyAlgorithm
+from libs.citizen.signing.cms import DetachedSigner, sign_detached, signer
 from libs.citizen.texts import text
 from libs.common.contracts.http.identity import JourneyTicket, JourneyView
 from libs.common.core.values import utc_now
@@ -32,7 +32,7 @@ from libs.common.core.values import utc_now
 _HERE, _RENEWED = Path("eds"), Path("eds-renewed")
 app = typer.Typer(invoke_without_command=True)
 Capture = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Picture or clip; else you are asked.")]
-Store = Annotated[Path, typer.Option("--p12", exists=True, dir_okay=False, help="Your key store for signing.")]
+KeyStoreOption = Annotated[Path, typer.Option("--p12", exists=True, dir_okay=False, help="Your key store for signing.")]
 
 
 @app.callback()
@@ -49,7 +49,7 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
     page: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="A passport's, instead of a card.")
     ] = None,
-    key: Annotated[KeyKind, typer.Option(help="Kind of keys.")] = KeyKind.EC_P256,
+    key: Annotated[KeyAlgorithm, typer.Option(help="Kind of keys.")] = KeyAlgorithm.EC_P256,
     pin_file: PinFile = None,
     password_file: PasswordFile = None,
     generate_password: Annotated[bool, typer.Option(help="Make a password and put it into password.txt.")] = False,
@@ -63,9 +63,9 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
     if not resume:
         with explained():
             check_unused(out)
-        applicant = Applicant(iin or typer.prompt("IIN"), phone or typer.prompt("Phone"), email)
-        begin = partial(start, applicant=applicant, tell=screen.tell)
-    drawer = FolderDrawer(out, _store_password(out, password_file, generate=generate_password, screen=screen))
+        applicant = EdsApplicant(iin or typer.prompt("IIN"), phone or typer.prompt("Phone"), email)
+        begin = partial(start, applicant=applicant, report=screen.report)
+    pending = FolderPendingKeys(out, _store_password(out, password_file, generate=generate_password, screen=screen))
     captures = {
         Part.SELFIE: selfie,
         Part.CLIP: clip,
@@ -75,17 +75,17 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
     }
     files = {part: path for part, path in captures.items() if path is not None}
     person = TerminalPerson(screen, files, pin_file, passport=page is not None)
-    _go(begin, screen, person, drawer, key, dev_inbox=dev_inbox)
+    _go(begin, screen, person, pending, key, dev_inbox=dev_inbox)
     screen.say("Keep a copy of both, and the password apart.")
 
 
 @app.command("renew")
 def renew(  # noqa: PLR0917 - one parameter for each option of the command
-    p12: Store,
+    p12: KeyStoreOption,
     out: Out = _RENEWED,
     phone: Annotated[str | None, typer.Option(help="The phone registered as yours; else you are asked.")] = None,
     email: Annotated[str | None, typer.Option(help="Where notices about your certificates go.")] = None,
-    key: Annotated[KeyKind, typer.Option(help="Kind of the new keys.")] = KeyKind.EC_P256,
+    key: Annotated[KeyAlgorithm, typer.Option(help="Kind of the new keys.")] = KeyAlgorithm.EC_P256,
     pin_file: PinFile = None,
     password_file: PasswordFile = None,
     resume: Annotated[bool, typer.Option(help="Go on with the renewal begun in the folder.")] = False,
@@ -97,20 +97,20 @@ def renew(  # noqa: PLR0917 - one parameter for each option of the command
     """
     screen, password = Screen(), secret("Password of the key store", "CITIZEN_P12_PASSWORD", password_file)
     with explained():
-        holding = unpack(p12.read_bytes(), password)
-        iin = iin_of(certificate_of(holding))
+        entry = unpack(p12.read_bytes(), password)
+        iin = iin_of(certificate_of(entry))
         if not resume:
             check_unused(out)
     begin = None
     if not resume:
         number, pin = phone or typer.prompt("Phone"), secret("Your PIN", "CITIZEN_PIN", pin_file)
-        begin = partial(_begin_renewal, applicant=Applicant(iin, number, email), pin=pin)
-    person, drawer = TerminalPerson(screen), FolderDrawer(out, password)
-    _go(begin, screen, person, drawer, key, dev_inbox=dev_inbox, present=signer(holding))
+        begin = partial(_begin_renewal, applicant=EdsApplicant(iin, number, email), pin=pin)
+    person, pending = TerminalPerson(screen), FolderPendingKeys(out, password)
+    _go(begin, screen, person, pending, key, dev_inbox=dev_inbox, present=signer(entry))
     screen.say("The old key store is of no more use.")
 
 
-async def _begin_renewal(services: Services, applicant: Applicant, pin: str) -> JourneyTicket:
+async def _begin_renewal(services: Services, applicant: EdsApplicant, pin: str) -> JourneyTicket:
     session = await services.identity.sign_in(applicant.iin, pin)
     return await services.identity.renew(session, applicant.phone, applicant.email, str(uuid4()))
 
@@ -119,16 +119,16 @@ def _go(
     begin: Callable[[Services], Awaitable[JourneyTicket]] | None,
     screen: Screen,
     person: TerminalPerson,
-    drawer: FolderDrawer,
-    key: KeyKind,
+    pending: FolderPendingKeys,
+    key: KeyAlgorithm,
     *,
     dev_inbox: bool,
-    present: Sign | None = None,
+    present: DetachedSigner | None = None,
 ) -> None:
-    """Go a journey to its end, and say where the key stores are.
+    """Complete a journey, and say where the key stores are.
 
     Args:
-        begin: sets out; None: the journey begun in the drawer's folder goes on.
+        begin: begins a journey; None: the journey begun in the folder of the pending keys goes on.
         present: signs with the key that a renewal replaces.
     """
 
@@ -137,12 +137,12 @@ def _go(
             person.inbox = services if dev_inbox else None
             with screen.working():
                 if begin is None:
-                    ticket = read_ticket(drawer.folder)
+                    ticket = read_ticket(pending.folder)
                 else:
                     ticket = await begin(services)
-                    keep_ticket(drawer.folder, ticket)
-                way = EdsJourney(services, ticket, person, screen.tell, drawer, key, present=present)
-                return await asyncio.to_thread(drawer.finish, await way.complete())
+                    keep_ticket(pending.folder, ticket)
+                way = EdsJourney(services, ticket, person, screen.report, pending, key, present=present)
+                return await asyncio.to_thread(pending.finish, await way.complete())
 
     sign_store, auth_store = run(whole())
     screen.say(f"\nTo sign:    {sign_store}\nTo sign in: {auth_store}")
@@ -166,11 +166,11 @@ def status(out: Out = _HERE) -> None:
     with explained():
         ticket = read_ticket(out)
 
-    async def look() -> JourneyView:
+    async def fetch() -> JourneyView:
         async with Services.connect(Endpoints()) as services:
             return await services.identity.journey(ticket)
 
-    view = run(look())
+    view = run(fetch())
     console = Console(highlight=False)
     for entry in view.timeline:
         console.print(f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}  {text(entry.key, entry.detail)}", markup=False)
@@ -183,14 +183,14 @@ def status(out: Out = _HERE) -> None:
 
 def sign(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The document to sign.")],
-    p12: Store,
+    p12: KeyStoreOption,
     signature: Annotated[Path | None, typer.Option(help="Where to put the signature; else beside the file.")] = None,
     password_file: PasswordFile = None,
 ) -> None:
     """Sign a file: makes a detached CMS signature (CAdES-BES) in FILE.p7s."""
-    holding = open_store(p12, password_file)
+    entry = open_store(p12, password_file)
     target = signature or file.with_name(file.name + ".p7s")
-    der = run(sign_detached(file.read_bytes(), holding, utc_now()))
+    der = run(sign_detached(file.read_bytes(), entry, utc_now()))
     with explained():
         target.write_bytes(der)
     Console(highlight=False).print(f"Signature: {target}", markup=False)
@@ -201,9 +201,9 @@ def inspect(
     password_file: PasswordFile = None,
 ) -> None:
     """Show whose key store this is, what it is for, and how long it is good. Shows no key."""
-    holding = open_store(p12, password_file)
+    entry = open_store(p12, password_file)
     with explained():
-        certificate = certificate_of(holding)
+        certificate = certificate_of(entry)
         purpose = {"SIGN": "to sign documents", "AUTH": "to sign in"}[purpose_of(certificate)]
     table = Table(show_header=False, box=None)
     rows = {
@@ -212,16 +212,16 @@ def inspect(
         "Good from": _day(certificate.not_valid_before_utc),
         "Good until": _day(certificate.not_valid_after_utc) + _expired(certificate),
         "Serial number": f"{certificate.serial_number:x}",
-        "Key": _key(holding),
-        "Key identifier": holding.key_id,
-        "Issued by": " < ".join(_name(issuer.subject) for issuer in holding.chain) or _name(certificate.issuer),
+        "Key": _key(entry),
+        "Key identifier": entry.key_id,
+        "Issued by": " < ".join(_name(issuer.subject) for issuer in entry.chain) or _name(certificate.issuer),
     }
     for name, value in rows.items():
         table.add_row(name, value)
     Console(highlight=False).print(table)
 
 
-def open_store(path: Path, password_file: Path | None) -> Holding:
+def open_store(path: Path, password_file: Path | None) -> KeyEntry:
     """Open a key store with a password from file, environment or keyboard."""
     password = secret("Password of the key store", "CITIZEN_P12_PASSWORD", password_file)
     with explained():
@@ -241,6 +241,6 @@ def _expired(certificate: x509.Certificate) -> str:
     return " (run out)" if certificate.not_valid_after_utc < utc_now() else ""
 
 
-def _key(holding: Holding) -> str:
-    kind = "RSA" if type(holding.key).__name__.startswith("RSA") else "elliptic curve"
-    return f"{kind}, {holding.key.key_size} bits"
+def _key(entry: KeyEntry) -> str:
+    kind = "RSA" if type(entry.key).__name__.startswith("RSA") else "elliptic curve"
+    return f"{kind}, {entry.key.key_size} bits"

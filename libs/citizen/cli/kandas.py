@@ -12,22 +12,22 @@ from rich.console import Console
 from rich.table import Table
 
 from libs.citizen.api.answers import Upload
-from libs.citizen.cli.eds import Store, open_store
+from libs.citizen.api.services import Endpoints, Services
+from libs.citizen.cli.eds import KeyStoreOption, open_store
 from libs.citizen.cli.person import read_upload
 from libs.citizen.cli.screen import IinOption, Out, PasswordFile, PinFile, Screen, explained, run, secret
 from libs.citizen.errors import CitizenError
 from libs.citizen.files import write_private
-from libs.citizen.kandas import KandasJourney, SignedApplication
-from libs.citizen.keystore import Holding
-from libs.citizen.services import Endpoints, Services
-from libs.citizen.signing import Sign, signer
+from libs.citizen.journey.kandas import KandasJourney, SignedApplication
+from libs.citizen.keys.keystore import KeyEntry
+from libs.citizen.signing.cms import DetachedSigner, signer
 from libs.citizen.texts import text
 from libs.common.contracts.http.identity import CabinetView
 from libs.common.contracts.http.kandas import ApplicationForm, KandasApplicationView, PersonForm
 
 T = TypeVar("T")
 _HERE: Final = Path("kandas")
-ApplicationId = Annotated[str, typer.Argument(help="Number of the application.")]
+ApplicationIdArgument = Annotated[str, typer.Argument(help="Number of the application.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Sign without asking.")]
 
 app = typer.Typer(help="Kandas status for you and your family.", no_args_is_help=True)
@@ -68,7 +68,7 @@ class ApplicationFile:
         return cls(form, dict(zip(people, folders, strict=True)))
 
     async def attachment(self, person: PersonForm, kind: str) -> Upload:
-        """Give the document of a kind for one person.
+        """Return the document of a kind for one person.
 
         Raises:
             CitizenError: ``form.attachment_missing``.
@@ -86,7 +86,7 @@ class ApplicationFile:
 @app.command()
 def apply(  # noqa: PLR0917 - one parameter for each option of the command
     form: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The application (JSON).")],
-    p12: Store,
+    p12: KeyStoreOption,
     iin: IinOption,
     out: Out = _HERE,
     pin_file: PinFile = None,
@@ -97,11 +97,11 @@ def apply(  # noqa: PLR0917 - one parameter for each option of the command
     """Apply for yourself and your family: fill in, attach, sign, submit."""
     with explained():
         file = ApplicationFile.read(form)
-    holding, screen = open_store(p12, password_file), Screen()
+    entry, screen = open_store(p12, password_file), Screen()
 
     async def go(journey: KandasJourney) -> None:
-        submitted = await journey.apply(file.form, file.attachment, _asking(holding, screen, yes=yes))
-        _keep(submitted, out)
+        submitted = await journey.apply(file.form, file.attachment, _asking(entry, screen, yes=yes))
+        _write(submitted, out)
         if follow:
             await _fetch(journey, await journey.follow(submitted.application_id), out, screen)
 
@@ -110,8 +110,8 @@ def apply(  # noqa: PLR0917 - one parameter for each option of the command
 
 @app.command("sign")
 def sign_again(  # noqa: PLR0917 - one parameter for each option of the command
-    application_id: ApplicationId,
-    p12: Store,
+    application_id: ApplicationIdArgument,
+    p12: KeyStoreOption,
     iin: IinOption,
     out: Out = _HERE,
     pin_file: PinFile = None,
@@ -119,17 +119,17 @@ def sign_again(  # noqa: PLR0917 - one parameter for each option of the command
     yes: Yes = False,
 ) -> None:
     """Sign an application that is a draft still, or came back to be signed again."""
-    holding, screen = open_store(p12, password_file), Screen()
+    entry, screen = open_store(p12, password_file), Screen()
 
     async def go(journey: KandasJourney) -> None:
-        _keep(await journey.submit(application_id, _asking(holding, screen, yes=yes)), out)
+        _write(await journey.submit(application_id, _asking(entry, screen, yes=yes)), out)
 
     _signed_in(iin, pin_file, screen, go)
 
 
 @app.command()
 def attach(  # noqa: PLR0917 - one parameter for each option of the command
-    application_id: ApplicationId,
+    application_id: ApplicationIdArgument,
     person: Annotated[str, typer.Argument(help="The person within the application.")],
     kind: Annotated[str, typer.Argument(help="Which document, such as photo or identity_document.")],
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The document (pdf or jpg).")],
@@ -155,12 +155,12 @@ def status(
     """Show your applications, or one of them with its timeline."""
     console = Console(highlight=False)
 
-    async def look(journey: KandasJourney) -> KandasApplicationView | CabinetView:
+    async def fetch(journey: KandasJourney) -> KandasApplicationView | CabinetView:
         if application_id is None:
             return await journey.services.identity.cabinet(journey.session)
         return await journey.services.kandas.application(journey.session, application_id)
 
-    seen = _signed_in(iin, pin_file, Screen(), look)
+    seen = _signed_in(iin, pin_file, Screen(), fetch)
     if isinstance(seen, CabinetView):
         for one in seen.applications:
             console.print(f"{one.application_id}  {one.status}  {one.updated_at.astimezone():%Y-%m-%d %H:%M}")
@@ -176,7 +176,7 @@ def status(
 
 
 @app.command()
-def fetch(application_id: ApplicationId, iin: IinOption, out: Out = _HERE, pin_file: PinFile = None) -> None:
+def fetch(application_id: ApplicationIdArgument, iin: IinOption, out: Out = _HERE, pin_file: PinFile = None) -> None:
     """Fetch the sealed documents of the decisions."""
     screen = Screen()
 
@@ -195,14 +195,14 @@ def _signed_in(iin: str, pin_file: Path | None, screen: Screen, work: Callable[[
         async with Services.connect(Endpoints()) as services:
             with screen.working():
                 session = await services.identity.sign_in(iin, pin)
-                return await work(KandasJourney(services, session, screen.tell))
+                return await work(KandasJourney(services, session, screen.report))
 
     return run(go())
 
 
-def _asking(holding: Holding, screen: Screen, *, yes: bool) -> Sign:
+def _asking(entry: KeyEntry, screen: Screen, *, yes: bool) -> DetachedSigner:
     """Make a signer that first shows what is to be signed: nobody should sign what they have not seen."""
-    make = signer(holding)
+    make = signer(entry)
 
     async def sign(document: bytes) -> bytes:
         if not yes:
@@ -214,7 +214,7 @@ def _asking(holding: Holding, screen: Screen, *, yes: bool) -> Sign:
     return sign
 
 
-def _keep(submitted: SignedApplication, out: Path) -> None:
+def _write(submitted: SignedApplication, out: Path) -> None:
     write_private(out / "application.json", submitted.document)
     write_private(out / "application.p7s", submitted.signature)
 

@@ -12,10 +12,10 @@ import typer
 
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
+from libs.citizen.api.services import Services
 from libs.citizen.cli.screen import Screen, secret
-from libs.citizen.journey import CaptureTask
-from libs.citizen.progress import DEFAULT_WAITING, Waiting, wait_until
-from libs.citizen.services import Services
+from libs.citizen.journey.eds import CaptureTask
+from libs.citizen.journey.progress import DEFAULT_LIMITS, WaitLimits, wait_until
 from libs.citizen.texts import text
 
 _CODE: Final = re.compile(r"(?<!\d)\d{6}(?!\d)")
@@ -81,13 +81,13 @@ class TerminalPerson:
 
 
 async def newest_code(
-    services: Services, journey_id: str, used: Collection[str] = (), waiting: Waiting = DEFAULT_WAITING
+    services: Services, journey_id: str, used: Collection[str] = (), waiting: WaitLimits = DEFAULT_LIMITS
 ) -> str:
     """Wait for a code that was not used yet in the inbox that the development profile has in place of a phone."""
 
-    async def look() -> list[str]:
+    async def fetch() -> list[str]:
         messages = sorted(await services.otp.development_inbox(journey_id), key=lambda message: message.at)
         found = [match[0] for message in messages if (match := _CODE.search(message.text))]
         return [code for code in found if code not in used]
 
-    return (await wait_until(look, bool, seconds=lambda _: waiting.machines, waiting=waiting))[-1]
+    return (await wait_until(fetch, bool, seconds=lambda _: waiting.machines, waiting=waiting))[-1]

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from cryptography import x509
 
+from libs.citizen.api.services import Endpoints, Services
 from libs.citizen.cli.eds import open_store
 from libs.citizen.cli.person import TerminalPerson
 from libs.citizen.cli.screen import PasswordFile, PinFile, Screen, explained, run, secret
-from libs.citizen.folder import certificate_of
-from libs.citizen.revocation import revoke_by_code, signed_request
-from libs.citizen.services import Endpoints, Services
+from libs.citizen.journey.revocation import revoke_by_code, signed_request
+from libs.citizen.keys.keystore import certificate_of
 from libs.common.contracts.http.identity import HolderReason
 from libs.common.core.values import utc_now
 from libs.common.pki.der import serial_text
@@ -43,13 +43,13 @@ def revoke(  # noqa: PLR0917 - one parameter for each option of the command
 
 
 def _with_key(p12: Path, password_file: Path | None, serial: str | None, reason: HolderReason) -> None:
-    holding = open_store(p12, password_file)
+    entry = open_store(p12, password_file)
     with explained():
-        certificate: x509.Certificate = certificate_of(holding)
+        certificate: x509.Certificate = certificate_of(entry)
 
     async def go() -> None:
         named = serial or serial_text(certificate.serial_number)
-        signed = await signed_request(named, reason, holding, utc_now())
+        signed = await signed_request(named, reason, entry, utc_now())
         async with Services.connect(Endpoints()) as services:
             await services.ca.revoke_signed(signed.request, signed.signature)
 

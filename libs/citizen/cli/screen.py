@@ -1,4 +1,4 @@
-"""What the commands share: how things are shown, secrets asked for, errors told, and the exit statuses."""
+"""What the commands share: output, questions for secrets, explanations of errors, exit statuses."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -23,7 +23,7 @@ from libs.citizen.errors import (
     Unreachable,
     WaitedTooLong,
 )
-from libs.citizen.progress import Progress
+from libs.citizen.journey.progress import ProgressLine
 from libs.citizen.texts import explain, text
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Screen:
         self.console = Console(highlight=False)
         self._waiting = self.console.status("working")
 
-    def tell(self, progress: Progress) -> None:
+    def report(self, progress: ProgressLine) -> None:
         """Show one line; a spinner runs beneath until the next."""
         self.console.print(Text(f"{progress.at.astimezone():%H:%M:%S}  {progress.text}"))
 
@@ -132,7 +132,7 @@ def _moment(value: object) -> object:
 
 
 def _hints(extras: dict[str, object]) -> list[str]:
-    """Give the guidance of a problem document in words."""
+    """Return the guidance of a problem document in words."""
     guidance = extras.get("guidance")
     return [text(str(key)) for key in guidance] if isinstance(guidance, list) else []
 

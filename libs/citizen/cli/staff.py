@@ -10,9 +10,9 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
+from libs.citizen.api.services import Endpoints, Services
 from libs.citizen.cli.screen import Out, explained, run, secret
 from libs.citizen.files import write_private
-from libs.citizen.services import Endpoints, Services
 from libs.common.contracts.http.kandas import DocumentPlace
 from libs.common.contracts.kandas import DocumentKind, RefusalGround
 
@@ -20,14 +20,14 @@ T = TypeVar("T")
 TokenFile = Annotated[
     Path | None, typer.Option(help="File with your staff token; else CITIZEN_STAFF_TOKEN, else you are asked.")
 ]
-JourneyId = Annotated[str, typer.Argument(help="Number of the journey.")]
-ApplicationId = Annotated[str, typer.Argument(help="Number of the application.")]
+JourneyIdArgument = Annotated[str, typer.Argument(help="Number of the journey.")]
+ApplicationIdArgument = Annotated[str, typer.Argument(help="Number of the application.")]
 
 officer = typer.Typer(help="For officers of local executive bodies.", no_args_is_help=True)
 clerk = typer.Typer(help="For clerks of public service centres.", no_args_is_help=True)
 
 
-class Outcome(StrEnum):
+class DecisionChoice(StrEnum):
     """What an officer may decide."""
 
     GRANTED = "granted"
@@ -44,14 +44,16 @@ def queue(
 
 
 @officer.command()
-def show(application_id: ApplicationId, token_file: TokenFile = None) -> None:
+def show(application_id: ApplicationIdArgument, token_file: TokenFile = None) -> None:
     """Show an application."""
     seen = _with_token(token_file, lambda services, token: services.kandas.officer_view(token, application_id))
     Console(highlight=False).print_json(seen.model_dump_json())
 
 
 @officer.command()
-def attachments(application_id: ApplicationId, out: Out = Path("attachments"), token_file: TokenFile = None) -> None:
+def attachments(
+    application_id: ApplicationIdArgument, out: Out = Path("attachments"), token_file: TokenFile = None
+) -> None:
     """Fetch all documents that are attached to an application."""
 
     async def fetch(services: Services, token: str) -> dict[str, bytes]:
@@ -68,7 +70,7 @@ def attachments(application_id: ApplicationId, out: Out = Path("attachments"), t
 
 @officer.command("return")
 def send_back(
-    application_id: ApplicationId,
+    application_id: ApplicationIdArgument,
     documents: Annotated[list[str], typer.Argument(help="What to bring anew, each as PERSON/KIND, such as p1/photo.")],
     token_file: TokenFile = None,
 ) -> None:
@@ -80,9 +82,9 @@ def send_back(
 
 @officer.command("decide")
 def decide_application(
-    application_id: ApplicationId,
+    application_id: ApplicationIdArgument,
     person: Annotated[str, typer.Argument(help="The person within the application.")],
-    outcome: Annotated[Outcome, typer.Argument(help="What you decide.")],
+    outcome: Annotated[DecisionChoice, typer.Argument(help="What you decide.")],
     reason: Annotated[list[RefusalGround] | None, typer.Option(help="Ground of a refusal; may repeat.")] = None,
     token_file: TokenFile = None,
 ) -> None:
@@ -103,7 +105,7 @@ def reviews(token_file: TokenFile = None) -> None:
 
 
 @clerk.command()
-def pictures(journey_id: JourneyId, out: Out = Path("review"), token_file: TokenFile = None) -> None:
+def pictures(journey_id: JourneyIdArgument, out: Out = Path("review"), token_file: TokenFile = None) -> None:
     """Fetch the pictures of a face check, to compare them. Each look is recorded; delete them afterwards."""
 
     async def fetch(services: Services, token: str) -> dict[str, bytes]:
@@ -115,7 +117,7 @@ def pictures(journey_id: JourneyId, out: Out = Path("review"), token_file: Token
 
 @clerk.command("decide")
 def decide_review(
-    journey_id: JourneyId,
+    journey_id: JourneyIdArgument,
     match: Annotated[bool, typer.Option("--match/--no-match", help="Whether it is the same person.")],
     reason: Annotated[str, typer.Option(help="Why, as a text key or in words without personal data.")],
     token_file: TokenFile = None,

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from typing_extensions import override
 
-from libs.citizen.keystore import Holding
+from libs.citizen.keys.keystore import KeyEntry
 from libs.common.contracts.biometrics import FaceMatched
 from libs.common.contracts.events import Event, Meta, Received
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, Outcome
@@ -95,9 +95,9 @@ def csrs(first: int = 1) -> tuple[str, str]:
     return csr(key(first)), csr(key(first + 1))
 
 
-def holding_of(certificate: Certificate, number: int) -> Holding:
+def holding_of(certificate: Certificate, number: int) -> KeyEntry:
     """A certificate with the key it was asked for, as the citizen keeps them."""
-    return Holding(key(number), x509.load_pem_x509_certificate(certificate.text.value.pem.encode()))
+    return KeyEntry(key(number), x509.load_pem_x509_certificate(certificate.text.value.pem.encode()))
 
 
 class FaultyBook(MemoryReservations):

@@ -10,22 +10,22 @@ import pytest
 
 from libs.citizen.agent.agent import Agent
 from libs.citizen.agent.certificate import CERTIFICATE, context
+from libs.citizen.agent.keystores import KeyStoreFile
 from libs.citizen.agent.server import listening
 from libs.citizen.agent.stamper import HttpStamper
-from libs.citizen.agent.stores import Store
-from libs.citizen.folder import save_holding
-from libs.citizen.keys import KeyKind
+from libs.citizen.keys.keystore import write_entry
+from libs.citizen.keys.private_keys import KeyAlgorithm
 from libs.common.core.values import utc_now
-from tests.unit.citizen.authority import PASSWORD, Authority, make_authority
-from tests.unit.citizen.desk import PAGE, Desk, Scripted, stamps
-from tests.unit.citizen.town import Town
+from tests.unit.citizen.agent.harness import PAGE, AgentHarness, ScriptedConsent, stamps
+from tests.unit.citizen.factories import PASSWORD, Authority, make_authority
+from tests.unit.citizen.stubs import StubServices
 
 
 class Judge(Protocol):
     """Runs an outside program."""
 
     def __call__(self, *command: str, accept: bool = True) -> str:
-        """Give what `command` printed. A missing program fails the test: it is never skipped."""
+        """Return what `command` printed. A missing program fails the test: it is never skipped."""
         ...
 
 
@@ -35,8 +35,8 @@ def authority() -> Authority:
 
 
 @pytest.fixture
-def town(authority: Authority) -> Town:
-    return Town(authority)
+def stub(authority: Authority) -> StubServices:
+    return StubServices(authority)
 
 
 @pytest.fixture(scope="session")
@@ -55,17 +55,17 @@ def tls_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stores(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> list[Store]:
+def stores(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> list[KeyStoreFile]:
     folder = tmp_path_factory.mktemp("stores")
-    holdings = [authority.hold(), authority.hold("AUTH"), authority.hold(kind=KeyKind.RSA_2048)]
-    return [Store.read(save_holding(folder, each, PASSWORD, rounds=1000), PASSWORD) for each in holdings]
+    entries = [authority.entry(), authority.entry("AUTH"), authority.entry(kind=KeyAlgorithm.RSA_2048)]
+    return [KeyStoreFile.read(write_entry(folder, each, PASSWORD, rounds=1000), PASSWORD) for each in entries]
 
 
 @pytest.fixture
-async def desk(stores: list[Store], tls_folder: Path, authority: Authority) -> AsyncIterator[Desk]:
-    person = Scripted()
+async def harness(stores: list[KeyStoreFile], tls_folder: Path, authority: Authority) -> AsyncIterator[AgentHarness]:
+    person = ScriptedConsent()
     agent = Agent(stores, person, utc_now, HttpStamper("https://tsa.example", stamps(authority, tls_folder)))
     async with listening(agent, context(tls_folder, utc_now()), {PAGE}, port=0) as server:
         tls = ssl.create_default_context(cafile=tls_folder / CERTIFICATE)
         bound = [socket.getsockname() for socket in server.sockets]
-        yield Desk(agent, person, bound[0][1], tls, {address for address, *_ in bound})
+        yield AgentHarness(agent, person, bound[0][1], tls, {address for address, *_ in bound})

@@ -49,9 +49,9 @@ def test_every_problem_is_explained_in_three_parts() -> None:
 
 
 def test_every_line_the_ways_tell_has_a_text() -> None:
-    told = set(_keys_told())
-    assert {"keys.made", "captures.sent", "application.begun"} <= told  # the search finds what it should
-    assert told <= set(catalogue(Language.ENGLISH).lines)
+    reported = set(_keys_reported())
+    assert {"keys.made", "captures.sent", "application.begun"} <= reported  # the search finds what it should
+    assert reported <= set(catalogue(Language.ENGLISH).lines)
 
 
 def test_everything_the_services_may_tell_has_a_text() -> None:
@@ -60,10 +60,14 @@ def test_everything_the_services_may_tell_has_a_text() -> None:
         r'"((?:selfie|clip|document|face|picture|refusal)\.[a-z_]+|journey\.(?:face|phone|certificate)_[a-z_]+ed)"'
     )
     services = [path.read_text("utf-8") for name in ("biometrics", "identity", "kandas") for path in _sources(name)]
-    told = {key for source in services for key in re.findall(pattern, source)}
-    assert {"selfie.blurred", "refusal.false_data", "journey.face_rejected"} <= told  # the search finds what it should
+    reported = {key for source in services for key in re.findall(pattern, source)}
+    assert {
+        "selfie.blurred",
+        "refusal.false_data",
+        "journey.face_rejected",
+    } <= reported  # the search finds what it should
     english = catalogue(Language.ENGLISH)
-    assert told <= {*english.lines, *english.problems, *guidance()}
+    assert reported <= {*english.lines, *english.problems, *guidance()}
 
 
 def test_what_a_face_check_tells_is_shown_in_the_language_that_was_chosen() -> None:
@@ -78,6 +82,8 @@ def _sources(service: str) -> Iterator[Path]:
     yield from (root / "services" / service).rglob("*.py")
 
 
-def _keys_told() -> Iterator[str]:
-    for module in ("journey.py", "kandas.py"):
-        yield from re.findall(r'(?:_say\(|Progress\(clock\(\), )"([a-z_.]+)"', (LIBRARY / module).read_text("utf-8"))
+def _keys_reported() -> Iterator[str]:
+    for module in ("journey/eds.py", "journey/kandas.py"):
+        yield from re.findall(
+            r'(?:_report\(|ProgressLine\(clock\(\), )"([a-z_.]+)"', (LIBRARY / module).read_text("utf-8")
+        )

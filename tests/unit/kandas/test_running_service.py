@@ -19,8 +19,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.embedded.stack import Broker, Store
-from libs.citizen.keystore import Holding
-from libs.citizen.signing import sign_detached
+from libs.citizen.keys.keystore import KeyEntry
+from libs.citizen.signing.cms import sign_detached
 from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.contracts.events import Event, Meta, encode
 from libs.common.contracts.people import Person
@@ -35,7 +35,7 @@ from libs.common.testing import event_keys
 from libs.common.web.tokens import TokenIssuer
 from services.kandas.app import build
 from services.kandas.settings import Settings
-from tests.unit.citizen.authority import IIN, Authority, make_authority, pem
+from tests.unit.citizen.factories import IIN, Authority, make_authority, pem
 from tests.unit.kandas.factories import APPLICANT, CHILD, SPOUSE
 from tests.unit.kandas.seals import PASSPHRASE, make_seal
 
@@ -51,15 +51,15 @@ class Running:
     http: httpx.AsyncClient
     publisher: KafkaPublisher
     keyring: Keyring
-    holding: Holding
+    entry: KeyEntry
     citizen: dict[str, str]
     officer: dict[str, str]
     other_officer: dict[str, str]
 
     @property
     def serial(self) -> str:
-        assert self.holding.certificate is not None
-        return serial_text(self.holding.certificate.serial_number)
+        assert self.entry.certificate is not None
+        return serial_text(self.entry.certificate.serial_number)
 
     async def tell(self, event: Event) -> None:
         subject = str(uuid4())
@@ -101,7 +101,7 @@ class Running:
 
     async def sign(self, application: str) -> httpx.Response:
         document = (await self.http.get(f"/v1/applications/{application}/document", headers=self.citizen)).content
-        cms = await sign_detached(document, self.holding, datetime.now(UTC))
+        cms = await sign_detached(document, self.entry, datetime.now(UTC))
         headers = self.citizen | {"content-type": "application/pkcs7-signature"}
 
         async def signed() -> httpx.Response | None:
@@ -180,7 +180,7 @@ async def running(folder: Path, authority: Authority) -> AsyncIterator[Running]:
                 http,
                 publisher,
                 settings.keyring,
-                authority.hold(),
+                authority.entry(),
                 {"Authorization": f"Bearer {citizen}"},
                 staff(staff_key, "KZ-75"),
                 staff(staff_key, "KZ-71"),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Biometrics, Part
-from libs.citizen.caller import Caller, Patience
+from libs.citizen.api.caller import Caller, Patience
 from libs.citizen.errors import ProblemError
 from libs.common.contracts.http.biometrics import Band
 from libs.common.contracts.http.identity import JourneyTicket

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from libs.citizen.keystore import Holding
-from libs.citizen.signing import sign_detached
+from libs.citizen.keys.keystore import KeyEntry
+from libs.citizen.signing.cms import sign_detached
 from libs.common.core.errors import Refused
 from libs.common.pki.renewal_statement import vouching_document
 from services.ca.enrolment import states
@@ -31,7 +31,7 @@ OTHERS = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a03"
 
 
 @pytest.fixture
-async def present(world: World, office: Office) -> Holding:
+async def present(world: World, office: Office) -> KeyEntry:
     """The SIGN key and certificate of a citizen whose first journey is over and whose renewal waits for requests."""
     sign, _ = await office.issued()
     await office.tell(closed("completed"))
@@ -40,9 +40,9 @@ async def present(world: World, office: Office) -> Holding:
     return holding_of(sign, 1)
 
 
-async def signed(world: World, holding: Holding, journey: str = NEWER, first_key: int = 3) -> bytes:
+async def signed(world: World, entry: KeyEntry, journey: str = NEWER, first_key: int = 3) -> bytes:
     sign, auth = csrs(first_key)
-    return await sign_detached(vouching_document(journey, {"SIGN": sign, "AUTH": auth}), holding, world.now)
+    return await sign_detached(vouching_document(journey, {"SIGN": sign, "AUTH": auth}), entry, world.now)
 
 
 async def refused(office: Office, signature: bytes | None) -> str:
@@ -54,7 +54,7 @@ async def refused(office: Office, signature: bytes | None) -> str:
 
 
 async def test_phone_and_present_key_give_new_certificates_and_the_old_ones_are_superseded(
-    world: World, office: Office, present: Holding
+    world: World, office: Office, present: KeyEntry
 ) -> None:
     old = [each.serial for each in await office.certificates()]
     for _ in range(2):  # the answer was lost: asked again with the old key, which is superseded by then
@@ -87,32 +87,32 @@ async def test_a_journey_that_is_no_renewal_needs_the_face_whatever_is_signed(wo
 
 
 async def test_nothing_but_the_present_sign_key_over_these_very_requests_will_do(
-    world: World, office: Office, present: Holding
+    world: World, office: Office, present: KeyEntry
 ) -> None:
     _, auth = await office.certificates()
     assert await refused(office, None) == "vouching.signature_missing"
     assert await refused(office, b"no signature") == "signature.malformed"
     assert await refused(office, await signed(world, present, first_key=5)) == "signature.wrong_document"
     assert await refused(office, await signed(world, present, journey=OTHERS)) == "signature.wrong_document"
-    with_auth = await signed(world, Holding(holding_of(auth, 2).key, present.certificate))
+    with_auth = await signed(world, KeyEntry(holding_of(auth, 2).key, present.certificate))
     assert await refused(office, with_auth) == "signature.forged"
 
 
 async def test_a_certificate_that_was_revoked_vouches_for_nothing(
-    world: World, office: Office, present: Holding
+    world: World, office: Office, present: KeyEntry
 ) -> None:
     sign, _ = await office.certificates()
     await office.revocations.by_clerk(sign.serial, "keyCompromise", CITIZEN)
     assert await refused(office, await signed(world, present)) == "vouching.certificate_revoked"
 
 
-async def test_a_certificate_that_ended_vouches_for_nothing(world: World, office: Office, present: Holding) -> None:
+async def test_a_certificate_that_ended_vouches_for_nothing(world: World, office: Office, present: KeyEntry) -> None:
     signature = await signed(world, present)
     world.now = NOW + timedelta(days=366)
     assert await refused(office, signature) == "signature.expired_certificate"
 
 
-async def test_somebody_elses_certificate_vouches_for_nothing(world: World, office: Office, present: Holding) -> None:
+async def test_somebody_elses_certificate_vouches_for_nothing(world: World, office: Office, present: KeyEntry) -> None:
     del present
     others = [each.model_copy(update={"citizen_id": STRANGER}) if each is FACTS[-1] else each for each in FACTS]
     await office.opened(OTHERS, others)
@@ -156,7 +156,7 @@ async def test_after_an_outage_only_the_most_urgent_notice_is_told_and_after_the
     assert await notices(late, Office(late, authority), 366) == []
 
 
-async def test_what_was_revoked_or_superseded_is_not_announced(world: World, office: Office, present: Holding) -> None:
+async def test_what_was_revoked_or_superseded_is_not_announced(world: World, office: Office, present: KeyEntry) -> None:
     await office.request(NEWER, *csrs(3), await signed(world, present))
     await office.wake_due()
     _, auth = await office.certificates(NEWER)

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from libs.citizen.keystore import Holding, pack
+from libs.citizen.keys.keystore import KeyEntry, pack
 from libs.common.core.values import utc_now
 from services.ca.authority.issuers import Issuer, PrivateKey
 from services.ca.crl.signing import CrlFields, RevokedEntries, entry, sign_list
@@ -105,7 +105,7 @@ class Exhibits:
         exhibit = self.certificates[name]
         chain = (self.authority.hierarchy.generation(exhibit.issuer).certificate, self.authority.hierarchy.root)
         path = self.folder / f"{name}.p12"
-        path.write_bytes(pack(Holding(exhibit.key, exhibit.certificate, chain), PASSWORD, rounds=10_000))
+        path.write_bytes(pack(KeyEntry(exhibit.key, exhibit.certificate, chain), PASSWORD, rounds=10_000))
         return path
 
     def _certificates(self) -> Iterator[Exhibit]:

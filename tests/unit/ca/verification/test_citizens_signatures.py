@@ -7,8 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree  # type: ignore[import-untyped]  # it ships no types
 
-from libs.citizen.keystore import Holding
-from libs.citizen.xml_signing import sign_xml
+from libs.citizen.keys.keystore import KeyEntry
+from libs.citizen.signing.xml import sign_xml
 from services.ca.verification.xml_signatures import read_xml
 from tests.unit.ca.hierarchies import NOW, CertificationAuthority
 
@@ -23,8 +23,8 @@ def test_an_xml_signed_by_the_local_agent_counts(authority: CertificationAuthori
     key = KEYS[kind]()
     begin = NOW - timedelta(days=1)
     certificate = authority.issue(authority.order(key.public_key(), not_before=begin))
-    holding = Holding(key, certificate)
-    once = sign_xml('<?xml version="1.0" encoding="UTF-8"?><doc><sum>5</sum></doc>', holding)
+    entry = KeyEntry(key, certificate)
+    once = sign_xml('<?xml version="1.0" encoding="UTF-8"?><doc><sum>5</sum></doc>', entry)
 
     (signature,), covered = read_xml(once.encode(), authority.trust, NOW)
 
@@ -33,9 +33,9 @@ def test_an_xml_signed_by_the_local_agent_counts(authority: CertificationAuthori
 
 
 @pytest.fixture(scope="module")
-def holding(authority: CertificationAuthority) -> Holding:
+def entry(authority: CertificationAuthority) -> KeyEntry:
     key = KEYS["P-256"]()
-    return Holding(key, authority.issue(authority.order(key.public_key(), not_before=NOW - timedelta(days=1))))
+    return KeyEntry(key, authority.issue(authority.order(key.public_key(), not_before=NOW - timedelta(days=1))))
 
 
 @pytest.mark.parametrize(
@@ -49,17 +49,17 @@ def holding(authority: CertificationAuthority) -> Holding:
     ],
 )
 def test_whatever_its_names_the_whole_document_is_signed_as_it_was_shown(
-    authority: CertificationAuthority, holding: Holding, document: str, covered: str
+    authority: CertificationAuthority, entry: KeyEntry, document: str, covered: str
 ) -> None:
-    (signature,), signed = read_xml(sign_xml(document, holding).encode(), authority.trust, NOW)
+    (signature,), signed = read_xml(sign_xml(document, entry).encode(), authority.trust, NOW)
 
     assert (signature.reason, signed) == (None, covered.encode())
 
 
 def test_a_document_that_bears_signatures_gets_one_more_over_all_of_it(
-    authority: CertificationAuthority, holding: Holding
+    authority: CertificationAuthority, entry: KeyEntry
 ) -> None:
-    twice = sign_xml(sign_xml("<өтініш/>", holding), holding)
+    twice = sign_xml(sign_xml("<өтініш/>", entry), entry)
 
     signatures, covered = read_xml(twice.encode(), authority.trust, NOW)
 
@@ -68,9 +68,9 @@ def test_a_document_that_bears_signatures_gets_one_more_over_all_of_it(
 
 
 @pytest.mark.parametrize("place", ['Id="placeholder"', ""])
-def test_a_place_that_a_page_keeps_for_the_signature_is_not_filled(holding: Holding, place: str) -> None:
+def test_a_place_that_a_page_keeps_for_the_signature_is_not_filled(entry: KeyEntry, place: str) -> None:
     empty = f'<s:Signature xmlns:s="http://www.w3.org/2000/09/xmldsig#" {place}/>'
-    root = etree.fromstring(sign_xml(f"<a><b>{empty}</b></a>", holding).encode())
+    root = etree.fromstring(sign_xml(f"<a><b>{empty}</b></a>", entry).encode())
 
     assert [len(each) for each in root.iter("{http://www.w3.org/2000/09/xmldsig#}Signature")] == [0, 3]
     assert root[-1].tag == "{http://www.w3.org/2000/09/xmldsig#}Signature"

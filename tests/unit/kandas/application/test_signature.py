@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 
-from libs.citizen.signing import sign_detached
+from libs.citizen.signing.cms import sign_detached
 from libs.common.core.errors import Refused
 from libs.common.core.sealing import Keyring, Sealing
 from libs.common.pki.trust import TrustAnchors
 from services.kandas.application.canonical import canonical, digest
 from services.kandas.application.signature import prove
 from services.kandas.application.states import Draft
-from tests.unit.citizen.authority import IIN, Authority, make_authority
+from tests.unit.citizen.factories import IIN, Authority, make_authority
 from tests.unit.kandas.factories import Given
 
 
@@ -30,14 +30,14 @@ def trust(authority: Authority) -> TrustAnchors:
 async def test_a_signature_over_the_application_is_proven_with_serial_and_iin(
     given: Given, authority: Authority, trust: TrustAnchors
 ) -> None:
-    document, holding, now = canonical(given.draft()), authority.hold(), datetime.now(UTC)
-    cms = await sign_detached(document, holding, now)
+    document, entry, now = canonical(given.draft()), authority.entry(), datetime.now(UTC)
+    cms = await sign_detached(document, entry, now)
 
     proven = prove(cms, document, trust, now)
 
-    assert isinstance(holding.certificate, x509.Certificate)
+    assert isinstance(entry.certificate, x509.Certificate)
     assert proven.iin == IIN
-    assert int(proven.signature.serial, 16) == holding.certificate.serial_number
+    assert int(proven.signature.serial, 16) == entry.certificate.serial_number
     assert proven.signature.document_sha256 == digest(given.draft())
     assert proven.signature.cms_sha256 == hashlib.sha256(cms).hexdigest()
 
@@ -49,8 +49,8 @@ async def test_a_signature_over_another_version_or_by_a_stranger_does_not_count(
     stranger = make_authority()
 
     for cms, key in (
-        (await sign_detached(document + b" ", authority.hold(), now), "signature.wrong_document"),
-        (await sign_detached(document, stranger.hold(), now), "signature.look_alike"),
+        (await sign_detached(document + b" ", authority.entry(), now), "signature.wrong_document"),
+        (await sign_detached(document, stranger.entry(), now), "signature.look_alike"),
         (b"no signature", "signature.malformed"),
     ):
         with pytest.raises(Refused) as error:
@@ -62,7 +62,7 @@ async def test_a_signature_by_a_certificate_that_has_expired_does_not_count(
     given: Given, authority: Authority, trust: TrustAnchors
 ) -> None:
     document, now = canonical(given.draft()), datetime.now(UTC)
-    cms = await sign_detached(document, authority.hold(), now)
+    cms = await sign_detached(document, authority.entry(), now)
     with pytest.raises(Refused) as error:
         prove(cms, document, trust, now + timedelta(days=366))
     assert error.value.key == "signature.expired_certificate"

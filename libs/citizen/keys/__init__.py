@@ -1,0 +1,1 @@
+"""Keys, requests for certificates, and key stores."""

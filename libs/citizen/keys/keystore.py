@@ -1,0 +1,207 @@
+"""PKCS#12 key stores (RFC 7292) that OpenSSL 3, Java 17 and NSS open."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from asn1crypto import algos  # type: ignore[import-untyped]  # asn1crypto ships no types
+from asn1crypto import pkcs12 as asn1_pkcs12
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from libs.citizen.errors import KeystoreError
+from libs.citizen.files import write_private
+from libs.citizen.keys.passwords import check_password
+from libs.citizen.keys.private_keys import PrivateKey, key_id
+
+ROUNDS: Final = 600_000
+"""PBKDF2-HMAC-SHA256 rounds (OWASP Password Storage Cheat Sheet, 2023). Java 17 opens up to 5,000,000."""
+
+_MAC_KEY: Final = 3  # the purpose byte of a MAC key (RFC 7292, B.3)
+_SHA256_BLOCK: Final = 64
+
+KeyPurpose = Literal["SIGN", "AUTH"]
+
+
+@dataclass(frozen=True)
+class KeyEntry:
+    """What a key store holds. `certificate` is None while the authority has not issued it yet.
+
+    `chain` runs from the issuer of `certificate` upwards.
+    """
+
+    key: PrivateKey
+    certificate: x509.Certificate | None = None
+    chain: tuple[x509.Certificate, ...] = ()
+
+    @property
+    def key_id(self) -> str:
+        """The subject key identifier in lower-case hexadecimal, as the certificate has it where there is one."""
+        if self.certificate is None:
+            return key_id(self.key.public_key())
+        return self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
+
+
+def pack(entry: KeyEntry, password: str, *, rounds: int = ROUNDS) -> bytes:
+    """Return the key store as DER: AES-256-CBC, PBKDF2-HMAC-SHA256, MAC by HMAC-SHA256, `rounds` each.
+
+    The friendly name, which Java calls the alias, is the lower-case hexadecimal subject key identifier.
+
+    Raises:
+        PasswordRefused: see `check_password`.
+    """
+    encryption = (
+        PrivateFormat.PKCS12.encryption_builder()
+        .kdf_rounds(rounds)
+        .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
+        .hmac_hash(hashes.SHA256())
+        .build(check_password(password).encode("ascii"))
+    )
+    store = pkcs12.serialize_key_and_certificates(
+        entry.key_id.encode("ascii"), entry.key, entry.certificate, entry.chain or None, encryption
+    )
+    return _with_mac_rounds(store, password, rounds)
+
+
+def unpack(data: bytes, password: str) -> KeyEntry:
+    """Open a key store.
+
+    Raises:
+        KeystoreError: ``keystore.unreadable`` for a wrong password or a broken file (PKCS#12 can't tell them
+            apart), ``keystore.no_key`` where it holds no EC or RSA key.
+    """
+    try:
+        key, certificate, others = pkcs12.load_key_and_certificates(data, password.encode("utf-8"))
+    except ValueError as error:
+        raise KeystoreError(
+            "keystore.unreadable",
+            "The key store did not open. Either the password is wrong or the file is damaged. Check the keyboard "
+            "layout and Caps Lock, and try again; else use your backup of the file.",
+        ) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise KeystoreError(
+            "keystore.no_key",
+            "The key store holds no EC or RSA private key, so it can't sign. Choose the file that was made "
+            "together with your certificate.",
+        )
+    return KeyEntry(key, certificate, _issuers_of(certificate, others))
+
+
+def _issuers_of(
+    certificate: x509.Certificate | None, others: Sequence[x509.Certificate]
+) -> tuple[x509.Certificate, ...]:
+    """Put the other certificates in order: PKCS#12 is a bag, and writers fill it as they like."""
+    chain: list[x509.Certificate] = []
+    below = certificate
+    while below is not None and below.issuer != below.subject:
+        below = next((other for other in others if other.subject == below.issuer and other not in chain), None)
+        if below is not None:
+            chain.append(below)
+    return tuple(chain)
+
+
+def purpose_of(certificate: x509.Certificate) -> KeyPurpose:
+    """Return what a certificate is for, by its extended key usage.
+
+    Raises:
+        KeystoreError: ``keystore.other_purpose`` where it is for neither.
+    """
+    usages = [
+        usage
+        for each in certificate.extensions
+        if isinstance(each.value, x509.ExtendedKeyUsage)
+        for usage in each.value
+    ]
+    if ExtendedKeyUsageOID.CLIENT_AUTH in usages:
+        return "AUTH"
+    if ExtendedKeyUsageOID.EMAIL_PROTECTION in usages:
+        return "SIGN"
+    raise KeystoreError(
+        "keystore.other_purpose", "The certificate is neither for signing nor for signing in. Choose another file."
+    )
+
+
+def iin_of(certificate: x509.Certificate) -> str:
+    """Return the holder's IIN, which national certificates carry as ``SERIALNUMBER=IIN<12>``.
+
+    Raises:
+        KeystoreError: ``keystore.other_purpose`` where it is no person's.
+    """
+    numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+    if len(numbers) != 1 or not str(numbers[0].value).startswith("IIN"):
+        raise KeystoreError("keystore.other_purpose", "The certificate is no person's. Choose another file.")
+    return str(numbers[0].value).removeprefix("IIN")
+
+
+def file_name(certificate: x509.Certificate) -> str:
+    """Return the file name in the national form: ``RSA256_<ski>.p12`` to sign, ``AUTH_RSA256_<ski>.p12`` to sign in.
+
+    RSA256 means RSA with SHA-256. No elliptic curve form is published; by analogy with GOST512, where the
+    figure is the key's size, ``EC256`` and ``EC384`` name the curve's.
+    """
+    key = certificate.public_key()
+    algorithm = "RSA256" if isinstance(key, rsa.RSAPublicKey) else f"EC{key.curve.key_size}"  # type: ignore[union-attr]  # only these two kinds are certified
+    prefix = "AUTH_" if purpose_of(certificate) == "AUTH" else ""
+    ski = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
+    return f"{prefix}{algorithm}_{ski}.p12"
+
+
+def write_entry(folder: Path, entry: KeyEntry, password: str, *, name: str | None = None, rounds: int = ROUNDS) -> Path:
+    """Write a key store under its national name, or under `name`; return its path."""
+    path = folder / (name or file_name(certificate_of(entry)))
+    write_private(path, pack(entry, password, rounds=rounds))
+    return path
+
+
+def certificate_of(entry: KeyEntry) -> x509.Certificate:
+    """Return the certificate of an entry.
+
+    Raises:
+        KeystoreError: ``keystore.no_certificate``.
+    """
+    if entry.certificate is None:
+        raise KeystoreError(
+            "keystore.no_certificate",
+            "The key store holds a key without a certificate. Finish getting your certificates first.",
+        )
+    return entry.certificate
+
+
+def _with_mac_rounds(store: bytes, password: str, rounds: int) -> bytes:
+    """Replace the MAC by one of as many rounds as the encryption has.
+
+    The writing library fixes the MAC at 2,048 rounds, which would be the cheap way to guess the password.
+    """
+    pfx = asn1_pkcs12.Pfx.load(store)
+    salt = secrets.token_bytes(16)
+    key = _mac_key(password, salt, rounds)
+    digest = hmac.digest(key, pfx["auth_safe"]["content"].native, "sha256")
+    pfx["mac_data"] = {
+        "mac": algos.DigestInfo({"digest_algorithm": {"algorithm": "sha256"}, "digest": digest}),
+        "mac_salt": salt,
+        "iterations": rounds,
+    }
+    der: bytes = pfx.dump(force=True)
+    return der
+
+
+def _mac_key(password: str, salt: bytes, rounds: int) -> bytes:
+    """Derive a MAC key (RFC 7292, B.2) with SHA-256. One block suffices: the key is as long as the hash."""
+    secret = (password + "\0").encode("utf-16-be")
+    block = bytes([_MAC_KEY]) * _SHA256_BLOCK + _fill(salt) + _fill(secret)
+    for _ in range(rounds):
+        block = hashlib.sha256(block).digest()
+    return block
+
+
+def _fill(text: bytes) -> bytes:
+    """Repeat `text` up to a whole number of hash blocks."""
+    length = -(-len(text) // _SHA256_BLOCK) * _SHA256_BLOCK
+    return (text * (length // len(text) + 1))[:length]
