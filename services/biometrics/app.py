@@ -32,6 +32,7 @@ from services.biometrics.review.api import review_routes
 from services.biometrics.review.links import Links
 from services.biometrics.review.service import Reviews
 from services.biometrics.settings import BiometricsSettings
+from services.biometrics.texts import TEXTS
 
 PURGE_EVERY_S: Final = 600.0
 COUNT_EVERY_S: Final = 15.0
@@ -112,6 +113,7 @@ def build(
             Repeating("blobs.purge", PURGE_EVERY_S, captures.purge),
             Repeating("face_checks.count", COUNT_EVERY_S, analysis.count_waiting),
         ],
+        texts=TEXTS,
     )
 
 

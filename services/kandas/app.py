@@ -27,6 +27,7 @@ from services.kandas.ministry.service import MinistryChecks
 from services.kandas.office.api import officer_routes
 from services.kandas.office.service import OfficerService
 from services.kandas.settings import Settings
+from services.kandas.texts import TEXTS
 
 _PURGE_EVERY_S: Final = 600.0
 _MINISTRY_TIMEOUT_S: Final = 15.0
@@ -67,6 +68,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
         kinds=[stored, known],
         timers=[base.engine.timers(stored, wakes.wake, lease_s=_WAKE_LEASE_S, parallel=4)],
         components=[Repeating("blobs.purge", _PURGE_EVERY_S, partial(_purge, blobs, clock))],
+        texts=TEXTS,
     )
 
 

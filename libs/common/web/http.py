@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 
 import structlog
 import uvicorn
-from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
@@ -28,11 +28,11 @@ from libs.common.core.errors import Refused
 from libs.common.core.health import Component, Health, LoopLag
 from libs.common.core.metrics import Metrics
 from libs.common.texts.catalogue import Catalogue, shared
+from libs.common.texts.languages import Language
 from libs.common.web.fast_path import Direct, Endpoint, protocol
 from libs.common.web.middleware import BODY_LIMIT_KEY, RequestMiddleware
-from libs.common.web.problems import Problems, Statuses
+from libs.common.web.problems import Problems, Statuses, language_of
 from libs.common.web.refusals import HttpRefusal
-from libs.common.web.texts import Tongue, preferred
 
 MB: Final = 1024 * 1024
 _SHUTDOWN_S: Final = 20
@@ -140,17 +140,12 @@ def raw_body(
     return read
 
 
-def _tongue(accept_language: Annotated[str, Header()] = "") -> Tongue:
-    return preferred(accept_language)
+def _wanted(request: Request) -> Language:
+    return language_of(request.headers)
 
 
-Wanted = Annotated[Tongue, Depends(_tongue)]
+Wanted = Annotated[Language, Depends(_wanted)]
 """A parameter of a route: the language of ours that the caller reads best."""
-
-
-def spoken(tongue: Tongue) -> dict[str, str]:
-    """Return the headers of an answer that has texts in this language because the caller asked for it."""
-    return {"Content-Language": tongue, "Vary": "Accept-Language"}
 
 
 def _lifespan(service: str, components: Sequence[Component]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

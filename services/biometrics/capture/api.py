@@ -14,9 +14,10 @@ from starlette.requests import ClientDisconnect
 from libs.common.contracts.http.biometrics import CaptureProgress, CaptureView, PreCheckView, UploadView
 from libs.common.core.model import evolve
 from libs.common.core.values import JourneyId
-from libs.common.web.http import Wanted, raw_body, spoken
+from libs.common.texts.languages import Language
+from libs.common.web.http import Wanted, raw_body
 from libs.common.web.middleware import BODY_LIMIT_KEY
-from libs.common.web.texts import Tongue, guidance
+from libs.common.web.problems import language_headers
 from libs.common.web.tokens import Authenticator
 from services.biometrics.capture import pre_checks
 from services.biometrics.capture.content import MOST_BYTES, too_large
@@ -31,6 +32,7 @@ from services.biometrics.check.states import (
     CheckOpen,
     CheckState,
 )
+from services.biometrics.texts import TEXTS
 
 READ_EVERY_S: Final = 0.5
 LONGEST_WAIT_S: Final = 25.0
@@ -57,7 +59,7 @@ def _add_view(router: APIRouter, captures: Captures) -> None:
     @router.get("", response_model=CaptureView)
     async def show(
         journey_id: JourneyId,
-        tongue: Wanted,
+        language: Wanted,
         if_none_match: Annotated[str, Header(max_length=200)] = "",
         prefer: Annotated[str, Header(max_length=100)] = "",
     ) -> Response:
@@ -65,9 +67,9 @@ def _add_view(router: APIRouter, captures: Captures) -> None:
         asked = _WAIT.search(prefer)
         deadline = time.monotonic() + min(float(asked[1]) if asked else 0.0, LONGEST_WAIT_S)
         while True:
-            content = (await _view(captures, journey_id, tongue)).model_dump_json().encode()
+            content = (await _view(captures, journey_id, language)).model_dump_json().encode()
             tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
-            headers = {"ETag": tag, "Cache-Control": "private, no-cache", **spoken(tongue)}
+            headers = {"ETag": tag, "Cache-Control": "private, no-cache", **language_headers(language)}
             # Alone, among others, or weak, as proxies make it that compress (RFC 9110, 8.8.3).
             if tag not in if_none_match:
                 return Response(content, headers=headers, media_type="application/json")
@@ -124,14 +126,14 @@ def _add_pre_check(router: APIRouter, checks: PreChecks) -> None:
     @router.post("/pre-check", dependencies=[Depends(admitted)])
     async def pre_check(
         journey_id: JourneyId,
-        tongue: Wanted,
+        language: Wanted,
         response: Response,
         content: Annotated[bytes, Depends(raw_body(pre_checks.MOST_BYTES, too_large="picture.too_large"))],
     ) -> PreCheckView:
         report = await checks.run(journey_id, content)
-        response.headers.update(spoken(tongue))
-        texts = _words((*report.guidance, *report.advice), tongue)
-        return PreCheckView(guidance=tuple(report.guidance), advice=tuple(report.advice), texts=texts)
+        response.headers.update(language_headers(language))
+        words = _words((*report.guidance, *report.advice), language)
+        return PreCheckView(guidance=tuple(report.guidance), advice=tuple(report.advice), texts=words)
 
 
 def _limit(request: Request, part: Part) -> None:
@@ -153,15 +155,15 @@ def _headers(offset: int, *, complete: bool) -> dict[str, str]:
     return {"Upload-Offset": str(offset), "Upload-Complete": "?1" if complete else "?0"}
 
 
-def _words(keys: Iterable[str], tongue: Tongue) -> dict[str, str]:
-    return {key: guidance()[key].in_tongue(tongue) for key in keys if key in guidance()}
+def _words(keys: Iterable[str], language: Language) -> dict[str, str]:
+    return {key: TEXTS.text(key, language) for key in keys}
 
 
-async def _view(captures: Captures, journey_id: str, tongue: Tongue) -> CaptureView:
+async def _view(captures: Captures, journey_id: str, language: Language) -> CaptureView:
     state = await captures.check(journey_id)
     view = _shown(state)
     movements = (f"challenge.{action}" for action in view.challenge)
-    view = evolve(view, CaptureView, texts=_words((*movements, *view.guidance), tongue))
+    view = evolve(view, CaptureView, texts=_words((*movements, *view.guidance), language))
     if not isinstance(state, CheckAnalysing):
         return view
     progress = await captures.progress(state)

@@ -1,12 +1,15 @@
 """What citizens can do: apply, attach, sign, follow."""
 
+from typing import Final
+
 from libs.common.contracts.kandas import DocumentKind
 from libs.common.core.errors import Refused
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.pki.trust import TrustAnchors
 from libs.common.storage.blobs import Blobs
-from services.kandas.application import domain, texts
+from libs.common.texts.places import region_codes
+from services.kandas.application import domain
 from services.kandas.application.attachments import examine
 from services.kandas.application.canonical import canonical, digest
 from services.kandas.application.domain import ApplicationRequest, Signing, kept, owned_by
@@ -14,6 +17,9 @@ from services.kandas.application.signature import prove
 from services.kandas.application.states import ApplicationState, KeptApplication
 from services.kandas.certificates.service import KnownCertificates
 from services.kandas.rules.law import Law
+from services.kandas.texts import TEXTS
+
+_REGIONS: Final = region_codes(TEXTS)
 
 
 class ApplicationService:
@@ -38,12 +44,12 @@ class ApplicationService:
 
     async def open(self, application_id: str, request: ApplicationRequest) -> KeptApplication:
         """Begin an application under an id that a repeated request brings again."""
-        if texts.region(request.region) is None:
+        if request.region not in _REGIONS:
             raise Refused(
                 "region.unknown",
                 "There is no such region. Please give its ISO 3166-2 code, such as KZ-75 for Almaty City.",
                 422,
-                regions=list(texts.region_codes()),
+                regions=list(_REGIONS),
             )
         now = self._clock()
         state = await self._applications.apply(

@@ -16,9 +16,9 @@ from fpdf.enums import Align, XPos, YPos
 
 from libs.common.contracts.http.kandas import PersonForm
 from libs.common.contracts.kandas import Outcome, RefusalGround
-from libs.common.web.texts import Text
-from services.kandas.application.texts import country, region, text
-from services.kandas.documents.transliterate import to_arabic
+from libs.common.texts.languages import WRITTEN, Language
+from libs.common.texts.places import country_name, region_name
+from services.kandas.texts import TEXTS
 
 _WIDTH: Final = 210.0
 _MARGIN: Final = 26.0
@@ -90,9 +90,9 @@ class _Page(FPDF):
         self.set_margins(_MARGIN, _MARGIN)
         self.set_auto_page_break(False)
         self.set_creation_date(datetime.combine(facts.decided_on, time.min, UTC))
-        self.set_title(text(f"title.{facts.outcome}").kk)
-        self.set_author(text("body").kk)
-        self.set_lang("kk")
+        self.set_title(_words(f"page.title.{facts.outcome}"))
+        self.set_author(_words("page.body"))
+        self.set_lang(Language.KAZAKH)
         self.add_page()
 
     def say(self, words: str, size: float, *, bold: bool = False, family: str = "serif", **more: object) -> None:
@@ -102,6 +102,15 @@ class _Page(FPDF):
         self.set_text_color(*color)  # type: ignore[misc]  # one of the colours above
         options = {"w": _INNER, "h": size * 0.47, "align": Align.L, "new_x": XPos.LMARGIN, "new_y": YPos.NEXT}
         self.multi_cell(text=words, **(options | more))  # type: ignore[arg-type]  # fpdf2's keywords, by name
+
+
+def _words(key: str, language: Language = Language.KAZAKH) -> str:
+    return TEXTS.text(key, language)
+
+
+def _also(key: str) -> str:
+    """Return the Russian and the English text on one line."""
+    return f"{_words(key, Language.RUSSIAN)} · {_words(key, Language.ENGLISH)}"
 
 
 def _frame(page: _Page) -> None:
@@ -114,24 +123,28 @@ def _frame(page: _Page) -> None:
 
 
 def _heading(page: _Page, facts: PageFacts) -> None:
-    state, body, title = text("state"), text("body"), text(f"title.{facts.outcome}")
-    place = region(facts.region) or Text(kk=facts.region, ru=facts.region, en=facts.region)
+    title = f"page.title.{facts.outcome}"
+    kazakh, russian, english = (_body(facts, language) for language in WRITTEN)
     page.set_y(24)
-    page.say(state.kk.upper(), 13, bold=True, align=Align.C, color=_BLUE)
-    page.say(to_arabic(state.kk), 12, family="sans", align=Align.C, color=_BLUE)
+    page.say(_words("page.state").upper(), 13, bold=True, align=Align.C, color=_BLUE)
+    page.say(_words("page.state", Language.KAZAKH_ARABIC), 12, family="sans", align=Align.C, color=_BLUE)
     page.ln(1.5)
-    page.say(f"{body.kk}: {place.kk}", 9.5, align=Align.C)
-    page.say(f"{body.ru}: {place.ru} · {body.en}: {place.en}", 7, family="sans", align=Align.C, color=_GREY)
+    page.say(kazakh, 9.5, align=Align.C)
+    page.say(f"{russian} · {english}", 7, family="sans", align=Align.C, color=_GREY)
     page.ln(3)
     _rule(page)
     page.ln(6)
-    page.say(title.kk.upper(), 20 if facts.outcome == "granted" else 15, bold=True, align=Align.C)
+    page.say(_words(title).upper(), 20 if facts.outcome == "granted" else 15, bold=True, align=Align.C)
     page.ln(0.5)
-    page.say(to_arabic(title.kk), 15, family="sans", align=Align.C)
+    page.say(_words(title, Language.KAZAKH_ARABIC), 15, family="sans", align=Align.C)
     page.ln(0.5)
-    page.say(title.also(), 10, align=Align.C, color=_GREY)
+    page.say(_also(title), 10, align=Align.C, color=_GREY)
     page.ln(1)
     page.say(f"№ {facts.number}", 8, family="sans", align=Align.C, color=_GREY)
+
+
+def _body(facts: PageFacts, language: Language) -> str:
+    return f"{_words('page.body', language)}: {region_name(TEXTS, facts.region, language)}"
 
 
 def _rule(page: _Page) -> None:
@@ -141,12 +154,12 @@ def _rule(page: _Page) -> None:
 
 
 def _statement(page: _Page, facts: PageFacts) -> None:
-    words = text(f"statement.{facts.outcome}")
+    kazakh, russian, english = (_words(f"page.statement.{facts.outcome}", language) for language in WRITTEN)
     page.ln(6)
-    page.say(words.kk, 10.5)
+    page.say(kazakh, 10.5)
     page.ln(0.8)
-    page.say(words.ru, 7.5, family="sans", color=_GREY)
-    page.say(words.en, 7.5, family="sans", color=_GREY)
+    page.say(russian, 7.5, family="sans", color=_GREY)
+    page.say(english, 7.5, family="sans", color=_GREY)
     page.ln(3)
 
 
@@ -158,8 +171,8 @@ def _table(page: _Page, facts: PageFacts) -> None:
         ("patronymic", person.patronymic),
         ("birth_date", _day(person.birth_date)),
         ("iin", person.iin),
-        ("citizenship", country(person.citizenship).kk),
-        ("origin_country", country(person.origin_country).kk),
+        ("citizenship", country_name(TEXTS, person.citizenship, Language.KAZAKH)),
+        ("origin_country", country_name(TEXTS, person.origin_country, Language.KAZAKH)),
         ("document_number", person.document_number),
         ("decided_on", _day(facts.decided_on)),
         ("valid_until", facts.valid_until and _day(facts.valid_until)),
@@ -167,13 +180,13 @@ def _table(page: _Page, facts: PageFacts) -> None:
     )
     for key, value in rows:
         if value:
-            _row(page, text(f"field.{key}"), value)
+            _row(page, f"page.field.{key}", value)
 
 
-def _row(page: _Page, label: Text, value: str) -> None:
+def _row(page: _Page, label: str, value: str) -> None:
     top = page.get_y()
-    page.say(label.kk, 9, w=_LABEL, h=4.0)
-    page.say(label.also(), 6.5, family="sans", w=_LABEL, h=2.7, color=_GREY)
+    page.say(_words(label), 9, w=_LABEL, h=4.0)
+    page.say(_also(label), 6.5, family="sans", w=_LABEL, h=2.7, color=_GREY)
     left_end = page.get_y()
     page.set_xy(_MARGIN + _LABEL, top + 0.6)
     page.say(value, 11, bold=True, w=_INNER - _LABEL, h=5.2)
@@ -186,11 +199,10 @@ def _row(page: _Page, label: Text, value: str) -> None:
 
 def _grounds(page: _Page, reasons: tuple[RefusalGround, ...]) -> None:
     page.ln(2)
-    page.say(text("grounds").kk, 9.5, bold=True, color=_BLUE)
+    page.say(_words("page.grounds"), 9.5, bold=True, color=_BLUE)
     for number, reason in enumerate(reasons, start=1):
-        words = text(reason)
-        page.say(f"{number}. {words.kk}", 8.5)
-        page.say(words.also(), 6.5, family="sans", color=_GREY)
+        page.say(f"{number}. {_words(reason)}", 8.5)
+        page.say(_also(reason), 6.5, family="sans", color=_GREY)
 
 
 def _foot(page: _Page, facts: PageFacts) -> None:
@@ -205,17 +217,17 @@ def _foot(page: _Page, facts: PageFacts) -> None:
     page.set_left_margin(_MARGIN + 36)
     page.set_y(top + 3.5)
     column = _INNER - 36
-    page.say(text("seal").kk, 9, bold=True, w=column, color=_BLUE)
-    page.say(text("seal").also(), 6.5, family="sans", w=column, color=_GREY)
+    page.say(_words("page.seal"), 9, bold=True, w=column, color=_BLUE)
+    page.say(_also("page.seal"), 6.5, family="sans", w=column, color=_GREY)
     page.ln(1.2)
-    page.say(text("basis").kk, 7, w=column)
+    page.say(_words("page.basis"), 7, w=column)
     if facts.outcome == "refused":
-        page.say(text("appeal").kk, 7, w=column)
+        page.say(_words("page.appeal"), 7, w=column)
     page.ln(1.2)
-    electronic = text("electronic")
-    page.say(electronic.kk, 6.5, family="sans", w=column, h=2.9)
-    page.say(electronic.ru, 5.5, family="sans", w=column, h=2.5, color=_GREY)
-    page.say(electronic.en, 5.5, family="sans", w=column, h=2.5, color=_GREY)
+    kazakh, russian, english = (_words("page.electronic", language) for language in WRITTEN)
+    page.say(kazakh, 6.5, family="sans", w=column, h=2.9)
+    page.say(russian, 5.5, family="sans", w=column, h=2.5, color=_GREY)
+    page.say(english, 5.5, family="sans", w=column, h=2.5, color=_GREY)
     page.set_left_margin(_MARGIN)
     page.set_y(279)
     page.say(facts.verify_url, 5.5, family="sans", align=Align.C, color=_GREY)

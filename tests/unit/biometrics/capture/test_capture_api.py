@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from libs.common.texts.languages import Language
 from libs.common.web.http import MB
-from libs.common.web.texts import guidance
 from services.biometrics.analysis.reports import SelfieReport
 from services.biometrics.analysis.workers import WorkerDied
 from services.biometrics.capture.content import MOST_BYTES
+from services.biometrics.texts import TEXTS
 from tests.unit.biometrics.clients import URL, key_of, put, staff
 from tests.unit.biometrics.harness import (
     CLOSED,
@@ -48,9 +49,9 @@ async def test_a_citizen_is_shown_the_challenge_and_then_each_part_that_came_in(
         },
         "guidance": [],
         "texts": {
-            "challenge.left": "turn the head to your left and straight back",
-            "challenge.blink": "blink",
-            "challenge.right": "turn the head to your right and straight back",
+            "challenge.left": "басыңызды солға бұрып, бірден қайта түзеңіз",
+            "challenge.blink": "көзіңізді жұмып-ашыңыз",
+            "challenge.right": "басыңызды оңға бұрып, бірден қайта түзеңіз",
         },
         "pending": False,
         "progress": None,
@@ -250,19 +251,19 @@ async def test_guidance_comes_in_words_of_the_language_that_the_browser_asks_for
     await harness.opened()
     await harness.tried({"selfie": picture(b"selfie.too_dark")})
     shown = {}
-    for asked in ("kk-KZ,kk;q=0.9", "ru", "de"):
+    for asked in ("kk-KZ,kk;q=0.9", "ru", "en-GB", "kk-Arab-CN", "de"):
         answer = await http.get(URL, headers={"Accept-Language": asked})
         shown[answer.headers["content-language"]] = answer.json()["texts"]
         assert (answer.headers["vary"], answer.json()["guidance"]) == ("Accept-Language", ["selfie.too_dark"])
     assert shown == {
-        tongue: {
-            key: guidance()[key].in_tongue(tongue)
+        language: {
+            key: TEXTS.text(key, language)
             for key in ("challenge.left", "challenge.blink", "challenge.right", "selfie.too_dark")
         }
-        for tongue in ("kk", "ru", "en")
+        for language in (Language.KAZAKH, Language.RUSSIAN, Language.ENGLISH, Language.KAZAKH_ARABIC)
     }
     quick = await http.post(f"{URL}/pre-check", content=picture(b"a good one"), headers={"Accept-Language": "ru"})
-    assert quick.json()["texts"] == {"selfie.come_closer": guidance()["selfie.come_closer"].ru}
+    assert quick.json()["texts"] == {"selfie.come_closer": TEXTS.text("selfie.come_closer", Language.RUSSIAN)}
     assert (quick.headers["content-language"], quick.headers["vary"]) == ("ru", "Accept-Language")
 
 

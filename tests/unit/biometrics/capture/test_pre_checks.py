@@ -24,13 +24,13 @@ async def test_a_pre_check_tells_what_to_change_keeps_nothing_and_costs_no_try(
         {
             "guidance": ["selfie.too_dark"],
             "advice": [],
-            "texts": {"selfie.too_dark": "The selfie is too dark. Turn towards the light."},
+            "texts": {"selfie.too_dark": "Селфи тым күңгірт. Жарыққа қарай бұрылыңыз."},
         },
     )
     assert (await http.post(url, content=picture(b"a good one"))).json() == {
         "guidance": [],
         "advice": ["selfie.come_closer"],
-        "texts": {"selfie.come_closer": "Come closer to the camera."},
+        "texts": {"selfie.come_closer": "Камераға жақындаңыз."},
     }
     assert key_of(await http.post(url, content=clip(b"x"))) == (415, "picture.not_an_image")
     assert key_of(await http.post(url, content=picture(bytes(300_000)))) == (413, "picture.too_large")

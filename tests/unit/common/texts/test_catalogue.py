@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from libs.common.texts.catalogue import SHARED, Catalogue, TextMissing
+from libs.common.texts.catalogue import SHARED, Catalogue, TextMissing, shared
 from libs.common.texts.languages import Language
+from libs.common.texts.places import country_name, region_codes, region_name
 
 PLURALS = {
     "kk": "nplurals=2; plural=(n != 1);",
@@ -156,3 +157,23 @@ def test_other_plural_forms_than_the_language_has_are_an_error(tmp_path: Path) -
     (tmp_path / "ru.po").write_text(po("en", entry("a", "Раз.")), "utf-8")
     with pytest.raises(ValueError, match="plural forms"):
         Catalogue.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "language", "name"),
+    [
+        ("CHN", Language.KAZAKH, "Қытай"),
+        ("CN", Language.KAZAKH_ARABIC, "قىتاي"),
+        ("BRA", Language.RUSSIAN, "Бразилия"),
+        ("KGZ", Language.RUSSIAN, "Кыргызстан"),
+        ("XXA", Language.ENGLISH, "Stateless"),
+        ("QQQ", Language.KAZAKH, "QQQ"),
+    ],
+)
+def test_countries_are_named_by_two_or_three_letters(code: str, language: Language, name: str) -> None:
+    assert country_name(shared(), code, language) == name
+
+
+def test_every_region_has_a_name() -> None:
+    assert len(region_codes(shared())) == 20
+    assert region_name(shared(), "KZ-62", Language.RUSSIAN) == "область Ұлытау"

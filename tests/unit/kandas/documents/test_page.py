@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from libs.common.contracts.kandas import Outcome, RefusalGround
-from services.kandas.application import texts
+from libs.common.texts.languages import Language
 from services.kandas.documents.page import PageFacts, render
 from services.kandas.documents.seal import Seal
-from services.kandas.documents.transliterate import to_arabic
+from services.kandas.texts import TEXTS
 from tests.unit.kandas.factories import APPLICANT, APPLICATION
 from tests.unit.kandas.seals import PASSPHRASE, make_seal
 
@@ -83,7 +83,7 @@ def test_a_refusal_with_every_ground_spells_all_of_them_out_and_stays_verifiable
     words = " ".join(run("pdftotext", "-layout", written(render(facts, FONTS)), "-").split())
 
     for reason in RefusalGround:
-        assert texts.text(reason).kk in words
+        assert TEXTS.text(reason, Language.KAZAKH) in words
     assert facts.verify_url in words
 
 
@@ -120,31 +120,3 @@ def test_a_changed_document_is_found_out(written: Callable[[bytes], Path]) -> No
 def test_a_wrong_passphrase_is_told_at_the_start() -> None:
     with pytest.raises(ValueError, match="PKCS#12"):
         Seal(make_seal(), "another")
-
-
-def test_every_text_key_that_code_uses_has_its_words() -> None:
-    for outcome in ("granted", "extended", "refused"):
-        assert texts.text(f"title.{outcome}").kk
-        assert texts.text(f"statement.{outcome}").kk
-    for reason in RefusalGround:
-        assert texts.text(reason).en
-
-
-def test_a_country_without_a_name_is_shown_by_its_code() -> None:
-    assert texts.country("CHN").kk == "Қытай"
-    assert texts.country("BRA").kk == "BRA"
-
-
-@pytest.mark.parametrize(
-    ("cyrillic", "arabic"),
-    [
-        ("Қазақстан Республикасы", "قازاقستان رەسپۋبليكاسى"),
-        ("Қандас куәлігі", "قانداس كۋالىگى"),
-        ("түн", "ٴتۇن"),
-        ("көл", "كول"),
-        ("циркуль", "تسيركۋل"),
-        ("жаңа, ұл", "جاڭا، ۇل"),
-    ],
-)
-def test_headings_are_written_in_arabic_script_by_the_table(cyrillic: str, arabic: str) -> None:
-    assert to_arabic(cyrillic) == arabic
