@@ -28,6 +28,7 @@ from services.biometrics.collections import CHECKS, FACES, MEDIA_KEY
 from services.biometrics.handlers import BiometricsEvents, NextStep
 from services.biometrics.liveness.pad import read_card
 from services.biometrics.liveness.pad_result import NOT_CONFIGURED
+from services.biometrics.metrics import FaceMetrics
 from services.biometrics.review.api import review_routes
 from services.biometrics.review.links import Links
 from services.biometrics.review.service import Reviews
@@ -58,6 +59,7 @@ def build(
     analyser = analyser or _analyser(settings)
     queue = AnalysisQueue(checks.aggregates, clock)
     kept = timedelta(days=settings.same_face_days)
+    metrics = FaceMetrics(base.metrics)
     known_faces = KnownFaces(faces.aggregates, kept, settings.same_face_most, clock)
     pipeline = Pipeline(
         uploads,
@@ -74,7 +76,7 @@ def build(
         rules=rules,
         clock=clock,
         new_challenge=new_challenge,
-        metrics=base.metrics,
+        metrics=metrics,
     )
     face_checks = FaceChecks(checks.aggregates, rules=rules, clock=clock, new_challenge=new_challenge)
     captures = Captures(checks.aggregates, uploads, queue, clock=clock, backlog=settings.backlog)
@@ -86,7 +88,7 @@ def build(
         rules=rules,
         clock=clock,
         new_challenge=new_challenge,
-        metrics=base.metrics,
+        metrics=metrics,
     )
     next_step = NextStep(
         checks.aggregates, face_checks=face_checks, captures=captures, analysis=analysis, reviews=reviews
@@ -94,7 +96,7 @@ def build(
     lease_s, parallel = ANALYSIS_LEASE.total_seconds(), 2 * settings.workers
     for role, name in ((PAD_ROLE, _detector(settings)), (REGISTER_ROLE, NOT_CONFIGURED)):
         base.health.notes[role] = name
-        base.metrics.models.labels(role, name).set(1)
+        metrics.models.labels(role, name).set(1)
     return base.app(
         "Face checks",
         routers=[

@@ -38,6 +38,7 @@ from services.ca.ledger.api import ledger_routes
 from services.ca.ledger.chain import ChainLedger
 from services.ca.ledger.checkpoints import Checkpoints
 from services.ca.ledger.configuration import configuration
+from services.ca.metrics import AuthorityMetrics
 from services.ca.model.profiles import Publication
 from services.ca.monitoring.expiry_metrics import ExpiryMetrics, of_lists, of_responders
 from services.ca.monitoring.ledger_metrics import ledger_metrics
@@ -149,6 +150,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
         every=timedelta(minutes=settings.checkpoint_minutes),
         clock=clock,
     )
+    metrics = AuthorityMetrics(base.metrics)
     expiry_metrics = ExpiryMetrics(
         hierarchy,
         settings.directory,
@@ -157,7 +159,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
             "responders": of_responders(responders, authority, clock),
         },
         doubtful=stamping.doubtful,
-        metrics=base.metrics,
+        metrics=metrics,
     )
 
     return base.app(
@@ -180,6 +182,6 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
             engine.timers(responder_states, responders.wake, parallel=1),
             engine.timers(checkpoint_states, checkpoints.wake, parallel=1),
         ],
-        components=[lists, operators, responders, checkpoints, ledger_metrics(base, ledger), expiry_metrics],
+        components=[lists, operators, responders, checkpoints, ledger_metrics(base, ledger, metrics), expiry_metrics],
         direct=[OcspEndpoint(ocsp, base.metrics)],
     )

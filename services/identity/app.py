@@ -22,6 +22,7 @@ from services.identity.journeys.api import Tickets, beginning_routes, journey_ro
 from services.identity.journeys.service import JourneyService
 from services.identity.mcb.gateway import DevelopmentMcb, HttpMcb, MobileCitizensBase
 from services.identity.mcb.states import PhoneOwner
+from services.identity.metrics import JourneyMetrics
 from services.identity.register.gateway import DevelopmentRegister, HttpRegister, PopulationRegister
 from services.identity.register.people import read_people
 from services.identity.revocations.api import revocation_routes
@@ -58,7 +59,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
         _mcb(settings, base.backend, phone_owners.aggregates, base.keyring),
         rules=settings.rules,
         keyring=base.keyring,
-        metrics=base.metrics,
+        metrics=JourneyMetrics(base.metrics),
         clock=clock,
     )
     cabinet = CabinetService(citizens.aggregates, accounts)

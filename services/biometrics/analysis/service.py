@@ -8,7 +8,6 @@ from typing import Final
 import structlog
 
 from libs.common.core.errors import Retryable
-from libs.common.core.metrics import Metrics
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from services.biometrics.analysis.pipeline import AnalysisFailed, Pipeline
@@ -17,6 +16,7 @@ from services.biometrics.check import domain
 from services.biometrics.check.parts import Source
 from services.biometrics.check.records import AnalysisOutcome
 from services.biometrics.check.states import CheckAnalysing, CheckRules, CheckState
+from services.biometrics.metrics import FaceMetrics
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ class CheckAnalysis:
         rules: CheckRules,
         clock: Clock,
         new_challenge: domain.NewChallenge,
-        metrics: Metrics,
+        metrics: FaceMetrics,
     ) -> None:
         self._checks = checks
         self._pipeline = pipeline

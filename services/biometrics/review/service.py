@@ -7,7 +7,6 @@ from typing import Final
 import structlog
 
 from libs.common.core.errors import Refused
-from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Sealed
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
@@ -16,6 +15,7 @@ from services.biometrics.check import domain
 from services.biometrics.check.parts import Part
 from services.biometrics.check.records import ClerkDecision, Remark
 from services.biometrics.check.states import CheckInReview, CheckMatched, CheckRules, CheckState
+from services.biometrics.metrics import FaceMetrics
 from services.biometrics.review.links import CaptureLink, Links
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ class Reviews:
         rules: CheckRules,
         clock: Clock,
         new_challenge: domain.NewChallenge,
-        metrics: Metrics,
+        metrics: FaceMetrics,
     ) -> None:
         self._checks = checks
         self._uploads = uploads

@@ -12,11 +12,11 @@ import structlog
 from cryptography import x509
 
 from libs.common.core.background import Repeating
-from libs.common.core.metrics import Metrics
 from libs.common.core.values import Clock
 from services.ca.authority.hierarchy import ROOT, ROOT_LIST, Hierarchy
 from services.ca.crl.publishing import RevocationLists, every_list
 from services.ca.issuance.authority import IssuingAuthority
+from services.ca.metrics import AuthorityMetrics
 from services.ca.ocsp.questions import OcspRefused
 from services.ca.ocsp.responders import Responders
 
@@ -45,7 +45,7 @@ class ExpiryMetrics:
         *,
         renewed: dict[str, ExpiresAt],
         doubtful: Callable[[], bool],
-        metrics: Metrics,
+        metrics: AuthorityMetrics,
     ) -> None:
         self._fixed = _certificates(hierarchy)
         self._root_list = folder / ROOT_LIST

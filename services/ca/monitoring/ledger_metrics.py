@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from libs.common.core.background import Repeating
-from libs.common.core.metrics import Metrics
 from libs.common.core.values import Clock, from_millis, to_millis
 from libs.common.storage.chain import ChainStore
 from libs.common.storage.records import Records
@@ -17,6 +16,7 @@ from libs.common.web.service import ServiceBase
 from services.ca.audit.evidence import appended_at
 from services.ca.ledger.acts import Checkpointed
 from services.ca.ledger.chain import ChainLedger
+from services.ca.metrics import AuthorityMetrics
 
 EVERY_S: Final = 60.0
 _REMEMBERED: Final = timedelta(days=60)
@@ -34,9 +34,9 @@ def notes(backend: Backend) -> Records:
     return backend.records("checks", ("at",))
 
 
-def ledger_metrics(base: ServiceBase, ledger: ChainLedger) -> Repeating:
+def ledger_metrics(base: ServiceBase, ledger: ChainLedger, metrics: AuthorityMetrics) -> Repeating:
     """Return what sets the metrics once a minute."""
-    chain, metrics = base.backend.chain("ledger"), base.metrics
+    chain = base.backend.chain("ledger")
     gauges = LedgerMetrics(notes(base.backend), chain, ledger, metrics=metrics, clock=base.clock)
     return Repeating("ledger.metrics", EVERY_S, gauges.update)
 
@@ -49,7 +49,7 @@ class LedgerMetrics:
     """
 
     def __init__(
-        self, checks: Records, chain: ChainStore, ledger: ChainLedger, *, metrics: Metrics, clock: Clock
+        self, checks: Records, chain: ChainStore, ledger: ChainLedger, *, metrics: AuthorityMetrics, clock: Clock
     ) -> None:
         self._checks = checks
         self._chain = chain

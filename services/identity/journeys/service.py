@@ -9,7 +9,6 @@ from libs.common.contracts.http.identity import JourneyView
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted
 from libs.common.contracts.people import Contact
 from libs.common.core.errors import Refused, Retryable, Unavailable
-from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Keyring
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
@@ -23,6 +22,7 @@ from services.identity.journeys.facts import JourneyFact
 from services.identity.journeys.states import JourneyRules, JourneyState
 from services.identity.mcb.gateway import MobileCitizensBase, PairRefused
 from services.identity.mcb.states import McbWanted, PhonePair
+from services.identity.metrics import JourneyMetrics
 from services.identity.register.gateway import PopulationRegister
 from services.identity.register.people import Resident
 
@@ -48,7 +48,7 @@ class JourneyService:
         *,
         rules: JourneyRules,
         keyring: Keyring,
-        metrics: Metrics,
+        metrics: JourneyMetrics,
         clock: Clock,
     ) -> None:
         self._journeys = journeys

@@ -39,6 +39,7 @@ from services.biometrics.collections import CHECKS, FACES
 from services.biometrics.document.mrz import Mrz
 from services.biometrics.handlers import BiometricsEvents, NextStep
 from services.biometrics.media.decode import GuidanceKey
+from services.biometrics.metrics import FaceMetrics
 from services.biometrics.review.links import Links
 from services.biometrics.review.service import Reviews
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
@@ -53,6 +54,7 @@ IIN, DOCUMENT = "850412399015", "900000011"
 RULES = states.CheckRules()
 KEYRING = Keyring({name: {"1": bytes(range(32))} for name in ("person", "contact", "biometrics")}, bytes(32))
 METRICS = Metrics("biometrics")
+FACE_METRICS = FaceMetrics(METRICS)
 BORN = date(1985, 4, 12)
 PERSON = Person(iin=IIN, surname="ТОЛҚЫНБЕКОВА", given_name="АЙСҰЛУ", birth_date=BORN, document_number=DOCUMENT)
 STARTED = JourneyStarted(
@@ -289,10 +291,10 @@ class Harness:
         )
         queue = AnalysisQueue(checks, world.clock)
         challenged: Any = {"rules": rules, "clock": world.clock, "new_challenge": world.new_challenge}
-        self.analysis = CheckAnalysis(checks, pipeline, queue, metrics=METRICS, **challenged)
+        self.analysis = CheckAnalysis(checks, pipeline, queue, metrics=FACE_METRICS, **challenged)
         self.captures = Captures(checks, self.uploads, queue, clock=world.clock, backlog=backlog)
         links = Links(KEYRING, "biometrics", world.clock)
-        self.reviews = Reviews(checks, self.uploads, links, metrics=METRICS, **challenged)
+        self.reviews = Reviews(checks, self.uploads, links, metrics=FACE_METRICS, **challenged)
         self.audit = Audit(checks)
         face_checks = FaceChecks(checks, **challenged)
         next_step = NextStep(

@@ -35,6 +35,7 @@ from services.identity.journeys.service import JourneyService
 from services.identity.journeys.states import JourneyRules, JourneyState
 from services.identity.mcb.gateway import PairRefused
 from services.identity.mcb.states import PhonePair
+from services.identity.metrics import JourneyMetrics
 from services.identity.register.people import Resident
 from services.identity.revocations.service import RevocationService
 
@@ -220,7 +221,7 @@ class IdentityHarness:
             self.mcb,
             rules=rules,
             keyring=KEYRING,
-            metrics=self.metrics,
+            metrics=JourneyMetrics(self.metrics),
             clock=self.clock,
         )
         self.cabinet = CabinetService(self.citizens.aggregates, self.accounts)

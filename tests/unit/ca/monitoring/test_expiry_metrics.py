@@ -8,6 +8,7 @@ import pytest_asyncio
 from libs.common.core.metrics import Metrics
 from services.ca.authority.hierarchy import ROOT_LIST
 from services.ca.crl.signing import LIFETIME, ROOT_LIFETIME
+from services.ca.metrics import AuthorityMetrics
 from services.ca.monitoring.expiry_metrics import ExpiryMetrics, of_lists, of_responders
 from services.ca.timestamp.clock import QUARANTINE, WatchedClock
 from tests.unit.ca.authority.test_rollover import NEXT
@@ -34,7 +35,7 @@ class ShownMetrics:
                 "responders": of_responders(counter.responders, authority, clock),
             },
             doubtful=lambda: self._clock.now() is None,
-            metrics=self.metrics,
+            metrics=AuthorityMetrics(self.metrics),
         )
 
     async def now(self) -> dict[str, float]:

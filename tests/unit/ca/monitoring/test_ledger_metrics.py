@@ -7,6 +7,7 @@ import pytest
 
 from libs.common.core.metrics import Metrics
 from libs.common.testing.records import MemoryRecords
+from services.ca.metrics import AuthorityMetrics
 from services.ca.monitoring.ledger_metrics import LedgerMetrics, note_check
 from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.ledger.test_checkpoints import Witnessed
@@ -27,7 +28,7 @@ def checks() -> MemoryRecords:
 
 async def shown(office: Witnessed, checks: MemoryRecords) -> tuple[float, float, float]:
     """How old the newest check is, how many errors it found, and for how long acts go unvouched for."""
-    metrics, world = Metrics("ca"), office.world
+    metrics, world = AuthorityMetrics(Metrics("ca")), office.world
     await LedgerMetrics(checks, world.chain, office.ledger, metrics=metrics, clock=world.clock).update()
     gauges = (metrics.ledger_check_age_seconds, metrics.ledger_check_errors, metrics.ledger_uncovered_seconds)
     age, errors, unvouched = (next(iter(each.collect())).samples[0].value for each in gauges)
