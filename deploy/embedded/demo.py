@@ -88,7 +88,7 @@ class Demo:
         Raises:
             Exception: whatever went wrong; `step_name` says where.
         """
-        async with self._town() as (installation, observer), Services.connect(installation.endpoints) as services:
+        async with self._system() as (installation, observer), Services.connect(installation.endpoints) as services:
             eds = await self._get_eds(services)
             with self.step("signing in to the cabinet"):
                 session = await services.identity.sign_in(
@@ -103,7 +103,7 @@ class Demo:
             self._search()
 
     @asynccontextmanager
-    async def _town(self) -> AsyncIterator[tuple[Installation, Observer]]:
+    async def _system(self) -> AsyncIterator[tuple[Installation, Observer]]:
         folder = self.out / ".run"
         folder.mkdir(parents=True)
         with self.step("starting broker and store"):

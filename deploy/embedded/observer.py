@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from libs.common.delivery.topic_admin import topics_to_create
 
 QUIET_S: Final = 1.0
-_LOOKS: Final = 10
+_POLLS: Final = 10
 """How often it is looked within that time: a process that was held up for a moment has looked once, not waited."""
 
 
@@ -48,9 +48,9 @@ class Observer:
             Exception: whatever ended the reading: silence would then mean nothing.
         """
         unchanged = 0
-        while unchanged < _LOOKS:
+        while unchanged < _POLLS:
             before = self.seen
-            await asyncio.sleep(quiet_s / _LOOKS)
+            await asyncio.sleep(quiet_s / _POLLS)
             everything = sum((await self.ends()).values())
             unchanged = unchanged + 1 if everything <= self.seen == before else 0
             if self._task is not None and self._task.done():

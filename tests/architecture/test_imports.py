@@ -1,15 +1,14 @@
 """Who may import what (docs/architecture.md). Each rule is also shown a violation, so that it can fail."""
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-TREES = ("libs", "services", "deploy", "tests")
+from tests.architecture.source_tree import TREES, Module, Modules, Rule, is_moving, modules_of, violations, within
+
+ROOMS = ("core", "texts", "storage", "contracts", "delivery", "pki", "web", "testing")
+"""The rooms of libs/common. Each imports only itself and those before it."""
 
 MOTOR_AT_HOME = {"libs.common.storage.mongo", "libs.common.storage.blobs"}
 BROKER_AT_HOME = {"libs.common.delivery.kafka"}
@@ -32,47 +31,6 @@ CLOCK_MODULES = {"time", "uuid", "os"}
 CLOCK_OWNERS = {*CLOCK_MODULES, "datetime", "date"}
 
 
-@dataclass(frozen=True)
-class Module:
-    """One source file by its dotted name."""
-
-    name: str
-    source: str
-
-    @cached_property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.source)
-
-    @cached_property
-    def imports(self) -> tuple[tuple[str, int], ...]:
-        """Every imported module and name in full, with its line; `from a import b` gives `a` and `a.b`."""
-        return tuple(self._imports())
-
-    def _imports(self) -> Iterator[tuple[str, int]]:
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                yield from ((alias.name, node.lineno) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                package = self.name.split(".")[: -node.level] if node.level else []
-                origin = ".".join([*package, *([node.module] if node.module else [])])
-                yield origin, node.lineno
-                yield from ((f"{origin}.{alias.name}", node.lineno) for alias in node.names)
-
-    @property
-    def service(self) -> str | None:
-        """`services.X` for that package and the modules in it."""
-        parts = self.name.split(".")
-        return ".".join(parts[:2]) if parts[0] == "services" and len(parts) > 1 else None
-
-
-Modules = Mapping[str, Module]
-Rule = Callable[[Module, Modules], Iterator[tuple[int, str]]]
-
-
-def within(name: str, package: str) -> bool:
-    return name == package or name.startswith(f"{package}.")
-
-
 def services_know_themselves_and_common_only(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
     if module.service is None:
         return
@@ -91,11 +49,36 @@ def common_stands_on_nothing_of_ours(module: Module, _: Modules) -> Iterator[tup
                 yield line, f"libs.common imports {name}"
 
 
+def a_room_imports_only_earlier_rooms(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
+    here = room_of(module.name)
+    if here is None:
+        return
+    for name, line in module.imports:
+        there = room_of(name)
+        if there is not None and ROOMS.index(there) > ROOMS.index(here):
+            yield line, f"{here} imports {name}"
+
+
+def nothing_that_runs_needs_what_tests_use(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
+    if module.name.split(".")[0] == "services" or within(module.name, "libs.citizen"):
+        for name, line in module.imports:
+            if within(name, "libs.common.testing"):
+                yield line, f"imports {name}"
+
+
 def the_citizens_side_knows_no_service(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
     if within(module.name, "libs.citizen"):
         for name, line in module.imports:
             if any(within(name, other) for other in ("services", "deploy", "tests")):
                 yield line, f"libs.citizen imports {name}"
+
+
+def collections_are_declared_in_one_file_a_service(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
+    if module.service is None or module.name == f"{module.service}.collections" or is_moving(module.name):
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and names_a_collection(node):
+            yield node.lineno, f"names a collection: {ast.unparse(node)[:60]}"
 
 
 def only_tests_and_the_demo_act_for_citizens(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
@@ -140,7 +123,7 @@ def decisions_do_no_input_or_output(module: Module, modules: Modules) -> Iterato
                 yield line if part is module else 1, f"reaches {name} by {part.name}"
 
 
-def decisions_are_told_time_and_chance(module: Module, modules: Modules) -> Iterator[tuple[int, str]]:
+def decisions_are_given_time_and_chance(module: Module, modules: Modules) -> Iterator[tuple[int, str]]:
     if not is_domain(module):
         return
     for part in reached(module, modules):
@@ -156,18 +139,38 @@ def decisions_are_told_time_and_chance(module: Module, modules: Modules) -> Iter
 RULES: tuple[Rule, ...] = (
     services_know_themselves_and_common_only,
     common_stands_on_nothing_of_ours,
+    a_room_imports_only_earlier_rooms,
+    nothing_that_runs_needs_what_tests_use,
+    collections_are_declared_in_one_file_a_service,
     the_citizens_side_knows_no_service,
     only_tests_and_the_demo_act_for_citizens,
     motor_stays_behind_two_modules,
     brokers_are_built_in_one_place,
     nothing_is_imported_by_a_computed_name,
     decisions_do_no_input_or_output,
-    decisions_are_told_time_and_chance,
+    decisions_are_given_time_and_chance,
 )
 
 
 def is_domain(module: Module) -> bool:
     return module.service is not None and module.name.endswith(".domain")
+
+
+def room_of(name: str) -> str | None:
+    """Name the room of libs/common that a module lies in."""
+    parts = name.split(".")
+    return parts[2] if parts[:2] == ["libs", "common"] and len(parts) > 2 and parts[2] in ROOMS else None
+
+
+def names_a_collection(node: ast.Call) -> bool:
+    """Return whether a call opens or declares a collection whose name stands in the call."""
+    function = node.func.value if isinstance(node.func, ast.Subscript) else node.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
+    place = {"records": 0, "chain": 0, "documents": 0, "kind": 1, "Kind": 0}.get(str(name))
+    if place is None or len(node.args) <= place:
+        return False
+    text = node.args[place]
+    return isinstance(text, ast.Constant) and isinstance(text.value, str)
 
 
 def asks_clock_or_chance(node: ast.Attribute) -> bool:
@@ -190,22 +193,6 @@ def reached(module: Module, modules: Modules) -> list[Module]:
                 found[name] = part
                 queue.append(part)
     return list(found.values())
-
-
-def violations(rule: Rule, modules: Modules) -> list[str]:
-    return [f"{m.name}:{line}: {what}" for m in modules.values() for line, what in rule(m, modules)]
-
-
-def modules_of(sources: Mapping[str, str]) -> Modules:
-    """Modules by dotted name, from sources by their path below the root."""
-    named = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): s for path, s in sources.items()}
-    return {name: Module(name, source) for name, source in named.items()}
-
-
-@pytest.fixture(scope="module")
-def repository() -> Modules:
-    files = [file for tree in TREES for file in (ROOT / tree).rglob("*.py")]
-    return modules_of({file.relative_to(ROOT).as_posix(): file.read_text() for file in files})
 
 
 def test_every_service_is_looked_at(repository: Modules) -> None:
@@ -238,6 +225,23 @@ PLANTED = [
     (services_know_themselves_and_common_only, "services/otp/service.py", "from deploy.embedded import stack"),
     (common_stands_on_nothing_of_ours, "libs/common/web/http.py", "from services.ca.keys.store import KeyStore"),
     (common_stands_on_nothing_of_ours, "libs/common/web/http.py", "from libs import citizen"),
+    (a_room_imports_only_earlier_rooms, "libs/common/core/health.py", "from libs.common.storage.mongo import Database"),
+    (a_room_imports_only_earlier_rooms, "libs/common/pki/cms.py", "from libs.common.web import problems"),
+    (a_room_imports_only_earlier_rooms, "libs/common/web/http.py", "import libs.common.testing.memory as memory"),
+    (
+        nothing_that_runs_needs_what_tests_use,
+        "services/otp/app.py",
+        "from libs.common.testing.backend import MemoryBackend",
+    ),
+    *(
+        (collections_are_declared_in_one_file_a_service, "services/kandas/app.py", code)
+        for code in (
+            'base.engine.kind(Codes, "codes")',
+            'base.backend.records("pages")',
+            'Kind[State]("codes", State)',
+            'base.backend.chain("ledger")',
+        )
+    ),
     (the_citizens_side_knows_no_service, "libs/citizen/api/ca.py", "from services.ca.keys.store import KeyStore"),
     (only_tests_and_the_demo_act_for_citizens, "libs/common/web/http.py", "import libs.citizen.api.ca"),
     (
@@ -256,7 +260,7 @@ PLANTED = [
     (decisions_do_no_input_or_output, "services/otp/domain.py", "from libs.common.storage.mongo import Store"),
     (decisions_do_no_input_or_output, "services/otp/domain.py", "from services.otp.sms import Gateway"),
     *(
-        (decisions_are_told_time_and_chance, "services/otp/domain.py", code)
+        (decisions_are_given_time_and_chance, "services/otp/domain.py", code)
         for code in (
             "from datetime import datetime\nnow = datetime.now()",
             "import datetime as dt\nnow = dt.datetime.utcnow()",
@@ -297,6 +301,8 @@ ALLOWED = {
     "libs/common/contracts/events.py": "from uuid import uuid4",
     "libs/citizen/api/ca.py": "import httpx\nfrom libs.common import events",
     "deploy/embedded/demo.py": "from libs.citizen import client\nfrom services.otp.app import build",
+    "services/otp/collections.py": 'from libs.common.delivery.engine import Kind\nCODES = Kind("codes", int)',
+    "libs/common/web/service.py": "from libs.common.delivery.engine import Engine",
     "tests/journey/test_a.py": "from services.otp import app\nfrom services.ca import keys\nfrom libs.citizen import x",
 }
 

@@ -89,7 +89,7 @@ async def ours(kind: KeyAlgorithm, citizens: int, replicas: int) -> Issued:
         installation = Installation(folder, broker.address, store.uri, ports, profile="bench", publication=publication)
         installation.prepare()
         journeys = [new_id() for _ in range(citizens)]
-        await _tell(installation, journeys)
+        await _publish(installation, journeys)
         servers = [
             process_of(
                 replace(installation, ports={"ca": ports["ca"] if n == 0 else free_port()}), "ca", folder / str(n)
@@ -142,7 +142,7 @@ async def cfssl(kind: KeyAlgorithm, certificates: int) -> Issued:
             return Issued("cfssl serve, neither store nor record", certificates, sent.seconds, _cpu(server) - before)
 
 
-async def _tell(installation: Installation, journeys: Sequence[str]) -> None:
+async def _publish(installation: Installation, journeys: Sequence[str]) -> None:
     """Publish what the other services would have told about each journey."""
     keyring = Keyring.parse((installation.folder / "keys" / "identity" / "sealing").read_text())
     settings = KafkaSettings(KafkaAccess(installation.kafka), "bench", installation.idempotence, fetch_wait_ms=20)

@@ -166,7 +166,7 @@ async def test_whatever_fails_and_whoever_repeats_each_fact_is_there_once_and_th
     store = Shaky(outages)
     replicas = [Chain(store, clock) for _ in range(3)]
 
-    async def tell(replica: Chain, numbers: Sequence[int]) -> None:
+    async def append_all(replica: Chain, numbers: Sequence[int]) -> None:
         while True:
             try:
                 await replica.append(*(fact(str(n)) for n in numbers))
@@ -176,7 +176,7 @@ async def test_whatever_fails_and_whoever_repeats_each_fact_is_there_once_and_th
             assert {str(n) for n in numbers} <= known, "it returned before the facts were there"
             return
 
-    await asyncio.gather(*(tell(replicas[number], numbers) for number, numbers in work))
+    await asyncio.gather(*(append_all(replicas[number], numbers) for number, numbers in work))
     assert list(breaks(store.entries)) == []
     ids = [each.fact.id for each in store.entries]
     assert len(ids) == len(set(ids))

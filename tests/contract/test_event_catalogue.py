@@ -13,7 +13,7 @@ from libs.common.contracts.events import Event
 from libs.common.contracts.topics import TOPICS, Topic, is_dead_letter_topic, is_retry_topic, origin_of
 
 
-class Told(Event):
+class Announced(Event):
     topic: ClassVar[str] = "otp.sent"
 
     number: int
@@ -69,7 +69,7 @@ def test_growth_is_only_out_of_date_and_written_when_asked(tmp_path: Path, capsy
 
 def test_a_removed_class_of_the_code_is_refused(tmp_path: Path) -> None:
     asyncapi.main(["--folder", str(tmp_path)])
-    fewer = (Topic(Told, "otp", ()),)
+    fewer = (Topic(Announced, "otp", ()),)
     said = list(asyncapi.refusals(tmp_path, fewer))
     assert len([each for each in said if "the type was removed" in each]) == len(TOPICS) - 1
     assert "otp.sent.v1: expires_at was removed or renamed" in said

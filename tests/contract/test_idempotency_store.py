@@ -11,14 +11,14 @@ import pytest
 from libs.common.core.sealing import Box
 from libs.common.storage.mongo import Database
 from libs.common.testing.idempotency import MemoryIdempotencyStore
-from libs.common.web.idempotency import KEPT_FOR, Entry, IdempotencyStore
+from libs.common.web.idempotency import KEPT_FOR, IdempotencyEntry, IdempotencyStore
 from libs.common.web.mongo_idempotency import MongoIdempotency
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123000, tzinfo=UTC)
 
 
-def entry(claim: str = "first") -> Entry:
-    return Entry("hash", claim, NOON, NOON + KEPT_FOR)
+def entry(claim: str = "first") -> IdempotencyEntry:
+    return IdempotencyEntry("hash", claim, NOON, NOON + KEPT_FOR)
 
 
 @pytest.fixture

@@ -232,7 +232,7 @@ def facts(records: list[Any]) -> dict[bytes, set[bytes]]:
     return numbered
 
 
-async def assert_counted_once_and_told(node: Node, numbers: Sequence[int]) -> None:
+async def assert_counted_and_published_once(node: Node, numbers: Sequence[int]) -> None:
     """Every number was counted once, in the order of its key, and told under one identity."""
     lane = node.lane
     assert await node.counted() == sorted(numbers)

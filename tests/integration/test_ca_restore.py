@@ -57,8 +57,8 @@ async def test_after_an_older_backup_certificates_are_put_back_and_revocations_r
         assert known.isdisjoint(each["serial"] for each in fresh)
         assert len(await ca.certificates(http, newest)) == 2
     assert await ca.published_on("cert.revoked") == published_on[1], "no revocation was told twice"
-    now_told = await ca.published_on("cert.issued")
-    assert {serial: now_told[serial] for serial in published_on[0]} == dict(published_on[0])
+    published_now = await ca.published_on("cert.issued")
+    assert {serial: published_now[serial] for serial in published_on[0]} == dict(published_on[0])
     assert errors(await ca.check()) == []
 
     again = await ca.restore(*exports, topics=source != "export")

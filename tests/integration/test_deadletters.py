@@ -14,7 +14,7 @@ from libs.common.core.kafka_access import KafkaAccess
 from libs.common.delivery.dead_letters import main
 from libs.common.delivery.documents import Outgoing
 from libs.common.delivery.retry import RawMessage
-from tests.integration.delivery_harness import Lane, Node, assert_counted_once_and_told, drop, new_lane
+from tests.integration.delivery_harness import Lane, Node, assert_counted_and_published_once, drop, new_lane
 from tests.waiting import until
 
 pytestmark = pytest.mark.kafka
@@ -69,7 +69,7 @@ async def test_what_was_given_up_is_listed_and_redriven_once_the_fault_is_mended
         await until(all_counted)
         assert "0 redriven, 2 left alone" in await tool(lane, "redrive", "--topic", lane.numbered.topic)
         assert (await tool(lane, "list", "--topic", topic)).count("  redriven  ") == 2
-        await assert_counted_once_and_told(node, range(6))
+        await assert_counted_and_published_once(node, range(6))
         assert len(await lane.records(lane.numbered.topic)) == 8
 
 

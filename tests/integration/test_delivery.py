@@ -18,7 +18,7 @@ from tests.integration.delivery_harness import (
     Lane,
     Node,
     Tally,
-    assert_counted_once_and_told,
+    assert_counted_and_published_once,
     drop,
     new_lane,
 )
@@ -42,7 +42,7 @@ async def test_what_is_told_is_counted_committed_and_told_on(lane: Lane) -> None
     await lane.publish(range(200))
     async with Node(lane) as node:
         await until(lambda: _committed(lane, 200))
-        await assert_counted_once_and_told(node, range(200))
+        await assert_counted_and_published_once(node, range(200))
         tallies = await node.tallies()
     assert all(list(numbers) == sorted(numbers) for numbers in tallies.values()), "one key stays in order"
 
@@ -60,7 +60,7 @@ async def test_a_new_process_goes_on_where_the_last_one_committed(lane: Lane) ->
         await until(lambda: _committed(lane, 80))
         assert sorted(second.handled) == list(range(50, 80)), "nothing that was committed is read again"
         assert sorted(first.handled) == list(range(50))
-        await assert_counted_once_and_told(second, range(80))
+        await assert_counted_and_published_once(second, range(80))
 
 
 async def test_a_graceful_stop_finishes_and_commits_the_batch_in_hand(lane: Lane) -> None:
@@ -94,7 +94,7 @@ async def test_hostile_records_become_dead_letters_as_they_were_and_hold_back_no
     await lane.publish(range(10))
     async with Node(lane) as node:
         await until(lambda: _committed(lane, 15))
-        await assert_counted_once_and_told(node, range(10))
+        await assert_counted_and_published_once(node, range(10))
         dead = await lane.records(dead_letter_topic(lane.numbered.topic, lane.group), 5)
     sent = {message.key: message for message in hostile}
     assert len(dead) == len(sent)
@@ -123,7 +123,7 @@ async def test_a_parked_message_comes_back_after_its_pause_while_the_others_go_o
         parked = await lane.records(retry_topic(lane.numbered.topic, lane.group), 2)
         assert [dict(record.headers)["x-attempt"] for record in parked] == [b"1", b"2"]
         assert await lane.records(dead_letter_topic(lane.numbered.topic, lane.group)) == []
-        await assert_counted_once_and_told(node, range(10))
+        await assert_counted_and_published_once(node, range(10))
 
 
 async def _counted(node: Node, count: int) -> bool:
@@ -165,7 +165,7 @@ async def test_a_process_killed_in_the_middle_of_its_work_loses_nothing(lane: La
     async with Node(lane) as node:
         await until(lambda: _counted(node, 400))
         await until(lambda: _committed(lane, 400))
-        await assert_counted_once_and_told(node, range(400))
+        await assert_counted_and_published_once(node, range(400))
 
 
 async def _counted_at_least(node: Node, count: int) -> bool:
@@ -189,7 +189,7 @@ async def test_while_the_store_is_gone_messages_wait_and_when_it_is_back_all_are
         await until(lambda: _committed(lane, 100))
         assert await lane.records(retry_topic(lane.numbered.topic, lane.group)) == [], "nothing was wrong with them"
         assert await lane.records(dead_letter_topic(lane.numbered.topic, lane.group)) == []
-        await assert_counted_once_and_told(node, range(100))
+        await assert_counted_and_published_once(node, range(100))
 
 
 async def _held(node: Node) -> bool:
@@ -215,7 +215,7 @@ async def test_a_broker_that_dies_and_comes_back_finds_its_consumers_and_all_is_
         await lane.publish(range(50, 100))
         await until(lambda: _counted(node, 101))
         await until(lambda: _committed(lane, 100))
-        await assert_counted_once_and_told(node, range(101))
+        await assert_counted_and_published_once(node, range(101))
     await drop(lane)
 
 
@@ -233,7 +233,7 @@ async def test_a_record_that_no_client_can_read_is_stepped_over_and_costs_nobody
     await lane.publish(range(30, 60), keys=9)
     async with Node(lane) as node:
         await until(lambda: _committed(lane, 63))
-        await assert_counted_once_and_told(node, range(60))
+        await assert_counted_and_published_once(node, range(60))
         dead = await lane.records(dead_letter_topic(lane.numbered.topic, lane.group), 3)
     places = {dict(record.headers)["x-origin"].decode().rpartition("/")[0] for record in dead}
     assert places == {f"{lane.numbered.topic}/{partition}" for partition in range(3)}
@@ -249,7 +249,7 @@ async def test_a_batch_that_takes_too_long_is_committed_as_far_as_it_came_and_th
     node.consumption._batch_s = 0.1
     async with node:
         await until(lambda: _committed(lane, 60))
-        await assert_counted_once_and_told(node, range(60))
+        await assert_counted_and_published_once(node, range(60))
 
 
 class Pulse:

@@ -22,7 +22,7 @@ from libs.common.core.settings import ToolSettings
 from libs.common.core.values import utc_now
 from libs.common.delivery.dead_letters import main
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
-from tests.integration.delivery_harness import Lane, Node, assert_counted_once_and_told, drop
+from tests.integration.delivery_harness import Lane, Node, assert_counted_and_published_once, drop
 from tests.stack.kafka import Door, KafkaServer, kafka_jars
 from tests.waiting import until
 
@@ -78,7 +78,7 @@ async def test_a_service_that_proves_itself_makes_topics_reads_counts_and_tells(
     async with Node(lane) as node:
         await node.subscription.ping()
         await until(lambda: _committed(lane, 50))
-        await assert_counted_once_and_told(node, range(50))
+        await assert_counted_and_published_once(node, range(50))
     await drop(lane)
 
 

@@ -72,7 +72,7 @@ async def biometrics_with(own: OwnSystem, **overrides: str) -> AsyncIterator[Non
 
 
 @dataclass
-class Booth:
+class CitizenCamera:
     """Takes pictures of whoever sits in front of it, for the document of one citizen.
 
     Attributes:
@@ -151,16 +151,16 @@ async def at_face(system: System, person: Invented) -> JourneyTicket:
 async def test_a_stranger_does_not_match_the_card_and_its_holder_does(faces: OwnSystem, tmp_path: Path) -> None:
     system = faces.system
     person = system.person()
-    booth = Booth(person, tmp_path, ["b", "a"])
+    camera = CitizenCamera(person, tmp_path, ["b", "a"])
     ticket = await at_face(system, person)
-    await system.way(person, ticket, booth)._prove_face()
+    await system.way(person, ticket, camera)._prove_face()
     facts = (await system.facts()).of(ticket.journey_id, "face.rejected", "face.matched")
     assert [(each.topic, each.value) for each in facts] == [
         ("face.rejected", {"reasons": [NOT_THE_SAME], "tries_left": 4, "final": False}),
         ("face.matched", {"model": MODEL, "reviewed": False}),
     ]
     # While the journey goes on its pictures are kept; in clear they stand nowhere.
-    assert [path.name for path in system.installation.folder.rglob("*") if shows(path, booth.sent)] == []
+    assert [path.name for path in system.installation.folder.rglob("*") if shows(path, camera.sent)] == []
     await system.services.identity.cancel(ticket)
 
 
@@ -178,13 +178,13 @@ async def test_the_holder_of_a_passport_is_told_from_a_stranger_and_comes_to_cer
     system = faces.system
     person, other = system.person(), system.person()
     ticket = await system.begin(person)
-    booth = Booth(person, tmp_path / "own", ["b", "a"], document=PASSPORT)
-    others = Booth(other, tmp_path / "other", document=PASSPORT)
-    cameras = iter([booth, others])
+    own = CitizenCamera(person, tmp_path / "own", ["b", "a"], document=PASSPORT)
+    others = CitizenCamera(other, tmp_path / "other", document=PASSPORT)
+    cameras = iter([own, others])
 
     async def camera(challenge: Sequence[str]) -> Mapping[Part, Upload]:
         """A stranger with the passport, its holder with another's, and then the holder with it."""
-        return await next(cameras, booth)(challenge)
+        return await next(cameras, own)(challenge)
 
     eds = await system.way(person, ticket, camera).complete()
     facts = await system.facts()
@@ -195,17 +195,17 @@ async def test_the_holder_of_a_passport_is_told_from_a_stranger_and_comes_to_cer
     ]
     issued = facts.of(ticket.journey_id, "cert.issued")
     assert {each.value["serial"] for each in issued} == {serial_of(eds.sign), serial_of(eds.auth)}
-    assert set(booth.sent) == {Part.SELFIE, Part.CLIP, Part.DOCUMENT_PAGE}, "no side of a card was ever sent"
+    assert set(own.sent) == {Part.SELFIE, Part.CLIP, Part.DOCUMENT_PAGE}, "no side of a card was ever sent"
 
 
 async def test_five_failed_tries_each_for_its_own_reason_lead_to_an_office(faces: OwnSystem, tmp_path: Path) -> None:
     system = faces.system
     person = system.person()
     spoilt: list[Spoil] = [as_it_is, blurred, darkened, of_nobody, blurred]
-    booth = Booth(person, tmp_path, ["b", "a"], spoilt)
+    camera = CitizenCamera(person, tmp_path, ["b", "a"], spoilt)
     ticket = await at_face(system, person)
     with pytest.raises(JourneyEnded) as ended:
-        await system.way(person, ticket, booth).complete()
+        await system.way(person, ticket, camera).complete()
     facts = await system.facts()
     rejected = [each.value for each in facts.of(ticket.journey_id, "face.rejected")]
     assert [(each["reasons"][0], each["tries_left"], each["final"]) for each in rejected] == [
@@ -220,7 +220,7 @@ async def test_five_failed_tries_each_for_its_own_reason_lead_to_an_office(faces
     assert facts.of(ticket.journey_id, "face.matched", "digital_id.created", "cert.issued") == []
     assert "public service centre" in explain(ended.value.key, "").remedy
     with refused("capture.closed"):
-        await system.services.biometrics.upload(ticket, Part.SELFIE, booth.sent[Part.SELFIE], "any")
+        await system.services.biometrics.upload(ticket, Part.SELFIE, camera.sent[Part.SELFIE], "any")
 
 
 def strict_models(folder: Path) -> Path:
@@ -241,16 +241,16 @@ async def test_grey_numbers_go_to_two_clerks_whose_looks_are_on_record_and_who_l
 ) -> None:
     system, staff = faces.system, faces.system.installation.staff
     person = system.person()
-    booth = Booth(person, tmp_path / "media")
+    camera = CitizenCamera(person, tmp_path / "media")
     overrides = {"MODELS": str(strict_models(tmp_path / "models")), "RULES__REVIEWERS": "2"}
     async with biometrics_with(faces, **overrides):
         ticket = await at_face(system, person)
-        going = asyncio.create_task(system.way(person, ticket, booth)._prove_face())
+        going = asyncio.create_task(system.way(person, ticket, camera)._prove_face())
         clerks = [staff.clerk("clerk-1"), staff.clerk("clerk-2")]
         case = await opened(system, clerks[0], ticket)
         assert "review" in case.bands.values()
         seen = {link.part: await system.services.biometrics.picture(clerks[0], link) for link in case.links}
-        assert seen == {part.value: upload.data for part, upload in booth.sent.items()}
+        assert seen == {part.value: upload.data for part, upload in camera.sent.items()}
         with refused("review.link_of_another"):
             await system.services.biometrics.picture(clerks[1], case.links[0])
         judge = system.services.biometrics.decide_review
@@ -262,8 +262,8 @@ async def test_grey_numbers_go_to_two_clerks_whose_looks_are_on_record_and_who_l
             await going
     (matched,) = (await system.facts()).of(ticket.journey_id, "face.matched")
     assert matched.value == {"model": MODEL, "reviewed": True}
-    looks = [line for line in log_lines(system, "review.looked") if line["subject"] == ticket.journey_id]
-    assert {(line["clerk"], line["part"]) for line in looks} == {("clerk-1", part.value) for part in booth.sent}
+    views = [line for line in log_lines(system, "review.looked") if line["subject"] == ticket.journey_id]
+    assert {(line["clerk"], line["part"]) for line in views} == {("clerk-1", part.value) for part in camera.sent}
     await system.services.identity.cancel(ticket)
 
 
@@ -281,15 +281,15 @@ async def test_a_worker_killed_in_the_middle_of_a_clip_costs_nobody_a_try(faces:
     system = faces.system
     person = system.person()
     ticket = await at_face(system, person)
-    going = asyncio.create_task(system.way(person, ticket, Booth(person, tmp_path))._prove_face())
+    going = asyncio.create_task(system.way(person, ticket, CitizenCamera(person, tmp_path))._prove_face())
     async with asyncio.timeout(WAITING.machines):
-        while (await looking_at(system, ticket)) != "clip":  # noqa: ASYNC110 - the service tells by its answers alone
+        while (await stage_of(system, ticket)) != "clip":  # noqa: ASYNC110 - the service tells by its answers alone
             await asyncio.sleep(0.005)
     (worker,) = multiprocessing.active_children()
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGSTOP)  # held, so that it surely dies with the clip in its hands
     await asyncio.sleep(0.5)
-    assert await looking_at(system, ticket) == "clip"
+    assert await stage_of(system, ticket) == "clip"
     os.kill(worker.pid, signal.SIGKILL)
     async with asyncio.timeout(WAITING.machines):
         await going
@@ -300,7 +300,7 @@ async def test_a_worker_killed_in_the_middle_of_a_clip_costs_nobody_a_try(faces:
     await system.services.identity.cancel(ticket)
 
 
-async def looking_at(system: System, ticket: JourneyTicket) -> str | None:
+async def stage_of(system: System, ticket: JourneyTicket) -> str | None:
     """What is being looked at, as the citizen is shown it."""
     view = await system.services.biometrics.capture(ticket)
     return view.progress.stage if view.progress else None

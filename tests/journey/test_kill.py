@@ -87,12 +87,12 @@ async def test_whichever_service_is_killed_everybody_ends_with_two_certificates_
         assert killer.kills > 0
         await killer.quiescence()
         await system.check()
-        await as_records_tell(system)
+        await assert_records(system)
         for person, way in zip(people, ways, strict=True):
-            await as_services_tell(system, person, *way)
+            await assert_services(system, person, *way)
 
 
-async def as_records_tell(system: System) -> None:
+async def assert_records(system: System) -> None:
     """Two certificates and one end a journey, one decision a person."""
     facts = await system.facts()
     assert {each.subject for each in facts.all("journey.started")} == system.tickets.keys()
@@ -105,7 +105,7 @@ async def as_records_tell(system: System) -> None:
     assert facts.all("cert.revoked") == []
 
 
-async def as_services_tell(system: System, person: Invented, eds: Eds, view: KandasApplicationView) -> None:
+async def assert_services(system: System, person: Invented, eds: Eds, view: KandasApplicationView) -> None:
     """The cabinet holds the two certificates whose keys the citizen has, and the documents are those decided about."""
     session = await system.sign_in(person)
     cabinet = await system.services.identity.cabinet(session)

@@ -38,10 +38,10 @@ async def rewind(system: System, group: str) -> None:
 
 
 def _assignment(consumer: AIOKafkaConsumer) -> Callable[[], Awaitable[set[TopicPartition]]]:
-    async def look() -> set[TopicPartition]:
+    async def assigned() -> set[TopicPartition]:
         return set(consumer.assignment())
 
-    return look
+    return assigned
 
 
 async def test_replaying_every_topic_from_the_start_tells_nothing_new(broker_kind: str, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ async def test_replaying_every_topic_from_the_start_tells_nothing_new(broker_kin
         await system.check()
         assert await read_again() == to_read
         assert system.observer.seen == seen
-        assert await a_look_around(system) == (application, certificates)
+        assert await what_everybody_sees(system) == (application, certificates)
 
 
 async def a_day_in_the_life(system: System) -> tuple[object, object]:
@@ -77,10 +77,10 @@ async def a_day_in_the_life(system: System) -> tuple[object, object]:
         group.create_task(_until_rejected(failing))
     await system.eds(person)
     await system.check()
-    return await a_look_around(system)
+    return await what_everybody_sees(system)
 
 
-async def a_look_around(system: System) -> tuple[object, object]:
+async def what_everybody_sees(system: System) -> tuple[object, object]:
     """What the first citizen sees of application and certificates."""
     session = await system.sign_in(system.people[0])
     (application_id,) = system.sessions

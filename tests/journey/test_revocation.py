@@ -56,10 +56,10 @@ class Phone:
     """The citizen's phone, which is the development inbox."""
 
     def __init__(self, system: System) -> None:
-        self._town = system
+        self._system = system
 
     async def code(self, journey_id: str) -> str:
-        return await newest_code(self._town.services, journey_id)
+        return await newest_code(self._system.services, journey_id)
 
 
 async def test_a_second_journey_of_a_citizen_supersedes_the_certificates_of_the_first(system: System) -> None:
@@ -129,8 +129,8 @@ async def reached(system: System, application_id: str, status: str) -> None:
 async def on_the_list(system: System, serials: set[str]) -> set[str]:
     """Wait until the revocation list has these serial numbers, and give all that it has."""
 
-    async def look() -> set[str]:
+    async def listed_serials() -> set[str]:
         crl = x509.load_pem_x509_crl(await system.services.ca.crl("issuing", 0))
         return {f"{entry.serial_number:x}" for entry in crl}
 
-    return await wait_until(look, lambda listed: serials <= listed, seconds=lambda _: WAITING.machines)
+    return await wait_until(listed_serials, lambda listed: serials <= listed, seconds=lambda _: WAITING.machines)

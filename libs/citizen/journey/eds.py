@@ -25,7 +25,7 @@ from libs.common.contracts.ca import Profile
 from libs.common.contracts.http.biometrics import CaptureView
 from libs.common.contracts.http.identity import JourneyStep, JourneyTicket, JourneyView
 from libs.common.core.values import Clock, utc_now
-from libs.common.pki.renewal_statement import vouching_document
+from libs.common.pki.renewal_statement import renewal_statement
 
 _PROFILES: Final = frozenset({"SIGN", "AUTH"})
 _CARD: Final = (Part.DOCUMENT_FRONT, Part.DOCUMENT_BACK)
@@ -215,7 +215,7 @@ class EdsJourney:
         signature = None
         if self.present is not None:
             requests: dict[Profile, str] = {"SIGN": pairs.sign_csr, "AUTH": pairs.auth_csr}
-            signature = await self.present(vouching_document(self.ticket.journey_id, requests))
+            signature = await self.present(renewal_statement(self.ticket.journey_id, requests))
         # the same requests under the same key: whatever is repeated, they are taken once
         content = pairs.sign_csr + pairs.auth_csr + (signature or b"").hex()
         key = str(uuid5(UUID(self.ticket.journey_id), content))

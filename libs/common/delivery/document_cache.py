@@ -23,18 +23,18 @@ class CachedDocuments(Documents):
     def __init__(self, documents: Documents, remembered: int = REMEMBERED) -> None:
         self._documents = documents
         self._remembered = remembered
-        self._recent: OrderedDict[str, Document] = OrderedDict()
+        self._cached: OrderedDict[str, Document] = OrderedDict()
 
     @override
     async def load(self, key: str, *, fresh: bool = True) -> Document | None:
-        if not fresh and key in self._recent:
-            return self._recent[key]
+        if not fresh and key in self._cached:
+            return self._cached[key]
         return await self._documents.load(key)
 
     @override
     async def store(self, document: Document) -> bool:
         # Forgotten first: if the store does not answer, nobody knows what it holds.
-        self._recent.pop(document.key, None)
+        self._cached.pop(document.key, None)
         stored = await self._documents.store(document)
         if stored:
             self._remember(document)
@@ -43,9 +43,9 @@ class CachedDocuments(Documents):
     @override
     async def trim(self, key: str, version: int) -> bool:
         trimmed = await self._documents.trim(key, version)
-        present = self._recent.get(key)
+        present = self._cached.get(key)
         if trimmed and present is not None and present.version == version:
-            self._recent[key] = replace(present, outbox=(), outbox_at=None)
+            self._cached[key] = replace(present, outbox=(), outbox_at=None)
         return trimmed
 
     @override
@@ -59,11 +59,11 @@ class CachedDocuments(Documents):
     @override
     async def claim(self, key: str, wake_at: int, until: int) -> bool:
         claimed = await self._documents.claim(key, wake_at, until)
-        present = self._recent.get(key)
+        present = self._cached.get(key)
         if claimed and present is not None and present.wake_at == wake_at:
-            self._recent[key] = replace(present, wake_at=until)
+            self._cached[key] = replace(present, wake_at=until)
         elif claimed:
-            self._recent.pop(key, None)  # what was claimed is not what is remembered
+            self._cached.pop(key, None)  # what was claimed is not what is remembered
         return claimed
 
     @override
@@ -86,8 +86,8 @@ class CachedDocuments(Documents):
 
     def _remember(self, document: Document) -> None:
         # Two writers of one process may come back in the other order than the store took them.
-        present = self._recent.get(document.key)
+        present = self._cached.get(document.key)
         if present is None or present.version < document.version:
-            self._recent[document.key] = document
-        while len(self._recent) > self._remembered:
-            self._recent.popitem(last=False)
+            self._cached[document.key] = document
+        while len(self._cached) > self._remembered:
+            self._cached.popitem(last=False)

@@ -21,8 +21,8 @@ class MongoDocuments(Documents):
 
     def __init__(self, database: Database, name: str, indexed: Searched = ()) -> None:
         timers = [IndexModel([(field, ASCENDING)], sparse=True) for field in ("wake_at", "outbox_at")]
-        together = [(paths,) if isinstance(paths, str) else paths for paths in indexed]
-        queries = [IndexModel([(f"state.{path}", ASCENDING) for path in paths]) for paths in together]
+        compound = [(paths,) if isinstance(paths, str) else paths for paths in indexed]
+        queries = [IndexModel([(f"state.{path}", ASCENDING) for path in paths]) for paths in compound]
         self._collection = database.collection(name, timers + queries)
         self._rows = Rows(self._collection)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from libs.common.contracts.ca import Profile
 
 
-def vouching_document(subject: str, requests: Mapping[Profile, str]) -> bytes:
+def renewal_statement(subject: str, requests: Mapping[Profile, str]) -> bytes:
     """Return the text that the signature covers: for which journey, and exactly which requests.
 
     Args:

@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IdempotencyEntry:
     """What is kept under a key.
 
     Attributes:
@@ -58,11 +58,11 @@ class Entry:
 class IdempotencyStore(Protocol):
     """Keeps entries by key. Each call is atomic, also between processes."""
 
-    async def insert(self, key: str, entry: Entry) -> Entry | None:
+    async def insert(self, key: str, entry: IdempotencyEntry) -> IdempotencyEntry | None:
         """Store the entry if there is none under the key; otherwise give the one that is there."""
         ...
 
-    async def replace(self, key: str, claim: str, entry: Entry) -> bool:
+    async def replace(self, key: str, claim: str, entry: IdempotencyEntry) -> bool:
         """Store the entry if the one that is there has this claim; tell whether it had."""
         ...
 
@@ -155,7 +155,7 @@ class Once:
         await self._of.store.replace(self._key, mine.claim, replace(mine, status=status, body=box))
         return _response(body, status)
 
-    async def _do(self, action: Callable[[], Awaitable[BaseModel]], mine: Entry) -> bytes:
+    async def _do(self, action: Callable[[], Awaitable[BaseModel]], mine: IdempotencyEntry) -> bytes:
         try:
             return (await action()).model_dump_json().encode()
         except BaseException:
@@ -165,11 +165,11 @@ class Once:
                 log.warning("idempotency.key_left_claimed", reason=str(error), free_after=str(ABANDONED_AFTER))
             raise
 
-    def _entry(self) -> Entry:
+    def _entry(self) -> IdempotencyEntry:
         now = self._of.clock()
-        return Entry(self._request, self._of.new_claim(), now, now + KEPT_FOR)
+        return IdempotencyEntry(self._request, self._of.new_claim(), now, now + KEPT_FOR)
 
-    def _answer(self, seen: Entry) -> Response | None:
+    def _answer(self, seen: IdempotencyEntry) -> Response | None:
         """Answer from what was seen under the key; None if the key is free to be taken."""
         now = self._of.clock()
         if seen.expires_at <= now:

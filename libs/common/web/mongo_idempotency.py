@@ -9,7 +9,7 @@ from pymongo import ASCENDING, IndexModel
 from libs.common.core.sealing import Box
 from libs.common.core.values import from_millis, to_millis
 from libs.common.storage.mongo import Database, Rows, answering
-from libs.common.web.idempotency import Entry
+from libs.common.web.idempotency import IdempotencyEntry
 
 
 class MongoIdempotency:
@@ -19,7 +19,7 @@ class MongoIdempotency:
         self._collection = database.collection("idempotency", [IndexModel([("expires_at", ASCENDING)])])
         self._rows = Rows(self._collection)
 
-    async def insert(self, key: str, entry: Entry) -> Entry | None:
+    async def insert(self, key: str, entry: IdempotencyEntry) -> IdempotencyEntry | None:
         """Store the entry if there is none; otherwise give the one that is there."""
         if await self._rows.insert({"_id": key, **_raw(entry)}):
             return None
@@ -27,7 +27,7 @@ class MongoIdempotency:
         # Purged between the two calls: rare, and the caller's next try inserts.
         return entry if found is None else _entry(found)
 
-    async def replace(self, key: str, claim: str, entry: Entry) -> bool:
+    async def replace(self, key: str, claim: str, entry: IdempotencyEntry) -> bool:
         """Store the entry if the one that is there has this claim."""
         return await self._rows.replace({"_id": key, **_raw(entry)}, {"claim": claim})
 
@@ -42,7 +42,7 @@ class MongoIdempotency:
             await self._collection.delete_many({"expires_at": {"$lte": to_millis(now)}})
 
 
-def _raw(entry: Entry) -> dict[str, Any]:
+def _raw(entry: IdempotencyEntry) -> dict[str, Any]:
     return {
         "request": entry.request,
         "claim": entry.claim,
@@ -53,8 +53,8 @@ def _raw(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _entry(raw: Mapping[str, Any]) -> Entry:
-    return Entry(
+def _entry(raw: Mapping[str, Any]) -> IdempotencyEntry:
+    return IdempotencyEntry(
         request=raw["request"],
         claim=raw["claim"],
         claimed_at=from_millis(raw["claimed_at"]),

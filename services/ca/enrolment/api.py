@@ -17,7 +17,7 @@ class RequestForm(BaseModel):
     """Two certificate requests (PKCS#10, PEM), for a key each.
 
     ``signature`` comes with a renewal: detached CMS (DER, base64) by the present SIGN key, over the text of
-    `libs.common.pki.renewal_statement.vouching_document`.
+    `libs.common.pki.renewal_statement.renewal_statement`.
     """
 
     model_config = ConfigDict(extra="forbid")

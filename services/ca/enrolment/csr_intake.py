@@ -8,7 +8,7 @@ from libs.common.contracts.ca import Profile
 from libs.common.core.errors import Refused
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
-from libs.common.pki.renewal_statement import vouching_document
+from libs.common.pki.renewal_statement import renewal_statement
 from libs.common.storage.reservations import Reservations, Taken
 from services.ca.enrolment import domain
 from services.ca.enrolment.blocklists import Blocklist
@@ -59,7 +59,7 @@ class CsrIntake:
             if domain.accept(state, requests, self._clock()) is None:
                 return
             if state.facts.renewal:
-                await self._renewals.require(signature, vouching_document(journey_id, csrs), state.facts.citizen_id)
+                await self._renewals.require(signature, renewal_statement(journey_id, csrs), state.facts.citizen_id)
             await self._reserve_keys(requests, journey_id)
         except RequestRefused as refusal:
             reason = refusal.key

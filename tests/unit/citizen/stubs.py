@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from libs.common.core.errors import Refused
 from libs.common.pki.cms import verify_detached
-from libs.common.pki.renewal_statement import vouching_document
+from libs.common.pki.renewal_statement import renewal_statement
 from libs.common.pki.trust import TrustAnchors
 from tests.unit.citizen.factories import IIN, Authority, pem
 from tests.unit.citizen.kandas_stub import Endpoint, StubKandas, require_staff
@@ -332,7 +332,7 @@ class StubServices:
         if "certificates" not in journey.steps:
             raise Refused("enrolment.not_open", "Choose a PIN first.", 409)
         if journey.renewal:
-            document = vouching_document(journey.id, {"SIGN": form["sign_csr"], "AUTH": form["auth_csr"]})
+            document = renewal_statement(journey.id, {"SIGN": form["sign_csr"], "AUTH": form["auth_csr"]})
             trust = TrustAnchors([self.authority.root], [self.authority.issuing])
             verify_detached(b64decode(form["signature"]), document, trust, datetime.now(UTC))
         for purpose in ("SIGN", "AUTH"):

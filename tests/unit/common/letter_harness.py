@@ -48,7 +48,7 @@ def anybody(_: Record) -> None:
     """Let everybody write letters: who may is asked in `test_authors.py`."""
 
 
-class Desk:
+class LetterConsumer:
     """A consumer with one handler that does what it is told for a letter's number."""
 
     def __init__(

@@ -296,11 +296,11 @@ class Shop:
 
 def facts(world: World) -> dict[tuple[str, str, str], set[str]]:
     """Give every fact told (type, subject, cause's type aside) with the ids it was told under."""
-    told: dict[tuple[str, str, str], set[str]] = {}
+    ids: dict[tuple[str, str, str], set[str]] = {}
     for event in world.log.published:
         public = event.value if event.topic != OrderPlaced.topic else "sealed"
-        told.setdefault((event.meta.type, event.meta.subject, public), set()).add(event.meta.id)
-    return told
+        ids.setdefault((event.meta.type, event.meta.subject, public), set()).add(event.meta.id)
+    return ids
 
 
 async def states(world: World) -> dict[str, dict[str, str]]:

@@ -109,9 +109,9 @@ def test_secrets_are_files_and_no_variables(service: str, containers: Mapping[st
     prefix = prefix_of(SETTINGS[service])
     fields = SETTINGS[service].model_fields.items()
     secret = {f"{prefix}{name}".upper() for name, field in fields if "SecretStr" in str(field.annotation)}
-    told = {name: value for name, value in containers[service].variables.items() if name in secret}
+    given = {name: value for name, value in containers[service].variables.items() if name in secret}
     # The stores of trial installations ask nobody who is there.
-    assert told in ({}, {f"{prefix}MONGO_URI": "mongodb://mongo:27017"})
+    assert given in ({}, {f"{prefix}MONGO_URI": "mongodb://mongo:27017"})
 
 
 @pytest.mark.parametrize("overlay", ["dev", "production"])

@@ -76,13 +76,13 @@ async def test_the_example_subscriber_tells_each_fact_once(own_broker: Server, t
     try:
         assert subscriber.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
-            told = [(await subscriber.stdout.readline()).decode().strip() for _ in range(3)]
+            given = [(await subscriber.stdout.readline()).decode().strip() for _ in range(3)]
     finally:
         subscriber.terminate()
         await subscriber.wait()
         await publisher.stop()
-    first_told, refused, second_told = told
-    assert (first_told, second_told) == ("cert.revoked.v1 0a", "cert.revoked.v1 0b")
+    first_given, refused, second_given = given
+    assert (first_given, second_given) == ("cert.revoked.v1 0a", "cert.revoked.v1 0b")
     assert refused.startswith("refused cert.revoked ")
 
 

@@ -7,7 +7,7 @@ import pytest
 from libs.citizen.keys.keystore import KeyEntry
 from libs.citizen.signing.cms import sign_detached
 from libs.common.core.errors import Refused
-from libs.common.pki.renewal_statement import vouching_document
+from libs.common.pki.renewal_statement import renewal_statement
 from services.ca.enrolment import states
 from tests.unit.ca.hierarchies import NOW, CertificationAuthority
 from tests.unit.ca.office import (
@@ -42,7 +42,7 @@ async def present(world: World, office: Office) -> KeyEntry:
 
 async def signed(world: World, entry: KeyEntry, journey: str = NEWER, first_key: int = 3) -> bytes:
     sign, auth = csrs(first_key)
-    return await sign_detached(vouching_document(journey, {"SIGN": sign, "AUTH": auth}), entry, world.now)
+    return await sign_detached(renewal_statement(journey, {"SIGN": sign, "AUTH": auth}), entry, world.now)
 
 
 async def refused(office: Office, signature: bytes | None) -> str:

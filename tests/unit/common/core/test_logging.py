@@ -69,8 +69,8 @@ def test_what_the_context_holds_stands_in_the_lines_of_both_and_may_name_another
 
 
 def test_personal_data_is_masked_in_fields_texts_and_records_of_libraries(lines: Lines) -> None:
-    told = f"sent to {PHONE}"
-    structlog.get_logger().info(told, iin=IIN, note=f"mail {EMAIL}", nested={"given_name": "Айгерім", "at": [IIN]})
+    sentence = f"sent to {PHONE}"
+    structlog.get_logger().info(sentence, iin=IIN, note=f"mail {EMAIL}", nested={"given_name": "Айгерім", "at": [IIN]})
     stdlib.getLogger("driver").error("cannot store %r", {"iin": IIN, "phone": PHONE})
     text = json.dumps(lines(), ensure_ascii=False)
     assert not [value for value in (IIN, PHONE, EMAIL, "Айгерім") if value in text]

@@ -91,8 +91,8 @@ def test_a_secret_may_come_as_a_mounted_file_and_a_variable_wins_over_it(
 
 def test_a_secret_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OTP_SEALING_FILE", str(tmp_path / "absent"))
-    assert "sealing: it cannot be read from the file" in (told := refusal(sealing=None))
-    assert "absent': No such file" in told
+    assert "sealing: it cannot be read from the file" in (reason := refusal(sealing=None))
+    assert "absent': No such file" in reason
 
 
 def test_the_key_set_may_be_a_file(tmp_path: Path) -> None:
@@ -196,5 +196,5 @@ def test_a_password_is_used_as_it_was_said(mechanism: str) -> None:
     ],
 )
 def test_a_way_to_the_broker_that_cannot_work_is_refused(changes: dict[str, Any], said: str) -> None:
-    assert said in (told := refusal(**changes))
-    assert "pa55" not in told
+    assert said in (reason := refusal(**changes))
+    assert "pa55" not in reason

@@ -118,10 +118,10 @@ async def test_any_order_and_any_repetition_of_messages_gives_the_same_outcome(c
 async def test_reading_every_topic_again_from_the_beginning_changes_and_tells_nothing(times: int) -> None:
     world = await run(Faults())
     rows = [dict(documents.rows) for documents in (world.till, world.stock, world.bills)]
-    told = list(world.log.published)
+    events = list(world.log.published)
     for _ in range(times):
         world.log.committed.clear()
         await Shop(world, Faults()).settle()
     assert [dict(documents.rows) for documents in (world.till, world.stock, world.bills)] == rows
-    assert world.log.published == told
+    assert world.log.published == events
     assert world.effects == {f"pack {key}" for key in ORDERS}

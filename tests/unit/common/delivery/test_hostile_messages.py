@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from libs.common.contracts.events import MAX_EVENT_BYTES
 from libs.common.delivery.retry import MAX_PARKED_BYTES, Circuit
 from tests.unit.common.faults import LogRecord
-from tests.unit.common.letter_harness import GIVEN_UP, RETRIES, Desk, Headers, header, letter, with_header
+from tests.unit.common.letter_harness import GIVEN_UP, RETRIES, Headers, LetterConsumer, header, letter, with_header
 
 
 def tampered(record: LogRecord) -> LogRecord:
@@ -56,26 +56,26 @@ MALFORMED = {
 
 @pytest.mark.parametrize("name", MALFORMED)
 async def test_a_malformed_message_goes_to_the_dead_letters_as_it_came_and_the_others_are_handled(name: str) -> None:
-    bad, desk = MALFORMED[name], Desk()
-    await desk.batch(letter(3), bad, letter(4), letter(5, "c"))
-    assert sorted(desk.handled) == [3, 4, 5]
-    (dead,) = desk.broker.parked
+    bad, consumer = MALFORMED[name], LetterConsumer()
+    await consumer.batch(letter(3), bad, letter(4), letter(5, "c"))
+    assert sorted(consumer.handled) == [3, 4, 5]
+    (dead,) = consumer.broker.parked
     assert dead.topic == GIVEN_UP
     assert (dead.key, dead.value) == (bad.key, bad.value)
     assert dead.headers[: len(bad.headers)] == bad.headers
     assert header(dead, "x-origin") == "letter.sent/0/1"
     assert header(dead, "x-failure").startswith("MalformedMessage: ")
     assert "Aizhan" not in repr(dead.headers)
-    assert desk.outcomes("dead_lettered") == 1
-    assert desk.outcomes("handled") == 3
+    assert consumer.outcomes("dead_lettered") == 1
+    assert consumer.outcomes("handled") == 3
 
 
 async def test_ten_thousand_headers_of_somebody_elses_do_no_harm() -> None:
-    desk = Desk()
+    consumer = LetterConsumer()
     many: Headers = tuple((f"h{n}", None if n % 2 else b"x" * 10) for n in range(10_000))
-    await desk.batch(replace(letter(1), headers=(*many, *letter(1).headers)), letter(2))
-    assert desk.handled == [1, 2]
-    assert desk.broker.parked == []
+    await consumer.batch(replace(letter(1), headers=(*many, *letter(1).headers)), letter(2))
+    assert consumer.handled == [1, 2]
+    assert consumer.broker.parked == []
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ async def test_ten_thousand_headers_of_somebody_elses_do_no_harm() -> None:
     ],
 )
 async def test_our_own_headers_are_not_believed_on_a_topic_of_facts(name: str, value: bytes) -> None:
-    desk = Desk()
-    desk.fails(1, RuntimeError("boom"))
-    await desk.batch(with_header(letter(1), name, value), letter(2, "b"))
-    assert desk.handled == [2]
-    (parked,) = desk.broker.parked
+    consumer = LetterConsumer()
+    consumer.fails(1, RuntimeError("boom"))
+    await consumer.batch(with_header(letter(1), name, value), letter(2, "b"))
+    assert consumer.handled == [2]
+    (parked,) = consumer.broker.parked
     assert parked.topic == RETRIES
     assert header(parked, "x-attempt") == "1"
     assert header(parked, "x-origin") == "letter.sent/0/1"
@@ -105,29 +105,29 @@ async def test_our_own_headers_are_not_believed_on_a_topic_of_facts(name: str, v
 
 @pytest.mark.parametrize("value", [b"many", b"-5", b"9" * 5000, b"\xff", b"", None])
 async def test_a_parked_message_with_a_spoilt_count_is_still_brought_to_its_end(value: bytes | None) -> None:
-    desk = Desk()
-    desk.fails(1, RuntimeError("boom"))
-    await desk.batch(replace(with_header(letter(1), "x-attempt", value), topic=RETRIES), letter(2, "b"))
-    assert desk.handled == [2]
-    assert [message.topic for message in desk.broker.parked] == [RETRIES]
+    consumer = LetterConsumer()
+    consumer.fails(1, RuntimeError("boom"))
+    await consumer.batch(replace(with_header(letter(1), "x-attempt", value), topic=RETRIES), letter(2, "b"))
+    assert consumer.handled == [2]
+    assert [message.topic for message in consumer.broker.parked] == [RETRIES]
 
 
 async def test_malformed_messages_do_not_open_the_circuit() -> None:
-    desk = Desk(circuit=Circuit(limit=3))
-    await desk.batch(*(replace(letter(n), value=b"{") for n in range(50)), letter(99))
-    assert len(desk.broker.parked) == 50
-    assert desk.handled == [99]
+    consumer = LetterConsumer(circuit=Circuit(limit=3))
+    await consumer.batch(*(replace(letter(n), value=b"{") for n in range(50)), letter(99))
+    assert len(consumer.broker.parked) == 50
+    assert consumer.handled == [99]
 
 
 async def test_a_record_too_large_to_be_moved_leaves_its_place_among_the_dead_letters() -> None:
-    desk = Desk()
+    consumer = LetterConsumer()
     bomb = replace(letter(1), value=b" " * (MAX_PARKED_BYTES + 1))
-    await desk.batch(bomb, letter(2))
-    (dead,) = desk.broker.parked
+    await consumer.batch(bomb, letter(2))
+    (dead,) = consumer.broker.parked
     assert header(dead, "x-origin") == "letter.sent/0/1"
     assert int(header(dead, "x-left-behind")) > MAX_PARKED_BYTES
     assert len(dead.value or b"") == 0
-    assert desk.handled == [2]
+    assert consumer.handled == [2]
 
 
 @settings(max_examples=300, deadline=None)
@@ -141,10 +141,10 @@ async def test_a_record_too_large_to_be_moved_leaves_its_place_among_the_dead_le
 async def test_whatever_bytes_come_they_end_and_hold_back_nobody(
     headers: Sequence[tuple[str, bytes | None]], key: bytes | None, value: bytes | None, ours: bool, topic: str
 ) -> None:
-    desk = Desk()
+    consumer = LetterConsumer()
     names = ("ce_id", "ce_type", "ce_time", "x-attempt", "x-not-before", "x-origin")
     named = [(names[len(name) % 6], value) for name, value in headers] if ours else headers
     hostile = LogRecord(topic, 1, key, value, tuple(named))
-    await desk.batch(letter(2), hostile, letter(3, "b"))
-    assert sorted(desk.handled) == [2, 3]
-    assert [message.topic for message in desk.broker.parked] == [GIVEN_UP]
+    await consumer.batch(letter(2), hostile, letter(3, "b"))
+    assert sorted(consumer.handled) == [2, 3]
+    assert [message.topic for message in consumer.broker.parked] == [GIVEN_UP]

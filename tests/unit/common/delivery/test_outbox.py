@@ -73,8 +73,8 @@ async def emit(kind: Collection[Counter], events: int = 1, key: str = "a") -> No
 
     def decide(state: Counter | None) -> Decision[Counter]:
         first = (state.number if state else 0) + 1
-        told = tuple(Counted(number=number) for number in range(first, first + events))
-        return Decision(Counter(number=first + events - 1), told)
+        counted = tuple(Counted(number=number) for number in range(first, first + events))
+        return Decision(Counter(number=first + events - 1), counted)
 
     await kind.aggregates.apply(key, decide)
 

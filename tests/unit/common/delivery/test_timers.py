@@ -255,11 +255,11 @@ async def test_the_write_that_asks_for_a_wake_now_is_its_claim_where_a_worker_is
     clockwork.rows = rows = CountingDocuments()
     leased: list[int | None] = []
 
-    async def look(key: str, _: datetime) -> None:
+    async def note_lease(key: str, _: datetime) -> None:
         leased.append(rows.rows[key].wake_at)
         await kind.aggregates.apply(key, lambda _state: Decision(Counter(number=1)))
 
-    kind, timers = clockwork.replica(look)
+    kind, timers = clockwork.replica(note_lease)
     async with running(timers):
         await asyncio.sleep(0)
         await clockwork.ask(kind, 0)

@@ -38,13 +38,13 @@ def test_whatever_a_face_check_tells_has_words() -> None:
     pattern = (
         r'"((?:selfie|clip|document|picture)\.[a-z_]+|face\.[a-z]+_[a-z_]+|capture\.not_readable|review\.overdue)"'
     )
-    told = {key for path in BIOMETRICS.rglob("*.py") for key in re.findall(pattern, path.read_text("utf-8"))}
-    told |= {f"challenge.{action}" for action in ACTIONS} | {f"clip.no_{kind}" for kind in KINDS}
-    told |= {f"{source}.takes_too_long" for source in SOURCES}
+    used = {key for path in BIOMETRICS.rglob("*.py") for key in re.findall(pattern, path.read_text("utf-8"))}
+    used |= {f"challenge.{action}" for action in ACTIONS} | {f"clip.no_{kind}" for kind in KINDS}
+    used |= {f"{source}.takes_too_long" for source in SOURCES}
     topics = {"face.review_requested"}
-    assert {"selfie.blurred", "document.pdf_locked", "clip.pad_doubt"} <= told, "the search finds what it should"
-    assert told - topics <= guidance().keys()
-    assert guidance().keys() - told == set(), "nobody tells these"
+    assert {"selfie.blurred", "document.pdf_locked", "clip.pad_doubt"} <= used, "the search finds what it should"
+    assert used - topics <= guidance().keys()
+    assert guidance().keys() - used == set(), "nobody tells these"
 
 
 @pytest.mark.parametrize(

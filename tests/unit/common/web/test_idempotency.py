@@ -18,7 +18,7 @@ from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Keyring
 from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.web.http import create_app
-from libs.common.web.idempotency import ABANDONED_AFTER, KEPT_FOR, Entry, Idempotency, Once
+from libs.common.web.idempotency import ABANDONED_AFTER, KEPT_FOR, Idempotency, IdempotencyEntry, Once
 from libs.common.web.tokens import Claims
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -202,12 +202,12 @@ async def test_of_two_that_take_over_an_abandoned_request_one_does_it(
     service.now = NOON + ABANDONED_AFTER
     replace, both = store.replace, asyncio.Barrier(2)
 
-    async def together(key: str, claim: str, entry: Entry) -> bool:
+    async def at_once(key: str, claim: str, entry: IdempotencyEntry) -> bool:
         if entry.status is None:
             await both.wait()
         return await replace(key, claim, entry)
 
-    store.replace = together  # type: ignore[method-assign]  # holds both at the brink of the decision
+    store.replace = at_once  # type: ignore[method-assign]  # holds both at the brink of the decision
     takers = [asyncio.create_task(post(client)) for _ in range(2)]
     done, _ = await asyncio.wait(takers, return_when=asyncio.FIRST_COMPLETED)
     service.gate.set()
