@@ -1,4 +1,4 @@
-"""Look at a to-be-signed certificate before the key is used.
+"""Check a to-be-signed certificate before the key is used.
 
 The bytes are read back by another parser than wrote them (`cryptography`'s, where the writer is
 services/ca/issuance/steps.py) and held against the order and the profile, rule by rule. Only a ``LintedTbs``
@@ -6,7 +6,7 @@ can be signed, and only once.
 """
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from libs.common.pki.der import Extension, TbsCertificate, name_attributes, signed
+from libs.common.pki.der import TbsCertificate, name_attributes, signed
 from services.ca.authority.issuers import Issuer
 from services.ca.issuance.orders import Order
 from services.ca.model.ids import SERIAL_OCTETS
@@ -25,9 +25,6 @@ from services.ca.model.key_rules import SENTENCES, key_size_weakness
 from services.ca.model.profiles import Publication
 from services.ca.model.subject import COMMON_NAME_LENGTH, is_printing
 
-_REMEMBERED: Final = 4096
-_PASSED: Final[set[Hashable]] = set()
-"""Extensions, with what they were held against, that passed every rule."""
 _CRITICAL: Final = frozenset({x509.BasicConstraints.oid, x509.KeyUsage.oid})
 
 
@@ -63,10 +60,11 @@ class LintedTbs:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """What the rules look at: the bytes as read, beside what they should say."""
+    """The bytes as read, beside what they should say."""
 
     read: x509.Certificate
     fields: TbsCertificate
+    extensions: Mapping[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]
     order: Order
     issuer: Issuer
     publication: Publication
@@ -75,11 +73,6 @@ class _Candidate:
     def rsa(self) -> bool:
         """Whether the holder's key is an RSA one."""
         return isinstance(self.order.public_key, rsa.RSAPublicKey)
-
-    @property
-    def extensions(self) -> dict[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]:
-        """The extensions as the other parser reads them."""
-        return {extension.oid: extension for extension in self.read.extensions}
 
     def extension(self, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
         found = self.extensions.get(kind.oid)
@@ -93,8 +86,9 @@ def lint(tbs: bytes, order: Order, issuer: Issuer, publication: Publication) -> 
         if fields.serial_number <= 0:  # first, as the other parser only warns of it
             raise LintError(("the serial number is not positive",))
         unsigned = x509.load_der_x509_certificate(signed(tbs, issuer.signature_algorithm, b""))
-        candidate = _Candidate(unsigned, fields, order, issuer, publication)
-        findings = (*(finding for rule in _RULES for finding in rule(candidate)), *_of_extensions(candidate))
+        extensions = {extension.oid: extension for extension in unsigned.extensions}
+        candidate = _Candidate(unsigned, fields, extensions, order, issuer, publication)
+        findings = tuple(finding for rule in _RULES for finding in rule(candidate))
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise LintError((f"the bytes do not read as a certificate: {type(error).__name__}",)) from error
     if findings:
@@ -102,28 +96,7 @@ def lint(tbs: bytes, order: Order, issuer: Issuer, publication: Publication) -> 
     return LintedTbs(tbs, issuer)
 
 
-def _of_extensions(it: _Candidate) -> tuple[str, ...]:
-    """Check the extensions; those that are the same in every certificate of a kind, once.
-
-    But for the key's identifier they hold nothing of the holder. What the rules say of the rest follows from its octets
-    and from what they are held against: the same again is as good as it was before.
-    """
-    own = [each for each in it.fields.extensions if each.oid == x509.SubjectKeyIdentifier.oid]
-    rest = tuple((each.oid, each.critical, each.value) for each in it.fields.extensions if each not in own)
-    held_against = (it.order.profile, it.rsa, it.issuer.label, it.issuer.key_identifier)
-    key = (rest, held_against, it.order.crl_shard, it.publication)
-    findings = _key_identifier(own, it)
-    if not findings and key in _PASSED:
-        return ()
-    findings += tuple(finding for rule in _EXTENSION_RULES for finding in rule(it))
-    if not findings:
-        if len(_PASSED) >= _REMEMBERED:
-            _PASSED.clear()
-        _PASSED.add(key)
-    return findings
-
-
-def _key_identifier(own: Sequence[Extension], it: _Candidate) -> tuple[str, ...]:
+def _key_identifier(it: _Candidate) -> Iterator[str]:
     """RFC 5280, 4.2.1.2, method 1: SHA-1 of the key bits, an index and no protection."""
     key = it.order.public_key
     bits = (
@@ -131,10 +104,10 @@ def _key_identifier(own: Sequence[Extension], it: _Candidate) -> tuple[str, ...]
         if isinstance(key, rsa.RSAPublicKey)
         else key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     )
-    digest = hashlib.sha1(bits, usedforsecurity=False).digest()
-    if [(each.critical, each.value) for each in own] == [(False, asn1.encode_der(digest))]:
-        return ()
-    return ("the subject key identifier is not that of the key",)
+    digest = asn1.encode_der(hashlib.sha1(bits, usedforsecurity=False).digest())
+    present = [each for each in it.fields.extensions if each.oid == x509.SubjectKeyIdentifier.oid]
+    if [(each.critical, each.value) for each in present] != [(False, digest)]:
+        yield "the subject key identifier is not that of the key"
 
 
 def _version_and_algorithm(it: _Candidate) -> Iterator[str]:
@@ -274,8 +247,7 @@ _RULES: Final[tuple[Callable[[_Candidate], Iterator[str]], ...]] = (
     _validity,
     _names,
     _public_key,
-)
-_EXTENSION_RULES: Final[tuple[Callable[[_Candidate], Iterator[str]], ...]] = (
+    _key_identifier,
     _authority_key_identifier,
     _usage,
     _policies,

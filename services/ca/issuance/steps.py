@@ -9,7 +9,6 @@ The same record gives the same serial number and, as signatures are deterministi
 import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Final, Self
 
 from cryptography import x509
@@ -141,11 +140,10 @@ def resume(intent: Intent, order: Order, issuer: Issuer, publication: Publicatio
     return sign(lint(intent.tbs, order, issuer, replace(publication, ocsp=intent.ocsp)), key)
 
 
-@lru_cache(maxsize=4096)
 def _common(
     profile: Profile, publication: Publication, issuer: tuple[str, bytes], crl_shard: int, *, rsa: bool
 ) -> tuple[Extension, ...]:
-    """Write the extensions that every certificate of a kind has alike (RFC 5280, 4.2.1), in order, once.
+    """Write the extensions that every certificate of a kind has alike (RFC 5280, 4.2.1), in order.
 
     Args:
         issuer: label and key identifier.

@@ -33,7 +33,7 @@ from libs.common.testing.records import MemoryRecords
 from services.ca.authority.issuers import PrivateKey
 from services.ca.collections import CONFIRMATIONS, ENROLMENTS, LISTS, SUPERSEDING
 from services.ca.crl.publishing import RevocationLists, every_list
-from services.ca.enrolment.blocklists import Blocklist, Digests
+from services.ca.enrolment.blocklists import Blocklist
 from services.ca.enrolment.csr_intake import CsrIntake
 from services.ca.enrolment.issue import Issuance
 from services.ca.enrolment.renewal import RenewalSignatures
@@ -199,7 +199,7 @@ class Office:
         world: World,
         authority: CertificationAuthority,
         faults: Faults | None = None,
-        blocked_keys: Blocklist = Digests(frozenset()),  # noqa: B008 - it cannot change
+        blocked_keys: Blocklist = Blocklist(),  # noqa: B008 - it cannot change
     ) -> None:
         self.world = world
         self.faults = faults or Faults()

@@ -1,4 +1,4 @@
-"""Lists of compromised keys, as operators bring them."""
+"""A list of compromised keys, as operators bring it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,13 +12,6 @@ PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 def spki(key: PublicKey) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def digests_of(folder: Path, keys: Sequence[PublicKey]) -> Path:
-    """A text file."""
-    path = folder / "weak.txt"
-    path.write_text("# weak keys\n\n" + "".join(f"{hashlib.sha256(spki(each)).hexdigest().upper()}\n" for each in keys))
-    return path
 
 
 def badkeys_of(folder: Path, keys: Sequence[PublicKey]) -> Path:
