@@ -23,6 +23,7 @@ from services.identity.journeys.service import JourneyService
 from services.identity.mcb.gateway import DevelopmentMcb, HttpMcb, MobileCitizensBase
 from services.identity.mcb.states import PhoneOwner
 from services.identity.metrics import JourneyMetrics
+from services.identity.problems import PROBLEMS, TEXTS
 from services.identity.register.gateway import DevelopmentRegister, HttpRegister, PopulationRegister
 from services.identity.register.people import read_people
 from services.identity.revocations.api import revocation_routes
@@ -76,6 +77,8 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
         ],
         routes=Handlers(service, cabinet).routes(),
         kinds=[journeys, citizens, sign_ins, wishes, phone_owners],
+        problems=PROBLEMS,
+        texts=TEXTS,
         timers=[base.engine.timers(journeys, service.wake)],
     )
 

@@ -12,6 +12,7 @@ from libs.common.web.service import App, build_base
 from services.otp.api import code_routes, inbox_routes
 from services.otp.collections import CODES, INBOXES, USAGE
 from services.otp.handlers import Handlers
+from services.otp.problems import PROBLEMS, TEXTS
 from services.otp.service import OtpService
 from services.otp.settings import Settings
 from services.otp.sms import DevelopmentInbox, HttpGateway, SmsGateway
@@ -40,6 +41,8 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
         routers=[code_routes(service, base.auth), *developer_routes],
         routes=Handlers(service).routes(),
         kinds=[codes, usage, inboxes],
+        problems=PROBLEMS,
+        texts=TEXTS,
         timers=[base.engine.timers(codes, service.wake)],
     )
 

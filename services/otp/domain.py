@@ -5,9 +5,9 @@ end in `PhoneVerified`, or stop in `CodeBlocked` until another code is asked for
 """
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from libs.common.core.errors import Refused
 from libs.common.core.model import Model, evolve
 from libs.common.core.sealing import Personal, Sealed
 from libs.common.delivery.decisions import Decision
+from services.otp.refusals import OtpRefusal
 
 CodePurpose = Literal["eds", "renewal", "revocation"]
 """What a code is for: a journey to new or renewed certificates, or the revocation of one, which it confirms."""
@@ -97,6 +98,12 @@ class CodesClosed(Model):
 CodesState = CodeToSend | CodeSent | CodeBlocked | PhoneVerified | CodesClosed
 CodesSchema = Annotated[CodesState, Field(discriminator="kind")]
 CodesDecision = Decision[CodesState]
+_REASONS: Final[Mapping[BlockReason, OtpRefusal]] = {
+    "tries_used_up": OtpRefusal.TRIES_USED_UP,
+    "expired": OtpRefusal.EXPIRED,
+    "undeliverable": OtpRefusal.UNDELIVERABLE,
+    "frozen": OtpRefusal.FROZEN,
+}
 NewCode = Callable[[], tuple[str, str]]
 """Returns the digits of a fresh code, and the id of the SMS that will carry it."""
 
@@ -139,21 +146,21 @@ def resend(state: CodesState | None, new_code: NewCode, rules: CodeRules, now: d
     """
     match state:
         case CodeSent(sent_at=sent_at) if now < sent_at + rules.resend_after:
-            raise _too_soon(sent_at + rules.resend_after)
+            raise Refused(OtpRefusal.TOO_SOON, retry_at=sent_at + rules.resend_after)
         case CodeBlocked(retry_at=None):
-            raise _used_up(None)
+            raise Refused(OtpRefusal.TRIES_USED_UP, retry_at=None)
         case CodeBlocked(retry_at=datetime() as retry_at) if now < retry_at:
-            raise _too_soon(retry_at)
+            raise Refused(OtpRefusal.TOO_SOON, retry_at=retry_at)
         case CodeSent() | CodeBlocked():
             if state.number >= rules.codes_per_journey:
-                raise _used_up(None)
+                raise Refused(OtpRefusal.TRIES_USED_UP, retry_at=None)
             return _make(state, new_code, now)
         case CodeToSend():
-            raise _too_soon(now + rules.resend_after)
+            raise Refused(OtpRefusal.TOO_SOON, retry_at=now + rules.resend_after)
         case None:
-            raise _not_sent_yet()
+            raise Refused(OtpRefusal.NOT_SENT_YET)
         case _:
-            raise Refused("otp.not_needed", "This journey needs no code now.", 409)
+            raise Refused(OtpRefusal.NOT_NEEDED)
 
 
 def taken(state: CodesState | None, sms_id: str, rules: CodeRules, now: datetime) -> CodesDecision | None:
@@ -194,20 +201,20 @@ def check(
         case PhoneVerified():
             return Decision(state), None
         case CodeSent(expires_at=expires_at) if expires_at <= now:
-            return expire(state, rules, now) or Decision(state), _expired()
+            return expire(state, rules, now) or Decision(state), Refused(OtpRefusal.EXPIRED)
         case CodeSent() if hmac.compare_digest(state.code.value.digits.encode(), digits.encode()):
             proven = OtpConfirmed if state.purpose == "revocation" else OtpVerified
             return Decision(PhoneVerified(), (proven(phone_ref=state.phone_ref),)), None
         case CodeSent():
             return _wrong(state, rules, now)
         case CodeBlocked(reason="expired"):
-            raise _expired()
+            raise Refused(OtpRefusal.EXPIRED)
         case CodeBlocked(reason=reason, retry_at=retry_at):
-            raise _used_up(retry_at) if reason == "tries_used_up" else _stopped(reason, retry_at)
+            raise Refused(_REASONS[reason], retry_at=retry_at)
         case CodesClosed():
-            raise Refused("otp.not_needed", "No code counts here any more. Please ask anew for what you need.", 409)
+            raise Refused(OtpRefusal.NOT_NEEDED)
         case _:
-            raise _not_sent_yet()
+            raise Refused(OtpRefusal.NOT_SENT_YET)
 
 
 def expire(state: CodesState | None, rules: CodeRules, now: datetime) -> CodesDecision | None:
@@ -239,11 +246,12 @@ def _wrong(state: CodeSent, rules: CodeRules, now: datetime) -> tuple[CodesDecis
     left = state.tries_left - 1
     if left > 0:
         kept = evolve(state, CodeSent, tries_left=left)
-        wrong = Refused("otp.wrong_code", "This is not the code we sent. Please look again.", 422, tries_left=left)
+        wrong = Refused(OtpRefusal.WRONG_CODE, tries_left=left)
         return Decision(kept), wrong
     may_retry = state.number < rules.codes_per_journey
     retry_at = max(now, state.sent_at + rules.resend_after) if may_retry else None
-    return _block(evolve(state, CodeBlocked, reason="tries_used_up", retry_at=retry_at)), _used_up(retry_at)
+    blocked = evolve(state, CodeBlocked, reason="tries_used_up", retry_at=retry_at)
+    return _block(blocked), Refused(OtpRefusal.TRIES_USED_UP, retry_at=retry_at)
 
 
 def _block(blocked: CodeBlocked) -> CodesDecision:
@@ -253,28 +261,3 @@ def _block(blocked: CodeBlocked) -> CodesDecision:
     final = blocked.retry_at is None
     event = OtpRejected(reason=blocked.reason, final=final, retry_at=blocked.retry_at)
     return Decision(blocked, (event,))
-
-
-def _too_soon(retry_at: datetime) -> Refused:
-    return Refused(
-        "otp.too_soon", "A code was just sent. Please wait a moment before asking again.", 429, retry_at=retry_at
-    )
-
-
-def _expired() -> Refused:
-    return Refused("otp.expired", "This code is too old. Please ask for a new one.", 410)
-
-
-def _not_sent_yet() -> Refused:
-    return Refused("otp.not_sent_yet", "The code is still on its way. Please wait for the SMS.", 409)
-
-
-def _used_up(retry_at: datetime | None) -> Refused:
-    what = "Too many wrong codes. Please ask for a new code."
-    if retry_at is None:
-        what = "This journey had all its codes. Please start again tomorrow, or go to a service centre."
-    return Refused("otp.tries_used_up", what, 429, retry_at=retry_at)
-
-
-def _stopped(reason: str, retry_at: datetime | None) -> Refused:
-    return Refused(f"otp.{reason}", "No code can be checked now. Please try again later.", 429, retry_at=retry_at)

@@ -11,14 +11,14 @@ from pydantic import Field
 from libs.common.core.errors import Refused
 from libs.common.core.model import Model, evolve
 from libs.common.delivery.decisions import Decision
+from services.otp.refusals import OtpRefusal
 
 
 class LimitReached(Refused):
     """Too much was used up: ``otp.frozen``, with nothing more allowed before `until`."""
 
     def __init__(self, until: datetime) -> None:
-        detail = "Too many codes or wrong tries for this person or phone. Please try later, or go to a service centre."
-        super().__init__("otp.frozen", detail, 429, retry_at=until)
+        super().__init__(OtpRefusal.FROZEN, retry_at=until)
         self.until = until
 
 

@@ -11,27 +11,19 @@ from libs.common.core.sealing import Personal, Sealed
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.delivery.decisions import Decision
+from libs.common.texts.languages import Language
 from services.otp.domain import CodePurpose
+from services.otp.problems import TEXTS
 
 
 class Undeliverable(Permanent):
     """The gateway will never deliver to this number."""
 
 
-_PURPOSES: Final[dict[CodePurpose, tuple[str, str]]] = {
-    "eds": ("ЭЦҚ алу", "получения ЭЦП"),
-    "renewal": ("ЭЦҚ жаңарту", "обновления ЭЦП"),
-    "revocation": ("тіркеу куәлігін кері қайтарып алу", "отзыва регистрационного свидетельства"),
-}
-
-
 def sms_text(digits: str, purpose: CodePurpose = "eds") -> str:
-    """Return the SMS in Kazakh and Russian. People were robbed of codes whose purpose they did not see."""
-    kazakh, russian = _PURPOSES[purpose]
-    return (
-        f"{digits}: {kazakh} коды. Ешкімге айтпаңыз, мемлекеттік қызметкерге де. "
-        f"Код для {russian}: не сообщайте никому, даже сотрудникам."
-    )
+    """Return the SMS, in Kazakh and Russian. It names the action: people were robbed of codes of unknown purpose."""
+    kazakh, russian = (TEXTS.text(f"sms.{purpose}", each) for each in (Language.KAZAKH, Language.RUSSIAN))
+    return f"{digits}: {kazakh} {russian}"
 
 
 class SmsGateway(Protocol):

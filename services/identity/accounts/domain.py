@@ -13,6 +13,7 @@ from libs.common.core.sealing import Sealed
 from libs.common.delivery.decisions import Decision
 from services.identity.accounts.pins import PinHash
 from services.identity.accounts.states import Citizen, Reach, SignInTries
+from services.identity.refusals import IdentityRefusal
 from services.identity.register.people import Resident
 
 
@@ -43,7 +44,7 @@ def count_try(state: SignInTries | None, rules: SignInRules, now: datetime) -> D
     """Count a try before it is made, as if it failed: so no crash gives one away.
 
     Raises:
-        Refused: ``pin.frozen``, 429, with ``retry_at``.
+        Refused: ``pin.frozen``, with ``retry_at``.
     """
     state = state or SignInTries()
     if state.frozen_until is not None and now < state.frozen_until:
@@ -61,11 +62,9 @@ def wrong(counted: SignInTries, rules: SignInRules) -> Refused:
     """Return the refusal of a wrong PIN, and of an IIN that nobody has a Digital ID for."""
     if counted.frozen_until is not None:
         return frozen(counted.frozen_until)
-    detail = "IIN and PIN do not belong together. Type the PIN that you chose when you got your Digital ID."
-    return Refused("pin.wrong", detail, 401, tries_left=max(rules.tries - counted.failed, 0))
+    return Refused(IdentityRefusal.PIN_WRONG, tries_left=max(rules.tries - counted.failed, 0))
 
 
 def frozen(until: datetime) -> Refused:
     """Return the refusal while no PIN is compared."""
-    detail = "There were too many wrong PINs, so none is looked at for a while. Please wait, then type it with care."
-    return Refused("pin.frozen", detail, 429, retry_at=until)
+    return Refused(IdentityRefusal.PIN_FROZEN, retry_at=until)

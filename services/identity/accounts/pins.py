@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from libs.common.core.errors import Refused
 from libs.common.core.sealing import Personal
+from services.identity.refusals import IdentityRefusal
 
 _BIRTH_DATE_FORMS: Final = ("%y%m%d", "%d%m%y", "%m%d%y", "%Y%m", "%m%Y")
 _FEWEST_DIGITS: Final = 3
@@ -23,16 +24,12 @@ def check_not_simple(pin: str, *, birth_date: date, iin: str, phone: str) -> Non
     """Refuse a PIN that somebody would try first.
 
     Raises:
-        Refused: ``pin.too_simple``, 422, for few different digits, a row, a repeated group, a birth date, or digits
+        Refused: ``pin.too_simple``, for few different digits, a row, a repeated group, a birth date, or digits
             of the IIN or the phone number.
     """
     dates = {birth_date.strftime(form) for form in _BIRTH_DATE_FORMS}
     if len(set(pin)) < _FEWEST_DIGITS or _in_a_row(pin) or _repeats(pin) or pin in dates or pin in iin or pin in phone:
-        detail = (
-            "This PIN is too easy to guess. Choose six digits that are not in a row, do not repeat, and are no part "
-            "of your birth date, IIN or phone number."
-        )
-        raise Refused("pin.too_simple", detail, 422)
+        raise Refused(IdentityRefusal.PIN_TOO_SIMPLE)
 
 
 def _in_a_row(pin: str) -> bool:

@@ -11,6 +11,7 @@ from services.identity.accounts import domain
 from services.identity.accounts.domain import SignInRules
 from services.identity.accounts.hashing import Pins
 from services.identity.accounts.states import Citizen, Reach, SignInTries
+from services.identity.refusals import IdentityRefusal
 from services.identity.register.people import Resident
 
 
@@ -61,7 +62,7 @@ class Accounts:
         An IIN without a Digital ID is answered like a wrong PIN, in the same time and with the same count of tries.
 
         Raises:
-            Refused: ``pin.wrong``, 401, with ``tries_left``; ``pin.frozen``, 429, with ``retry_at``.
+            Refused: ``pin.wrong``, with ``tries_left``; ``pin.frozen``, with ``retry_at``.
         """
         person_ref = self._keyring.blind("person", iin)
         counted = await self._tries.apply(person_ref, lambda state: domain.count_try(state, self._rules, self._clock()))
@@ -77,11 +78,11 @@ class Accounts:
         """Return the citizen of a session.
 
         Raises:
-            Refused: ``citizen.unknown``, 404.
+            Refused: ``citizen.unknown``.
         """
         citizen = await self._citizens.get(citizen_id)
         if citizen is None:
-            raise Refused("citizen.unknown", "There is no such Digital ID here. Please sign in again.", 404)
+            raise Refused(IdentityRefusal.CITIZEN_UNKNOWN)
         return citizen
 
     async def _id_of(self, person_ref: str) -> str:

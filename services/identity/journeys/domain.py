@@ -30,6 +30,7 @@ from services.identity.journeys.states import (
     PassedDeadline,
 )
 from services.identity.mcb.states import McbKnown, McbLacking, McbRefused, McbWanted, PhonePair
+from services.identity.refusals import IdentityRefusal
 from services.identity.register.people import Resident
 
 JourneyDecision = Decision[JourneyState]
@@ -116,10 +117,9 @@ def check_ready_for_pin(state: JourneyState | None) -> OpenJourney | None:
         case ClosedJourney(citizen_id=str()):
             return None
         case OpenJourney(face_matched_at=None):
-            detail = "Your face has not been matched with your document yet. Please finish the face check first."
-            raise Refused("journey.face_missing", detail)
+            raise Refused(IdentityRefusal.FACE_MISSING)
         case OpenJourney(phone_proven_at=None):
-            raise Refused("journey.phone_missing", "Please type the code from the SMS first.")
+            raise Refused(IdentityRefusal.PHONE_MISSING)
         case OpenJourney():
             return state
         case _:
@@ -215,7 +215,7 @@ def mcb_postponed(state: JourneyState | None, now: datetime) -> JourneyDecision 
 
 def over() -> Refused:
     """Return the refusal of what comes after the end."""
-    return Refused("journey.closed", "This journey is over. Its outcome is shown with the journey; begin a new one.")
+    return Refused(IdentityRefusal.JOURNEY_CLOSED)
 
 
 def _follow(state: OpenJourney, fact: JourneyFact, now: datetime) -> JourneyDecision:

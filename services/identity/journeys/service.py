@@ -23,6 +23,7 @@ from services.identity.journeys.states import JourneyRules, JourneyState
 from services.identity.mcb.gateway import MobileCitizensBase, PairRefused
 from services.identity.mcb.states import McbWanted, PhonePair
 from services.identity.metrics import JourneyMetrics
+from services.identity.refusals import IdentityRefusal
 from services.identity.register.gateway import PopulationRegister
 from services.identity.register.people import Resident
 
@@ -64,7 +65,7 @@ class JourneyService:
         """Begin a journey under this id, or return the one that began under it.
 
         Raises:
-            Refused: ``iin.unknown``, 404.
+            Refused: ``iin.unknown``.
             Unavailable: the population register or the Mobile Citizens Base does not answer; nothing was begun.
         """
         if (begun := await self._journeys.get(journey_id)) is not None:
@@ -80,19 +81,17 @@ class JourneyService:
         together with the face.
 
         Raises:
-            Refused: ``renewal.no_certificate``, 409; ``renewal.phone_not_registered``, 422; ``iin.unknown``, 404.
+            Refused: ``renewal.no_certificate``; ``renewal.phone_not_registered``; ``iin.unknown``.
             Unavailable: as `start`.
         """
         if (begun := await self._journeys.get(journey_id)) is not None:
             return begun
         citizen = await self._accounts.citizen(citizen_id)
         if not citizen.certificates.good_for_signing(self._clock()):
-            detail = "You hold no certificate that is still good. Please get a new one, with the face check."
-            raise Refused("renewal.no_certificate", detail)
+            raise Refused(IdentityRefusal.NO_CERTIFICATE)
         iin = citizen.resident.value.person.iin
         if not await self._mcb.holds(PhonePair(iin=iin, phone=contact.phone)):
-            detail = "This phone is not registered as yours. Give the one that is, or get a new signature instead."
-            raise Refused("renewal.phone_not_registered", detail, 422)
+            raise Refused(IdentityRefusal.PHONE_NOT_REGISTERED)
         resident = await self._resident(iin)
         return await self._begin(journey_id, resident, contact, mcb_registered=True, renewal_of=citizen_id)
 
@@ -109,7 +108,7 @@ class JourneyService:
         between leaves a citizen whose PIN the next try replaces.
 
         Raises:
-            Refused: ``pin.too_simple``, 422; ``journey.face_missing``, ``journey.phone_missing``, ``journey.closed``.
+            Refused: ``pin.too_simple``; ``journey.face_missing``, ``journey.phone_missing``, ``journey.closed``.
         """
         ready = domain.check_ready_for_pin(_existing(await self._journeys.get(journey_id)))
         if ready is not None:
@@ -133,7 +132,7 @@ class JourneyService:
         """Return where a journey stands.
 
         Raises:
-            Refused: ``journey.unknown``, 404.
+            Refused: ``journey.unknown``.
         """
         return progress.view(journey_id, _existing(await self._journeys.get(journey_id)))
 
@@ -147,11 +146,7 @@ class JourneyService:
     async def _resident(self, iin: str) -> Resident:
         resident = await self._register.find(iin)
         if resident is None:
-            detail = (
-                "The population register does not know this IIN. Compare it with your identity card; if it is right, "
-                "turn to a public service centre."
-            )
-            raise Refused("iin.unknown", detail, 404)
+            raise Refused(IdentityRefusal.IIN_UNKNOWN)
         return resident
 
     async def _begin(
@@ -216,5 +211,5 @@ class JourneyService:
 
 def _existing(state: JourneyState | None) -> JourneyState:
     if state is None:
-        raise Refused("journey.unknown", "There is no such journey. Please begin a new one.", 404)
+        raise Refused(IdentityRefusal.JOURNEY_UNKNOWN)
     return state

@@ -4,6 +4,7 @@ from libs.common.contracts.identity import RevocationRequested
 from libs.common.core.errors import Refused
 from libs.common.delivery.decisions import Decision
 from services.identity.accounts.states import Citizen
+from services.identity.refusals import IdentityRefusal
 from services.identity.revocations.states import RevocationWish
 
 
@@ -11,18 +12,17 @@ def request(state: RevocationWish | None, wish: RevocationWish, citizen: Citizen
     """Publish that a citizen's certificate is to be revoked, once.
 
     Raises:
-        Refused: ``certificate.unknown``, 404: it is not this citizen's; ``certificate.revoked``, 409: it is already;
-            ``citizen.phone_unknown``, 409: no code can be sent.
+        Refused: ``certificate.unknown``: it is not this citizen's; ``certificate.revoked``: it is already;
+            ``citizen.phone_unknown``: no code can be sent.
     """
     if state is not None:
         return None
     if all(each.serial != wish.serial for each in citizen.certificates.held):
-        raise Refused("certificate.unknown", "There is no such certificate among yours.", 404)
+        raise Refused(IdentityRefusal.CERTIFICATE_UNKNOWN)
     if wish.serial in citizen.certificates.revoked:
-        raise Refused("certificate.revoked", "This certificate is revoked already. There is nothing left to do.", 409)
+        raise Refused(IdentityRefusal.CERTIFICATE_REVOKED)
     if citizen.reach is None:
-        detail = "We do not know where to send a code. Please revoke with one of your two keys, or at a service centre."
-        raise Refused("citizen.phone_unknown", detail, 409)
+        raise Refused(IdentityRefusal.PHONE_UNKNOWN)
     requested = RevocationRequested(
         citizen_id=wish.citizen_id,
         serial=wish.serial,

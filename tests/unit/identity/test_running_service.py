@@ -24,7 +24,7 @@ from libs.common.testing import event_keys
 from libs.common.web.tokens import TokenIssuer
 from services.identity.app import build
 from services.identity.settings import Settings
-from tests.unit.identity.harness import IIN, MATCHED, PIN, VERIFIED, issued
+from tests.unit.identity.factories import IIN, MATCHED, PIN, VERIFIED, issued
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.kafka

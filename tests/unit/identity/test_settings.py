@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from libs.common.core.settings import explain
 from libs.common.testing import event_keys
+from libs.common.testing.harness import NOON
 from libs.common.web.tokens import TokenIssuer, TokenVerifier
 from services.identity.settings import Settings
-from tests.unit.identity.harness import HOUR, NOON
+from tests.unit.identity.factories import HOUR
 
 KEY = Ed25519PrivateKey.generate()
 JWKS = TokenIssuer(KEY, "identity", "key-7", lambda: NOON).jwks()

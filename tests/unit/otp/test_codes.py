@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from libs.common.core.errors import Refused, Retryable
 from services.otp import domain
+from services.otp.problems import PROBLEMS
 from services.otp.sms import DevelopmentInbox, Undeliverable, sms_text
 from tests.unit.otp.harness import HOUR, JOURNEY, MINUTE, NOON, PHONE, RULES, SECOND, OtpProcess, World, started
 
@@ -60,12 +61,12 @@ async def test_the_right_code_in_time_proves_the_phone_once_however_often_it_is_
 async def test_a_wrong_code_tells_the_tries_left_and_the_last_one_stops_the_code(world: World, otp: OtpProcess) -> None:
     await otp.sent()
     first, second = await fail(otp, 1), await fail(otp, 1)
-    assert [(each.key, each.status, each.extras["tries_left"]) for each in (first, second)] == [
+    assert [(each.key, PROBLEMS[each.key], each.extras["tries_left"]) for each in (first, second)] == [
         ("otp.wrong_code", 422, 2),
         ("otp.wrong_code", 422, 1),
     ]
     third = await fail(otp, 1)
-    assert (third.key, third.status) == ("otp.tries_used_up", 429)
+    assert (third.key, PROBLEMS[third.key]) == ("otp.tries_used_up", 429)
     assert third.extras["retry_at"] == NOON + MINUTE
     assert world.published()[1:] == [
         ("otp.rejected", {"reason": "tries_used_up", "final": False, "retry_at": "2026-03-02T12:01:00Z"})
@@ -83,7 +84,7 @@ async def test_the_right_code_no_longer_counts_at_the_moment_its_time_ends(world
     await otp.sent()
     world.now += RULES.code_lifetime
     late = await refused(otp.service.check(JOURNEY, world.code))
-    assert (late.key, late.status) == ("otp.expired", 410)
+    assert (late.key, PROBLEMS[late.key]) == ("otp.expired", 410)
     assert (await refused(otp.service.check(JOURNEY, world.code))).key == "otp.expired"
     await otp.wake_due()
     assert world.topics() == ["otp.sent", "otp.rejected"]
@@ -122,7 +123,7 @@ async def test_another_code_may_be_asked_for_after_a_minute_and_the_older_one_th
     older = world.code
     world.now += RULES.resend_after - SECOND
     soon = await refused(otp.service.resend(JOURNEY))
-    assert (soon.key, soon.status, soon.extras["retry_at"]) == ("otp.too_soon", 429, NOON + RULES.resend_after)
+    assert (soon.key, PROBLEMS[soon.key], soon.extras["retry_at"]) == ("otp.too_soon", 429, NOON + RULES.resend_after)
     world.now += SECOND
     await otp.service.resend(JOURNEY)
     assert (await refused(otp.service.resend(JOURNEY))).key == "otp.too_soon"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from libs.common.core.errors import Refused
 from services.otp import domain
 from services.otp.limits import LimitRules
+from services.otp.problems import PROBLEMS
 from tests.unit.common.faults import Crash, Faults
 from tests.unit.otp.harness import JOURNEY, LIMITS, MINUTE, NOON, RULES, SECOND, OtpProcess, World, journey, started
 
@@ -47,7 +48,7 @@ async def test_even_the_right_code_is_not_looked_at_while_a_person_is_frozen() -
         await wrong(otp, JOURNEY)
     with pytest.raises(Refused) as error:
         await otp.service.check(JOURNEY, world.code)
-    assert (error.value.key, error.value.status) == ("otp.frozen", 429)
+    assert (error.value.key, PROBLEMS[error.value.key]) == ("otp.frozen", 429)
     assert error.value.extras["retry_at"] == NOON + DAY
     assert world.topics() == ["otp.sent"]
 
@@ -61,7 +62,7 @@ async def test_a_frozen_person_may_go_on_in_the_same_journey_when_the_window_has
     assert isinstance(state, domain.CodeBlocked)
     assert (state.reason, state.number, state.retry_at) == ("frozen", 0, NOON + DAY)
     world.now += DAY - SECOND
-    with pytest.raises(Refused, match="just sent"):
+    with pytest.raises(Refused, match=r"otp\.too_soon"):
         await otp.service.resend(JOURNEY)
     world.now += SECOND
     await otp.service.resend(JOURNEY)
@@ -97,7 +98,7 @@ async def test_asking_again_counts_against_the_person_and_is_refused_when_frozen
     world.now += RULES.resend_after
     with pytest.raises(Refused) as error:
         await otp.service.resend(JOURNEY)
-    assert (error.value.key, error.value.status) == ("otp.frozen", 429)
+    assert (error.value.key, PROBLEMS[error.value.key]) == ("otp.frozen", 429)
     assert error.value.extras["retry_at"] == NOON + DAY
     assert len(world.gateway.delivered) == 2
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from libs.common.core.errors import Refused
 from services.identity.accounts.hashing import HashRules, Pins
 from services.identity.accounts.pins import PinHash, check_not_simple
-from tests.unit.identity.harness import IIN, PHONE, QUICK_HASH, UNHURRIED
+from services.identity.problems import PROBLEMS
+from tests.unit.identity.factories import IIN, PHONE, QUICK_HASH, UNHURRIED
 
 BORN = date(1985, 4, 12)
 
@@ -24,7 +25,7 @@ def check(pin: str) -> None:
 def test_few_digits_and_repeated_groups_are_too_simple(pin: str) -> None:
     with pytest.raises(Refused) as refused:
         check(pin)
-    assert (refused.value.key, refused.value.status) == ("pin.too_simple", 422)
+    assert (refused.value.key, PROBLEMS[refused.value.key]) == ("pin.too_simple", 422)
 
 
 @pytest.mark.parametrize("pin", ["123456", "654321", "012345", "890123", "135791", "975319", "112233", "998877"])

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from libs.common.contracts.kandas import KandasExtended, KandasGranted, KandasRefused, KandasReturned, KandasSubmitted
 from libs.common.core.sealing import Sealed
+from libs.common.testing.harness import NOON
 from services.identity.accounts.pins import PinHash
 from services.identity.accounts.states import Citizen
 from services.identity.cabinet import domain
 from services.identity.cabinet.domain import CitizenFact
-from tests.unit.identity.harness import CITIZEN, NOON, UNHURRIED, issued, resident, revoked
+from tests.unit.identity.factories import CITIZEN, UNHURRIED, issued, resident, revoked
 
 APPLICATION, OTHER = "application-1", "application-2"
 SHA = "ab" * 32

@@ -9,29 +9,28 @@ from hypothesis import strategies as st
 
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, McbRegistered
 from libs.common.core.errors import Refused
+from libs.common.testing.harness import NOON
 from services.identity.journeys import domain, progress
 from services.identity.journeys.facts import JourneyFact
 from services.identity.journeys.states import ClosedJourney, JourneyRules, OpenJourney
 from services.identity.mcb.states import McbKnown, McbWanted
-from tests.unit.identity.harness import (
+from tests.unit.identity.factories import (
     CITIZEN,
     DAY,
     HOUR,
     MATCHED,
     MINUTE,
-    NOON,
     REVIEW,
-    RULES,
     SENT,
     UNHURRIED,
     VERIFIED,
-    Run,
     code_refused,
     face_refused,
     issued,
     request_refused,
     revoked,
 )
+from tests.unit.identity.journeys.single_journey import RULES, Run
 
 SIGN, AUTH = issued("SIGN"), issued("AUTH")
 WHOLE_WAY: tuple[JourneyFact, ...] = (
@@ -188,7 +187,7 @@ def test_a_clerk_who_refused_gives_the_step_back_to_the_citizen_whichever_fact_c
         run = Run().start().fact(VERIFIED)
         for fact, at in order:
             run.fact(fact, at)
-        view = progress.view("j", _open(run))
+        view = progress.view("j", run.open)
         assert (view.waits_for, view.tries_left, view.guidance) == ("citizen.face", 2, ("selfie.blurred",))
 
 
@@ -204,14 +203,14 @@ def test_of_two_refusals_the_younger_guides_whichever_comes_first() -> None:
         run = Run().start().fact(VERIFIED)
         for tries_left, minute in order:
             run.fact(face_refused(tries_left), NOON + minute * MINUTE)
-        assert progress.view("j", _open(run)).tries_left == 3
+        assert progress.view("j", run.open).tries_left == 3
 
 
 def test_a_new_code_takes_back_the_guidance_of_the_one_before() -> None:
     run = Run().start().fact(code_refused(), NOON + MINUTE)
-    assert progress.view("j", _open(run)).guidance == ("otp.expired",)
+    assert progress.view("j", run.open).guidance == ("otp.expired",)
     run.fact(SENT, NOON + 2 * MINUTE)
-    assert progress.view("j", _open(run)).guidance == ()
+    assert progress.view("j", run.open).guidance == ()
 
 
 @pytest.mark.parametrize(
@@ -271,11 +270,6 @@ def test_a_second_pin_changes_nothing_and_a_closed_journey_takes_none() -> None:
 # ---- deadlines ----
 
 
-def _open(run: Run) -> OpenJourney:
-    assert isinstance(run.state, OpenJourney)
-    return run.state
-
-
 @pytest.mark.parametrize(
     ("run", "due"),
     [
@@ -288,7 +282,7 @@ def _open(run: Run) -> OpenJourney:
     ],
 )
 def test_every_open_journey_says_until_when_it_waits_and_is_woken_then(run: Run, due: datetime) -> None:
-    assert progress.view("j", _open(run)).waits_until == due
+    assert progress.view("j", run.open).waits_until == due
     assert run.wake_at == due
 
 
@@ -354,9 +348,9 @@ def test_wherever_the_facts_stop_coming_the_timer_alone_brings_the_journey_to_it
 
 def test_a_pair_is_registered_only_after_phone_and_face_are_proven() -> None:
     run = Run().start(mcb_registered=False).fact(VERIFIED)
-    assert not isinstance(_open(run).mcb, McbWanted)
+    assert not isinstance(run.open.mcb, McbWanted)
     run.fact(MATCHED, NOON + MINUTE)
-    assert isinstance(_open(run).mcb, McbWanted)
+    assert isinstance(run.open.mcb, McbWanted)
     assert run.wake_at == NOON + MINUTE
 
 
@@ -386,7 +380,7 @@ def test_while_the_base_is_away_it_is_asked_at_growing_distances_for_ever() -> N
 def test_a_pair_that_the_base_refuses_does_not_end_the_journey() -> None:
     run = Run().start(mcb_registered=False).fact(VERIFIED).fact(MATCHED)
     run.take(domain.mcb_refused(run.state, NOON))
-    assert _open(run).timeline[-1].key == "mcb.refused"
+    assert run.open.timeline[-1].key == "mcb.refused"
     assert "mcb.registered" not in run.topics
 
 

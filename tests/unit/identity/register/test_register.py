@@ -10,7 +10,7 @@ from libs.common.core.errors import Unavailable
 from libs.common.core.values import iin_check_digit
 from services.identity.register.gateway import DevelopmentRegister, HttpRegister
 from services.identity.register.people import INVENTED_PEOPLE, read_people
-from tests.unit.identity.harness import IIN, OTHER_IIN
+from tests.unit.identity.factories import IIN, OTHER_IIN
 from tests.unit.identity.stub_gateway import StubGateway
 
 RECORD = {
