@@ -22,6 +22,7 @@ class Authority:
     root: x509.Certificate
     issuing: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+    now: datetime
 
     def certify(self, public_key: PublicKey, purpose: KeyPurpose = "SIGN") -> x509.Certificate:
         signing = purpose == "SIGN"
@@ -42,7 +43,7 @@ class Authority:
         ]
         policy = ObjectIdentifier("1.2.398.3.3.2.3" if signing else "1.2.398.3.3.2.4")
         return (
-            _builder(_name("ТЕСТОВА АЙГУЛЬ", f"IIN{IIN}"), self.issuing.subject, public_key, days=365)
+            _builder(_name("ТЕСТОВА АЙГУЛЬ", f"IIN{IIN}"), self.issuing.subject, public_key, self.now, days=365)
             .add_extension(usage, critical=True)
             .add_extension(x509.ExtendedKeyUsage(extended), critical=False)
             .add_extension(x509.CertificatePolicies([x509.PolicyInformation(policy, None)]), critical=False)
@@ -68,8 +69,9 @@ def _name(common: str, serial: str | None = None) -> x509.Name:
     return x509.Name(attributes)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: PublicKey, *, days: int) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: PublicKey, now: datetime, *, days: int
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -83,7 +85,11 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: PublicKey, *, days: int
 
 
 def _authority_certificate(
-    common: str, key: ec.EllipticCurvePrivateKey, issuer: x509.Name, issuer_key: ec.EllipticCurvePrivateKey
+    common: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Name,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    now: datetime,
 ) -> x509.Certificate:
     usage = x509.KeyUsage(
         digital_signature=False,
@@ -97,7 +103,7 @@ def _authority_certificate(
         decipher_only=False,
     )
     return (
-        _builder(_name(common), issuer, key.public_key(), days=3650)
+        _builder(_name(common), issuer, key.public_key(), now, days=3650)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
@@ -109,9 +115,10 @@ def pem(*certificates: x509.Certificate) -> str:
     return "".join(certificate.public_bytes(serialization.Encoding.PEM).decode() for certificate in certificates)
 
 
-def make_authority() -> Authority:
-    """Make a fresh root and issuing authority."""
+def make_authority(now: datetime | None = None) -> Authority:
+    """Make a fresh root and issuing authority, whose certificates begin five minutes before now."""
+    now = now or datetime.now(UTC)
     root_key, issuing_key = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP256R1())
-    root = _authority_certificate("Test root", root_key, _name("Test root"), root_key)
-    issuing = _authority_certificate("Test issuing", issuing_key, root.subject, root_key)
-    return Authority(root, issuing, issuing_key)
+    root = _authority_certificate("Test root", root_key, _name("Test root"), root_key, now)
+    issuing = _authority_certificate("Test issuing", issuing_key, root.subject, root_key, now)
+    return Authority(root, issuing, issuing_key, now)

@@ -188,20 +188,20 @@ def test_a_term_that_passes_is_reported_once(given: Given) -> None:
     before = domain.tick(checked, given.law, late - timedelta(seconds=1))
     assert before is not None
     assert (before.events, wake_at(before.state)) == ((), late)
-    told = domain.tick(checked, given.law, late)
-    assert told is not None
-    assert told.events == (KandasOverdue(due_on=checked.due_on, region="KZ-75"),)
-    again = domain.tick(told.state, given.law, late + timedelta(days=1))
+    overdue = domain.tick(checked, given.law, late)
+    assert overdue is not None
+    assert overdue.events == (KandasOverdue(due_on=checked.due_on, region="KZ-75"),)
+    again = domain.tick(overdue.state, given.law, late + timedelta(days=1))
     assert again is not None
     assert (again.events, wake_at(again.state)) == ((), None)
 
 
 def test_a_check_the_ministry_never_answers_becomes_overdue_too_and_stays_due(given: Given) -> None:
     submitted = given.submitted()
-    told = domain.tick(submitted, given.law, end_of(submitted.due_on))
-    assert told is not None
-    assert [type(event) for event in told.events] == [KandasOverdue]
-    assert domain.tick(told.state, given.law, end_of(submitted.due_on)) is None, "the timer's lease brings it back"
+    overdue = domain.tick(submitted, given.law, end_of(submitted.due_on))
+    assert overdue is not None
+    assert [type(event) for event in overdue.events] == [KandasOverdue]
+    assert domain.tick(overdue.state, given.law, end_of(submitted.due_on)) is None, "the timer's lease brings it back"
 
 
 def test_what_nobody_signs_is_closed_and_holds_nothing_personal(given: Given) -> None:
