@@ -15,7 +15,7 @@ from pathlib import Path
 import atheris  # type: ignore[import-untyped]  # it ships no types
 import structlog
 
-with atheris.instrument_imports(include=["libs.common", "services.ca", "signxml"]):
+with atheris.instrument_imports(include=["libs.common", "services.ca"]):
     from tests.fuzz.der_tree import CHANGES, mutated
     from tests.fuzz.targets import Target, desk_and_targets
     from tests.unit.ca.hierarchies import establish

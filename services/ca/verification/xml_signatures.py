@@ -1,31 +1,32 @@
-"""Enveloped signatures of XML documents (XML Signature 1.1), as NCALayer and its like make them.
+"""Enveloped signatures of XML documents (XML Signature 1.1), as NCALayer, Java, .NET and xmlsec make them.
 
 A document may bear several: each covers the document with the signatures before it, so the last is verified first, and
-what it covers is what the next one is searched in. Nothing else of a document is used again: a signature
-over some part of it, with the part that counts beside it ("wrapping"), is refused by form, before any signature
-is computed.
+the next one is searched in what it covers. Nothing else of a document is used again: a signature over some part of it,
+with the part that counts beside it ("wrapping"), is refused by form, before any signature is computed.
 """
 
 import base64
-from collections.abc import Sequence
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from enum import StrEnum
+from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from lxml import etree  # type: ignore[import-untyped]  # it ships no types
-from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureConstructionMethod, SignatureMethod
-from signxml.exceptions import InvalidDigest, InvalidSignature, SignXMLException
-from signxml.verifier import SignatureConfiguration, VerifyResult, XMLVerifier
 
 from libs.common.pki.certificate_use import SIGNING
-from libs.common.pki.trust import CertificateRefused, TrustAnchors
+from libs.common.pki.trust import CertificateRefused, Doubt, TrustAnchors
+from services.ca.verification.xml_canonical import CANONICAL_XML, CanonicalForm, UnsupportedForm
+from services.ca.verification.xml_keys import DIGESTS, METHODS, OtherKey, require_same_key, verify_value
 
 MAX_OCTETS: Final = 1024 * 1024
 _MAX_NODES: Final = 50_000
 _MAX_NAMES: Final = 256
 """Attributes of an element, or namespaces in force at one place: the canonical form sorts them in quadratic time."""
 _MAX_SIGNATURES: Final = 8
+_MAX_CERTIFICATES: Final = 8
 _MAX_TRANSFORMS: Final = 2
 """The signature left out, and the canonical form."""
 
@@ -34,40 +35,33 @@ _PARTS: Final = [f"{_DS}SignedInfo", f"{_DS}SignatureValue", f"{_DS}KeyInfo"]
 _SIGNED_PARTS: Final = [f"{_DS}CanonicalizationMethod", f"{_DS}SignatureMethod", f"{_DS}Reference"]
 _REFERENCE_PARTS: Final = [f"{_DS}Transforms", f"{_DS}DigestMethod", f"{_DS}DigestValue"]
 _DOCTYPE: Final = b"<!DOCTYPE"
+_ENVELOPED: Final = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 
-_CANONICAL: Final = frozenset(
-    method.value
-    for method in (
-        CanonicalizationMethod.CANONICAL_XML_1_0,
-        CanonicalizationMethod.CANONICAL_XML_1_0_WITH_COMMENTS,
-        CanonicalizationMethod.CANONICAL_XML_1_1,
-        CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
-    )
-)
-"""With comments or without is the same here: documents with comments are refused. NCALayer writes "with"."""
-_ENVELOPED: Final = SignatureConstructionMethod.enveloped.value
-_DIGESTS: Final = frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgorithm.SHA512})
-_METHODS: Final = frozenset(
-    {
-        SignatureMethod.RSA_SHA256,
-        SignatureMethod.RSA_SHA384,
-        SignatureMethod.RSA_SHA512,
-        SignatureMethod.ECDSA_SHA256,
-        SignatureMethod.ECDSA_SHA384,
-        SignatureMethod.ECDSA_SHA512,
-    }
-)
-_ALLOWED_METHODS: Final = frozenset(method.value for method in _METHODS)
-_ALLOWED_DIGESTS: Final = frozenset(digest.value for digest in _DIGESTS)
+
+class XmlRefusal(StrEnum):
+    """Why a document or signature in XML does not count."""
+
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    DOCUMENT_TYPE = "document_type"
+    COMMENTS = "comments"
+    UNSIGNED = "unsigned"
+    NOT_ENVELOPED = "not_enveloped"
+    WRAPPING = "wrapping"
+    UNSUPPORTED_FORM = "unsupported_form"
+    UNSUPPORTED_ALGORITHM = "unsupported_algorithm"
+    INCOMPLETE = "incomplete"
+    WRONG_DOCUMENT = "wrong_document"
+    FORGED = "forged"
 
 
 class XmlRefused(Exception):
-    """A document or signature that is not examined further, or does not count. ``reason`` is a text key.
+    """A document or signature that is not examined further, or does not count.
 
     ``certificate`` is the signer's, if it is a genuine one of ours that does not count here.
     """
 
-    def __init__(self, reason: str, certificate: x509.Certificate | None = None) -> None:
+    def __init__(self, reason: XmlRefusal | Doubt, certificate: x509.Certificate | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.certificate = certificate
@@ -77,8 +71,19 @@ class XmlRefused(Exception):
 class XmlSignature:
     """One signature: None as ``reason`` if it counts, unless its certificate was revoked."""
 
-    reason: str | None
+    reason: XmlRefusal | Doubt | None
     certificate: x509.Certificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A signature of the one form that is taken, in its parts: `signed` is the canonical form of its document."""
+
+    element: etree._Element
+    signed_info: CanonicalForm
+    signed: CanonicalForm
+    method: str
+    digest: str
 
 
 def read_xml(document: bytes, trust: TrustAnchors, at: datetime) -> tuple[tuple[XmlSignature, ...], bytes | None]:
@@ -101,42 +106,30 @@ def read_xml(document: bytes, trust: TrustAnchors, at: datetime) -> tuple[tuple[
     covered = b""
     while signatures := _signatures(root, required=not found):
         try:
-            certificate = _signer(signatures[-1], trust, at)
-            result = _verified(root, certificate, at)
+            form = _form(signatures[-1])
+            certificate = _signer(form, trust, at)
+            covered = _verified(root, form, certificate)
         except XmlRefused as refusal:
             return (XmlSignature(refusal.reason, refusal.certificate), *found), None
         found.insert(0, XmlSignature(None, certificate))
-        root, covered = _covered(result), result.signed_data
     return tuple(found), covered
-
-
-class _LastFirst(XMLVerifier):
-    """Verifies the last of the signatures under the root. Elements may have names in any script."""
-
-    def _get_signature(self, root: etree._Element) -> etree._Element:
-        return root.findall(f"{_DS}Signature")[-1]
-
-    def _tostring(self, xml_node: etree._Element, **kwargs: Any) -> bytes:
-        """Write UTF-8: the library's own writes ASCII, which has no way to spell a Cyrillic name."""
-        octets: bytes = etree.tostring(xml_node, encoding="utf-8", **kwargs)
-        return octets
 
 
 def _parsed(document: bytes) -> etree._Element:
     if len(document) > MAX_OCTETS:
-        raise XmlRefused("too_large")
+        raise XmlRefused(XmlRefusal.TOO_LARGE)
     if _DOCTYPE in document:  # before the parser reads what it declares
-        raise XmlRefused("document_type")
+        raise XmlRefused(XmlRefusal.DOCUMENT_TYPE)
     parser = etree.XMLParser(encoding="utf-8", resolve_entities=False, no_network=True, collect_ids=False)
     try:
         root = etree.fromstring(document, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise XmlRefused("malformed") from error
+        raise XmlRefused(XmlRefusal.MALFORMED) from error
     around = (*root.itersiblings(preceding=True), *root.itersiblings())
     if around or next(root.iter(etree.Comment, etree.ProcessingInstruction), None) is not None:
-        raise XmlRefused("comments")
+        raise XmlRefused(XmlRefusal.COMMENTS)
     if not _is_modest(root):
-        raise XmlRefused("too_large")
+        raise XmlRefused(XmlRefusal.TOO_LARGE)
     return root
 
 
@@ -157,84 +150,99 @@ def _is_modest(root: etree._Element) -> bool:
 def _signatures(root: etree._Element, *, required: bool) -> list[etree._Element]:
     """Find the signatures, all of them right under the root, and none anywhere else."""
     if root.tag == f"{_DS}Signature":
-        raise XmlRefused("not_enveloped")
+        raise XmlRefused(XmlRefusal.NOT_ENVELOPED)
     signatures: list[etree._Element] = root.findall(f"{_DS}Signature")
     if len(list(root.iter(f"{_DS}Signature"))) != len(signatures):
-        raise XmlRefused("wrapping")
+        raise XmlRefused(XmlRefusal.WRAPPING)
     if not signatures and required:
-        raise XmlRefused("unsigned")
+        raise XmlRefused(XmlRefusal.UNSIGNED)
     if len(signatures) > _MAX_SIGNATURES:
-        raise XmlRefused("too_large")
+        raise XmlRefused(XmlRefusal.TOO_LARGE)
     return signatures
 
 
-def _signer(signature: etree._Element, trust: TrustAnchors, at: datetime) -> x509.Certificate:
-    """Insist on the one form that is taken, and believe the certificate, or not."""
-    if _tags(signature) != _PARTS:
-        raise XmlRefused("not_enveloped")
-    signed_info, value, key_info = signature
-    if _tags(signed_info) != _SIGNED_PARTS:  # more than one reference, or none
-        raise XmlRefused("wrapping")
-    canonical, method, reference = signed_info
-    _require_whole_document(reference)
-    if (
-        canonical.get("Algorithm") not in _CANONICAL
-        or method.get("Algorithm") not in _ALLOWED_METHODS
-        or reference[1].get("Algorithm") not in _ALLOWED_DIGESTS
-    ):
-        raise XmlRefused("unsupported_algorithm")
-    if not (value.text or "").strip():
-        raise XmlRefused("malformed")
-    try:
-        return trust.verify(_certificate(key_info), at, *SIGNING)
-    except CertificateRefused as refusal:
-        raise XmlRefused(refusal.doubt.value, refusal.certificate) from refusal
-
-
-def _require_whole_document(reference: etree._Element) -> None:
+def _form(signature: etree._Element) -> _Form:
+    """Read a signature of the one form that is taken: one reference, to the whole document without the signature."""
+    if _tags(signature)[:2] != _PARTS[:2]:
+        raise XmlRefused(XmlRefusal.MALFORMED)
+    if _tags(signature) == _PARTS[:2]:  # whose it is, is not said
+        raise XmlRefused(XmlRefusal.INCOMPLETE)
+    if _tags(signature) != _PARTS or _tags(signature[0]) != _SIGNED_PARTS:  # objects inside, several references
+        raise XmlRefused(XmlRefusal.UNSUPPORTED_FORM)
+    canonical, method, reference = signature[0]
     if _tags(reference) != _REFERENCE_PARTS or dict(reference.attrib) != {"URI": ""}:
-        raise XmlRefused("wrapping")
-    transforms = [transform.get("Algorithm") for transform in reference[0]]
-    if transforms[:1] != [_ENVELOPED] or len(transforms) > _MAX_TRANSFORMS:
-        raise XmlRefused("wrapping")
-    if not _CANONICAL.issuperset(transforms[1:]):
-        raise XmlRefused("wrapping")
-    if any(len(transform) for transform in reference[0]):  # parameters, such as an XPath
-        raise XmlRefused("wrapping")
-
-
-def _certificate(key_info: etree._Element) -> bytes:
-    embedded = key_info.find(f"{_DS}X509Data/{_DS}X509Certificate")
-    if embedded is None:
-        raise XmlRefused("incomplete")
+        raise XmlRefused(XmlRefusal.UNSUPPORTED_FORM)
+    names = method.get("Algorithm", ""), reference[1].get("Algorithm", "")
+    if names[0] not in METHODS or names[1] not in DIGESTS or len(method) or len(reference[1]):
+        raise XmlRefused(XmlRefusal.UNSUPPORTED_ALGORITHM)
     try:
-        return base64.b64decode("".join((embedded.text or "").split()), validate=True)
-    except ValueError as error:
-        raise XmlRefused("malformed") from error
+        return _Form(signature, CanonicalForm.of(canonical), _transforms(reference[0]), *names)
+    except UnsupportedForm as error:
+        raise XmlRefused(XmlRefusal.UNSUPPORTED_FORM) from error
 
 
-def _verified(root: etree._Element, certificate: x509.Certificate, at: datetime) -> VerifyResult:
-    rules = SignatureConfiguration(
-        location="./", expect_references=1, signature_methods=_METHODS, digest_algorithms=_DIGESTS, verification_time=at
-    )
+def _transforms(transforms: etree._Element) -> CanonicalForm:
+    """Read how the document becomes octets. UnsupportedForm where it is not just that the signature is left out."""
+    named = [transform.get("Algorithm") for transform in transforms]
+    if named[:1] != [_ENVELOPED] or len(named) > _MAX_TRANSFORMS or len(transforms[0]):
+        raise UnsupportedForm(*named)
+    return CanonicalForm.of(transforms[1]) if len(named) == _MAX_TRANSFORMS else CANONICAL_XML
+
+
+def _signer(form: _Form, trust: TrustAnchors, at: datetime) -> x509.Certificate:
+    """Believe the signer's certificate, or not: of several that come along, the first that is believed."""
+    embedded = form.element[2].findall(f"{_DS}X509Data/{_DS}X509Certificate")
+    if not embedded:
+        raise XmlRefused(XmlRefusal.INCOMPLETE)
+    if len(embedded) > _MAX_CERTIFICATES:
+        raise XmlRefused(XmlRefusal.TOO_LARGE)
+    refusals: list[CertificateRefused] = []
+    for each in embedded:
+        try:
+            return trust.verify(_decoded(each), at, *SIGNING)
+        except CertificateRefused as refusal:
+            refusals.append(refusal)
+    raise XmlRefused(refusals[0].doubt, refusals[0].certificate) from refusals[0]
+
+
+def _verified(root: etree._Element, form: _Form, certificate: x509.Certificate) -> bytes:
+    """Verify a signature, and take it out of the document. Return what it covers, canonical."""
+    signed_info, value, key_info = form.element
+    signature, stated = _decoded(value), _decoded(signed_info[2][2])
+    if not signature or not stated:
+        raise XmlRefused(XmlRefusal.MALFORMED)
     try:
-        result = _LastFirst().verify(root, x509_cert=certificate, expect_config=rules)
-    except InvalidDigest as error:
-        raise XmlRefused("wrong_document") from error
+        require_same_key(key_info, certificate)
+        verify_value(certificate, form.method, signature, form.signed_info.part(signed_info))
+        _remove(form.element)
+        covered = form.signed.whole(root)
     except InvalidSignature as error:
-        raise XmlRefused("forged") from error
-    except (SignXMLException, etree.LxmlError, ValueError, KeyError) as error:
-        raise XmlRefused("malformed") from error
-    if isinstance(result, list):
-        raise XmlRefused("wrapping")
-    return result
+        raise XmlRefused(XmlRefusal.FORGED) from error
+    except UnsupportedForm as error:
+        raise XmlRefused(XmlRefusal.UNSUPPORTED_FORM) from error
+    except (OtherKey, etree.C14NError) as error:
+        raise XmlRefused(XmlRefusal.MALFORMED) from error
+    if hashlib.new(DIGESTS[form.digest], covered).digest() != stated:
+        raise XmlRefused(XmlRefusal.WRONG_DOCUMENT)
+    return covered
 
 
-def _covered(result: VerifyResult) -> etree._Element:
-    if result.signed_xml is None:
-        raise XmlRefused("malformed")
-    return result.signed_xml
+def _remove(element: etree._Element) -> None:
+    """Take an element out of its document, and leave the text behind it there."""
+    before, around = element.getprevious(), element.getparent()
+    if before is None:
+        around.text = (around.text or "") + (element.tail or "")
+    else:
+        before.tail = (before.tail or "") + (element.tail or "")
+    around.remove(element)
 
 
-def _tags(element: etree._Element) -> Sequence[object]:
+def _decoded(element: etree._Element) -> bytes:
+    try:
+        return base64.b64decode("".join((element.text or "").split()), validate=True)
+    except ValueError as error:
+        raise XmlRefused(XmlRefusal.MALFORMED) from error
+
+
+def _tags(element: etree._Element) -> list[object]:
     return [child.tag for child in element]

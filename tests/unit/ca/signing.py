@@ -71,21 +71,32 @@ class Signer:
         signature: bytes = made.dump()
         return signature
 
-    def xml(self, document: str, transform: str = f"{CANONICAL}#WithComments") -> str:
-        """Let xmlsec1 sign, in the form of NCALayer: enveloped at the end of the root, with the certificate."""
+    def xml(
+        self, document: str, transform: str = f"{CANONICAL}#WithComments", form: str = CANONICAL, prefix: str = "ds:"
+    ) -> str:
+        """Let xmlsec1 sign, in the form of NCALayer: enveloped at the end of the root, with the certificate.
+
+        Args:
+            transform: the canonical form of the document.
+            form: the canonical form of what is signed.
+            prefix: of the signature's elements.
+        """
         start, end = document.rsplit("</", 1)
-        (self.folder / "template.xml").write_text(f"{start}{self._template(transform)}</{end}", encoding="utf-8")
+        template = self._template(transform, form)
+        if not prefix:
+            template = template.replace("xmlns:ds=", "xmlns=").replace("ds:", "")
+        (self.folder / "template.xml").write_text(f"{start}{template}</{end}", encoding="utf-8")
         certificate, key = self.files()
         run("xmlsec1", "--sign", "--privkey-pem", f"{key},{certificate}",
             "--node-xpath", "(//*[local-name()='Signature'])[last()]", "--output", self.folder / "signed.xml",
             self.folder / "template.xml")  # fmt: skip
         return (self.folder / "signed.xml").read_text(encoding="utf-8")
 
-    def _template(self, transform: str) -> str:
+    def _template(self, transform: str, form: str) -> str:
         method = "ecdsa" if isinstance(self.key, ec.EllipticCurvePrivateKey) else "rsa"
         return f"""<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#">
 <ds:SignedInfo>
-<ds:CanonicalizationMethod Algorithm="{CANONICAL}"/>
+<ds:CanonicalizationMethod Algorithm="{form}"/>
 <ds:SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#{method}-sha256"/>
 <ds:Reference URI="">
 <ds:Transforms>

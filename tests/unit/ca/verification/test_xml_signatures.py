@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -14,11 +15,16 @@ from lxml import etree  # type: ignore[import-untyped]  # it ships no types
 from libs.common.pki.trust import TrustAnchors
 from services.ca.model.profiles import AUTH, SIGN, Profile
 from services.ca.verification.xml_signatures import MAX_OCTETS, XmlRefused, read_xml
-from tests.unit.ca.hierarchies import NOW, CertificationAuthority, establish
+from tests.unit.ca.hierarchies import NOW, CertificationAuthority, establish, pem
 from tests.unit.ca.signing import CANONICAL, Signer
 
 DOCUMENT = '<?xml version="1.0" encoding="UTF-8"?><өтініш xmlns:k="urn:k" b="2" a="1"><k:сома>5</k:сома></өтініш>'
 EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
+CANONICAL_1_1 = "http://www.w3.org/2006/12/xml-c14n11"
+FORMS = (
+    *(CANONICAL, f"{CANONICAL}#WithComments", CANONICAL_1_1, f"{CANONICAL_1_1}#WithComments"),
+    *(EXCLUSIVE, f"{EXCLUSIVE}WithComments"),
+)
 KEYS: dict[str, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey] = {
     "P-256": ec.generate_private_key(ec.SECP256R1()),
     "P-384": ec.generate_private_key(ec.SECP384R1()),
@@ -75,6 +81,54 @@ def test_a_signature_by_xmlsec_counts_and_covers_the_whole_document(
     assert len({etree.tostring(each, method="c14n", exclusive=True) for each in same}) == 1
 
 
+@pytest.mark.parametrize("prefix", ["ds:", ""])
+@pytest.mark.parametrize("forms", list(product(FORMS, FORMS)))
+def test_every_canonical_form_is_what_xmlsec_writes(
+    trust: TrustAnchors, authority: CertificationAuthority, signer_of: Make, forms: tuple[str, str], prefix: str
+) -> None:
+    """Where a default namespace, prefixes nobody uses and attributes of XML itself are inherited."""
+    document = (
+        '<а xmlns="urn:a" xmlns:p="urn:p" xml:lang="kk" xml:space="preserve" xml:base="http://a.kz/" b="&lt;&#13;"\n'
+        'a="1"><б xmlns=""/> <p:в xmlns:p="urn:v" p:г="2"/>\n<![CDATA[<&]]></а>'
+    )
+
+    (signature,), covered = read_xml(signer_of(authority).xml(document, *forms, prefix).encode(), trust, SOON)
+
+    assert signature.reason is None
+    assert covered is not None
+
+
+def test_an_inner_signature_of_another_form_counts(
+    authority: CertificationAuthority, trust: TrustAnchors, signer_of: Make
+) -> None:
+    """The outer exclusive form leaves out the prefix that the inner inclusive one covers."""
+    document = '<а xmlns:p="urn:p" xmlns="urn:a">5</а>'
+    inner = signer_of(authority).xml(document, CANONICAL, CANONICAL, "")
+    both = signer_of(authority, "RSA-2048").xml(inner, EXCLUSIVE, EXCLUSIVE)
+
+    signatures, covered = read_xml(both.encode(), trust, SOON)
+
+    assert [each.reason for each in signatures] == [None, None]
+    assert covered is not None
+
+
+def test_the_signers_certificate_may_stand_behind_its_authoritys(
+    authority: CertificationAuthority, trust: TrustAnchors, signed: str
+) -> None:
+    issuing = "".join(pem(authority.issuing).decode().splitlines()[1:-1])
+    chain = signed.replace("<ds:X509Certificate>", f"<ds:X509Certificate>{issuing}</ds:X509Certificate>"
+                           "<ds:X509Certificate>", 1)  # fmt: skip
+
+    assert read_xml(chain.encode(), trust, SOON)[0][0].reason is None
+
+
+def test_an_advanced_signature_is_unsupported_and_no_forgery(trust: TrustAnchors, signed: str) -> None:
+    """XAdES puts an object into the signature and refers to it (ETSI EN 319 132-1)."""
+    advanced = signed.replace("</ds:KeyInfo>", "</ds:KeyInfo><ds:Object>x</ds:Object>")
+
+    assert refusal(advanced, trust) == "unsupported_form"
+
+
 def test_several_signatures_count_each_over_those_before_it(
     authority: CertificationAuthority, trust: TrustAnchors, signer_of: Make
 ) -> None:
@@ -98,17 +152,19 @@ def test_several_signatures_count_each_over_those_before_it(
         ('a="1"', 'a="2"', "wrong_document"),
         ("<k:сома>5</k:сома>", "<k:сома>5</k:сома><k:сома>9</k:сома>", "wrong_document"),
         ("<ds:DigestValue>", "<ds:DigestValue>AAAA", "forged"),
-        ('URI=""', 'URI="#a"', "wrapping"),
-        ('URI=""', 'URI="http://127.0.0.1/"', "wrapping"),
-        ('URI=""', 'URI="" Type="x"', "wrapping"),
-        ("enveloped-signature", "base64", "wrapping"),
-        ("REC-xml-c14n-20010315#WithComments", "REC-xpath-19991116", "wrapping"),
+        ('URI=""', 'URI="#a"', "unsupported_form"),
+        ('URI=""', 'URI="http://127.0.0.1/"', "unsupported_form"),
+        ('URI=""', 'URI="" Type="x"', "unsupported_form"),
+        ("enveloped-signature", "base64", "unsupported_form"),
+        ("REC-xml-c14n-20010315#WithComments", "REC-xpath-19991116", "unsupported_form"),
+        ("REC-xml-c14n-20010315", "REC-xml-c14n2", "unsupported_form"),
         ("#ecdsa-sha256", "#ecdsa-sha1", "unsupported_algorithm"),
         ("xmldsig-more#ecdsa-sha256", "xmldsig-more#hmac-sha256", "unsupported_algorithm"),
         ("#ecdsa-sha256", "#rsa-sha256", "malformed"),
         ("xmlenc#sha256", "xmldsig#sha1", "unsupported_algorithm"),
         ("<ds:X509Certificate>", "<ds:X509Certificate>*", "malformed"),
-        ("<ds:SignatureValue>", "<ds:SignatureValue>AAAA", "forged"),
+        ("<ds:SignatureValue>", "<ds:SignatureValue>AAAA", "malformed"),
+        ("<ds:SignatureValue>", "<ds:SignatureValue>*", "malformed"),
         ("<k:сома>", "<!-- 5 --><k:сома>", "comments"),
         ("<k:сома>", "<?pi 5?><k:сома>", "comments"),
         ("<өтініш", "<?xml-stylesheet href='x'?><өтініш", "comments"),
@@ -150,7 +206,7 @@ def test_a_signature_wrapped_away_from_what_it_signed_does_not_count(trust: Trus
         re.sub(r"<ds:Transforms>.*</ds:Transforms>", "<ds:Transforms/>", signed, flags=re.DOTALL),
         re.sub(r"<ds:Transforms>.*</ds:Transforms>", "", signed, flags=re.DOTALL),
     ):
-        assert refusal(forged, trust) in {"wrapping", "not_enveloped", "wrong_document"}
+        assert refusal(forged, trust) in {"wrapping", "unsupported_form", "wrong_document"}
     assert refusal(f'<?xml version="1.0"?>{signature}', trust) == "not_enveloped"
     assert refusal(DOCUMENT, trust) == "unsigned"
 
