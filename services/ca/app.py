@@ -51,6 +51,7 @@ from services.ca.revocation.service import Revocations
 from services.ca.settings import Settings
 from services.ca.status.lookup import StatusLookup
 from services.ca.status.records import INDEXED, Statuses
+from services.ca.texts import TEXTS
 from services.ca.timestamp.api import TimeStamping, tsa_routes
 from services.ca.timestamp.clock import WatchedClock
 from services.ca.timestamp.stamping import TimeStampAuthority
@@ -184,4 +185,5 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
         ],
         components=[lists, operators, responders, checkpoints, ledger_metrics(base, ledger, metrics), expiry_metrics],
         direct=[OcspEndpoint(ocsp, base.metrics)],
+        texts=TEXTS,
     )
