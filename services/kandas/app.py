@@ -26,6 +26,7 @@ from services.kandas.ministry.client import DevelopmentMinistry, HttpMinistry, M
 from services.kandas.ministry.service import MinistryChecks
 from services.kandas.office.api import officer_routes
 from services.kandas.office.service import OfficerService
+from services.kandas.problems import PROBLEMS
 from services.kandas.settings import Settings
 from services.kandas.texts import TEXTS
 
@@ -68,6 +69,7 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
         kinds=[stored, known],
         timers=[base.engine.timers(stored, wakes.wake, lease_s=_WAKE_LEASE_S, parallel=4)],
         components=[Repeating("blobs.purge", _PURGE_EVERY_S, partial(_purge, blobs, clock))],
+        problems=PROBLEMS,
         texts=TEXTS,
     )
 

@@ -19,6 +19,7 @@ from services.kandas.application.attachments import MAX_BYTES
 from services.kandas.application.domain import ApplicationRequest
 from services.kandas.application.schemas import created, view
 from services.kandas.application.service import ApplicationService
+from services.kandas.refusals import KandasRefusal
 
 _MAX_CMS_BYTES: Final = 64 * 1024
 
@@ -47,7 +48,7 @@ def application_routes(service: ApplicationService, auth: Authenticator, idempot
         application_id: ApplicationId,
         person: str,
         kind: DocumentKind,
-        data: Annotated[bytes, Depends(raw_body(MAX_BYTES, too_large="attachment.too_large"))],
+        data: Annotated[bytes, Depends(raw_body(MAX_BYTES, too_large=KandasRefusal.ATTACHMENT_TOO_LARGE))],
     ) -> None:
         await service.attach(claims.sub, application_id, person, kind, data)
 

@@ -9,6 +9,7 @@ from PIL import Image
 from libs.common.contracts.kandas import DocumentKind
 from libs.common.core.errors import Refused
 from services.kandas.application.states import Attachment
+from services.kandas.refusals import KandasRefusal
 
 MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_PIXELS: Final = 60_000_000
@@ -35,16 +36,14 @@ def _media(data: bytes) -> _Media:
     if data.startswith(b"\xff\xd8\xff"):
         _check_picture(data)
         return "image/jpeg"
-    raise Refused(
-        "attachment.wrong_type", "Only PDF and JPEG files are taken. Please save the document as one of them.", 415
-    )
+    raise Refused(KandasRefusal.ATTACHMENT_WRONG_TYPE)
 
 
 def _check_picture(data: bytes) -> None:
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise Refused("attachment.too_large", "The picture has too many pixels. Please scan it smaller.", 413)
+                raise Refused(KandasRefusal.ATTACHMENT_TOO_LARGE)
             # Decodes a thumbnail only, yet reads the whole file: a cut-off one shows.
             picture.draft("RGB", (64, 64))
             picture.load()
@@ -53,4 +52,4 @@ def _check_picture(data: bytes) -> None:
 
 
 def _damaged() -> Refused:
-    return Refused("attachment.damaged", "The file is damaged or not complete. Please upload it again.", 422)
+    return Refused(KandasRefusal.ATTACHMENT_DAMAGED)

@@ -47,6 +47,7 @@ from services.kandas.application.states import (
 from services.kandas.application.transitions import closed, finished, returned, step
 from services.kandas.certificates.domain import usable
 from services.kandas.certificates.states import KnownCertificate
+from services.kandas.refusals import KandasRefusal
 from services.kandas.rules.domain import documents_needed
 from services.kandas.rules.law import Law
 from services.kandas.rules.working_days import end_of, today
@@ -95,11 +96,7 @@ def open_draft(
         return step(draft, now, "application.opened")
     if isinstance(state, KandasApplication) and _request_of(state) == _request_of(draft):
         return None
-    raise Refused(
-        "idempotency.other_content",
-        "Another application was begun under this Idempotency-Key. Please use a new key for a new one.",
-        422,
-    )
+    raise Refused(KandasRefusal.OTHER_CONTENT)
 
 
 def attach(state: ApplicationState | None, attachment: Attachment) -> Decision[ApplicationState] | None:
@@ -107,9 +104,7 @@ def attach(state: ApplicationState | None, attachment: Attachment) -> Decision[A
     application = _editable(state)
     person = application.person(attachment.person)
     if person is None or attachment.kind not in person.needed or application.decision(person.id) is not None:
-        raise Refused(
-            "attachment.not_asked_for", "This document is not asked for. Please see which documents are needed.", 404
-        )
+        raise Refused(KandasRefusal.ATTACHMENT_NOT_ASKED_FOR)
     if attachment in application.attachments:
         return None
     place = (attachment.person, attachment.kind)
@@ -188,7 +183,7 @@ def purged(state: ApplicationState | None) -> Decision[ApplicationState] | None:
 
 def unknown() -> Refused:
     """Return the refusal of an application that is not there, or not the asker's to see."""
-    return Refused("application.unknown", "There is no such application, or it is not yours.", 404)
+    return Refused(KandasRefusal.APPLICATION_UNKNOWN)
 
 
 def owned_by(state: ApplicationState | None, citizen_id: str) -> ApplicationState:
@@ -203,7 +198,7 @@ def kept(state: ApplicationState | None) -> KeptApplication:
     if state is None:
         raise unknown()
     if isinstance(state, ClosedApplication):
-        raise Refused("application.closed", "This application is over, and its contents were deleted.", 410)
+        raise Refused(KandasRefusal.APPLICATION_CLOSED)
     return state
 
 
@@ -225,11 +220,7 @@ def _run_out(state: ApplicationState, law: Law, now: datetime) -> Decision[Appli
 
 def _draft(application_id: str, request: ApplicationRequest, law: Law, now: datetime) -> Draft:
     if any(form.citizenship in CITIZENS_OF_KAZAKHSTAN for _, form in request.people):
-        raise Refused(
-            "person.already_citizen",
-            "The status is for people who are not citizens of Kazakhstan. Please leave out those who are.",
-            422,
-        )
+        raise Refused(KandasRefusal.PERSON_ALREADY_CITIZEN)
     law.book.on(today(now)).term_days(request.service)
     persons = [
         Candidate(
@@ -263,33 +254,22 @@ def _editable(state: ApplicationState | None) -> Draft | Returned:
         case None:
             raise unknown()
         case _:
-            raise Refused(
-                "application.not_editable", "The application was signed already and can no longer be changed."
-            )
+            raise Refused(KandasRefusal.APPLICATION_NOT_EDITABLE)
 
 
 def _complete(application: KandasApplication) -> None:
     missing = application.missing()
     if missing:
         raise Refused(
-            "documents.missing",
-            "Documents are still missing. Please attach them, then sign.",
-            422,
-            missing=[{"person": person, "kind": str(kind)} for person, kind in missing],
+            KandasRefusal.DOCUMENTS_MISSING, missing=[{"person": person, "kind": str(kind)} for person, kind in missing]
         )
 
 
 def _applicants_own(application: KandasApplication, signing: Signing) -> None:
     if signing.signature.document_sha256 != signing.document_sha256:
-        raise Refused(
-            "signature.other_document",
-            "The signature is for another version of the application. Please fetch the document and sign it again.",
-            422,
-        )
+        raise Refused(KandasRefusal.SIGNATURE_OTHER_DOCUMENT)
     if signing.iin != application.persons[0].form.value.iin:
-        raise Refused(
-            "signature.not_applicant", "The signature is somebody else's. The applicant signs an application.", 422
-        )
+        raise Refused(KandasRefusal.SIGNATURE_NOT_APPLICANT)
     usable(signing.certificate, application.citizen_id, signing.iin, signing.signature.at)
 
 

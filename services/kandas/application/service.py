@@ -16,6 +16,7 @@ from services.kandas.application.domain import ApplicationRequest, Signing, kept
 from services.kandas.application.signature import prove
 from services.kandas.application.states import ApplicationState, KeptApplication
 from services.kandas.certificates.service import KnownCertificates
+from services.kandas.refusals import KandasRefusal
 from services.kandas.rules.law import Law
 from services.kandas.texts import TEXTS
 
@@ -45,12 +46,7 @@ class ApplicationService:
     async def open(self, application_id: str, request: ApplicationRequest) -> KeptApplication:
         """Begin an application under an id that a repeated request brings again."""
         if request.region not in _REGIONS:
-            raise Refused(
-                "region.unknown",
-                "There is no such region. Please give its ISO 3166-2 code, such as KZ-75 for Almaty City.",
-                422,
-                regions=list(_REGIONS),
-            )
+            raise Refused(KandasRefusal.REGION_UNKNOWN, regions=list(_REGIONS))
         now = self._clock()
         state = await self._applications.apply(
             application_id, lambda state: domain.open_draft(state, application_id, request, self._law, now)

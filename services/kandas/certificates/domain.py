@@ -15,6 +15,7 @@ from services.kandas.certificates.states import (
     RevokedSeen,
     RevokedUnseen,
 )
+from services.kandas.refusals import KandasRefusal
 
 
 def issued(state: KnownCertificate | None, fact: CertIssued) -> Decision[KnownCertificate] | None:
@@ -57,29 +58,15 @@ def usable(state: KnownCertificate | None, citizen_id: str, iin: str, now: datet
     """
     match state:
         case None:
-            raise Refused(
-                "certificate.unknown",
-                "The news of this certificate has not arrived here yet, or it comes from another authority. "
-                "If you received it just now, please try again in a moment.",
-            )
+            raise Refused(KandasRefusal.CERTIFICATE_UNKNOWN)
         case RevokedSeen() | RevokedUnseen():
-            raise Refused(
-                "certificate.revoked",
-                "This certificate was revoked, so what it signs is not accepted. Please sign with your present one.",
-                422,
-            )
+            raise Refused(KandasRefusal.CERTIFICATE_REVOKED)
     if not state.not_before <= now < state.not_after:
-        raise Refused(
-            "certificate.expired", "This certificate is outside its dates. Please sign with your present one.", 422
-        )
+        raise Refused(KandasRefusal.CERTIFICATE_EXPIRED)
     if state.profile != "SIGN":
-        raise Refused(
-            "certificate.wrong_profile", "This certificate is for signing in. Please use the one for signing.", 422
-        )
+        raise Refused(KandasRefusal.CERTIFICATE_WRONG_PROFILE)
     if state.citizen_id != citizen_id or state.holder.value.iin != iin:
-        raise Refused(
-            "signature.not_applicant", "The signature is somebody else's. The applicant signs an application.", 422
-        )
+        raise Refused(KandasRefusal.SIGNATURE_NOT_APPLICANT)
     return state
 
 

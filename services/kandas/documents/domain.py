@@ -18,6 +18,7 @@ from services.kandas.application.states import (
     Returned,
 )
 from services.kandas.application.transitions import finished, step
+from services.kandas.refusals import KandasRefusal
 from services.kandas.rules.law import Law
 
 
@@ -65,7 +66,7 @@ def verified(state: ApplicationState | None, person: str) -> DocumentVerificatio
 
 
 def _no_document() -> Refused:
-    return Refused("document.unknown", "There is no document of this number, or it is not made yet.", 404)
+    return Refused(KandasRefusal.DOCUMENT_UNKNOWN)
 
 
 def _event(state: KandasApplication, made: PersonDecision, sha256: str) -> KandasDecision:

@@ -13,6 +13,7 @@ from libs.common.web.tokens import Authenticator, Claims
 from services.kandas.office.domain import OfficerDecision
 from services.kandas.office.schemas import item, officer_view
 from services.kandas.office.service import OfficerService
+from services.kandas.refusals import KandasRefusal
 
 
 def officer_routes(office: OfficerService, auth: Authenticator, idempotency: Idempotency) -> APIRouter:
@@ -61,5 +62,5 @@ def officer_routes(office: OfficerService, auth: Authenticator, idempotency: Ide
 
 def _region(claims: Claims) -> str:
     if claims.region is None:
-        raise Refused("token.no_region", "An officer's token says which region it is for; this one does not.", 403)
+        raise Refused(KandasRefusal.TOKEN_NO_REGION)
     return claims.region

@@ -19,6 +19,7 @@ from services.kandas.application.states import (
     Submitted,
 )
 from services.kandas.application.transitions import returned, step
+from services.kandas.refusals import KandasRefusal
 from services.kandas.rules.law import Law
 from services.kandas.rules.working_days import today
 
@@ -39,7 +40,7 @@ def send_back(
     """Ask the applicant to bring these documents anew, and to sign the application that holds them."""
     checked = _with_officer(state)
     if not documents or not all(_asked_for(checked, person, kind) for person, kind in documents):
-        raise Refused("attachment.not_asked_for", "Please name documents that this application asks for.", 422)
+        raise Refused(KandasRefusal.ATTACHMENT_NOT_ASKED_FOR)
     kept = tuple(there for there in checked.attachments if (there.person, there.kind) not in documents)
     return returned(evolve(checked, Checked, attachments=kept), "documents.incomplete", law, now)
 
@@ -52,7 +53,7 @@ def decide(
     if made is not None:
         if (made.outcome, made.reasons) == (verdict.outcome, verdict.reasons):
             return None
-        raise Refused("decision.already_made", "About this person it was decided already. A decision is final.")
+        raise Refused(KandasRefusal.DECISION_ALREADY_MADE)
     checked = _with_officer(state)
     decision = _decision(checked, verdict, law, now)
     after = evolve(checked, Checked, decisions=(*checked.decisions, decision))
@@ -66,17 +67,17 @@ def _with_officer(state: ApplicationState | None) -> Checked:
         case None | Draft():
             raise unknown()
         case Submitted():
-            raise Refused("application.not_checked", "The ministry's system has not answered yet. Please wait for it.")
+            raise Refused(KandasRefusal.APPLICATION_NOT_CHECKED)
         case Returned():
-            raise Refused("application.returned", "The application is with the applicant. It comes back when signed.")
+            raise Refused(KandasRefusal.APPLICATION_RETURNED)
         case _:
-            raise Refused("application.over", "This application is over; nothing more is decided in it.")
+            raise Refused(KandasRefusal.APPLICATION_OVER)
 
 
 def _decision(checked: Checked, verdict: OfficerDecision, law: Law, now: datetime) -> PersonDecision:
     person = checked.person(verdict.person)
     if person is None:
-        raise Refused("person.unknown", "This application has no such person.", 404)
+        raise Refused(KandasRefusal.PERSON_UNKNOWN)
     _allowed(checked, verdict)
     rules = law.book.on(today(checked.signature.at))
     refused = verdict.outcome == "refused"
@@ -94,20 +95,14 @@ def _decision(checked: Checked, verdict: OfficerDecision, law: Law, now: datetim
 def _allowed(checked: Checked, verdict: OfficerDecision) -> None:
     positive: Outcome = "granted" if checked.service == "grant" else "extended"
     if verdict.outcome not in {positive, "refused"}:
-        raise Refused(
-            "decision.other_service", f"In an application of this kind a person is {positive} or refused.", 422
-        )
+        raise Refused(KandasRefusal.DECISION_OTHER_SERVICE)
     if verdict.outcome == "refused" and not verdict.reasons:
-        raise Refused("decision.reason_missing", "A refusal names its grounds. Please give at least one.", 422)
+        raise Refused(KandasRefusal.DECISION_REASON_MISSING)
     if verdict.outcome != "refused" and verdict.reasons:
-        raise Refused("decision.reason_needless", "Grounds belong to a refusal only. Please leave them out.", 422)
+        raise Refused(KandasRefusal.DECISION_REASON_NEEDLESS)
     clear = all(answer.clear for answer in checked.answers if answer.person == verdict.person)
     if verdict.outcome != "refused" and not clear:
-        raise Refused(
-            "decision.check_not_clear",
-            "The ministry's check found an obstacle for this person. The law allows only a refusal.",
-            422,
-        )
+        raise Refused(KandasRefusal.DECISION_CHECK_NOT_CLEAR)
 
 
 def _asked_for(checked: Checked, person_id: str, kind: DocumentKind) -> bool:

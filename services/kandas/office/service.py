@@ -19,6 +19,7 @@ from services.kandas.application.states import (
 )
 from services.kandas.office import domain
 from services.kandas.office.domain import OfficerDecision
+from services.kandas.refusals import KandasRefusal
 from services.kandas.rules.law import Law
 
 
@@ -61,7 +62,7 @@ class OfficerService:
         for attachment in application.attachments:
             if (attachment.person, attachment.kind) == (person, kind):
                 return attachment, await self._blobs.get(attachment.blob(application_id))
-        raise Refused("attachment.unknown", "This document is not attached.", 404)
+        raise Refused(KandasRefusal.ATTACHMENT_UNKNOWN)
 
     async def decide(self, region: str, application_id: str, decision: OfficerDecision) -> None:
         """Take the final decision about one person."""

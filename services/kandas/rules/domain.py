@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from libs.common.contracts.kandas import DocumentKind, RefusalGround, Service
 from libs.common.core.errors import Refused
 from libs.common.core.model import Model
+from services.kandas.refusals import KandasRefusal
 
 
 class Circumstances(Protocol):
@@ -74,18 +75,14 @@ class DatedRules(Model):
         """
         terms = self.grant if service == "grant" else self.extension
         if terms is None or terms.term_days is None:
-            raise Refused(
-                "rules.term_unknown",
-                f"The rules {self.id} name no term for this service, so it cannot be applied for under them. "
-                "Please turn to the local executive body.",
-            )
+            raise Refused(KandasRefusal.RULES_TERM_UNKNOWN)
         return terms.term_days
 
     def valid_until(self, service: Service, decided_on: date, previous_end: date | None) -> date:
         """Give the last day of the status: from the decision for a grant, from the previous end for an extension."""
         terms = self.grant if service == "grant" else self.extension
         if terms is None or (service == "extension" and previous_end is None):
-            raise Refused("rules.no_such_service", f"The rules {self.id} do not provide for this service.")
+            raise Refused(KandasRefusal.RULES_NO_SUCH_SERVICE)
         return plus_months(decided_on if service == "grant" or previous_end is None else previous_end, terms.months)
 
     def obstacles(self, person: Circumstances, service: Service, on: date) -> tuple[RefusalGround, ...]:
@@ -126,7 +123,7 @@ class RuleBook:
         """
         place = bisect_right(self._since, day)
         if not place:
-            raise Refused("rules.none_in_force", f"No rules of this service are known for {day.isoformat()}.")
+            raise Refused(KandasRefusal.RULES_NONE_IN_FORCE)
         return self._rules[place - 1]
 
 

@@ -1,0 +1,40 @@
+"""Why kandas refuses."""
+
+from enum import StrEnum
+
+
+class KandasRefusal(StrEnum):
+    """The reason of a refusal; its value is the problem's key."""
+
+    APPLICATION_CLOSED = "application.closed"
+    APPLICATION_NOT_CHECKED = "application.not_checked"
+    APPLICATION_NOT_EDITABLE = "application.not_editable"
+    APPLICATION_OVER = "application.over"
+    APPLICATION_RETURNED = "application.returned"
+    APPLICATION_UNKNOWN = "application.unknown"
+    ATTACHMENT_DAMAGED = "attachment.damaged"
+    ATTACHMENT_NOT_ASKED_FOR = "attachment.not_asked_for"
+    ATTACHMENT_TOO_LARGE = "attachment.too_large"
+    ATTACHMENT_UNKNOWN = "attachment.unknown"
+    ATTACHMENT_WRONG_TYPE = "attachment.wrong_type"
+    CERTIFICATE_EXPIRED = "certificate.expired"
+    CERTIFICATE_REVOKED = "certificate.revoked"
+    CERTIFICATE_UNKNOWN = "certificate.unknown"
+    CERTIFICATE_WRONG_PROFILE = "certificate.wrong_profile"
+    DECISION_ALREADY_MADE = "decision.already_made"
+    DECISION_CHECK_NOT_CLEAR = "decision.check_not_clear"
+    DECISION_OTHER_SERVICE = "decision.other_service"
+    DECISION_REASON_MISSING = "decision.reason_missing"
+    DECISION_REASON_NEEDLESS = "decision.reason_needless"
+    DOCUMENT_UNKNOWN = "document.unknown"
+    DOCUMENTS_MISSING = "documents.missing"
+    OTHER_CONTENT = "idempotency.other_content"
+    PERSON_ALREADY_CITIZEN = "person.already_citizen"
+    PERSON_UNKNOWN = "person.unknown"
+    REGION_UNKNOWN = "region.unknown"
+    RULES_NO_SUCH_SERVICE = "rules.no_such_service"
+    RULES_NONE_IN_FORCE = "rules.none_in_force"
+    RULES_TERM_UNKNOWN = "rules.term_unknown"
+    SIGNATURE_NOT_APPLICANT = "signature.not_applicant"
+    SIGNATURE_OTHER_DOCUMENT = "signature.other_document"
+    TOKEN_NO_REGION = "token.no_region"  # noqa: S105 - a reason
