@@ -1,23 +1,23 @@
 """Signatures in XML documents: enveloped XMLDSig over the whole document, as NCALayer makes them."""
 
-from collections.abc import Sequence
+import base64
+import hashlib
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree  # type: ignore[import-untyped] # lxml ships no types
-from signxml.algorithms import (
-    CanonicalizationMethod,
-    DigestAlgorithm,
-    SignatureConstructionMethod,
-    SignatureMethod,
-)
-from signxml.signer import SignatureReference, XMLSigner
 
 from libs.citizen.errors import CitizenError
 from libs.citizen.keys.keystore import KeyEntry, certificate_of
+from libs.common.pki.xml_canonical import CANONICAL_XML
 
-_SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}Signature"
+_DS: Final = "http://www.w3.org/2000/09/xmldsig#"
+_MORE: Final = "http://www.w3.org/2001/04/xmldsig-more#"
+_SHA256: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8" standalone="no"?>'
 
 
@@ -36,37 +36,52 @@ def sign_xml(document: str, entry: KeyEntry) -> str:
         KeystoreError: ``keystore.no_certificate``.
     """
     root = parse_xml(document)
-    elliptic = isinstance(entry.key, ec.EllipticCurvePrivateKey)
-    signer = _WholeDocument(
-        method=SignatureConstructionMethod.enveloped,
-        signature_algorithm=SignatureMethod.ECDSA_SHA256 if elliptic else SignatureMethod.RSA_SHA256,
-        digest_algorithm=DigestAlgorithm.SHA256,
-        c14n_algorithm=CanonicalizationMethod.CANONICAL_XML_1_0,
+    certificate = certificate_of(entry).public_bytes(Encoding.DER)
+    digest = hashlib.sha256(CANONICAL_XML.whole(root)).digest()
+    signature = etree.SubElement(root, f"{{{_DS}}}Signature", nsmap={"ds": _DS})
+    signed_info = _signed_info(
+        signature, digest, "ecdsa" if isinstance(entry.key, ec.EllipticCurvePrivateKey) else "rsa"
     )
-    signed = signer.sign(root, key=entry.key, cert=[certificate_of(entry)])
-    return _DECLARATION + str(etree.tostring(signed, encoding="unicode"))
+    value = _add(signature, "SignatureValue")
+    _add(_add(_add(signature, "KeyInfo"), "X509Data"), "X509Certificate").text = _text(certificate)
+    value.text = _text(_signed(entry.key, CANONICAL_XML.part(signed_info)))
+    return _DECLARATION + str(etree.tostring(root, encoding="unicode"))
 
 
-class _WholeDocument(XMLSigner):
-    """Signs the document as it stands, with whatever names and signatures are in it."""
+def _signed_info(signature: "etree._Element", digest: bytes, kind: str) -> "etree._Element":
+    """Write what the signature is made over: the digest of the whole document without it (XML Signature 1.1, 4.4)."""
+    signed_info = _add(signature, "SignedInfo")
+    _add(signed_info, "CanonicalizationMethod", CANONICAL_XML.method)
+    _add(signed_info, "SignatureMethod", f"{_MORE}{kind}-sha256")
+    reference = _add(signed_info, "Reference")
+    reference.set("URI", "")
+    transforms = _add(reference, "Transforms")
+    _add(transforms, "Transform", f"{_DS}enveloped-signature")
+    _add(transforms, "Transform", CANONICAL_XML.method)
+    _add(reference, "DigestMethod", _SHA256)
+    _add(reference, "DigestValue").text = _text(digest)
+    return signed_info
 
-    def _unpack(
-        self, data: "etree._Element", references: Sequence[SignatureReference]
-    ) -> "tuple[etree._Element, etree._Element, list[etree._Element], list[SignatureReference]]":
-        """Put the signature last, over the document without name.
 
-        The library names the root by its Id, if it has one, and looks for a place that the document keeps for the
-        signature: verifiers that insist on the whole document refuse both.
-        """
-        del references
-        root, content = (self._fromstring(self._tostring(data)) for _ in range(2))  # type: ignore[no-untyped-call]  # of an untyped library
-        signature = etree.SubElement(root, _SIGNATURE, nsmap=self.namespaces)
-        return signature, root, [content], [SignatureReference(URI="")]
+def _add(parent: "etree._Element", name: str, algorithm: str | None = None) -> "etree._Element":
+    child = etree.SubElement(parent, f"{{{_DS}}}{name}")
+    if algorithm is not None:
+        child.set("Algorithm", algorithm)
+    return child
 
-    def _tostring(self, xml_node: "etree._Element", **kwargs: Any) -> bytes:
-        """Write UTF-8: the library's own writes ASCII, which has no way to spell a Cyrillic name."""
-        octets: bytes = etree.tostring(xml_node, encoding="utf-8", **kwargs)
-        return octets
+
+def _signed(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, octets: bytes) -> bytes:
+    """Sign with SHA-256; an ECDSA signature is r and s, each as long as the key (6.4.3)."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(octets, padding.PKCS1v15(), hashes.SHA256())
+    size = (key.key_size + 7) // 8
+    return b"".join(
+        part.to_bytes(size, "big") for part in decode_dss_signature(key.sign(octets, ec.ECDSA(hashes.SHA256())))
+    )
+
+
+def _text(octets: bytes) -> str:
+    return base64.b64encode(octets).decode()
 
 
 def parse_xml(document: str) -> "etree._Element":

@@ -18,7 +18,7 @@ from lxml import etree  # type: ignore[import-untyped]  # it ships no types
 
 from libs.common.pki.certificate_use import SIGNING
 from libs.common.pki.trust import CertificateRefused, Doubt, TrustAnchors
-from services.ca.verification.xml_canonical import CANONICAL_XML, CanonicalForm, UnsupportedForm
+from libs.common.pki.xml_canonical import CANONICAL_XML, CanonicalForm, UnsupportedForm
 from services.ca.verification.xml_keys import DIGESTS, METHODS, OtherKey, require_same_key, verify_value
 
 MAX_OCTETS: Final = 1024 * 1024

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -11,6 +12,7 @@ from libs.citizen.keys.keystore import KeyEntry
 from libs.citizen.signing.xml import sign_xml
 from services.ca.verification.xml_signatures import read_xml
 from tests.unit.ca.hierarchies import NOW, CertificationAuthority
+from tests.unit.ca.judges import run
 
 KEYS: dict[str, Callable[[], ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey]] = {
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
@@ -49,11 +51,18 @@ def entry(authority: CertificationAuthority) -> KeyEntry:
     ],
 )
 def test_whatever_its_names_the_whole_document_is_signed_as_it_was_shown(
-    authority: CertificationAuthority, entry: KeyEntry, document: str, covered: str
+    authority: CertificationAuthority, entry: KeyEntry, tmp_path: Path, document: str, covered: str
 ) -> None:
-    (signature,), signed = read_xml(sign_xml(document, entry).encode(), authority.trust, NOW)
+    """Attributes of XML itself are inherited by what is signed (Canonical XML 1.0, 2.4): xmlsec1 agrees."""
+    made = sign_xml(document, entry)
+    (signature,), signed = read_xml(made.encode(), authority.trust, NOW)
 
     assert (signature.reason, signed) == (None, covered.encode())
+    (tmp_path / "signed.xml").write_text(made, encoding="utf-8", newline="")
+    trusted = ("--trusted-pem", authority.directory / "root.pem")
+    untrusted = ("--untrusted-pem", authority.directory / "issuing.pem")
+    at = ("--verification-gmt-time", f"{NOW:%Y-%m-%d %H:%M:%S}")
+    run("xmlsec1", "--verify", *at, "--enabled-key-data", "x509", *trusted, *untrusted, tmp_path / "signed.xml")
 
 
 def test_a_document_that_bears_signatures_gets_one_more_over_all_of_it(
