@@ -70,6 +70,7 @@ bench-ledger: setup ## measure the authority's ledger: appends, bytes a certific
 generate: var/environment ## rewrite what is made from code (the catalogue of events, the cluster's topics)
 	@$(RUN) libs.common.contracts.asyncapi
 	@$(RUN) deploy.topics
+	@$(RUN) deploy.users
 
 compose: var/environment ## the system in containers, on Apache Kafka and MongoDB (needs Docker)
 	@$(RUN) deploy.keys var/compose/keys

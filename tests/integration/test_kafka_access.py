@@ -55,16 +55,21 @@ async def door(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> As
         pytest.skip("the embedded broker speaks no TLS and asks nobody; `make test-kafka` runs this on Apache Kafka")
     folder = tmp_path_factory.mktemp("secured")
     write_identity(folder)
-    door = Door(free_port(), folder / "identity.pem", USER, PASSWORD)
+    door = Door(free_port(), folder / "identity.pem", {USER: PASSWORD})
     async with KafkaServer(folder, kafka_jars(), door=door):
         yield door
+
+
+def certificate_of(door: Door) -> Path:
+    assert door.identity is not None
+    return door.identity.with_name("ca.pem")
 
 
 def settings(door: Door, **instead: object) -> ToolSettings:
     given: dict[str, object] = {
         "kafka": f"{LOOPBACK}:{door.port}",
         "kafka_tls": True,
-        "kafka_tls_ca": door.identity.with_name("ca.pem"),
+        "kafka_tls_ca": certificate_of(door),
         "kafka_username": USER,
         "kafka_password": PASSWORD,
     }
@@ -115,7 +120,7 @@ async def test_the_tools_read_from_the_environment_how_to_prove_themselves(
     (tmp_path / "password").write_text(PASSWORD)
     for name, value in {
         "KAFKA_TLS": "true",
-        "KAFKA_TLS_CA": str(door.identity.with_name("ca.pem")),
+        "KAFKA_TLS_CA": str(certificate_of(door)),
         "KAFKA_USERNAME": USER,
         "KAFKA_PASSWORD_FILE": str(tmp_path / "password"),
     }.items():

@@ -1,11 +1,13 @@
 """A real Apache Kafka without containers: jars resolved by Maven, one KRaft node on loopback."""
 
 import base64
+import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,26 +52,41 @@ broker.session.timeout.ms=2000
 """
 
 
-# A second listener for who proves himself over TLS. The first stays open: the broker is asked there whether it is up.
+# A second listener for users with passwords, over TLS or not. The first stays open: it tells whether the broker is up.
 SECURED = """\
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller},SECURED://{host}:{secured}
 advertised.listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller},SECURED://{host}:{secured}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL
-listener.name.secured.ssl.keystore.type=PEM
-listener.name.secured.ssl.keystore.location={identity}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:{protocol}
 listener.name.secured.sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.secured.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 """
 
 
+ENCRYPTED = """\
+listener.name.secured.ssl.keystore.type=PEM
+listener.name.secured.ssl.keystore.location={identity}
+"""
+
+AUTHORISED = """\
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+"""
+
+
 @dataclass(frozen=True)
 class Door:
-    """The secured listener: its port, a PEM file with the broker's key and certificate, and who may come in."""
+    """The secured listener.
+
+    Args:
+        identity: a PEM file with the broker's key and certificate; None: without TLS.
+        users: passwords by name.
+        authorised: users may do only what access rules grant them; whoever comes by the open listener may do all.
+    """
 
     port: int
-    identity: Path
-    username: str
-    password: str
+    identity: Path | None
+    users: Mapping[str, str]
+    authorised: bool = False
 
 
 class KafkaUnavailableError(StackError):
@@ -88,13 +105,13 @@ def kafka_version() -> str:
 
 
 def kafka_jars(cache: Path = ROOT / "var") -> Path:
-    """Give the folder with Kafka's jars, resolving them on first use into `cache`/kafka-<version>.
+    """Give the folder with Kafka's jars, resolving them on first use into `cache`/kafka-<version>-<hash of the pom>.
 
     Raises:
         KafkaUnavailableError: no Java 17, no Maven, or the jars cannot be resolved; says what to do.
     """
     _require_java()
-    jars = cache / f"kafka-{kafka_version()}"
+    jars = cache / f"kafka-{kafka_version()}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
     if not jars.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".kafka-") as folder:
@@ -145,8 +162,12 @@ class KafkaServer(Server):
         text = SETTINGS.format(**places, data=data)
         users: list[str] = []
         if door is not None:
-            text += SECURED.format(**places, secured=door.port, identity=door.identity)
-            users = ["--add-scram", f"SCRAM-SHA-512=[name={door.username},password={door.password}]"]
+            protocol = "SASL_PLAINTEXT" if door.identity is None else "SASL_SSL"
+            text += SECURED.format(**places, secured=door.port, protocol=protocol)
+            text += "" if door.identity is None else ENCRYPTED.format(identity=door.identity)
+            text += AUTHORISED if door.authorised else ""
+            scram = [f"SCRAM-SHA-512=[name={name},password={password}]" for name, password in door.users.items()]
+            users = [argument for each in scram for argument in ("--add-scram", each)]
         java = (shutil.which("java") or "java", *JAVA_OPTIONS, "-cp", f"{jars}{os.sep}*")
 
         def prepare() -> None:
@@ -164,6 +185,11 @@ class KafkaServer(Server):
             stop_seconds=20,
         )
         super().__init__(program, port)
+        self._acls = (*java, "org.apache.kafka.tools.AclCommand", "--bootstrap-server", f"{LOOPBACK}:{port}")
+
+    def allow(self, arguments: Iterable[str]) -> None:
+        """Add access rules as `kafka-acls.sh` does."""
+        subprocess.run([*self._acls, *arguments], check=True, capture_output=True, text=True)
 
 
 def _format(storage_tool: list[str], settings: Path, users: list[str]) -> None:

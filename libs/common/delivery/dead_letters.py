@@ -28,6 +28,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
+from libs.common.contracts.grants import DEAD_LETTER_GROUP
 from libs.common.contracts.topics import is_dead_letter_topic, origin_of
 from libs.common.core.errors import Permanent, Unavailable
 from libs.common.core.kafka_access import KafkaAccess
@@ -39,7 +40,7 @@ from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
 from libs.common.delivery.offset_ranges import Ranges
 from libs.common.delivery.topic_reader import consumer, everything
 
-GROUP: Final = "deadletters"
+GROUP: Final = DEAD_LETTER_GROUP
 _SHOWN_HEADERS: Final = 50
 _SHOWN_CHARS: Final = 200
 
