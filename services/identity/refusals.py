@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class IdentityRefusal(StrEnum):
+class Refusal(StrEnum):
     """The reason of a refusal; its value is the problem's key."""
 
     IIN_UNKNOWN = "iin.unknown"

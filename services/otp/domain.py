@@ -18,7 +18,7 @@ from libs.common.core.errors import Refused
 from libs.common.core.model import Model, evolve
 from libs.common.core.sealing import Personal, Sealed
 from libs.common.delivery.decisions import Decision
-from services.otp.refusals import OtpRefusal
+from services.otp.refusals import Refusal
 
 CodePurpose = Literal["eds", "renewal", "revocation"]
 """What a code is for: a journey to new or renewed certificates, or the revocation of one, which it confirms."""
@@ -98,11 +98,11 @@ class CodesClosed(Model):
 CodesState = CodeToSend | CodeSent | CodeBlocked | PhoneVerified | CodesClosed
 CodesSchema = Annotated[CodesState, Field(discriminator="kind")]
 CodesDecision = Decision[CodesState]
-_REASONS: Final[Mapping[BlockReason, OtpRefusal]] = {
-    "tries_used_up": OtpRefusal.TRIES_USED_UP,
-    "expired": OtpRefusal.EXPIRED,
-    "undeliverable": OtpRefusal.UNDELIVERABLE,
-    "frozen": OtpRefusal.FROZEN,
+_REASONS: Final[Mapping[BlockReason, Refusal]] = {
+    "tries_used_up": Refusal.TRIES_USED_UP,
+    "expired": Refusal.EXPIRED,
+    "undeliverable": Refusal.UNDELIVERABLE,
+    "frozen": Refusal.FROZEN,
 }
 NewCode = Callable[[], tuple[str, str]]
 """Returns the digits of a fresh code, and the id of the SMS that will carry it."""
@@ -146,21 +146,21 @@ def resend(state: CodesState | None, new_code: NewCode, rules: CodeRules, now: d
     """
     match state:
         case CodeSent(sent_at=sent_at) if now < sent_at + rules.resend_after:
-            raise Refused(OtpRefusal.TOO_SOON, retry_at=sent_at + rules.resend_after)
+            raise Refused(Refusal.TOO_SOON, retry_at=sent_at + rules.resend_after)
         case CodeBlocked(retry_at=None):
-            raise Refused(OtpRefusal.TRIES_USED_UP, retry_at=None)
+            raise Refused(Refusal.TRIES_USED_UP, retry_at=None)
         case CodeBlocked(retry_at=datetime() as retry_at) if now < retry_at:
-            raise Refused(OtpRefusal.TOO_SOON, retry_at=retry_at)
+            raise Refused(Refusal.TOO_SOON, retry_at=retry_at)
         case CodeSent() | CodeBlocked():
             if state.number >= rules.codes_per_journey:
-                raise Refused(OtpRefusal.TRIES_USED_UP, retry_at=None)
+                raise Refused(Refusal.TRIES_USED_UP, retry_at=None)
             return _make(state, new_code, now)
         case CodeToSend():
-            raise Refused(OtpRefusal.TOO_SOON, retry_at=now + rules.resend_after)
+            raise Refused(Refusal.TOO_SOON, retry_at=now + rules.resend_after)
         case None:
-            raise Refused(OtpRefusal.NOT_SENT_YET)
+            raise Refused(Refusal.NOT_SENT_YET)
         case _:
-            raise Refused(OtpRefusal.NOT_NEEDED)
+            raise Refused(Refusal.NOT_NEEDED)
 
 
 def taken(state: CodesState | None, sms_id: str, rules: CodeRules, now: datetime) -> CodesDecision | None:
@@ -201,20 +201,20 @@ def check(
         case PhoneVerified():
             return Decision(state), None
         case CodeSent(expires_at=expires_at) if expires_at <= now:
-            return expire(state, rules, now) or Decision(state), Refused(OtpRefusal.EXPIRED)
+            return expire(state, rules, now) or Decision(state), Refused(Refusal.EXPIRED)
         case CodeSent() if hmac.compare_digest(state.code.value.digits.encode(), digits.encode()):
             proven = OtpConfirmed if state.purpose == "revocation" else OtpVerified
             return Decision(PhoneVerified(), (proven(phone_ref=state.phone_ref),)), None
         case CodeSent():
             return _wrong(state, rules, now)
         case CodeBlocked(reason="expired"):
-            raise Refused(OtpRefusal.EXPIRED)
+            raise Refused(Refusal.EXPIRED)
         case CodeBlocked(reason=reason, retry_at=retry_at):
             raise Refused(_REASONS[reason], retry_at=retry_at)
         case CodesClosed():
-            raise Refused(OtpRefusal.NOT_NEEDED)
+            raise Refused(Refusal.NOT_NEEDED)
         case _:
-            raise Refused(OtpRefusal.NOT_SENT_YET)
+            raise Refused(Refusal.NOT_SENT_YET)
 
 
 def expire(state: CodesState | None, rules: CodeRules, now: datetime) -> CodesDecision | None:
@@ -246,12 +246,12 @@ def _wrong(state: CodeSent, rules: CodeRules, now: datetime) -> tuple[CodesDecis
     left = state.tries_left - 1
     if left > 0:
         kept = evolve(state, CodeSent, tries_left=left)
-        wrong = Refused(OtpRefusal.WRONG_CODE, tries_left=left)
+        wrong = Refused(Refusal.WRONG_CODE, tries_left=left)
         return Decision(kept), wrong
     may_retry = state.number < rules.codes_per_journey
     retry_at = max(now, state.sent_at + rules.resend_after) if may_retry else None
     blocked = evolve(state, CodeBlocked, reason="tries_used_up", retry_at=retry_at)
-    return _block(blocked), Refused(OtpRefusal.TRIES_USED_UP, retry_at=retry_at)
+    return _block(blocked), Refused(Refusal.TRIES_USED_UP, retry_at=retry_at)
 
 
 def _block(blocked: CodeBlocked) -> CodesDecision:

@@ -11,14 +11,14 @@ from pydantic import Field
 from libs.common.core.errors import Refused
 from libs.common.core.model import Model, evolve
 from libs.common.delivery.decisions import Decision
-from services.otp.refusals import OtpRefusal
+from services.otp.refusals import Refusal
 
 
 class LimitReached(Refused):
     """Too much was used up: ``otp.frozen``, with nothing more allowed before `until`."""
 
     def __init__(self, until: datetime) -> None:
-        super().__init__(OtpRefusal.FROZEN, retry_at=until)
+        super().__init__(Refusal.FROZEN, retry_at=until)
         self.until = until
 
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class OtpRefusal(StrEnum):
+class Refusal(StrEnum):
     """The reason of a refusal; its value is the problem's key."""
 
     WRONG_CODE = "otp.wrong_code"

@@ -13,7 +13,7 @@ from libs.common.core.sealing import Sealed
 from libs.common.delivery.decisions import Decision
 from services.identity.accounts.pins import PinHash
 from services.identity.accounts.states import Citizen, Reach, SignInTries
-from services.identity.refusals import IdentityRefusal
+from services.identity.refusals import Refusal
 from services.identity.register.people import Resident
 
 
@@ -62,9 +62,9 @@ def wrong(counted: SignInTries, rules: SignInRules) -> Refused:
     """Return the refusal of a wrong PIN, and of an IIN that nobody has a Digital ID for."""
     if counted.frozen_until is not None:
         return frozen(counted.frozen_until)
-    return Refused(IdentityRefusal.PIN_WRONG, tries_left=max(rules.tries - counted.failed, 0))
+    return Refused(Refusal.PIN_WRONG, tries_left=max(rules.tries - counted.failed, 0))
 
 
 def frozen(until: datetime) -> Refused:
     """Return the refusal while no PIN is compared."""
-    return Refused(IdentityRefusal.PIN_FROZEN, retry_at=until)
+    return Refused(Refusal.PIN_FROZEN, retry_at=until)

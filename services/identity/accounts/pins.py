@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from libs.common.core.errors import Refused
 from libs.common.core.sealing import Personal
-from services.identity.refusals import IdentityRefusal
+from services.identity.refusals import Refusal
 
 _BIRTH_DATE_FORMS: Final = ("%y%m%d", "%d%m%y", "%m%d%y", "%Y%m", "%m%Y")
 _FEWEST_DIGITS: Final = 3
@@ -29,7 +29,7 @@ def check_not_simple(pin: str, *, birth_date: date, iin: str, phone: str) -> Non
     """
     dates = {birth_date.strftime(form) for form in _BIRTH_DATE_FORMS}
     if len(set(pin)) < _FEWEST_DIGITS or _in_a_row(pin) or _repeats(pin) or pin in dates or pin in iin or pin in phone:
-        raise Refused(IdentityRefusal.PIN_TOO_SIMPLE)
+        raise Refused(Refusal.PIN_TOO_SIMPLE)
 
 
 def _in_a_row(pin: str) -> bool:

@@ -11,7 +11,7 @@ from services.identity.accounts import domain
 from services.identity.accounts.domain import SignInRules
 from services.identity.accounts.hashing import Pins
 from services.identity.accounts.states import Citizen, Reach, SignInTries
-from services.identity.refusals import IdentityRefusal
+from services.identity.refusals import Refusal
 from services.identity.register.people import Resident
 
 
@@ -82,7 +82,7 @@ class Accounts:
         """
         citizen = await self._citizens.get(citizen_id)
         if citizen is None:
-            raise Refused(IdentityRefusal.CITIZEN_UNKNOWN)
+            raise Refused(Refusal.CITIZEN_UNKNOWN)
         return citizen
 
     async def _id_of(self, person_ref: str) -> str:

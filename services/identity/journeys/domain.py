@@ -30,7 +30,7 @@ from services.identity.journeys.states import (
     PassedDeadline,
 )
 from services.identity.mcb.states import McbKnown, McbLacking, McbRefused, McbWanted, PhonePair
-from services.identity.refusals import IdentityRefusal
+from services.identity.refusals import Refusal
 from services.identity.register.people import Resident
 
 JourneyDecision = Decision[JourneyState]
@@ -117,9 +117,9 @@ def check_ready_for_pin(state: JourneyState | None) -> OpenJourney | None:
         case ClosedJourney(citizen_id=str()):
             return None
         case OpenJourney(face_matched_at=None):
-            raise Refused(IdentityRefusal.FACE_MISSING)
+            raise Refused(Refusal.FACE_MISSING)
         case OpenJourney(phone_proven_at=None):
-            raise Refused(IdentityRefusal.PHONE_MISSING)
+            raise Refused(Refusal.PHONE_MISSING)
         case OpenJourney():
             return state
         case _:
@@ -215,7 +215,7 @@ def mcb_postponed(state: JourneyState | None, now: datetime) -> JourneyDecision 
 
 def over() -> Refused:
     """Return the refusal of what comes after the end."""
-    return Refused(IdentityRefusal.JOURNEY_CLOSED)
+    return Refused(Refusal.JOURNEY_CLOSED)
 
 
 def _follow(state: OpenJourney, fact: JourneyFact, now: datetime) -> JourneyDecision:

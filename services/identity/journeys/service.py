@@ -23,7 +23,7 @@ from services.identity.journeys.states import JourneyRules, JourneyState
 from services.identity.mcb.gateway import MobileCitizensBase, PairRefused
 from services.identity.mcb.states import McbWanted, PhonePair
 from services.identity.metrics import JourneyMetrics
-from services.identity.refusals import IdentityRefusal
+from services.identity.refusals import Refusal
 from services.identity.register.gateway import PopulationRegister
 from services.identity.register.people import Resident
 
@@ -88,10 +88,10 @@ class JourneyService:
             return begun
         citizen = await self._accounts.citizen(citizen_id)
         if not citizen.certificates.good_for_signing(self._clock()):
-            raise Refused(IdentityRefusal.NO_CERTIFICATE)
+            raise Refused(Refusal.NO_CERTIFICATE)
         iin = citizen.resident.value.person.iin
         if not await self._mcb.holds(PhonePair(iin=iin, phone=contact.phone)):
-            raise Refused(IdentityRefusal.PHONE_NOT_REGISTERED)
+            raise Refused(Refusal.PHONE_NOT_REGISTERED)
         resident = await self._resident(iin)
         return await self._begin(journey_id, resident, contact, mcb_registered=True, renewal_of=citizen_id)
 
@@ -146,7 +146,7 @@ class JourneyService:
     async def _resident(self, iin: str) -> Resident:
         resident = await self._register.find(iin)
         if resident is None:
-            raise Refused(IdentityRefusal.IIN_UNKNOWN)
+            raise Refused(Refusal.IIN_UNKNOWN)
         return resident
 
     async def _begin(
@@ -211,5 +211,5 @@ class JourneyService:
 
 def _existing(state: JourneyState | None) -> JourneyState:
     if state is None:
-        raise Refused(IdentityRefusal.JOURNEY_UNKNOWN)
+        raise Refused(Refusal.JOURNEY_UNKNOWN)
     return state

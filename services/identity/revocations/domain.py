@@ -4,11 +4,13 @@ from libs.common.contracts.identity import RevocationRequested
 from libs.common.core.errors import Refused
 from libs.common.delivery.decisions import Decision
 from services.identity.accounts.states import Citizen
-from services.identity.refusals import IdentityRefusal
-from services.identity.revocations.states import RevocationWish
+from services.identity.refusals import Refusal
+from services.identity.revocations.states import RequestedRevocation
 
 
-def request(state: RevocationWish | None, wish: RevocationWish, citizen: Citizen) -> Decision[RevocationWish] | None:
+def request(
+    state: RequestedRevocation | None, wish: RequestedRevocation, citizen: Citizen
+) -> Decision[RequestedRevocation] | None:
     """Publish that a citizen's certificate is to be revoked, once.
 
     Raises:
@@ -18,11 +20,11 @@ def request(state: RevocationWish | None, wish: RevocationWish, citizen: Citizen
     if state is not None:
         return None
     if all(each.serial != wish.serial for each in citizen.certificates.held):
-        raise Refused(IdentityRefusal.CERTIFICATE_UNKNOWN)
+        raise Refused(Refusal.CERTIFICATE_UNKNOWN)
     if wish.serial in citizen.certificates.revoked:
-        raise Refused(IdentityRefusal.CERTIFICATE_REVOKED)
+        raise Refused(Refusal.CERTIFICATE_REVOKED)
     if citizen.reach is None:
-        raise Refused(IdentityRefusal.PHONE_UNKNOWN)
+        raise Refused(Refusal.PHONE_UNKNOWN)
     requested = RevocationRequested(
         citizen_id=wish.citizen_id,
         serial=wish.serial,

@@ -13,7 +13,7 @@ from libs.common.delivery.aggregates import Aggregates
 from libs.common.web.tokens import TokenIssuer
 from services.identity.accounts.service import Accounts
 from services.identity.revocations import domain
-from services.identity.revocations.states import RevocationWish
+from services.identity.revocations.states import RequestedRevocation
 
 CONFIRM_WITHIN: Final = timedelta(minutes=15)
 
@@ -22,7 +22,7 @@ class RevocationService:
     """Takes requests to revoke."""
 
     def __init__(
-        self, wishes: Aggregates[RevocationWish], accounts: Accounts, tokens: TokenIssuer, clock: Clock
+        self, wishes: Aggregates[RequestedRevocation], accounts: Accounts, tokens: TokenIssuer, clock: Clock
     ) -> None:
         self._wishes = wishes
         self._accounts = accounts
@@ -33,7 +33,7 @@ class RevocationService:
         """Take a request, once for its id. Refused as `domain.request`, and as `Accounts.citizen`."""
         citizen = await self._accounts.citizen(citizen_id)
         expires_at = self._clock() + CONFIRM_WITHIN
-        wish = RevocationWish(citizen_id=citizen_id, serial=serial, reason=reason, expires_at=expires_at)
+        wish = RequestedRevocation(citizen_id=citizen_id, serial=serial, reason=reason, expires_at=expires_at)
         await self._wishes.apply(request_id, lambda state: domain.request(state, wish, citizen))
         token = self._tokens.journey(request_id, CONFIRM_WITHIN)
         return RevocationTicket(request_id=request_id, token=token, expires_at=expires_at)

@@ -5,7 +5,7 @@ from datetime import datetime
 from libs.common.core.model import Model
 
 
-class RevocationWish(Model):
+class RequestedRevocation(Model):
     """What was asked for, and until when a code may confirm it."""
 
     citizen_id: str

@@ -1,34 +1,35 @@
-"""A one-time code service in memory: what outlives a process, the process itself, and a gateway that can fail."""
+"""The one-time code service in memory: what outlives a process, the process itself, and a gateway that can fail."""
 
 import json
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from libs.common.contracts.events import Event, Meta, Received
+import httpx
+from pydantic import TypeAdapter
+
+from libs.common.contracts.events import Event
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted, RevocationRequested
 from libs.common.contracts.people import Contact, Person
-from libs.common.core.metrics import Metrics
-from libs.common.core.sealing import Keyring, Sealed
-from libs.common.delivery.engine import Engine
-from libs.common.testing.memory import MemoryDocuments
+from libs.common.core.sealing import Sealed, Sealing
+from libs.common.testing.backend import MemoryStore
+from libs.common.testing.faults import Faults
+from libs.common.testing.harness import NOON, Harness, Surroundings
 from services.otp import domain, limits
-from services.otp.collections import CODES, INBOXES, USAGE
-from services.otp.handlers import Handlers
-from services.otp.service import OtpService
-from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
+from services.otp.app import build
+from services.otp.settings import Settings
 
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 JOURNEY = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a01"
 PHONE = "+77010000012"
-KEYRING = Keyring({"contact": {"1": bytes(range(32))}, "person": {"1": bytes(32)}}, bytes(32))
-METRICS = Metrics("otp")
+GATEWAY_URL = "https://sms.example/messages"
 RULES = domain.CodeRules()
 LIMITS = limits.LimitRules()
 CLOSED = JourneyClosed(outcome="cancelled", reason="journey.cancelled")
+AWAY, UNDELIVERABLE = 503, 422
+_CODES: TypeAdapter[domain.CodesState] = TypeAdapter(domain.CodesSchema)
 
 
 def journey(number: int) -> str:
@@ -42,50 +43,66 @@ def started(person: str = "person-1", phone: str = "phone-1") -> JourneyStarted:
         person_ref=person,
         phone_ref=phone,
         mcb_registered=True,
-        expires_at=NOON + 7 * 24 * HOUR,
+        expires_at=NOON + 7 * DAY,
     )
 
 
-class Gateway:
-    """A gateway that honours its idempotency key, and fails as it is told."""
+class Problem(Exception):
+    """A problem document that the service answered."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.document: dict[str, Any] = answer.json()
+        self.key: str = self.document["key"]
+        self.status = answer.status_code
+        super().__init__(self.key)
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """When to come back."""
+        return datetime.fromisoformat(at) if (at := self.document["retry_at"]) else None
+
+
+class GatewayStub:
+    """A gateway that honours its idempotency key, and fails with a status as the test says."""
 
     def __init__(self) -> None:
         self.delivered: dict[str, str] = {}
-        self.asked: list[tuple[str, str]] = []
-        self.failure: Exception | None = None
+        self.asked: list[str] = []
+        self.codes: dict[str, str] = {}
+        self.failure: int | None = None
 
-    async def send(self, journey_id: str, phone: str, text: str, sms_id: str) -> None:
-        self.asked.append((journey_id, sms_id))
-        assert phone == PHONE
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        body, sms_id = json.loads(request.content), request.headers["Idempotency-Key"]
+        assert body["to"] == PHONE
+        self.asked.append(sms_id)
+        self.codes[sms_id] = body["text"][: RULES.code_digits]
         if self.failure is not None:
-            raise self.failure
-        self.delivered.setdefault(sms_id, text)
+            return httpx.Response(self.failure)
+        self.delivered.setdefault(sms_id, body["text"])
+        return httpx.Response(202)
 
 
-@dataclass
 class World:
-    """What outlives every process: rows, log, time, the codes drawn, and the gateway."""
+    """What outlives every process: time, store, broker, and the gateway."""
 
-    now: datetime = NOON
-    rows: dict[str, MemoryDocuments] = field(default_factory=dict)
-    log: Log = field(default_factory=Log)
-    gateway: Gateway = field(default_factory=Gateway)
-    codes: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.surroundings = Surroundings()
+        self.gateway = GatewayStub()
+        self.surroundings.outside[GATEWAY_URL] = self.gateway
+        self.store = self.surroundings.stores.setdefault("otp", MemoryStore())
 
-    def __post_init__(self) -> None:
-        self._ids = count(1)
-        self._messages = count(1)
+    @property
+    def now(self) -> datetime:
+        return self.surroundings.clock.now
 
-    def clock(self) -> datetime:
-        return self.now
+    @now.setter
+    def now(self, moment: datetime) -> None:
+        self.surroundings.clock.now = moment
 
-    def new_id(self) -> str:
-        return f"id-{next(self._ids)}"
-
-    def new_code(self) -> tuple[str, str]:
-        code = f"{271_828 + 37 * len(self.codes):06d}"
-        self.codes.append(code)
-        return code, f"sms-{len(self.codes)}"
+    @property
+    def codes(self) -> list[str]:
+        """The digits of every code that was handed over, the oldest first."""
+        return list(self.gateway.codes.values())
 
     @property
     def code(self) -> str:
@@ -94,79 +111,77 @@ class World:
 
     @property
     def wrong(self) -> str:
-        return "000000"
+        """Digits that are in no SMS."""
+        return next(digits for number in range(1000) if (digits := f"{number:06d}") not in self.codes)
 
-    def meta(self, event: Event, subject: str = JOURNEY, message_id: str | None = None) -> Meta:
-        name = message_id or f"message-{next(self._messages)}"
-        return Meta(name, event.type(), "identity", self.now, subject, subject)
+    def state(self, subject: str = JOURNEY) -> domain.CodesState | None:
+        row = self.store.documents["codes"].rows.get(subject)
+        sealing = Sealing(self.surroundings.keyring, f"codes/{subject}")
+        return None if row is None else _CODES.validate_json(json.dumps(row.state), context=sealing)
+
+    def usage(self, ref: str) -> dict[str, list[str]]:
+        return dict(self.store.documents["usage"].rows[ref].state)
+
+    @asynccontextmanager
+    async def process(self, faults: Faults | None = None, **settings: Any) -> AsyncIterator["OtpProcess"]:
+        """Run one process; a crash ends it, and the next one begins on what it left."""
+        given = {"sms_url": GATEWAY_URL, "sms_token": "t"} | settings
+        async with self.surroundings.run("otp", build, Settings, faults=faults, **given) as service:
+            yield OtpProcess(self, service)
+
+
+class OtpProcess:
+    """One process of the service, and what a citizen does with it."""
+
+    def __init__(self, world: World, service: Harness) -> None:
+        self.world = world
+        self.service = service
+
+    async def receive(self, subject: str = JOURNEY, event: Event | None = None, message_id: str | None = None) -> None:
+        """Have the service read that a journey began, or another event; what is due at once is done as well."""
+        await self.service.receive(event or started(), subject, message_id=message_id)
+
+    async def check(self, subject: str, code: str) -> None:
+        """Type a code.
+
+        Raises:
+            Problem: it was refused.
+        """
+        await self._post(f"/v1/journeys/{subject}/code", subject, {"code": code})
+
+    async def resend(self, subject: str = JOURNEY) -> None:
+        """Ask for another code; it is sent when `settle` is called.
+
+        Raises:
+            Problem: it was refused.
+        """
+        await self._post(f"/v1/journeys/{subject}/code/resend", subject)
+
+    async def settle(self) -> None:
+        """Do what is due."""
+        await self.service.settle()
 
     def published(self, subject: str = JOURNEY) -> list[tuple[str, dict[str, Any]]]:
-        """Every fact about a journey, once, in the order of its first publication."""
-        once = {each.meta.id: each for each in self.log.published if each.meta.subject == subject}
-        return [(each.topic, json.loads(each.value)) for each in once.values()]
+        """Return what was published about a journey, in order, each event once."""
+        found = self.service.all_published(subject)
+        return [(each.event.topic, each.event.model_dump(mode="json")) for each in found]
 
     def topics(self, subject: str = JOURNEY) -> list[str]:
         return [topic for topic, _ in self.published(subject)]
 
+    async def _post(self, path: str, subject: str, body: object = None) -> None:
+        token = self.service.keys.tokens.journey(subject, timedelta(days=7))
+        answer = await self.service.http.post(path, json=body, headers={"Authorization": f"Bearer {token}"})
+        if answer.is_error:
+            raise Problem(answer)
 
-class OtpProcess:
-    """One process of the service on a world; a crash ends it, and the next one begins on what it left."""
 
-    def __init__(
-        self,
-        world: World,
-        faults: Faults | None = None,
-        rules: domain.CodeRules = RULES,
-        limit_rules: limits.LimitRules = LIMITS,
-    ) -> None:
-        self.world = world
-        faults = faults or Faults()
-        engine = Engine(
-            source="otp",
-            documents=lambda name, _: FaultyDocuments(world.rows.setdefault(name, MemoryDocuments()), faults),
-            publisher=FaultyPublisher(world.log, faults),
-            keyring=KEYRING,
-            metrics=METRICS,
-            clock=world.clock,
-            new_id=world.new_id,
-        )
-        self.codes = engine.open(CODES)
-        self.usage = engine.open(USAGE)
-        self.inboxes = engine.open(INBOXES)
-        self.service = OtpService(
-            self.codes.aggregates,
-            self.usage.aggregates,
-            world.gateway,
-            rules=rules,
-            limit_rules=limit_rules,
-            clock=world.clock,
-            new_code=world.new_code,
-        )
-        self.timers = engine.timers(self.codes, self.service.wake)
-        self._routes = {route.event.topic: route.handle for route in Handlers(self.service).routes()}
-
-    async def start(
-        self,
-        subject: str = JOURNEY,
-        event: JourneyStarted | RevocationRequested | None = None,
-        meta: Meta | None = None,
-    ) -> None:
-        event = event or started()
-        await self._routes[event.topic](Received(event, meta or self.world.meta(event, subject)))
-
-    async def close(self, subject: str = JOURNEY, meta: Meta | None = None) -> None:
-        await self._routes[CLOSED.topic](Received(CLOSED, meta or self.world.meta(CLOSED, subject)))
-
-    async def wake_due(self) -> None:
-        """Let every timer ring whose time has come."""
-        now = int(self.world.now.timestamp() * 1000)
-        for key, wake_at in await self.codes.documents.due(now, 100):
-            await self.timers.run_once(key, wake_at)
-
-    async def sent(self, subject: str = JOURNEY, event: JourneyStarted | RevocationRequested | None = None) -> None:
-        """Bring a journey to where its citizen has an SMS."""
-        await self.start(subject, event)
-        await self.wake_due()
-
-    async def state(self, subject: str = JOURNEY) -> domain.CodesState | None:
-        return await self.codes.aggregates.get(subject)
+REVOCATION = RevocationRequested(
+    citizen_id="citizen-1",
+    serial="7f" * 16,
+    reason="keyCompromise",
+    contact=Sealed(Contact(phone=PHONE)),
+    person_ref="person-1",
+    phone_ref="phone-1",
+    expires_at=NOON + 15 * MINUTE,
+)

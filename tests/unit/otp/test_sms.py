@@ -15,11 +15,12 @@ from pydantic import ValidationError
 
 from libs.common.core.errors import Retryable
 from libs.common.testing import event_keys
+from libs.common.testing.harness import NOON
 from libs.common.web.tokens import TokenIssuer
 from services.otp.app import build, random_code
 from services.otp.settings import Settings
 from services.otp.sms import HttpGateway, Undeliverable
-from tests.unit.otp.harness import NOON, PHONE
+from tests.unit.otp.harness import PHONE
 from tests.waiting import PATIENCE_S
 
 JWKS = json.dumps(TokenIssuer(Ed25519PrivateKey.generate(), "identity", "key-1", lambda: NOON).jwks())
