@@ -9,9 +9,8 @@ Errors become problem documents (`libs.common.web.problems`). Without its compon
 run: they start before the first request is taken, and a start that fails ends the process.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import structlog
@@ -19,20 +18,18 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from libs.common.contracts.asyncapi import asyncapi
 from libs.common.contracts.topics import TOPICS
-from libs.common.core.errors import Refused
 from libs.common.core.health import Component, Health, LoopLag
 from libs.common.core.metrics import Metrics
 from libs.common.texts.catalogue import Catalogue, shared
 from libs.common.texts.languages import Language
 from libs.common.web.fast_path import Direct, Endpoint, protocol
 from libs.common.web.middleware import BODY_LIMIT_KEY, RequestMiddleware
+from libs.common.web.openapi import Application
 from libs.common.web.problems import Problems, Statuses, language_of
-from libs.common.web.refusals import HttpRefusal
 
 MB: Final = 1024 * 1024
 _SHUTDOWN_S: Final = 20
@@ -64,7 +61,7 @@ def create_app(
         texts: the service's words; none: those that all services share.
     """
     documents = Problems(texts or shared(), problems or {})
-    app = FastAPI(
+    app = Application(
         title=title,
         lifespan=_lifespan(metrics.service, (LoopLag(metrics.event_loop_lag_seconds), *components)),
         exception_handlers=documents.handlers(),
@@ -73,6 +70,8 @@ def create_app(
     )
     for router in (*routers, _operations(metrics, health)):
         app.include_router(router)
+    app.operations = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    app.statuses = problems or {}
     app.add_middleware(RequestMiddleware, metrics=metrics, problems=documents)
     app.add_middleware(Direct, endpoints=direct)
     app.state.direct = tuple(direct)
@@ -112,32 +111,6 @@ def body_limit(limit: int) -> type[APIRoute]:
             return limited
 
     return Limited
-
-
-def raw_body(
-    limit: int, *media_types: str, too_large: str = HttpRefusal.BODY_TOO_LARGE
-) -> Callable[[Request], Awaitable[bytes]]:
-    """Make a dependency that reads a body which is not JSON. Put it after the token in the route's parameters.
-
-        picture: Annotated[bytes, Depends(raw_body(20 * MB, "image/jpeg", too_large="picture.too_large"))]
-
-    Args:
-        limit: the most bytes that are read.
-        media_types: the content types that are taken; none: any.
-        too_large: the key of the problem (413) when there is more.
-    """
-
-    async def read(request: Request) -> bytes:
-        given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_types and given not in media_types:
-            raise Refused(HttpRefusal.BODY_WRONG_TYPE, accepted=", ".join(media_types))
-        request.scope[BODY_LIMIT_KEY] = limit
-        try:
-            return await request.body()
-        except HTTPException:
-            raise Refused(too_large, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit_kb=limit // 1024) from None
-
-    return read
 
 
 def _wanted(request: Request) -> Language:

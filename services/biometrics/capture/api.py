@@ -15,7 +15,8 @@ from libs.common.contracts.http.biometrics import CaptureProgress, CaptureView, 
 from libs.common.core.model import evolve
 from libs.common.core.values import JourneyId
 from libs.common.texts.languages import Language
-from libs.common.web.http import Wanted, raw_body
+from libs.common.web.bodies import raw_body
+from libs.common.web.http import Wanted
 from libs.common.web.middleware import BODY_LIMIT_KEY
 from libs.common.web.problems import language_headers
 from libs.common.web.tokens import Authenticator

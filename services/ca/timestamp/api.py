@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from libs.common.core.errors import Refused, Unavailable
 from libs.common.pki.der import serial_text
-from libs.common.web.http import raw_body
+from libs.common.web.bodies import raw_body
 from services.ca.model.ids import SERIAL_OCTETS, Entropy, serial_number
 from services.ca.timestamp import stamping
 from services.ca.timestamp.clock import WatchedClock

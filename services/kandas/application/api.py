@@ -12,7 +12,7 @@ from libs.common.contracts.http.kandas import (
 )
 from libs.common.contracts.kandas import DocumentKind
 from libs.common.core.values import ApplicationId
-from libs.common.web.http import raw_body
+from libs.common.web.bodies import raw_body
 from libs.common.web.idempotency import Idempotency, Once
 from libs.common.web.tokens import Authenticator, Claims
 from services.kandas.application.attachments import MAX_BYTES

@@ -21,7 +21,8 @@ from libs.common.core.health import Health
 from libs.common.core.metrics import Metrics
 from libs.common.core.tracing import current_traceparent
 from libs.common.core.values import Iin
-from libs.common.web.http import MB, create_app, raw_body, server
+from libs.common.web.bodies import raw_body
+from libs.common.web.http import MB, create_app, server
 from libs.common.web.middleware import JSON_LIMIT
 
 JOURNEY = "6d1f2f4e-8f57-4d0c-9d5b-111122223333"
