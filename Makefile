@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey bench-ca bench-ledger bench-face eval-face generate compose clean packages-run packages-test packages-bench fuzz
+.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey bench-signatures bench-ca bench-ledger bench-face eval-face generate compose clean packages-run packages-test packages-bench fuzz
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ fmt: var/environment ## format, and mend what can be mended
 
 bench-journey: setup ## measure many journeys at once, beside bare loops on the same broker
 	@$(RUN) tests.bench.journey
+
+bench-signatures: setup ## measure what it costs that events have an author
+	@$(RUN) tests.bench.signatures
 
 bench-face: setup models packages-bench var/bench/dlib/ready ## what a face check costs, beside face_recognition in the same run
 	@$(RUN) tests.bench.face --dlib var/bench/dlib/bin/python
