@@ -1,6 +1,6 @@
 """What is decided about accounts: who is registered, and how often a PIN may be tried. Pure.
 
-Tries are counted per person whether or not they have a Digital ID: an answer must not tell which.
+Tries are counted per person whether or not they have a Digital ID: no answer may show which.
 """
 
 from datetime import datetime, timedelta
