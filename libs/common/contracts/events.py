@@ -6,7 +6,7 @@ received is a `Received`: the event and its `Meta`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,6 +15,9 @@ from libs.common.core.errors import Permanent
 from libs.common.core.sealing import Keyring, SealError, Sealing
 
 SPEC_VERSION: Final = "1.0"
+EARLIEST: Final = datetime(2020, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+"""Arithmetic with a time near the end of the calendar fails, so a message that claims one is malformed."""
 MAX_EVENT_BYTES: Final = 256 * 1024
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -170,6 +173,8 @@ def _checked(meta: Meta, headers: Sequence[tuple[str, bytes | None]], key: bytes
         raise MalformedMessage("the record's key is not its subject")
     if meta.time.tzinfo is None:
         raise MalformedMessage("ce_time has no time zone")
+    if not EARLIEST <= meta.time <= LATEST:
+        raise MalformedMessage("ce_time is outside what this system can live through")
     attributes = (meta.id, meta.type, meta.source, meta.subject, meta.correlation_id, meta.causation_id)
     if max(len(text) for text in (*attributes, meta.traceparent) if text is not None) > _MAX_ATTRIBUTE:
         raise MalformedMessage(f"a CloudEvents attribute is longer than {_MAX_ATTRIBUTE} characters")

@@ -8,6 +8,8 @@ from typing import Final
 from libs.common.contracts import biometrics, ca, identity, kandas, otp
 from libs.common.contracts.events import Event
 
+BOUNDED: Final = {"compression.type": "uncompressed", "max.message.bytes": str(1024 * 1024)}
+"""The broker stores batches as they are, so its limit counts what a reader will have in memory, not what was sent."""
 DAY_MS: Final = 24 * 60 * 60 * 1000
 
 
@@ -29,7 +31,7 @@ class Topic:
     @property
     def config(self) -> dict[str, str]:
         """Broker-side settings."""
-        return {"retention.ms": str(self.retention_days * DAY_MS), "cleanup.policy": "delete"}
+        return {"retention.ms": str(self.retention_days * DAY_MS), "cleanup.policy": "delete", **BOUNDED}
 
 
 TOPICS: Final[tuple[Topic, ...]] = (

@@ -137,7 +137,8 @@ class Consumption:
             async with self._side_by_side:
                 if monotonic() > stop_at:
                     return records[place:]
-                await self._to_its_end(record)
+                waits_for = await self._attempt(record)
+            await self._until_it_ends(record, waits_for)
             self.ended += 1
         return ()
 
@@ -153,15 +154,23 @@ class Consumption:
         finally:
             self.waiting -= 1
 
-    async def _to_its_end(self, record: Record) -> None:
+    async def _attempt(self, record: Record) -> str | None:
+        """Try a record once, and return what it waits for; None if it came to its end."""
+        try:
+            await self._once(record)
+        except Unavailable as error:
+            return str(error)
+        return None
+
+    async def _until_it_ends(self, record: Record, waits_for: str | None) -> None:
+        """Hold a record while something does not answer; a held one takes no other's turn."""
         for pause in chain(OUTAGE_PAUSES_S, repeat(OUTAGE_PAUSES_S[-1])):
-            try:
-                await self._once(record)
-            except Unavailable as error:
-                log.warning("consumption.waiting", topic=record.topic, reason=str(error), pause_s=pause)
-            else:
+            if waits_for is None:
                 return
+            log.warning("consumption.waiting", topic=record.topic, reason=waits_for, pause_s=pause)
             await self._hold(pause)
+            async with self._side_by_side:
+                waits_for = await self._attempt(record)
 
     async def _hold(self, pause_s: float) -> None:
         self.held += 1

@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from pydantic import ValidationError
 
-from libs.common.contracts.topics import DAY_MS, TOPICS, Topic, dead_letter_topic, retry_topic
+from libs.common.contracts.topics import BOUNDED, DAY_MS, TOPICS, Topic, dead_letter_topic, retry_topic
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.core.settings import ToolSettings, explain
 from libs.common.delivery.retry import MAX_PARKED_BYTES
@@ -39,7 +39,8 @@ def topics_of(topic: Topic, replicas: int, partitions: int | None = None) -> Ite
             (dead_letter_topic(topic.name, group), DEAD_LETTER_RETENTION_DAYS),
         ):
             # What the topic itself took must fit with what parking adds to it.
-            config = {"retention.ms": str(days * DAY_MS), "max.message.bytes": str(2 * MAX_PARKED_BYTES)}
+            limit = {"max.message.bytes": str(2 * MAX_PARKED_BYTES)}
+            config = {"retention.ms": str(days * DAY_MS), **BOUNDED, **limit}
             yield NewTopic(name, PARKED_PARTITIONS, replicas, topic_configs=config)
 
 

@@ -151,6 +151,34 @@ async def test_messages_are_held_while_the_store_is_away_and_handled_when_it_is_
     assert consumer.consumption.held == 0
 
 
+async def test_held_messages_take_nobodys_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "OUTAGE_PAUSES_S", (0.01,))
+    consumer = LetterConsumer()
+    back = asyncio.Event()
+
+    async def away(_: int) -> None:
+        if not back.is_set():
+            raise Unavailable("an outside system is away")
+
+    held = range(2 * module.PARALLEL_KEYS)
+    consumer.does = dict.fromkeys(held, away)
+    others = range(len(held), len(held) + 5)
+    batch = asyncio.create_task(consumer.batch(*(letter(n, f"key-{n}") for n in (*held, *others))))
+    await until_so(lambda: sorted(consumer.handled) == list(others))
+    back.set()
+    await batch
+    assert len(consumer.handled) == len(held) + len(others)
+
+
+@pytest.mark.parametrize("claimed", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00", "2019-12-31T23:59:59Z"])
+async def test_a_time_nobody_lives_in_is_malformed_and_does_not_count_for_the_circuit(claimed: str) -> None:
+    consumer = LetterConsumer(circuit=Circuit(limit=1, window_s=60))
+    hostile = [with_header(letter(n, f"key-{n}"), "ce_time", claimed.encode()) for n in range(3)]
+    await consumer.batch(*hostile, letter(9))
+    assert [message.topic for message in consumer.broker.parked] == [GIVEN_UP] * 3
+    assert consumer.handled == [9]
+
+
 async def test_a_message_that_cannot_be_parked_is_held_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "OUTAGE_PAUSES_S", (0.001,))
     consumer = LetterConsumer()
