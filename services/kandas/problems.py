@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from libs.common.web.signature_problems import SIGNATURE_PROBLEMS
 from services.kandas.refusals import KandasRefusal
 
 PROBLEMS: Final[Mapping[str, int]] = {
+    **SIGNATURE_PROBLEMS,
     KandasRefusal.APPLICATION_CLOSED: HTTPStatus.GONE,
     KandasRefusal.APPLICATION_NOT_CHECKED: HTTPStatus.CONFLICT,
     KandasRefusal.APPLICATION_NOT_EDITABLE: HTTPStatus.CONFLICT,

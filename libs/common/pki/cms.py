@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from libs.common.pki.ber import to_der
 from libs.common.pki.certificate_use import PERSON_SIGN, CertificateUse
 from libs.common.pki.cms_algorithms import DIGESTS, SCHEMES, digest_of
-from libs.common.pki.cms_refusals import SignatureRefused
+from libs.common.pki.cms_refusals import SignatureRefusal, SignatureRefused
 from libs.common.pki.cms_structures import (
     ContentInfo,
     SignedAttributes,
@@ -94,13 +94,13 @@ class Claim:
         try:
             certificate = trust.verify(self.certificate, at, *uses)
         except CertificateRefused as error:
-            raise SignatureRefused(error.doubt, error.certificate) from error
+            raise SignatureRefused(SignatureRefusal(f"signature.{error.doubt}"), error.certificate) from error
         try:
             _verify_signature(certificate, self)
         except InvalidSignature as error:
-            raise SignatureRefused("forged") from error
+            raise SignatureRefused(SignatureRefusal.FORGED) from error
         except ValueError as error:
-            raise SignatureRefused("malformed") from error
+            raise SignatureRefused(SignatureRefusal.MALFORMED) from error
         return certificate
 
     @property
@@ -113,7 +113,7 @@ class Claim:
         try:
             moment: datetime = value.parse(kind).as_datetime()
         except ValueError as error:
-            raise SignatureRefused("malformed") from error
+            raise SignatureRefused(SignatureRefusal.MALFORMED) from error
         return moment.replace(tzinfo=UTC)
 
     def unsigned(self, kind: x509.ObjectIdentifier) -> list[bytes]:
@@ -150,7 +150,7 @@ def read(message: bytes, limit: int = MAX_OCTETS, content_type: x509.ObjectIdent
         SignatureRefused: too large, of another form, version or content, or with too many certificates.
     """
     if len(message) > limit:
-        raise SignatureRefused("too_large")
+        raise SignatureRefused(SignatureRefusal.TOO_LARGE)
     outer = _content_info(message)
     signed_data = outer.content
     if (
@@ -159,10 +159,10 @@ def read(message: bytes, limit: int = MAX_OCTETS, content_type: x509.ObjectIdent
         or signed_data.version not in _VERSIONS
         or any(signer.version != _SIGNER_VERSION for signer in signed_data.signer_infos.as_list())
     ):
-        raise SignatureRefused("malformed")
+        raise SignatureRefused(SignatureRefusal.MALFORMED)
     embedded = signed_data.certificates.as_list() if signed_data.certificates else []
     if len(embedded) > _MAX_CERTIFICATES:
-        raise SignatureRefused("too_large")
+        raise SignatureRefused(SignatureRefusal.TOO_LARGE)
     return Message(
         content_type=content_type,
         content=signed_data.encapsulated.content,
@@ -196,9 +196,9 @@ def verify_detached(
     """
     message = read(signature)
     if message.content is not None:
-        raise SignatureRefused("not_detached")
+        raise SignatureRefused(SignatureRefusal.NOT_DETACHED)
     if len(message.signers) != 1:
-        raise SignatureRefused("one_signer")
+        raise SignatureRefused(SignatureRefusal.ONE_SIGNER)
     claim = message.claim(message.signers[0], data)
     certificate = claim.verify(trust, at, use)
     iin, name = _person(claim.fields)
@@ -222,16 +222,16 @@ def _content_info(message: bytes) -> ContentInfo:
     try:
         return asn1.decode_der(ContentInfo, to_der(message))
     except ValueError as error:
-        raise SignatureRefused("malformed") from error
+        raise SignatureRefused(SignatureRefusal.MALFORMED) from error
 
 
 def _attributes(signer: SignerInfo) -> SignedAttributes:
     try:
         attributes = signed_attributes(signer)
     except ValueError as error:
-        raise SignatureRefused("incomplete") from error
+        raise SignatureRefused(SignatureRefusal.INCOMPLETE) from error
     if not {CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_CERTIFICATE_V2} <= attributes.values.keys():
-        raise SignatureRefused("incomplete")
+        raise SignatureRefused(SignatureRefusal.INCOMPLETE)
     return attributes
 
 
@@ -241,16 +241,16 @@ def _check_document(
     """Hold the document against the signed attributes; give the digest algorithm."""
     algorithm = DIGESTS.get(asn1.encode_der(signer.digest_algorithm))
     if algorithm is None:
-        raise SignatureRefused("unsupported_algorithm")
+        raise SignatureRefused(SignatureRefusal.UNSUPPORTED_ALGORITHM)
     try:
         stated_type = attributes.values[CONTENT_TYPE].parse(x509.ObjectIdentifier)
         stated = attributes.values[MESSAGE_DIGEST].parse(bytes)
     except ValueError as error:
-        raise SignatureRefused("malformed") from error
+        raise SignatureRefused(SignatureRefusal.MALFORMED) from error
     if stated_type != content_type:
-        raise SignatureRefused("malformed")
+        raise SignatureRefused(SignatureRefusal.MALFORMED)
     if stated != digest_of(algorithm, data):
-        raise SignatureRefused("wrong_document")
+        raise SignatureRefused(SignatureRefusal.WRONG_DOCUMENT)
     return algorithm
 
 
@@ -263,7 +263,7 @@ def _verify_signature(certificate: x509.Certificate, claim: Claim) -> None:
     elif isinstance(key, rsa.RSAPublicKey) and (algorithm, digest.name, "RSA") in SCHEMES:
         key.verify(claim.info.signature, claim.attributes.octets, padding.PKCS1v15(), digest)
     else:
-        raise SignatureRefused("unsupported_algorithm")
+        raise SignatureRefused(SignatureRefusal.UNSUPPORTED_ALGORITHM)
 
 
 def _person(certificate: TbsCertificate) -> tuple[str, str]:
@@ -271,8 +271,8 @@ def _person(certificate: TbsCertificate) -> tuple[str, str]:
     try:
         subject = dict(name_attributes(certificate.subject))
     except ValueError as error:
-        raise SignatureRefused("malformed") from error
+        raise SignatureRefused(SignatureRefusal.MALFORMED) from error
     number = _PERSON_NUMBER.fullmatch(subject.get(NameOID.SERIAL_NUMBER, ""))
     if number is None:
-        raise SignatureRefused("wrong_profile")
+        raise SignatureRefused(SignatureRefusal.WRONG_PROFILE)
     return number[1], subject.get(NameOID.COMMON_NAME, "")

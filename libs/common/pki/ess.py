@@ -7,7 +7,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 
 from libs.common.pki.cms_algorithms import SHA2, digest_of
-from libs.common.pki.cms_refusals import SignatureRefused
+from libs.common.pki.cms_refusals import SignatureRefusal, SignatureRefused
 from libs.common.pki.cms_structures import EssCertIdV2, SignedAttributes, SignerInfo, SigningCertificateV2
 from libs.common.pki.der import TbsCertificate, tbs_fields
 
@@ -25,12 +25,12 @@ def signer_certificate(
     try:
         meant = attributes.values[SIGNING_CERTIFICATE_V2].parse(SigningCertificateV2).certificates[0]
     except (ValueError, IndexError) as error:
-        raise SignatureRefused("malformed") from error
+        raise SignatureRefused(SignatureRefusal.MALFORMED) from error
     algorithm = _essdigest_of(meant)
     for certificate in certificates:
         if digest_of(algorithm, certificate) == meant.certificate_hash:
             return certificate, _fields(certificate, signer, meant)
-    raise SignatureRefused("incomplete")
+    raise SignatureRefused(SignatureRefusal.INCOMPLETE)
 
 
 def _essdigest_of(meant: EssCertIdV2) -> hashes.HashAlgorithm:
@@ -38,7 +38,7 @@ def _essdigest_of(meant: EssCertIdV2) -> hashes.HashAlgorithm:
         return hashes.SHA256()
     algorithm = SHA2.get(meant.hash_algorithm.algorithm)
     if algorithm is None:
-        raise SignatureRefused("unsupported_algorithm")
+        raise SignatureRefused(SignatureRefusal.UNSUPPORTED_ALGORITHM)
     return algorithm
 
 
@@ -47,12 +47,12 @@ def _fields(certificate: bytes, signer: SignerInfo, meant: EssCertIdV2) -> TbsCe
     try:
         fields = tbs_fields(certificate)
     except ValueError as error:
-        raise SignatureRefused("malformed") from error
+        raise SignatureRefused(SignatureRefusal.MALFORMED) from error
     issuer, serial_number = asn1.encode_der(fields.issuer), fields.serial_number
     same = asn1.encode_der(signer.sid.issuer) == issuer and signer.sid.serial_number == serial_number
     if meant.issuer_serial is not None:
         names = [(name.tag_bytes, bytes(name.data)) for name in meant.issuer_serial.issuer]
         same &= names == [(_DIRECTORY_NAME, issuer)] and meant.issuer_serial.serial_number == serial_number
     if not same:
-        raise SignatureRefused("malformed")
+        raise SignatureRefused(SignatureRefusal.MALFORMED)
     return fields

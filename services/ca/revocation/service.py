@@ -17,7 +17,7 @@ from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.pki.certificate_use import PERSON_AUTH, SIGNING
 from libs.common.pki.cms import VerifiedSignature, verify_detached
-from libs.common.pki.cms_refusals import SignatureRefused
+from libs.common.pki.cms_refusals import SignatureRefusal, SignatureRefused
 from libs.common.pki.trust import TrustAnchors
 from libs.common.storage.reservations import Reservations
 from services.ca.enrolment import revocation_cascade
@@ -158,7 +158,7 @@ class Revocations:
 
     def _signer(self, request: bytes, signature: bytes) -> VerifiedSignature:
         """Verify the signature, for whichever use the certificate is. SignatureRefused if for none."""
-        refused = SignatureRefused("wrong_profile")
+        refused = SignatureRefused(SignatureRefusal.WRONG_PROFILE)
         for use in _USES:
             try:
                 return verify_detached(signature, request, self._trust, self._clock(), use)

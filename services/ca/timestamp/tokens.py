@@ -99,7 +99,7 @@ def believed(token: bytes, trust: TrustAnchors) -> TimeStamp:
         moment: datetime = info.time.as_datetime()
         authority = message.claim(message.signers[0], message.content).verify(trust, moment, TIME_STAMPING)
     except SignatureRefused as refusal:
-        raise NotStampedError(refusal.reason) from refusal
+        raise NotStampedError(refusal.fault) from refusal
     except ValueError as error:
         raise NotStampedError("malformed") from error
     algorithm = DIGESTS.get(asn1.encode_der(info.imprint.algorithm))

@@ -14,7 +14,7 @@ from cryptography import x509
 from libs.common.core.values import Clock
 from libs.common.pki.certificate_use import PERSON_AUTH, SIGNING
 from libs.common.pki.cms import MAX_OCTETS, Claim, Message, read
-from libs.common.pki.cms_refusals import SignatureRefused
+from libs.common.pki.cms_refusals import SignatureRefusal, SignatureRefused
 from libs.common.pki.cms_structures import SignerInfo
 from libs.common.pki.der import holds_at_most
 from libs.common.pki.trust import CertificateRefused, TrustAnchors
@@ -124,7 +124,7 @@ class VerificationService:
             message = read(signature, MAX_MESSAGE)
             document = _document(message, data)
         except SignatureRefused as refusal:
-            return VerificationReport((), refusal.reason)
+            return VerificationReport((), refusal.fault)
         return VerificationReport(
             tuple([await self._signer(message, each, document, question) for each in message.signers])
         )
@@ -164,7 +164,7 @@ class VerificationService:
                 return replace(finding, reason="time_in_future")
             finding = replace(finding, certificate=claim.verify(self._trust, finding.at, *SIGNING))
         except SignatureRefused as refusal:
-            return replace(finding, reason=refusal.reason, certificate=refusal.certificate)
+            return replace(finding, reason=refusal.fault, certificate=refusal.certificate)
         except NotStampedError as refusal:
             return replace(finding, reason=refusal.reason)
         return await self._unless_revoked(finding, question)
@@ -190,13 +190,13 @@ class VerificationService:
 def _document(message: Message, data: bytes | None) -> bytes:
     """Return what was signed: what is inside, or what came beside; if both, they have to be the same."""
     if not message.signers:
-        raise SignatureRefused("unsigned")
+        raise SignatureRefused(SignatureRefusal.UNSIGNED)
     if len(message.signers) > MAX_SIGNERS:
-        raise SignatureRefused("too_large")
+        raise SignatureRefused(SignatureRefusal.TOO_LARGE)
     if message.content is None:
         if data is None:
-            raise SignatureRefused("no_document")
+            raise SignatureRefused(SignatureRefusal.NO_DOCUMENT)
         return data
     if data is not None and data != message.content:
-        raise SignatureRefused("wrong_document")
+        raise SignatureRefused(SignatureRefusal.WRONG_DOCUMENT)
     return message.content

@@ -12,6 +12,7 @@ from libs.common.contracts.http.kandas import (
 )
 from libs.common.contracts.kandas import DocumentKind
 from libs.common.core.values import ApplicationId
+from libs.common.pki.cms_refusals import SignatureRefusal
 from libs.common.web.bodies import raw_body
 from libs.common.web.idempotency import Idempotency, Once
 from libs.common.web.tokens import Authenticator, Claims
@@ -62,7 +63,7 @@ def application_routes(service: ApplicationService, auth: Authenticator, idempot
         application_id: ApplicationId,
         cms: Annotated[
             bytes,
-            Depends(raw_body(_MAX_CMS_BYTES, "application/pkcs7-signature", too_large="signature.too_large")),
+            Depends(raw_body(_MAX_CMS_BYTES, "application/pkcs7-signature", too_large=SignatureRefusal.TOO_LARGE)),
         ],
     ) -> SubmissionStatus:
         return SubmissionStatus(status=(await service.sign(claims.sub, application_id, cms)).status)
