@@ -45,6 +45,7 @@ from services.ca.monitoring.ledger_metrics import ledger_metrics
 from services.ca.ocsp.api import OcspEndpoint
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
+from services.ca.problems import PROBLEMS
 from services.ca.revocation.api import revocation_routes
 from services.ca.revocation.operators import OperatorsRevocations
 from services.ca.revocation.service import Revocations
@@ -165,6 +166,8 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
 
     return base.app(
         "Certification authority",
+        problems=PROBLEMS,
+        texts=TEXTS,
         routers=[
             journey_routes(service, intake, base.auth, base.idempotency),
             revocation_routes(revocations, base.auth),
@@ -185,5 +188,4 @@ def build(settings: Settings, *, clock: Clock = utc_now, new_id: NewId = new_id,
         ],
         components=[lists, operators, responders, checkpoints, ledger_metrics(base, ledger, metrics), expiry_metrics],
         direct=[OcspEndpoint(ocsp, base.metrics)],
-        texts=TEXTS,
     )

@@ -32,7 +32,9 @@ from services.ca.authority.hierarchy import TSA
 from services.ca.enrolment import api
 from services.ca.keys.store import require_ec
 from services.ca.ocsp.api import OcspEndpoint
+from services.ca.problems import PROBLEMS
 from services.ca.revocation.api import revocation_routes
+from services.ca.texts import TEXTS
 from services.ca.timestamp.api import TimeStamping, tsa_routes
 from services.ca.timestamp.clock import WatchedClock
 from services.ca.timestamp.stamping import TimeStampAuthority
@@ -242,7 +244,13 @@ async def open_desk(authority: CertificationAuthority) -> Desk:
         revocation_routes(counter.revocations, Authenticator(verifier)),
     ]
     app = create_app(
-        "ca", metrics=METRICS, health=Health(), routers=routers, direct=[OcspEndpoint(counter.ocsp, METRICS)]
+        "ca",
+        metrics=METRICS,
+        problems=PROBLEMS,
+        texts=TEXTS,
+        health=Health(),
+        routers=routers,
+        direct=[OcspEndpoint(counter.ocsp, METRICS)],
     )
     return Desk(app, counter, identity.journey(JOURNEY, timedelta(days=7)))
 

@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 
 from deploy.embedded.process import Server
-from libs.citizen.api.ca import CertificatesView
 from libs.citizen.errors import JourneyEnded, ProblemError
 from libs.citizen.journey.progress import wait_until
 from libs.citizen.keys.keystore import KeyEntry
+from libs.common.contracts.http.ca import CertificatesView
 from libs.common.contracts.http.identity import JourneyStep, JourneyTicket
 from tests.fixtures.people import Invented
 from tests.journey.harness import System

@@ -2,30 +2,13 @@
 
 from base64 import b64encode
 from dataclasses import dataclass
-from typing import Literal
 
 from cryptography import x509
 
 from libs.citizen.api.answers import understood
 from libs.citizen.api.caller import Caller
+from libs.common.contracts.http.ca import CertificatesView
 from libs.common.contracts.http.identity import JourneyTicket
-from libs.common.contracts.http.shapes import Answer
-
-
-class IssuedCertificate(Answer):
-    """A certificate and its PEM text."""
-
-    serial: str
-    profile: Literal["SIGN", "AUTH"]
-    pem: str
-
-
-class CertificatesView(Answer):
-    """How far the authority is with the certificates of a journey."""
-
-    state: str
-    certificates: tuple[IssuedCertificate, ...] = ()
-    waits_for: str | None = None
 
 
 @dataclass(frozen=True)

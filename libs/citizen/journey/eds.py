@@ -14,7 +14,6 @@ from uuid import UUID, uuid5
 
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
-from libs.citizen.api.ca import CertificatesView
 from libs.citizen.api.services import Services
 from libs.citizen.errors import JourneyEnded, KeystoreError, ProblemError, RequestsRefused
 from libs.citizen.journey.enrolment import Eds, KeyPairs, MemoryPendingKeys, PendingKeyStore, assemble
@@ -23,6 +22,7 @@ from libs.citizen.keys.private_keys import KeyAlgorithm
 from libs.citizen.signing.cms import DetachedSigner
 from libs.common.contracts.ca import Profile
 from libs.common.contracts.http.biometrics import CaptureView
+from libs.common.contracts.http.ca import CertificatesView
 from libs.common.contracts.http.identity import JourneyStep, JourneyTicket, JourneyView
 from libs.common.core.values import Clock, utc_now
 from libs.common.pki.renewal_statement import renewal_statement

@@ -7,11 +7,11 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from libs.citizen.api.ca import CertificatesView
 from libs.citizen.errors import AnswerUnusable
 from libs.citizen.keys.keystore import KeyEntry
 from libs.citizen.keys.private_keys import KeyAlgorithm, PrivateKey, make_key
 from libs.citizen.keys.requests import make_request
+from libs.common.contracts.http.ca import CertificatesView
 
 
 @dataclass(frozen=True)

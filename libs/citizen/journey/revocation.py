@@ -1,6 +1,5 @@
 """Revoke a certificate: by a key of its pair, which needs nothing else, or by PIN and a code from an SMS."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -9,6 +8,7 @@ from libs.citizen.api.services import Services
 from libs.citizen.journey.progress import DEFAULT_LIMITS, once_known, wait_until
 from libs.citizen.keys.keystore import KeyEntry
 from libs.citizen.signing.cms import sign_cms
+from libs.common.contracts.http.ca import RevocationOrder
 from libs.common.contracts.http.identity import CitizenSession, HolderReason, JourneyTicket
 
 
@@ -30,7 +30,7 @@ class SignedRevocation:
 
 async def signed_request(serial: str, reason: HolderReason, entry: KeyEntry, now: datetime) -> SignedRevocation:
     """Sign a request with the certificate's own key or the other one of its pair. KeystoreError as `sign_cms`."""
-    request = json.dumps({"action": "revoke-certificate", "serial": serial, "reason": reason}).encode()
+    request = RevocationOrder(action="revoke-certificate", serial=serial, reason=reason).model_dump_json().encode()
     return SignedRevocation(request, await sign_cms(request, entry, now))
 
 

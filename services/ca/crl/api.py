@@ -19,6 +19,7 @@ from libs.common.core.values import Clock
 from services.ca.authority.public_route import get_and_head
 from services.ca.crl.publishing import RevocationLists
 from services.ca.model.ids import ShardId
+from services.ca.refusals import CaRefusal
 
 MEDIA_TYPE: Final = "application/pkix-crl"
 _PEM: Final = "application/x-pem-file"
@@ -104,7 +105,7 @@ def _root(path: Path, known: Known, now: datetime) -> Response:
 
 
 def _unknown() -> Refused:
-    return Refused("crl.unknown", "There is no such revocation list.", HTTPStatus.NOT_FOUND)
+    return Refused(CaRefusal.CRL_UNKNOWN)
 
 
 def _caching(changed: datetime, until: datetime, etag: str, now: datetime) -> dict[str, str]:

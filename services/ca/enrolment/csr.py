@@ -16,35 +16,39 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from libs.common.core.errors import Refused
 from libs.common.pki.der import CertificateFields
 from services.ca.authority.issuers import PublicKey
-from services.ca.model.key_rules import SENTENCES, key_weakness
+from services.ca.model.key_rules import Weakness, key_weakness
+from services.ca.refusals import CaRefusal
 
 MAX_OCTETS: Final = 8192
 """A request with an RSA-4096 key takes about 1,700 octets in PEM; the rest is room for attributes."""
 
 _PEM: Final = b"-----BEGIN "
 _HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+_WEAKNESSES: Final = {
+    Weakness.CURVE: CaRefusal.CSR_KEY_CURVE,
+    Weakness.SIZE: CaRefusal.CSR_KEY_SIZE,
+    Weakness.EXPONENT: CaRefusal.CSR_KEY_EXPONENT,
+    Weakness.FACTORABLE: CaRefusal.CSR_KEY_FACTORABLE,
+    Weakness.ROCA: CaRefusal.CSR_KEY_ROCA,
+}
 
 
 class RequestRefused(Refused):
-    """A request that can't be honoured, and why.
+    """A request that can't be honoured; the citizen may send a better one."""
 
-    ``key`` is ``csr.malformed``, ``csr.bad_signature``, ``csr.same_key_twice``, ``csr.gost_key``,
-    ``csr.foreign_key_type``, or ``csr.`` and a `services.ca.model.key_rules.Weakness`.
-    """
-
-    def __init__(self, key: str, detail: str) -> None:
-        super().__init__(key, detail, status=422)
+    def __init__(self, reason: CaRefusal) -> None:
+        super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateRequest:
+class ProvenKey:
     """A public key whose holder proved to have the private one. ``spki`` is its DER, in one canonical form."""
 
     public_key: PublicKey
     spki: bytes
 
 
-def parse(request: bytes) -> CertificateRequest:
+def parse(request: bytes) -> ProvenKey:
     """Take the public key from a request in DER or PEM.
 
     Raises:
@@ -57,25 +61,16 @@ def parse(request: bytes) -> CertificateRequest:
         key = _certifiable(csr)
         proved = csr.is_signature_valid
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise RequestRefused(
-            "csr.malformed", "This is not a certificate request (PKCS#10, DER or PEM). Please make a new one."
-        ) from error
+        raise RequestRefused(CaRefusal.CSR_MALFORMED) from error
     if not proved:
-        raise RequestRefused(
-            "csr.bad_signature",
-            "The request is not signed by the key it holds, so the key may be someone else's. "
-            "Please make a new request.",
-        )
-    return CertificateRequest(key, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        raise RequestRefused(CaRefusal.CSR_BAD_SIGNATURE)
+    return ProvenKey(key, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
-def require_distinct(*requests: CertificateRequest) -> None:
+def require_distinct(*requests: ProvenKey) -> None:
     """Insist on one key per certificate. RequestRefused (``csr.same_key_twice``) otherwise."""
     if len({request.spki for request in requests}) != len(requests):
-        raise RequestRefused(
-            "csr.same_key_twice",
-            "Signing and signing in need a key each, and these requests hold the same one. Please make two keys.",
-        )
+        raise RequestRefused(CaRefusal.CSR_SAME_KEY_TWICE)
 
 
 def _load(request: bytes) -> x509.CertificateSigningRequest:
@@ -103,17 +98,13 @@ def _certifiable(csr: x509.CertificateSigningRequest) -> PublicKey:
     except UnsupportedAlgorithm:
         key = None
     if key is None and _is_gost(csr):
-        detail = "GOST keys can't be certified here yet. Please make an EC key (P-256, P-384) or an RSA key."
-        raise RequestRefused("csr.gost_key", detail)
+        raise RequestRefused(CaRefusal.CSR_GOST_KEY)
     if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
-        raise RequestRefused("csr.foreign_key_type", "Certificates are given for EC (P-256, P-384) and RSA keys only.")
+        raise RequestRefused(CaRefusal.CSR_FOREIGN_KEY_TYPE)
     if (weakness := key_weakness(key)) is not None:
-        detail = f"The key can't be certified: {SENTENCES[weakness]}. Please make a new key."
-        raise RequestRefused(f"csr.{weakness}", detail)
+        raise RequestRefused(_WEAKNESSES[weakness])
     if not isinstance(csr.signature_hash_algorithm, _HASHES):
-        raise RequestRefused(
-            "csr.bad_signature", "The request is signed with an outdated digest. Please use SHA-256 or better."
-        )
+        raise RequestRefused(CaRefusal.CSR_BAD_SIGNATURE)
     return key
 
 

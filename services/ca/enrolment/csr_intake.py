@@ -16,6 +16,7 @@ from services.ca.enrolment.csr import RequestRefused, parse, require_distinct
 from services.ca.enrolment.renewal import RenewalSignatures
 from services.ca.enrolment.states import EnrolmentState, Issued, Issuing, Open
 from services.ca.model.certificate import RequestedKey
+from services.ca.refusals import CaRefusal
 
 
 class CsrIntake:
@@ -77,13 +78,11 @@ class CsrIntake:
     async def _reserve_keys(self, requests: Sequence[RequestedKey], owner: str) -> None:
         keys = [bytes.fromhex(each.spki) for each in requests]
         if any(self._blocked_keys.holds(spki) for spki in keys):
-            detail = "This key is known to be compromised: others have it too. Please make a new key."
-            raise RequestRefused("csr.key_compromised", detail)
+            raise RequestRefused(CaRefusal.CSR_KEY_COMPROMISED)
         try:
             await gather(*(self._reservations.take("key", hashlib.sha256(spki).hexdigest(), owner) for spki in keys))
         except Taken:
-            detail = "A certificate for this key exists or was asked for in another journey. Please make a new key."
-            raise RequestRefused("csr.key_in_use", detail) from None
+            raise RequestRefused(CaRefusal.CSR_KEY_IN_USE) from None
 
 
 def _parsed(csrs: Mapping[Profile, str]) -> tuple[RequestedKey, ...]:

@@ -14,6 +14,7 @@ from libs.common.delivery.decisions import Decision
 from services.ca.enrolment.facts import EnrolmentFacts, FactEvent, learn
 from services.ca.enrolment.states import Closed, Collecting, EnrolmentState, Issued, Issuing, Open, Retired, Void
 from services.ca.model.certificate import Certificate, IntentRecord, Numbered, Reason, RequestedKey
+from services.ca.refusals import CaRefusal
 
 Result = Decision[EnrolmentState]
 Marked = TypeVar("Marked", bound=Numbered)
@@ -37,10 +38,9 @@ def require_open(state: EnrolmentState | None) -> Open | Issuing | Issued:
         case Open() | Issuing() | Issued():
             return state
         case Closed() | Void() | Retired():
-            raise Refused("enrolment.closed", "This journey has ended. Please start a new one.")
+            raise Refused(CaRefusal.ENROLMENT_CLOSED)
         case _:
-            detail = "Some steps of your journey are not confirmed yet. Please try again in a moment."
-            raise Refused("enrolment.not_open", detail)
+            raise Refused(CaRefusal.ENROLMENT_NOT_OPEN)
 
 
 def accept(state: EnrolmentState | None, requests: tuple[RequestedKey, ...], now: datetime) -> Result | None:
@@ -53,8 +53,7 @@ def accept(state: EnrolmentState | None, requests: tuple[RequestedKey, ...], now
     if isinstance(ready, Open):
         return Decision(evolve(ready, Issuing, requests=requests, since=now))
     if ready.requests != requests:
-        detail = "Certificates for other keys were asked for in this journey already. Please start a new journey."
-        raise Refused("enrolment.other_keys", detail)
+        raise Refused(CaRefusal.ENROLMENT_OTHER_KEYS)
     return None
 
 

@@ -9,6 +9,7 @@ from libs.common.pki.cms import verify_detached
 from libs.common.pki.trust import TrustAnchors
 from libs.common.storage.reservations import Reservations
 from services.ca.enrolment.states import EnrolmentState, Issued
+from services.ca.refusals import CaRefusal
 
 log = structlog.get_logger()
 
@@ -34,18 +35,15 @@ class RenewalSignatures:
 
         Raises:
             Refused: ``vouching.signature_missing``, ``vouching.other_holder``, ``vouching.certificate_revoked``, or
-                a ``signature.…`` of `libs.common.pki.cms`; 422.
+                a ``signature.…`` of `libs.common.pki.cms`.
         """
         if signature is None:
-            detail = "This needs a signature made with your present key. Please sign the request and send it again."
-            raise Refused("vouching.signature_missing", detail, 422)
+            raise Refused(CaRefusal.VOUCHING_SIGNATURE_MISSING)
         verified = verify_detached(signature, document, self._trust, self._clock())
         owner = await self._reservations.owner("serial", verified.serial_number)
         state = None if owner is None else await self._enrolments.get(owner)
         if not isinstance(state, Issued) or state.facts.citizen_id != citizen_id or citizen_id is None:
-            detail = "The signature was made with somebody else's certificate. Please sign with your own."
-            raise Refused("vouching.other_holder", detail, 422)
+            raise Refused(CaRefusal.VOUCHING_OTHER_HOLDER)
         if any(each.serial == verified.serial_number and each.revoked_at is not None for each in state.certificates):
-            detail = "The certificate you signed with was revoked. Please get a new signature, with the face check."
-            raise Refused("vouching.certificate_revoked", detail, 422)
+            raise Refused(CaRefusal.VOUCHING_CERTIFICATE_REVOKED)
         log.info("vouching.proven", subject=owner, serial=verified.serial_number, digest=verified.digest)

@@ -1,45 +1,20 @@
-"""What several routes of the authority take and answer."""
+"""Views of enrolments, as their citizens see them."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
-from pydantic import BaseModel
-
-from libs.common.contracts.ca import Profile
+from libs.common.contracts.http.ca import CertificatesView, IssuedCertificate
 from services.ca.model.certificate import Certificate
 
 _WAITS_FOR: Final = {"collecting": "journey.steps", "open": "citizen.requests", "issuing": "ca.issuance"}
 
 
-class Accepted(BaseModel):
-    """It will be done; follow the progress."""
-
-    pending: Literal[True] = True
-
-
-class CertificateOut(BaseModel):
-    """A certificate, as its holder sees it."""
-
-    serial: str
-    profile: Profile
-    pem: str
-    revoked: bool
-
-
-class EnrolmentOut(BaseModel):
-    """Where an enrolment stands."""
-
-    state: str
-    waits_for: str | None
-    certificates: list[CertificateOut]
-
-
-def shown(state: str, certificates: Sequence[Certificate]) -> EnrolmentOut:
-    """Show an enrolment to its citizen."""
-    out = [
-        CertificateOut(
+def certificates_view(state: str, certificates: Sequence[Certificate]) -> CertificatesView:
+    """Return what a citizen sees of an enrolment."""
+    shown = tuple(
+        IssuedCertificate(
             serial=each.serial, profile=each.profile, pem=each.text.value.pem, revoked=each.revoked_at is not None
         )
         for each in certificates
-    ]
-    return EnrolmentOut(state=state, waits_for=_WAITS_FOR.get(state), certificates=out)
+    )
+    return CertificatesView(state=state, waits_for=_WAITS_FOR.get(state), certificates=shown)

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from libs.common.core.errors import Refused
 from libs.common.core.model import Model, evolve
 from services.ca.ledger.checkpoints import Checkpoints
+from services.ca.refusals import CaRefusal
 
 
 class CheckpointView(Model):
@@ -23,7 +24,7 @@ def ledger_routes(checkpoints: Checkpoints) -> APIRouter:
     async def checkpoint() -> CheckpointView:
         newest = await checkpoints.newest()
         if newest is None:
-            raise Refused("checkpoint.none", "The ledger has no checkpoint yet. Please try again later.", 404)
+            raise Refused(CaRefusal.CHECKPOINT_NONE)
         return evolve(newest, CheckpointView)
 
     return router

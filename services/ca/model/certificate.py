@@ -1,17 +1,15 @@
 """What the authority knows of a certificate: before it is signed, once it is issued, and after it was revoked."""
 
 from datetime import datetime
-from typing import ClassVar, Final, Literal, get_args
+from typing import ClassVar, Final
 
 from libs.common.contracts.ca import CertificateText, Profile
+from libs.common.contracts.http.ca import REVOCATION_REASONS, RevocationReason
 from libs.common.core.model import Model
 from libs.common.core.sealing import Personal, Sealed
 
-Reason = Literal[
-    "unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"
-]
-"""CRL reasons that apply to holders (RFC 5280, 5.3.1)."""
-REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
+Reason = RevocationReason
+REASONS: Final = REVOCATION_REASONS
 
 
 def reason_of(text: str) -> Reason:

@@ -18,7 +18,7 @@ _ROCA_PRIMES: Final = tuple(n for n in range(11, 168) if all(n % d for d in rang
 
 
 class Weakness(StrEnum):
-    """Why a key may not be certified; the value ends the text key ``csr.…``."""
+    """Why a key may not be certified."""
 
     CURVE = "key_curve"
     SIZE = "key_size"
@@ -31,8 +31,6 @@ SENTENCES: Final = {
     Weakness.CURVE: "an EC key must lie on P-256 or P-384",
     Weakness.SIZE: f"an RSA key must have {RSA_BITS.start} to {RSA_BITS.stop - 1} bits",
     Weakness.EXPONENT: f"an RSA key must have the public exponent {RSA_EXPONENT}",
-    Weakness.FACTORABLE: "this RSA key can be factored at once",
-    Weakness.ROCA: "this RSA key was made by a generator whose keys can be factored (CVE-2017-15361)",
 }
 
 

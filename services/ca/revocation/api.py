@@ -3,30 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, status
-from pydantic import BaseModel, ConfigDict
 
+from libs.common.contracts.http.ca import ClerksRevocationForm, SignedRevocationForm
 from libs.common.web.tokens import Authenticator, Claims
-from services.ca.model.certificate import Reason
 from services.ca.model.ids import Serial
 from services.ca.revocation.service import Revocations
-from services.ca.verification.api import Octets
-
-
-class RevocationForm(BaseModel):
-    """Why a certificate is to be revoked."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Reason = "unspecified"
-
-
-class SignedForm(BaseModel):
-    """A holder's request (JSON, see `services.ca.revocation.service.Order`) and its detached CMS, both in base64."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    request: Octets
-    cms: Octets
 
 
 def revocation_routes(revocations: Revocations, auth: Authenticator) -> APIRouter:
@@ -38,12 +19,12 @@ def revocation_routes(revocations: Revocations, auth: Authenticator) -> APIRoute
 
     @router.post("/certificates/{serial}/revoke", status_code=status.HTTP_202_ACCEPTED)
     async def revoke(
-        serial: Serial, form: RevocationForm, claims: Annotated[Claims, Depends(auth.staff("clerk"))]
+        serial: Serial, form: ClerksRevocationForm, claims: Annotated[Claims, Depends(auth.staff("clerk"))]
     ) -> None:
         await revocations.by_clerk(serial, form.reason, claims.sub)
 
     @router.post("/revocations", status_code=status.HTTP_202_ACCEPTED)
-    async def revoke_signed(form: SignedForm) -> None:
+    async def revoke_signed(form: SignedRevocationForm) -> None:
         await revocations.by_signature(form.request, form.cms)
 
     return router

@@ -5,12 +5,13 @@ code. A PIN alone is not: whoever looked over a shoulder could take a signature 
 """
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from libs.common.contracts.events import Meta
+from libs.common.contracts.http.ca import RevocationOrder
 from libs.common.contracts.identity import RevocationRequested
 from libs.common.core.errors import Refused
 from libs.common.core.values import Clock
@@ -25,6 +26,7 @@ from services.ca.enrolment.states import EnrolmentState, Issued
 from services.ca.ledger.acts import Means, RevocationAsked
 from services.ca.ledger.ports import Ledger
 from services.ca.model.certificate import Reason, reason_of
+from services.ca.refusals import CaRefusal
 from services.ca.revocation import confirmations
 from services.ca.revocation.confirmations import Confirmation, RevocationWish
 from services.ca.status.records import Statuses
@@ -32,16 +34,6 @@ from services.ca.status.records import Statuses
 _USES: Final = (*SIGNING, PERSON_AUTH)
 
 log = structlog.get_logger()
-
-
-class Order(BaseModel):
-    """What a holder signs, as JSON. It may be signed long before it is sent: a key that is lost can sign no more."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    action: Literal["revoke-certificate"]
-    serial: str
-    reason: Reason = "unspecified"
 
 
 class Revocations:
@@ -85,7 +77,7 @@ class Revocations:
         """Revoke for whoever holds one of the two keys of a pair.
 
         Args:
-            request: an `Order` in JSON, exactly as it was signed.
+            request: a `RevocationOrder` in JSON, exactly as it was signed.
             signature: detached CMS in DER, by the certificate itself or the other one of its pair.
 
         Raises:
@@ -93,18 +85,16 @@ class Revocations:
                 ``certificate.revoked``: the signing key itself counts no more.
         """
         try:
-            order = Order.model_validate_json(request)
+            order = RevocationOrder.model_validate_json(request)
         except ValidationError:
-            detail = 'The signed request is JSON with "action": "revoke-certificate", "serial" and "reason".'
-            raise Refused("revocation.malformed", detail, 422) from None
+            raise Refused(CaRefusal.REVOCATION_MALFORMED) from None
         signer = self._signer(request, signature).serial_number
         journey_id, state = await self._enrolment(order.serial)
         revoked = {each.serial: each.revoked_at is not None for each in state.certificates}
         if signer not in revoked or state.facts.citizen_id is None:
             raise _unknown()
         if revoked[signer] and not revoked[order.serial]:
-            detail = "The certificate you signed with is revoked. Please use the other key, or your PIN and a code."
-            raise Refused("certificate.revoked", detail, 422)
+            raise Refused(CaRefusal.CERTIFICATE_REVOKED)
         await self._carry_out(journey_id, _asked(order.serial, order.reason, state.facts.citizen_id, "signature"))
 
     async def asked(self, request: RevocationRequested, meta: Meta) -> None:
@@ -130,8 +120,7 @@ class Revocations:
         journey_id, state = await self._enrolment(wish.serial)
         if state.facts.citizen_id != wish.citizen_id:
             raise _unknown()
-        order = Order(action="revoke-certificate", serial=wish.serial, reason=reason_of(wish.reason))
-        await self._carry_out(journey_id, _asked(order.serial, order.reason, wish.citizen_id, "code"))
+        await self._carry_out(journey_id, _asked(wish.serial, reason_of(wish.reason), wish.citizen_id, "code"))
 
     async def _enrolment(self, serial: str) -> tuple[str, Issued]:
         """Find the pair that a certificate belongs to. Refused if there is none."""
@@ -174,4 +163,4 @@ def _asked(serial: str, reason: str, citizen_id: str, means: Means) -> Revocatio
 
 def _unknown() -> Refused:
     """Make the one refusal for certificates that do not exist and for those of others: whose, is not told."""
-    return Refused("certificate.unknown", "There is no such certificate among yours.", 404)
+    return Refused(CaRefusal.CERTIFICATE_UNKNOWN)

@@ -4,7 +4,6 @@ Paths and members are those that integrators know (NCANode, version 3), so that 
 Unlike there, chain, purpose, policy and revocation are always checked, and ``valid`` speaks of all of it.
 """
 
-import base64
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -12,6 +11,7 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 from pydantic.alias_generators import to_camel
 
+from libs.common.contracts.http.octets import ARMOUR, Octets, read_octets
 from libs.common.pki.der import serial_text
 from libs.common.web.http import MB, body_limit
 from services.ca.timestamp.tokens import TimeStamp
@@ -31,31 +31,14 @@ MAX_CMS_BODY: Final = 14 * MB
 """A document of 10 MB in base64, and its signature."""
 MAX_XML_BODY: Final = 4 * MB
 """A document of 1 MB, however its letters are escaped."""
-_ARMOUR: Final = "-----"
-
-
-def _octets(given: object) -> bytes:
-    """Read base64 as programs write it, in lines and between the lines of PEM; what is no base64 is refused."""
-    if not isinstance(given, str):
-        raise ValueError("base64 is text")  # noqa: TRY004 - pydantic makes a finding of this kind of error only
-    lines = given.split() if _ARMOUR not in given else _between(given)
-    return base64.b64decode("".join(lines), validate=True)
-
-
-def _between(given: str) -> list[str]:
-    lines = given.strip().splitlines()
-    if not (lines[0].startswith(_ARMOUR) and lines[-1].startswith(_ARMOUR)):
-        raise ValueError("this is neither base64 nor PEM")
-    return [part for line in lines[1:-1] for part in line.split()]
 
 
 def _certificate(given: object) -> bytes:
     """Read a certificate: DER in base64, PEM, or PEM in base64."""
-    octets = _octets(given)
-    return _octets(octets.decode("ascii")) if octets.startswith(_ARMOUR.encode()) else octets
+    octets = read_octets(given)
+    return read_octets(octets.decode("ascii")) if octets.startswith(ARMOUR.encode()) else octets
 
 
-Octets = Annotated[bytes, BeforeValidator(_octets, json_schema_input_type=str)]
 CertificateOctets = Annotated[bytes, BeforeValidator(_certificate, json_schema_input_type=str)]
 
 

@@ -17,6 +17,7 @@ from services.ca.model.ids import ShardId
 from services.ca.model.status import GoodStatus, RevokedStatus, Status
 from services.ca.ocsp.questions import OcspRefused
 from services.ca.ocsp.service import OcspService
+from services.ca.refusals import CaRefusal
 
 Source = Literal["OCSP", "CRL"]
 
@@ -96,8 +97,7 @@ class Witness:
             if (above := self._hierarchy.revocation_above(certificate)) is not None:
                 found.append(await asyncio.to_thread(self._of_authority, above))
         except (OcspRefused, Unavailable, OSError):
-            detail = "Whether this certificate was revoked can't be told at the moment. Please try again shortly."
-            raise Refused("verify.unavailable", detail, 503) from None
+            raise Refused(CaRefusal.VERIFY_UNAVAILABLE) from None
         return tuple(found)
 
     async def _answered(self, certificate: x509.Certificate) -> RevocationEvidence:

@@ -20,7 +20,9 @@ from services.ca.model.certificate import Reason
 from services.ca.ocsp.api import OcspEndpoint
 from services.ca.ocsp.responders import Responders
 from services.ca.ocsp.service import OcspService
+from services.ca.problems import PROBLEMS
 from services.ca.status.lookup import StatusLookup
+from services.ca.texts import TEXTS
 from services.ca.verification.signature_evidence import Witness
 from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.office import METRICS, FaultyBook, Office, World
@@ -78,7 +80,13 @@ class Counter(Office):
 
     def app(self) -> FastAPI:
         return create_app(
-            "ca", metrics=METRICS, health=Health(), routers=self.routers(), direct=[OcspEndpoint(self.ocsp, METRICS)]
+            "ca",
+            metrics=METRICS,
+            problems=PROBLEMS,
+            texts=TEXTS,
+            health=Health(),
+            routers=self.routers(),
+            direct=[OcspEndpoint(self.ocsp, METRICS)],
         )
 
     def http(self) -> httpx.AsyncClient:

@@ -24,7 +24,9 @@ from libs.common.web.tokens import STAFF_ROLES, Authenticator, TokenIssuer, Toke
 from services.ca.authority.api import public_routes
 from services.ca.crl.api import list_routes
 from services.ca.enrolment import api
+from services.ca.problems import PROBLEMS
 from services.ca.revocation.api import revocation_routes
+from services.ca.texts import TEXTS
 from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.judges import run
 from tests.unit.ca.office import (
@@ -69,7 +71,7 @@ async def http(
         public_routes(authority.hierarchy),
         list_routes(office.lists, authority.directory / "root-crl.pem", world.clock),
     ]
-    app = create_app("ca", metrics=METRICS, health=Health(), routers=routers)
+    app = create_app("ca", metrics=METRICS, problems=PROBLEMS, texts=TEXTS, health=Health(), routers=routers)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ca") as client:
         yield client
 

@@ -20,7 +20,9 @@ from services.ca.keys.configured import service_keys
 from services.ca.keys.store import KeyStoreError, require_ec
 from services.ca.keys.token_session import TokenUnavailableError
 from services.ca.model.profiles import Publication
+from services.ca.problems import PROBLEMS
 from services.ca.settings import Settings
+from services.ca.texts import TEXTS
 from services.ca.timestamp import stamping
 from services.ca.timestamp.api import TimeStamping, tsa_routes
 from services.ca.timestamp.clock import WatchedClock
@@ -206,7 +208,12 @@ async def test_the_time_stamp_authority_stamps_with_its_key_in_the_token(install
     authority = TimeStampAuthority(installed.hierarchy.tsa, key, TSA_POLICY, timedelta(milliseconds=500))
     watched = WatchedClock(utc_now, monotonic, timedelta(seconds=5))
     app = create_app(
-        "ca", metrics=METRICS, health=Health(), routers=[tsa_routes(TimeStamping(authority, watched, token_bytes))]
+        "ca",
+        metrics=METRICS,
+        problems=PROBLEMS,
+        texts=TEXTS,
+        health=Health(),
+        routers=[tsa_routes(TimeStamping(authority, watched, token_bytes))],
     )
     (tmp_path / "data").write_bytes(b"what is stamped")
     run("openssl", "ts", "-query", "-data", tmp_path / "data", "-sha384", "-cert", "-out", tmp_path / "query")

@@ -19,6 +19,8 @@ from services.ca.crl.publishing import PageDamaged
 from services.ca.crl.shards import RENEW_AFTER, CrlEdition, Shard
 from services.ca.crl.signing import LIFETIME
 from services.ca.model.ids import ShardId
+from services.ca.problems import PROBLEMS
+from services.ca.texts import TEXTS
 from tests.unit.ca.hierarchies import NOW, CertificationAuthority
 from tests.unit.ca.judges import lint_crl
 from tests.unit.ca.office import LEASE, METRICS, Office, World
@@ -155,7 +157,7 @@ async def test_a_crash_at_any_step_of_signing_loses_no_revocation(authority: Cer
 
 def http(office: Office, authority: CertificationAuthority) -> httpx.AsyncClient:
     router = list_routes(office.lists, authority.directory / "root-crl.pem", office.world.clock)
-    app = create_app("ca", metrics=METRICS, health=Health(), routers=[router])
+    app = create_app("ca", metrics=METRICS, problems=PROBLEMS, texts=TEXTS, health=Health(), routers=[router])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ca")
 
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from services.ca.enrolment.csr import MAX_OCTETS, RequestRefused, parse, require_distinct
 from services.ca.model.key_rules import Weakness, key_weakness
+from services.ca.problems import PROBLEMS
+from services.ca.texts import TEXTS
 from tests.fuzz.ber_forms import opened
 from tests.unit.ca.judges import run
 
@@ -35,8 +37,8 @@ def request(key: Key, name: str = "Кім болса да", digest: hashes.HashA
 def refusal(content: bytes) -> str:
     with pytest.raises(RequestRefused) as caught:
         parse(content)
-    assert caught.value.status == 422
-    assert caught.value.detail
+    assert PROBLEMS[caught.value.key] == 422
+    assert f"problem.{caught.value.key}.remedy" in TEXTS
     return caught.value.key
 
 

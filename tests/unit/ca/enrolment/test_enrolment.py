@@ -20,6 +20,7 @@ from services.ca.enrolment.facts import EnrolmentFacts, FactEvent
 from services.ca.enrolment.lifecycle import KEPT
 from services.ca.enrolment.states import EnrolmentState, wake_at
 from services.ca.model.certificate import Certificate, IntentRecord, RequestedKey
+from services.ca.problems import PROBLEMS
 from tests.unit.ca.enrolment.blocklists import badkeys_of
 from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.judges import run
@@ -137,7 +138,7 @@ def test_without_any_one_fact_requests_are_refused_and_nothing_is_issued(missing
     state = noted(NOTES[:missing] + NOTES[missing + 1 :])
     with pytest.raises(Refused) as error:
         domain.accept(state, REQUESTS, NOW)
-    assert (error.value.key, error.value.status) == ("enrolment.not_open", 409)
+    assert (error.value.key, PROBLEMS[error.value.key]) == ("enrolment.not_open", 409)
     assert domain.issued(state, CERTIFICATES, NOW) is None
     assert domain.intend(state, (), NOW) is None
 
@@ -344,7 +345,7 @@ async def test_a_key_certified_in_another_journey_is_refused_whatever_it_is_for(
     for pair in ((auth_used, fresh), (fresh, csrs()[0])):
         with pytest.raises(Refused) as error:
             await office.request(NEWER, *pair)
-        assert (error.value.key, error.value.status) == ("csr.key_in_use", 422)
+        assert (error.value.key, PROBLEMS[error.value.key]) == ("csr.key_in_use", 422)
     assert [(each["journey"], each["reason"], each["final"]) for each in world.told("cert.refused")] == [
         (NEWER, "csr.key_in_use", False)
     ] * 2
@@ -378,7 +379,7 @@ async def test_a_bad_request_is_told_and_the_citizen_may_send_a_better_one(
     await office.opened()
     with pytest.raises(Refused) as error:
         await office.request(JOURNEY, *pair)
-    assert (error.value.key, error.value.status) == (reason, 422)
+    assert (error.value.key, PROBLEMS[error.value.key]) == (reason, 422)
     assert [(each["topic"], each["reason"], each["final"]) for each in world.told()] == [
         ("cert.refused", reason, False)
     ]

@@ -21,6 +21,8 @@ from libs.common.pki.der import tlv
 from libs.common.web.http import create_app
 from services.ca.model.profiles import AUTH
 from services.ca.model.status import RevokedStatus
+from services.ca.problems import PROBLEMS
+from services.ca.texts import TEXTS
 from services.ca.timestamp.tokens import SIGNATURE_TIME_STAMP
 from services.ca.verification.api import verification_routes
 from services.ca.verification.service import VerificationService
@@ -49,7 +51,14 @@ def asked(counter: Counter, world: World) -> Asks:
 
 def asks(counter: Counter, world: World) -> Asks:
     verification = VerificationService(counter.authority.hierarchy.trust, counter.witness, world.clock)
-    app = create_app("ca", metrics=METRICS, health=Health(), routers=[verification_routes(verification)])
+    app = create_app(
+        "ca",
+        metrics=METRICS,
+        problems=PROBLEMS,
+        texts=TEXTS,
+        health=Health(),
+        routers=[verification_routes(verification)],
+    )
 
     async def post(what: str, *, status: int = 200, **form: object) -> Any:
         readable = {name: text(value) for name, value in form.items()}
