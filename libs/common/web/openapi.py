@@ -46,7 +46,8 @@ def _declare_bodies(document: Mapping[str, Any], routes: Iterable[APIRoute]) -> 
         body = next(_raw_bodies(route.dependant), None)
         if body is not None and route.include_in_schema:
             for method in route.methods or ():
-                document["paths"][route.path_format][method.lower()] |= binary(*body.media_types)
+                operation = document["paths"][route.path_format][method.lower()]
+                operation.update({**binary(*body.media_types), **(route.openapi_extra or {})})
 
 
 def _raw_bodies(dependant: Dependant) -> Iterator[RawBody]:

@@ -13,8 +13,10 @@ from libs.common.contracts.http.kandas import (
 from libs.common.contracts.kandas import DocumentKind
 from libs.common.core.values import ApplicationId
 from libs.common.pki.cms_refusals import SignatureRefusal
-from libs.common.web.bodies import raw_body
+from libs.common.web.bodies import binary, raw_body
+from libs.common.web.http import Wanted
 from libs.common.web.idempotency import Idempotency, Once
+from libs.common.web.problems import language_headers
 from libs.common.web.tokens import Authenticator, Claims
 from services.kandas.application.attachments import MAX_BYTES
 from services.kandas.application.domain import ApplicationRequest
@@ -32,18 +34,25 @@ def application_routes(service: ApplicationService, auth: Authenticator, idempot
 
     @router.post("", status_code=status.HTTP_201_CREATED, response_model=ApplicationCreated)
     async def apply(
-        claims: citizen, form: ApplicationForm, once: Annotated[Once, Depends(idempotency.once)]
+        claims: citizen, form: ApplicationForm, language: Wanted, once: Annotated[Once, Depends(idempotency.once)]
     ) -> Response:
         async def opened() -> ApplicationCreated:
-            return created(await service.open(once.id, ApplicationRequest.of(claims.sub, form)))
+            return created(await service.open(once.id, ApplicationRequest.of(claims.sub, form)), language)
 
         return await once(opened)
 
     @router.get("/{application_id}")
-    async def follow(claims: citizen, application_id: ApplicationId) -> KandasApplicationView:
-        return view(await service.follow(claims.sub, application_id))
+    async def follow(
+        claims: citizen, application_id: ApplicationId, language: Wanted, response: Response
+    ) -> KandasApplicationView:
+        response.headers.update(language_headers(language))
+        return view(await service.follow(claims.sub, application_id), language)
 
-    @router.put("/{application_id}/attachments/{person}/{kind}", status_code=status.HTTP_204_NO_CONTENT)
+    @router.put(
+        "/{application_id}/attachments/{person}/{kind}",
+        status_code=status.HTTP_204_NO_CONTENT,
+        openapi_extra=binary("application/pdf", "image/jpeg"),
+    )
     async def attach(
         claims: citizen,
         application_id: ApplicationId,

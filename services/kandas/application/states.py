@@ -100,8 +100,12 @@ class KandasApplication(Model):
 
     def missing(self) -> tuple[tuple[str, DocumentKind], ...]:
         """Return person and kind of every document still to be attached."""
-        there = {(attachment.person, attachment.kind) for attachment in self.attachments}
-        return tuple((p.id, kind) for p in self.persons for kind in p.needed if (p.id, kind) not in there)
+        return tuple((person.id, kind) for person in self.persons for kind in self.missing_for(person))
+
+    def missing_for(self, person: Candidate) -> tuple[DocumentKind, ...]:
+        """Return the kinds of the documents still to be attached for one person."""
+        there = {attachment.kind for attachment in self.attachments if attachment.person == person.id}
+        return tuple(kind for kind in person.needed if kind not in there)
 
 
 class Draft(KandasApplication):

@@ -6,7 +6,10 @@ from fastapi import APIRouter, Depends, Response
 
 from libs.common.contracts.http.kandas import DocumentVerification
 from libs.common.core.values import ApplicationId
+from libs.common.web.http import Wanted
+from libs.common.web.problems import language_headers
 from libs.common.web.tokens import Authenticator, Claims
+from services.kandas.documents.schemas import verification
 from services.kandas.documents.service import SealedDocuments
 
 
@@ -22,7 +25,10 @@ def document_routes(documents: SealedDocuments, auth: Authenticator) -> APIRoute
         return Response(pdf, media_type="application/pdf", headers=headers)
 
     @router.get("/documents/{application_id}/{person}", tags=["verification"])
-    async def verify(application_id: ApplicationId, person: str) -> DocumentVerification:
-        return await documents.verify(application_id, person)
+    async def verify(
+        application_id: ApplicationId, person: str, language: Wanted, response: Response
+    ) -> DocumentVerification:
+        response.headers.update(language_headers(language))
+        return verification(*await documents.verify(application_id, person), language)
 
     return router

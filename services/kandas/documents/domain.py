@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from libs.common.contracts.http.kandas import DocumentVerification
 from libs.common.contracts.kandas import KandasDecision, KandasExtended, KandasGranted, KandasRefused
 from libs.common.core.errors import Refused
 from libs.common.core.model import evolve
@@ -49,20 +48,12 @@ def published(application: KeptApplication, person: str) -> tuple[PersonDecision
     return decision, decision.document_sha256
 
 
-def verified(state: ApplicationState | None, person: str) -> DocumentVerification:
-    """Return the decision behind a document's number, for anybody who holds the document."""
+def verified(state: ApplicationState | None, person: str) -> tuple[KeptApplication, PersonDecision, str]:
+    """Return application, decision and document hash behind a document's number, for anybody who holds the document."""
     if state is None or isinstance(state, Draft):
         raise _no_document()
     application = kept(state)
-    decision, sha256 = published(application, person)
-    return evolve(
-        decision,
-        DocumentVerification,
-        reasons=tuple(map(str, decision.reasons)),
-        application_id=application.id,
-        region=application.region,
-        document_sha256=sha256,
-    )
+    return application, *published(application, person)
 
 
 def _no_document() -> Refused:

@@ -3,12 +3,11 @@
 import asyncio
 import hashlib
 
-from libs.common.contracts.http.kandas import DocumentVerification
 from libs.common.core.values import Clock
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.storage.blobs import Blobs
 from services.kandas.application.domain import kept, owned_by
-from services.kandas.application.states import ApplicationState, Checked, Returned
+from services.kandas.application.states import ApplicationState, Checked, KeptApplication, PersonDecision, Returned
 from services.kandas.documents import domain
 from services.kandas.documents.renderer import DocumentRenderer
 from services.kandas.rules.law import Law
@@ -53,8 +52,8 @@ class SealedDocuments:
         _, sha256 = domain.published(application, person)
         return await self._blobs.get(_blob(application_id, sha256))
 
-    async def verify(self, application_id: str, person: str) -> DocumentVerification:
-        """Return the decision behind a document's number, for anybody who holds the document."""
+    async def verify(self, application_id: str, person: str) -> tuple[KeptApplication, PersonDecision, str]:
+        """Return application, decision and document hash by a document's number, for anybody who holds it."""
         return domain.verified(await self._applications.get(application_id), person)
 
     async def _unsealed(self, application_id: str) -> Checked | Returned | None:

@@ -8,7 +8,9 @@ from libs.common.contracts.http.kandas import DecisionAccepted, DecisionForm, Of
 from libs.common.contracts.kandas import DocumentKind
 from libs.common.core.errors import Refused
 from libs.common.core.values import ApplicationId
+from libs.common.web.http import Wanted
 from libs.common.web.idempotency import Idempotency, Once
+from libs.common.web.problems import language_headers
 from libs.common.web.tokens import Authenticator, Claims
 from services.kandas.office.domain import OfficerDecision
 from services.kandas.office.schemas import item, officer_view
@@ -24,13 +26,17 @@ def officer_routes(office: OfficerService, auth: Authenticator, idempotency: Ide
     @router.get("")
     async def listed(
         claims: officer,
+        language: Wanted,
+        response: Response,
         status: Annotated[Literal["submitted", "checked", "returned", "decided"], Query()] = "checked",
     ) -> list[OfficerItem]:
-        return [item(state) for state in await office.applications(_region(claims), status)]
+        response.headers.update(language_headers(language))
+        return [item(state, language) for state in await office.applications(_region(claims), status)]
 
     @router.get("/{application_id}")
-    async def read(claims: officer, application_id: ApplicationId) -> OfficerView:
-        return officer_view(await office.application(_region(claims), application_id))
+    async def read(claims: officer, application_id: ApplicationId, language: Wanted, response: Response) -> OfficerView:
+        response.headers.update(language_headers(language))
+        return officer_view(await office.application(_region(claims), application_id), language)
 
     @router.get("/{application_id}/attachments/{person}/{kind}")
     async def attachment(claims: officer, application_id: ApplicationId, person: str, kind: DocumentKind) -> Response:

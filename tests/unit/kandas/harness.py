@@ -181,8 +181,9 @@ class KandasHarness:
         await self.harness.settle()
         return application
 
-    async def view(self, application: str) -> dict[str, Any]:
-        answer = await self.harness.http.get(f"/v1/applications/{application}", headers=self.citizen())
+    async def view(self, application: str, language: str = "en") -> dict[str, Any]:
+        headers = self.citizen() | {"Accept-Language": language}
+        answer = await self.harness.http.get(f"/v1/applications/{application}", headers=headers)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 

@@ -115,6 +115,37 @@ async def test_a_revocation_sends_an_application_back_to_be_signed_again(kandas:
     assert kandas.topics == published, "the same events again change nothing"
 
 
+async def test_what_is_sent_back_for_is_named_in_words(kandas: KandasHarness) -> None:
+    application = await kandas.checked()
+    assert (await kandas.send_back(application, "p3", "photo")).status_code == 202
+
+    back = await kandas.view(application)
+    assert back["status_text"] == "The application came back to the applicant"
+    assert back["reason_text"].startswith("Some documents are to be brought anew.")
+    assert back["waits_for_text"] == "you: attach the documents that are missing"
+    (needed,) = back["documents_needed"]
+    assert (needed["person_text"], needed["kind_text"]) == ("Қайратқызы Нұрай (child)", "Photograph")
+    assert back["timeline"][-1]["text"] == f"The application came back to you. {back['reason_text']}"
+    russian = await kandas.view(application, "ru")
+    assert russian["documents_needed"][0]["person_text"] == "Қайратқызы Нұрай (ребёнок)"
+
+
+@needs_fonts
+async def test_a_decision_is_shown_with_the_name_and_role_of_its_person(kandas: KandasHarness) -> None:
+    application = await kandas.checked()
+    await kandas.decide(application, "p2", "refused", "refusal.false_data")
+    await kandas.harness.settle()
+
+    shown = await kandas.view(application)
+    assert shown["timeline"][-1]["text"] == "Kandas status was refused: Қайратқызы Айжан (spouse)."
+    assert shown["timeline"][1]["text"] == "The application was accepted. A decision is due by 5 March 2026."
+    texts = [person["outcome_text"] for person in shown["persons"]]
+    assert texts == ["No decision yet", "Refused", "No decision yet"]
+    assert shown["persons"][1]["reasons_text"] == ["Data or documents that were given are not true."]
+    seen = (await kandas.officer_reads(f"/{application}")).json()
+    assert (seen["people"][1]["role_text"], seen["region_text"]) == ("жұбайы", "Алматы қаласы")
+
+
 async def test_no_decision_rests_on_a_revoked_certificate_wherever_a_process_ends(installation: Installation) -> None:
     """The process ends while it handles a revocation; an officer decides before the event is read again."""
     answers = set()

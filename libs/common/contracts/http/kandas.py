@@ -1,4 +1,7 @@
-"""HTTP of kandas: what citizens and officers send, and what they are answered."""
+"""HTTP of kandas: what citizens and officers send, and what they are answered.
+
+Beside each key that people would not understand stands a ``…_text`` in the reader's language (``Accept-Language``).
+"""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -66,6 +69,7 @@ class ApplicationPerson(Answer):
 
     person: PlainName
     role: str = ""
+    role_text: str = ""
 
 
 class DocumentNeeded(Answer):
@@ -73,6 +77,8 @@ class DocumentNeeded(Answer):
 
     person: PlainName
     kind: PlainName
+    person_text: str = Field(default="", repr=False)
+    kind_text: str = ""
 
 
 class ApplicationCreated(Answer):
@@ -94,7 +100,9 @@ class PersonView(ApplicationPerson):
 
     name: str | None = Field(default=None, repr=False)
     outcome: Outcome | None = None
+    outcome_text: str = ""
     reasons: tuple[str, ...] = ()
+    reasons_text: tuple[str, ...] = ()
     valid_until: date | None = None
     document: bool = False
     document_sha256: str | None = None
@@ -105,11 +113,14 @@ class KandasApplicationView(Answer):
 
     application_id: str
     status: str
+    status_text: str = ""
     waits_for: str | None = None
+    waits_for_text: str = ""
     waits_until: datetime | None = None
     due_on: date | None = None
     overdue: bool = False
     reason: str | None = None
+    reason_text: str = ""
     documents_needed: tuple[DocumentNeeded, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     persons: tuple[PersonView, ...] = ()
@@ -124,6 +135,7 @@ class OfficerItem(Answer):
     application_id: str
     service: Service
     status: str
+    status_text: str = ""
     opened_at: datetime
     due_on: date | None = None
     overdue: bool = False
@@ -143,6 +155,7 @@ class AttachedDocument(Answer):
 
     person: PlainName
     kind: PlainName
+    kind_text: str = ""
     media: str = ""
     sha256: str = ""
     size: int = 0
@@ -154,7 +167,9 @@ class OfficerView(Answer):
     application_id: str
     service: Service
     status: str
+    status_text: str = ""
     region: str
+    region_text: str = ""
     due_on: date | None = None
     overdue: bool = False
     people: tuple[OfficerPerson, ...] = ()
@@ -195,8 +210,11 @@ class DocumentVerification(Answer):
     application_id: str
     person: str
     outcome: Outcome
+    outcome_text: str = ""
     reasons: tuple[str, ...]
+    reasons_text: tuple[str, ...] = ()
     region: str
+    region_text: str = ""
     decided_at: datetime
     valid_until: date | None
     rules: str

@@ -27,8 +27,12 @@ class Form(Model):
 
 
 class TimelineEntry(Answer):
-    """Something that happened, by its text key, with particulars free of personal data."""
+    """Something that happened, by its text key, with particulars free of personal data.
+
+    ``text`` says it in the reader's language, and may name persons; a service that leaves it out has said all by key.
+    """
 
     at: datetime
     key: str
     detail: dict[str, object] = Field(default_factory=dict)
+    text: str = Field(default="", repr=False)
