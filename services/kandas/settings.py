@@ -1,4 +1,4 @@
-"""What kandas can be told from outside, as ``KANDAS_…``."""
+"""The settings of kandas, read from the environment as ``KANDAS_…``."""
 
 from datetime import timedelta
 from pathlib import Path

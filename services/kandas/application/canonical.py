@@ -10,7 +10,7 @@ FORMAT: Final = "kandas-application/1"
 
 
 def canonical(application: KandasApplication) -> bytes:
-    """Give the bytes to be signed.
+    """Return the bytes to be signed.
 
     They hold what the citizen stated and the hash of every attachment, and nothing that changes afterwards. Only
     texts, whole numbers and truth values stand in them and all keys are ASCII, so sorted keys, no white space and
@@ -34,7 +34,7 @@ def canonical(application: KandasApplication) -> bytes:
 
 
 def digest(application: KandasApplication) -> str:
-    """Give the SHA-256 of the bytes to be signed, in hexadecimal."""
+    """Return the SHA-256 of the bytes to be signed, in hexadecimal."""
     return hashlib.sha256(canonical(application)).hexdigest()
 
 

@@ -81,7 +81,7 @@ def waiting(state: KeptApplication) -> tuple[str | None, datetime | None]:
 
 
 def status_text(state: ApplicationState, language: Language) -> str:
-    """Say where an application stands."""
+    """Return where an application stands, in words."""
     return TEXTS.text(f"application_status.{state.status}", language)
 
 

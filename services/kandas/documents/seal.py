@@ -56,7 +56,7 @@ class Seal:
         return serial_text(self._signer.signing_cert.serial_number)
 
     def apply(self, pdf: bytes) -> bytes:
-        """Give the document with the seal on it. Takes tens of milliseconds of processor time."""
+        """Return the document with the seal on it. Takes tens of milliseconds of processor time."""
         metadata = PdfSignatureMetadata(
             field_name="Seal",
             md_algorithm="sha256",

@@ -26,7 +26,7 @@ class MinistrySystem(Protocol):
     async def check(
         self, service: Service, persons: Sequence[Candidate], idempotency_key: str
     ) -> tuple[CheckAnswer, ...]:
-        """Give one answer a person.
+        """Ask about each person, and return one answer a person.
 
         Raises:
             MinistryAway: no usable answer now.

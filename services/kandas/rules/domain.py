@@ -68,7 +68,7 @@ class DatedRules(Model):
     extension: ExtensionRules | None
 
     def term_days(self, service: Service) -> int:
-        """Give the working days within which to decide.
+        """Return the working days within which to decide.
 
         Raises:
             Refused: the term of this service under these rules is not known, so no application can be taken.
@@ -79,7 +79,7 @@ class DatedRules(Model):
         return terms.term_days
 
     def valid_until(self, service: Service, decided_on: date, previous_end: date | None) -> date:
-        """Give the last day of the status: from the decision for a grant, from the previous end for an extension."""
+        """Return the last day of the status: from the decision for a grant, from the previous end for an extension."""
         terms = self.grant if service == "grant" else self.extension
         if terms is None or (service == "extension" and previous_end is None):
             raise Refused(KandasRefusal.RULES_NO_SUCH_SERVICE)
@@ -116,7 +116,7 @@ class RuleBook:
         return cls(TypeAdapter(tuple[DatedRules, ...]).validate_json(path.read_bytes()))
 
     def on(self, day: date) -> DatedRules:
-        """Give the rules in force on a day.
+        """Return the rules in force on a day.
 
         Raises:
             Refused: the day lies before all of them.
@@ -128,7 +128,7 @@ class RuleBook:
 
 
 def documents_needed(service: Service, person: Circumstances, *, applicant: bool) -> tuple[DocumentKind, ...]:
-    """Give what must be attached for one person. What state systems hold is not asked for."""
+    """Return what must be attached for one person. What state systems hold is not asked for."""
     if service == "extension":
         return (DocumentKind.PREVIOUS_STATUS,)
     wanted = {
@@ -142,6 +142,6 @@ def documents_needed(service: Service, person: Circumstances, *, applicant: bool
 
 
 def plus_months(day: date, months: int) -> date:
-    """Give the same day so many months on, or the month's last day where it has no such day."""
+    """Return the same day so many months on, or the month's last day where it has no such day."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

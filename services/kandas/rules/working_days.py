@@ -45,7 +45,7 @@ class WorkingDays:
         self._moved = moved or MovedDays()
 
     def is_working(self, day: date) -> bool:
-        """Tell whether state bodies work on this day."""
+        """Return whether state bodies work on this day."""
         if day in self._moved.working_days:
             return True
         if day in self._moved.days_off:
@@ -54,7 +54,7 @@ class WorkingDays:
         return day in working_weekends or (day.weekday() < _SATURDAY and day not in off)
 
     def add(self, start: date, days: int) -> date:
-        """Give the last day of a term of so many working days that starts on the day after ``start``.
+        """Return the last day of a term of so many working days that starts on the day after ``start``.
 
         Raises:
             ValueError: the term has no days.
@@ -69,12 +69,12 @@ class WorkingDays:
 
 
 def today(now: datetime) -> date:
-    """Give the date in Kazakhstan at a moment."""
+    """Return the date in Kazakhstan at a moment."""
     return now.astimezone(ALMATY).date()
 
 
 def end_of(day: date) -> datetime:
-    """Give the moment, in UTC, at which a day in Kazakhstan is over."""
+    """Return the moment, in UTC, at which a day in Kazakhstan is over."""
     return datetime.combine(day + timedelta(days=1), time.min, ALMATY).astimezone(UTC)
 
 
