@@ -5,12 +5,15 @@ UV_VERSION := 0.13.9
 UV := $(shell command -v uv || echo .tools/bin/uv)
 RUN := .venv/bin/python -m
 SYSTEM_PACKAGES ?= install
+# Files of tests side by side: many wait for brokers and processes, so more than there are cores.
+WORKERS ?= 3
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
 
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup models demo run ca-check test test-kafka lint fmt bench-journey bench-signatures bench-ca bench-ledger bench-face eval-face generate compose clean packages-run packages-test packages-bench fuzz
+.PHONY: help setup models demo run ca-check test test-fast test-kafka arrows lint fmt bench-journey bench-signatures bench-ca bench-ledger bench-face eval-face generate compose clean packages-run packages-test packages-bench fuzz
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -28,12 +31,18 @@ run: setup models ## the embedded stack and all services, until Ctrl-C
 ca-check: setup ## look at all the authority issued: of `make run`, or where CA_... variables point (ARGS=--help)
 	@$(if $(CA_MONGO_URI),$(RUN) services.ca.tools.check,$(RUN) deploy.embedded ca-check) $(ARGS)
 
-test: setup models packages-test ## all tests, on the embedded stack
-	@$(RUN) pytest
+test: setup models packages-test ## all tests, on the embedded stack, side by side (ARGS=... for pytest)
+	@$(RUN) pytest $(SIDE_BY_SIDE) $(ARGS)
+
+test-fast: setup models packages-test ## for daily use: units, contracts and architecture
+	@$(RUN) pytest $(SIDE_BY_SIDE) tests/unit tests/contract tests/architecture $(ARGS)
 
 test-kafka: setup models ## tests that need a broker, on a real Apache Kafka (error 3: it cannot run here)
 	@deploy/install-packages kafka || true # what is then missing, the next line names, with its own status
-	@$(RUN) pytest -m kafka --broker=kafka
+	@$(RUN) pytest $(SIDE_BY_SIDE) -m kafka --broker=kafka $(ARGS)
+
+arrows: var/environment ## print which part imports which, in libs/common and in each service
+	@$(RUN) tests.architecture.arrows
 
 lint: var/environment ## format, style, types, and no change of events that breaks their readers
 	@$(RUN) ruff format --check

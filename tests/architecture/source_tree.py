@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +78,7 @@ def modules_of(sources: Mapping[str, str]) -> Modules:
     return {name: Module(name, source) for name, source in named.items()}
 
 
+@cache
 def read_repository() -> Modules:
     """Read every source of the repository."""
     files = [file for tree in TREES for file in (ROOT / tree).rglob("*.py")]

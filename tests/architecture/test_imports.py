@@ -1,11 +1,13 @@
 """Who may import what (docs/architecture.md). Each rule is also shown a violation, so that it can fail."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from tests.architecture.source_tree import TREES, Module, Modules, Rule, is_moving, modules_of, violations, within
+from tests.architecture.arrows import arrows, room_of_common
+from tests.architecture.source_tree import ROOT, TREES, Module, Modules, Rule, is_moving, modules_of, violations, within
 
 ROOMS = ("core", "texts", "storage", "contracts", "delivery", "pki", "web", "testing")
 """The rooms of libs/common. Each imports only itself and those before it."""
@@ -50,12 +52,12 @@ def common_stands_on_nothing_of_ours(module: Module, _: Modules) -> Iterator[tup
 
 
 def a_room_imports_only_earlier_rooms(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
-    here = room_of(module.name)
-    if here is None:
+    here = room_of_common(module.name)
+    if here not in ROOMS:
         return
     for name, line in module.imports:
-        there = room_of(name)
-        if there is not None and ROOMS.index(there) > ROOMS.index(here):
+        there = room_of_common(name)
+        if there in ROOMS and ROOMS.index(there) > ROOMS.index(here):
             yield line, f"{here} imports {name}"
 
 
@@ -156,12 +158,6 @@ def is_domain(module: Module) -> bool:
     return module.service is not None and module.name.endswith(".domain")
 
 
-def room_of(name: str) -> str | None:
-    """Name the room of libs/common that a module lies in."""
-    parts = name.split(".")
-    return parts[2] if parts[:2] == ["libs", "common"] and len(parts) > 2 and parts[2] in ROOMS else None
-
-
 def names_a_collection(node: ast.Call) -> bool:
     """Return whether a call opens or declares a collection whose name stands in the call."""
     function = node.func.value if isinstance(node.func, ast.Subscript) else node.func
@@ -205,6 +201,14 @@ def test_every_service_is_looked_at(repository: Modules) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_repository_keeps_the_rule(rule: Rule, repository: Modules) -> None:
     assert violations(rule, repository) == []
+
+
+def test_the_architecture_page_shows_which_room_imports_which(repository: Modules) -> None:
+    shown = re.findall(r"^(\w+) +-> (.+)$", (ROOT / "docs" / "architecture.md").read_text("utf-8"), re.MULTILINE)
+    found: dict[str, set[str]] = {}
+    for here, there in arrows(repository, room_of_common):
+        found.setdefault(here, set()).add(there)
+    assert {here: set(there.split(", ")) for here, there in shown} == found
 
 
 PLANTED = [

@@ -262,7 +262,7 @@ async def test_grey_numbers_go_to_two_clerks_whose_looks_are_on_record_and_who_l
             await going
     (matched,) = (await system.facts()).of(ticket.journey_id, "face.matched")
     assert matched.value == {"model": MODEL, "reviewed": True}
-    views = [line for line in log_lines(system, "review.looked") if line["subject"] == ticket.journey_id]
+    views = [line for line in log_lines(system, "review.viewed") if line["subject"] == ticket.journey_id]
     assert {(line["clerk"], line["part"]) for line in views} == {("clerk-1", part.value) for part in camera.sent}
     await system.services.identity.cancel(ticket)
 

@@ -59,7 +59,12 @@ def iins(draw: st.DrawFn) -> str:
     return f"{first}{iin_check_digit(first)}"
 
 
-@given(iins(), st.text(min_size=3, max_size=80), st.none() | st.text(min_size=3, max_size=200))
+def names() -> st.SearchStrategy[str]:
+    """Any text, after a letter that stands in nothing else that is sent: a name like "nul" is part of "null"."""
+    return st.text(min_size=2, max_size=79).map(lambda text: f"Ә{text}")
+
+
+@given(iins(), names(), st.none() | st.text(min_size=3, max_size=200))
 def test_nothing_personal_stands_in_what_is_sent_and_all_of_it_comes_back(
     iin: str, name: str, note: str | None
 ) -> None:
@@ -70,7 +75,7 @@ def test_nothing_personal_stands_in_what_is_sent_and_all_of_it_comes_back(
     assert name not in shown
     assert decode(Met, meta(), value, OURS) == event
     assert iin not in repr(event)
-    assert name not in repr(event) or name in repr(met())
+    assert name not in repr(event)
 
 
 def test_the_same_value_is_never_sealed_the_same_way_twice() -> None:
