@@ -78,6 +78,10 @@ class Catalogue:
         template = self._template(key, language, count if isinstance(count, int) else 0)
         return template % _Facts(key, {name: format_fact(fact, language) for name, fact in facts.items()})
 
+    def forms(self, key: str, language: Language) -> tuple[str, ...]:
+        """Return a text as it was written: one template, or one for each plural form; none if it is missing."""
+        return self._messages[language.written].forms.get(key, ())
+
     def placeholders(self, key: str) -> frozenset[str]:
         """Return the names of the facts that a text needs."""
         return frozenset(_PLACEHOLDER.findall(self._template(key, Language.KAZAKH, 0)))
@@ -104,14 +108,16 @@ class _Messages:
 
     translations: GNUTranslations
     counts: Mapping[str, str | None]
+    forms: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def compile(cls, catalog: Catalog) -> "_Messages":
         buffer = BytesIO()
         write_mo(buffer, catalog)
         buffer.seek(0)
-        counts = {_key(message): _count(message) for message in catalog if message.id and _is_written(message)}
-        return cls(GNUTranslations(buffer), counts)
+        forms = {_key(message): _forms(message) for message in catalog if message.id and all(_forms(message))}
+        counts = {_key(message): _count(message) for message in catalog if _key(message) in forms}
+        return cls(GNUTranslations(buffer), counts, forms)
 
     def find(self, key: str, count: int) -> str:
         counted = self.counts[key]
@@ -170,9 +176,8 @@ def _count(message: Message) -> str | None:
     return None if isinstance(message.id, str) else message.id[1]
 
 
-def _is_written(message: Message) -> bool:
-    forms = (message.string,) if isinstance(message.string, str) else message.string or ("",)
-    return all(forms)
+def _forms(message: Message) -> tuple[str, ...]:
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string or ("",))
 
 
 def _warn(what: str) -> None:

@@ -7,17 +7,15 @@ from libs.common.texts.catalogue import Catalogue
 from libs.common.texts.languages import Language
 from libs.common.texts.scripts import in_script
 
-_REGION = "region."
-
 
 def region_codes(texts: Catalogue) -> tuple[str, ...]:
     """Return the ISO 3166-2 codes of all regions, such as ``KZ-75``."""
-    return tuple(key.removeprefix(_REGION) for key in texts if key.startswith(_REGION))
+    return tuple(key.removeprefix("region.") for key in texts if key.startswith("region."))
 
 
 def region_name(texts: Catalogue, code: str, language: Language) -> str:
     """Return the name of a region by its ISO 3166-2 code."""
-    return texts.text(f"{_REGION}{code}", language)
+    return texts.text(f"region.{code}", language)
 
 
 def country_name(texts: Catalogue, code: str, language: Language) -> str:
