@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from libs.common.contracts.ca import Profile
+from libs.common.contracts.http.ca import CertificatesView, IssuedCertificate
 from libs.common.core.errors import Refused
 from libs.common.pki.cms import verify_detached
 from libs.common.pki.renewal_statement import renewal_statement
@@ -52,7 +54,7 @@ class StubJourney:
     tries: int = 0
     face: str = "open"
     enrolment: str = "open"
-    certificates: list[dict[str, str]] = field(default_factory=list)
+    certificates: list[IssuedCertificate] = field(default_factory=list)
     guidance: list[str] = field(default_factory=list)
     outcome: str | None = None
     reason: str | None = None
@@ -335,14 +337,17 @@ class StubServices:
             document = renewal_statement(journey.id, {"SIGN": form["sign_csr"], "AUTH": form["auth_csr"]})
             trust = TrustAnchors([self.authority.root], [self.authority.issuing])
             verify_detached(b64decode(form["signature"]), document, trust, datetime.now(UTC))
-        for purpose in ("SIGN", "AUTH"):
+        purposes: tuple[Profile, ...] = ("SIGN", "AUTH")
+        for purpose in purposes:
             csr = x509.load_pem_x509_csr(form[f"{purpose.lower()}_csr"].encode())
             if not csr.is_signature_valid:
                 raise Refused("csr.bad_signature", "The request proves nothing.", 422)
             issue = self.answer_certificate or self._issue
             certificate = issue(csr, purpose)
             self.issued.append(certificate)
-            entry = {"serial": f"{certificate.serial_number:x}", "profile": purpose, "pem": pem(certificate)}
+            entry = IssuedCertificate(
+                serial=f"{certificate.serial_number:x}", profile=purpose, pem=pem(certificate), revoked=False
+            )
             journey.certificates.append(entry)
         journey.enrolment = "issuing"
         return JSONResponse({"pending": True}, 202)
@@ -353,10 +358,10 @@ class StubServices:
     async def certificates(self, request: Request, _: bytes) -> Response:
         journey = self._journey(request)
         shown = journey.certificates if journey.enrolment == "issued" else []
-        answer = {"state": journey.enrolment, "certificates": shown}
+        answer = CertificatesView(state=journey.enrolment, certificates=tuple(shown))
         if journey.enrolment == "issuing":  # signing takes a moment; the request after this one sees the end of it
             self._finish(journey)
-        return JSONResponse(answer)
+        return JSONResponse(answer.model_dump(mode="json"))
 
     def _finish(self, journey: StubJourney) -> None:
         if self.refuse_requests is not None:

@@ -132,7 +132,7 @@ def test_a_renewal_asks_for_pin_code_and_present_key_and_gives_new_key_stores(
         typed=f"{CODE}\n",
     )  # fmt: skip
     assert "face" not in shown.lower()
-    new = x509.load_pem_x509_certificate(next(iter(served.stub.journeys.values())).certificates[0]["pem"].encode())
+    new = x509.load_pem_x509_certificate(next(iter(served.stub.journeys.values())).certificates[0].pem.encode())
     assert _store(out).name == file_name(new)
     assert [journey.codes for journey in served.stub.journeys.values()] == [[CODE]]
 
