@@ -40,7 +40,7 @@ from libs.common.contracts.otp import OtpVerified
 from libs.common.contracts.people import Contact, Person
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.core.sealing import Keyring, Sealed
-from libs.common.core.values import PhoneNumber, new_id, utc_now
+from libs.common.core.values import new_id, utc_now
 from libs.common.delivery.documents import Outgoing
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings
 from libs.common.delivery.topic_admin import create_topics
@@ -165,7 +165,7 @@ def _facts(person: Invented, journey: str) -> tuple[Event, ...]:
     )
     started = JourneyStarted(
         person=Sealed(who),
-        contact=Sealed(Contact(phone=PhoneNumber(person.phone))),
+        contact=Sealed(Contact(phone=person.phone)),
         person_ref=f"person-{journey}",
         phone_ref=f"phone-{journey}",
         mcb_registered=True,

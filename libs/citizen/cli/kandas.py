@@ -78,7 +78,7 @@ class ApplicationFile:
             wanted = f"There is no file {path}." if path else f'Name it under "attachments" as "{kind}".'
             raise CitizenError(
                 "form.attachment_missing",
-                f"The application asks for the document {kind} of {person.given_name} {person.surname}. {wanted}",
+                f"The application asks for the document {kind} of {person.full_name}. {wanted}",
             )
         return read_upload(path)
 

@@ -4,18 +4,21 @@ from datetime import date
 from typing import ClassVar
 
 from libs.common.core.sealing import Personal
-from libs.common.core.values import Name, PhoneNumber
+from libs.common.core.values import E164Phone, Name, OptionalName
 
 
 class Person(Personal):
-    """Who someone is, as the population register knows them. The names are the legal ones, never derived."""
+    """Who someone is, as the population register knows them. The names are the legal ones, never derived.
+
+    Somebody with one name has it as the surname (ICAO Doc 9303-3, 4.6).
+    """
 
     audience: ClassVar[str] = "person"
 
     iin: str
     surname: Name
-    given_name: Name
-    patronymic: Name | None = None
+    given_name: OptionalName = None
+    patronymic: OptionalName = None
     birth_date: date | None = None
     document_number: str | None = None
     document_expires: date | None = None
@@ -31,5 +34,5 @@ class Contact(Personal):
 
     audience: ClassVar[str] = "contact"
 
-    phone: PhoneNumber
+    phone: E164Phone
     email: str | None = None

@@ -11,6 +11,8 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
+from libs.common.core.values import ascii_digits
+
 MASK: Final = "[redacted]"
 
 _PERSONAL_KEYS: Final = frozenset(
@@ -35,7 +37,7 @@ def scrub(text: str) -> str:
     """Return the text with IINs, phone numbers and e-mail addresses masked."""
     if "@" in text:
         text = _EMAIL.sub(MASK, text)
-    return _SUSPECT.sub(_mask, text) if len(text) >= _SHORTEST else text
+    return _SUSPECT.sub(_mask, ascii_digits(text)) if len(text) >= _SHORTEST else text
 
 
 def _mask(match: re.Match[str]) -> str:

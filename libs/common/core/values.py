@@ -1,17 +1,16 @@
 """Domain values that more than one service speaks of, parsed once at the border."""
 
-import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Protocol
 from uuid import UUID, uuid4
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 _FIRST_PASS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
 _SECOND_PASS: Final = (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_PHONE: Final = re.compile(r"\+7\d{10}")
 
 
 def iin_check_digit(first_eleven: str) -> int | None:
@@ -33,31 +32,50 @@ def _iin(text: str) -> str:
     return text
 
 
-def _phone(text: str) -> str:
-    number = "+7" + digits[1:] if len(digits := re.sub(r"\D", "", text)) == 11 and digits[0] in "78" else text  # noqa: PLR2004 - eleven digits: country code and number
-    if not _PHONE.fullmatch(number):
-        raise ValueError("a phone number of Kazakhstan has the form +7 7XX XXX XX XX")
-    return number
+def as_typed(value: object) -> object:
+    """Normalise an identifier that a person typed or pasted; what is not text passes.
+
+    Digits of any script become ASCII: an Arabic keyboard has others on the same keys. Invisible marks go, and spaces
+    around.
+    """
+    if not isinstance(value, str):
+        return value
+    visible = "".join(character for character in value if unicodedata.category(character) != "Cf")
+    return ascii_digits(visible).strip()
+
+
+def ascii_digits(text: str) -> str:
+    """Return the text with the digits of any script in ASCII, in their places."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in text)
+
+
+def none_if_empty(value: object) -> object:
+    """Return None for text without a letter or digit, such as "" or "-", which others write for what there is not."""
+    return None if isinstance(value, str) and not any(character.isalnum() for character in value) else value
 
 
 def _urn(text: str) -> str:
     return str(UUID(text))
 
 
-Iin = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$"), AfterValidator(_iin)]
+Iin = Annotated[str, BeforeValidator(as_typed), StringConstraints(pattern=r"^[0-9]{12}$"), AfterValidator(_iin)]
 """Individual identification number: twelve digits, the last a check digit.
 
 Since 2013 the date and sex digits need not agree with the person's papers (decree 853),
 so only the check digit is enforced; the birth date comes from the document.
 """
 
-PhoneNumber = Annotated[str, StringConstraints(max_length=24), AfterValidator(_phone)]
-"""A phone number of Kazakhstan, normalised to +7XXXXXXXXXX."""
+E164Phone = Annotated[str, StringConstraints(pattern=r"^\+7[0-9]{10}$")]
+"""A phone number in its one normal form, as `libs.common.core.phones` makes it."""
 
 JourneyId = Annotated[str, AfterValidator(_urn)]
 ApplicationId = Annotated[str, AfterValidator(_urn)]
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+OptionalName = Annotated[Name | None, BeforeValidator(none_if_empty)]
+"""A name that not everybody has: a patronymic, or the given name of somebody with one name (ICAO Doc 9303-3, 4.6)."""
 
 
 class Clock(Protocol):

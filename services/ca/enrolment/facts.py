@@ -71,5 +71,5 @@ def holder_of(facts: EnrolmentFacts) -> subject.Person:
         raise ValueError("an enrolment that is issuing has all its facts")
     known = facts.person.value
     return subject.Person(
-        iin=known.iin, surname=known.surname, given_name=known.given_name, patronymic=known.patronymic or ""
+        iin=known.iin, surname=known.surname, given_name=known.given_name or "", patronymic=known.patronymic or ""
     )

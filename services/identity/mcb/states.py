@@ -7,7 +7,7 @@ from pydantic import Field
 
 from libs.common.core.model import Model
 from libs.common.core.sealing import Personal, Sealed
-from libs.common.core.values import PhoneNumber
+from libs.common.core.values import E164Phone
 
 
 class PhonePair(Personal):
@@ -16,7 +16,7 @@ class PhonePair(Personal):
     audience: ClassVar[str] = "contact"
 
     iin: str
-    phone: PhoneNumber
+    phone: E164Phone
 
 
 class PhoneOwner(Model):

@@ -59,7 +59,7 @@ def _read(content: bytes, iin: str) -> Resident:
     try:
         record = RegisterRecord.model_validate_json(content)
     except ValidationError as error:
-        places = ", ".join(".".join(map(str, each["loc"])) for each in error.errors(include_input=False))
+        places = ", ".join(".".join(map(str, each["loc"])) or "name" for each in error.errors(include_input=False))
         raise Unavailable(f"the population register's answer cannot be understood: {places}") from None
     if record.iin != iin:
         raise Unavailable("the population register answered about somebody else")

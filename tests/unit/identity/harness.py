@@ -28,16 +28,21 @@ RECORD = {
 
 
 class RegisterStub:
-    """A population register with two people."""
+    """A population register with two people, whose records a test may change."""
 
     def __init__(self) -> None:
         self.away = False
+        self.changes: dict[str, object] = {}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.away:
             raise httpx.ConnectError("away", request=request)
         iin = json.loads(request.content)["iin"]
-        return httpx.Response(200, json=RECORD | {"iin": iin}) if iin in (IIN, OTHER_IIN) else httpx.Response(404)
+        return (
+            httpx.Response(200, json={**RECORD, **self.changes, "iin": iin})
+            if iin in (IIN, OTHER_IIN)
+            else httpx.Response(404)
+        )
 
 
 class McbStub:

@@ -66,6 +66,13 @@ async def test_a_wrong_code_is_refused_and_the_right_one_taken_as_often_as_it_is
     assert len(otp.published(OtpVerified)) == 1
 
 
+@pytest.mark.parametrize("zero", ["٠", "۰", "０"])
+async def test_a_code_is_the_same_in_the_digits_of_any_script(otp: Harness, zero: str) -> None:
+    await otp.receive(started(), JOURNEY)
+    written = "".join(chr(ord(zero) + int(digit)) for digit in await right_code(otp))
+    assert (await type_code(otp, f" {written}\N{ZERO WIDTH SPACE}")).json() == {"verified": True}
+
+
 @pytest.mark.parametrize(
     ("language", "detail"),
     [

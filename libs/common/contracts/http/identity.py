@@ -4,19 +4,20 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import BeforeValidator, StringConstraints
 
 from libs.common.contracts.ca import EntityRole, Profile
 from libs.common.contracts.http.shapes import Answer, Form, PlainName, Secret, TimelineEntry
 from libs.common.contracts.identity import Outcome
-from libs.common.core.values import Iin, PhoneNumber
+from libs.common.core.phones import PhoneNumber
+from libs.common.core.values import Iin, as_typed
 
 Email = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$")
 ]
-Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2,40}$")]
+Serial = Annotated[str, BeforeValidator(as_typed), StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{2,40}$")]
 """The serial number of a certificate, in lower-case hexadecimal."""
-Pin = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+Pin = Annotated[str, BeforeValidator(as_typed), StringConstraints(pattern=r"^[0-9]{6}$")]
 HolderReason = Literal["unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation"]
 """Why a holder has a certificate revoked (RFC 5280, 5.3.1)."""
 WaitsFor = Literal["citizen.code", "citizen.face", "clerk.review", "citizen.pin", "citizen.requests", "ca.issuance"]

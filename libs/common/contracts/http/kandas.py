@@ -6,16 +6,16 @@ Beside each key that people would not understand stands a ``…_text`` in the re
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from libs.common.contracts.http.shapes import Answer, Form, PlainName, TimelineEntry
 from libs.common.contracts.kandas import CheckAnswer, DocumentKind, Outcome, RefusalGround, Relation, Service
-from libs.common.core.values import Iin, Name
+from libs.common.core.values import Iin, Name, OptionalName, as_typed
 
 Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2,3}$")]
 """A country by its ISO 3166-1 code of two or three letters; XXA is a stateless person (ICAO Doc 9303-3)."""
 
-DocumentNumber = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[\w -]{3,40}$")]
+DocumentNumber = Annotated[str, BeforeValidator(as_typed), StringConstraints(pattern=r"^[\w -]{3,40}$")]
 
 
 class PersonForm(Form):
@@ -26,8 +26,8 @@ class PersonForm(Form):
 
     iin: Iin | None = None
     surname: Name
-    given_name: Name
-    patronymic: Name | None = None
+    given_name: OptionalName = None
+    patronymic: OptionalName = None
     birth_date: date
     citizenship: Country
     origin_country: Country

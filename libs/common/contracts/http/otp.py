@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import BeforeValidator, StringConstraints
 
 from libs.common.contracts.http.shapes import Answer, Form, Secret
+from libs.common.core.values import as_typed
 
-CodeDigits = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{4,10}$")]
+CodeDigits = Annotated[str, BeforeValidator(as_typed), StringConstraints(pattern=r"^[0-9]{4,10}$")]
 
 
 class CodeForm(Form):

@@ -70,6 +70,14 @@ async def test_a_right_pin_forgives_the_wrong_ones_before_it(identity: IdentityH
         await identity.signed_in()
 
 
+async def test_a_pin_is_the_same_in_the_digits_of_any_script(identity: IdentityHarness) -> None:
+    """An Arabic keyboard writes other digits by the same keys."""
+    journey = await identity.proven()
+    await journey.choose_pin("٤٨٣٩٢٠")
+    for pin in ("483920", "۴۸۳۹۲۰", " ４８３９２０ "):
+        assert (await identity.sign_in("۸۵۰۴۱۲۳۹۹۰۱۵", pin)).status_code == 201
+
+
 async def test_tries_made_at_once_are_all_counted(identity: IdentityHarness) -> None:
     await register(identity)
     answers = await asyncio.gather(*(refused(identity, IIN, OTHER_PIN) for _ in range(12)))

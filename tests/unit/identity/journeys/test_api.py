@@ -5,6 +5,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from libs.common.contracts.identity import JourneyStarted
 from tests.unit.identity.factories import DAY, IIN, MATCHED, PHONE, PIN, VERIFIED, face_refused, issued
 from tests.unit.identity.harness import FORM, IdentityHarness
 
@@ -41,6 +42,25 @@ async def test_wrong_data_are_answered_with_a_key_and_never_repeated(
     answer = await identity.start(FORM | change)
     assert (answer.status_code, answer.json()["key"]) == (status, key)
     assert next(iter(change.values())) not in answer.text
+
+
+@pytest.mark.parametrize("phone", ["+۷ ۷۰۱ ۰۰۰ ۰۰ ۱۲", "٨ ٧٠١ ٠٠٠ ٠٠ ١٢", "７０１０００００１２"])
+async def test_digits_of_other_scripts_are_the_same_phone_and_the_same_person(
+    identity: IdentityHarness, phone: str
+) -> None:
+    identity.mcb.held.add((IIN, PHONE))
+    answers = [await identity.start(), await identity.start({"iin": " ۸۵۰۴۱۲۳۹۹۰۱۵ ", "phone": phone})]
+    assert [each.json()["mcb_registered"] for each in answers] == [True, True]
+    first, second = (each.event for each in identity.service.published(JourneyStarted))
+    assert (first.person_ref, first.phone_ref) == (second.person_ref, second.phone_ref)
+    assert second.contact.value.phone == PHONE
+
+
+async def test_somebody_with_one_name_begins_a_journey(identity: IdentityHarness) -> None:
+    identity.register.changes = {"surname": "", "given_name": "САКЕН", "patronymic": ""}
+    await identity.begin()
+    (started,) = identity.service.published(JourneyStarted)
+    assert started.event.person.value.full_name == "САКЕН"
 
 
 async def test_a_register_that_is_away_asks_to_come_back_and_the_same_request_then_succeeds(

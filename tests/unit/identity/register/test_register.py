@@ -73,6 +73,57 @@ async def test_a_register_that_does_not_listen_is_away() -> None:
             await HttpRegister(client).find(IIN)
 
 
+@pytest.mark.parametrize("empty", ["", " ", "-", None])
+async def test_empty_text_means_that_the_register_knows_none(
+    gateway: StubGateway, client: httpx.AsyncClient, empty: str | None
+) -> None:
+    none = dict.fromkeys(("patronymic", "document_number", "document_expires"), empty)
+    gateway.says(200, RECORD | none)
+    async with client:
+        found = await HttpRegister(client).find(IIN)
+    assert found is not None
+    person = found.person
+    assert (person.patronymic, person.document_number, person.document_expires) == (None, None, None)
+
+
+@pytest.mark.parametrize("written", ["N12345678", " n12345678 ", "N 1234-5678", "N۱۲۳۴۵۶۷۸"])
+async def test_a_document_number_is_kept_as_the_machine_readable_zone_has_it(
+    gateway: StubGateway, client: httpx.AsyncClient, written: str
+) -> None:
+    gateway.says(200, RECORD | {"document_number": written})
+    async with client:
+        found = await HttpRegister(client).find(IIN)
+    assert found is not None
+    assert found.person.document_number == "N12345678"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"surname": "САКЕН", "given_name": ""},
+        {"surname": "САКЕН", "given_name": None},
+        {"surname": "", "given_name": "САКЕН"},
+        {"surname": "-", "given_name": "САКЕН", "patronymic": ""},
+    ],
+)
+async def test_a_single_name_is_the_surname(
+    gateway: StubGateway, client: httpx.AsyncClient, names: dict[str, str | None]
+) -> None:
+    """ICAO Doc 9303-3, 4.6: a name without parts is the primary identifier."""
+    gateway.says(200, RECORD | names)
+    async with client:
+        found = await HttpRegister(client).find(IIN)
+    assert found is not None
+    assert (found.person.surname, found.person.given_name, found.person.full_name) == ("САКЕН", None, "САКЕН")
+
+
+async def test_somebody_without_any_name_can_not_be_read(gateway: StubGateway, client: httpx.AsyncClient) -> None:
+    gateway.says(200, RECORD | {"surname": "", "given_name": " "})
+    async with client:
+        with pytest.raises(Unavailable, match="cannot be understood: name"):
+            await HttpRegister(client).find(IIN)
+
+
 async def test_the_development_register_knows_the_invented_people_alone() -> None:
     people = read_people(INVENTED_PEOPLE)
     register = DevelopmentRegister(people)
