@@ -140,6 +140,15 @@ def authority_key_identifier(extensions: list[Extension]) -> bytes | None:
     return None
 
 
+def subject_key_identifier(extensions: list[Extension]) -> bytes | None:
+    """Return the identifier of the certificate's own key, if it states one. ValueError as above."""
+    for extension in extensions:
+        if extension.oid == ExtensionOID.SUBJECT_KEY_IDENTIFIER:
+            identifier: bytes = asn1.decode_der(bytes, extension.value)
+            return identifier
+    return None
+
+
 @lru_cache(maxsize=256)
 def _purposes(usage: bytes, extended: bytes, extended_critical: bool, policies: bytes | None) -> Purposes:
     """Read the three values. All certificates of a profile share them, so they are read once."""

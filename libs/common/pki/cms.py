@@ -26,21 +26,22 @@ from libs.common.pki.cms_algorithms import DIGESTS, SCHEMES, digest_of
 from libs.common.pki.cms_refusals import SignatureRefusal, SignatureRefused
 from libs.common.pki.cms_structures import (
     ContentInfo,
+    ContentKind,
     SignedAttributes,
     SignerInfo,
     signed_attributes,
 )
 from libs.common.pki.der import TbsCertificate, name_attributes, serial_text
-from libs.common.pki.ess import SIGNING_CERTIFICATE_V2, signer_certificate
+from libs.common.pki.ess import SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2, signer_certificate
 from libs.common.pki.trust import CertificateRefused, TrustAnchors
 
 MAX_OCTETS: Final = 65_536
 """A signature with its chain takes about 3,000 octets; time-stamps and revocation values a few times that."""
 _MAX_CERTIFICATES: Final = 8
-_VERSIONS: Final = (1, 3)
-"""Of a SignedData without attribute certificates or key identifiers (RFC 5652, 5.1)."""
-_SIGNER_VERSION: Final = 1
-"""Of a signer named by issuer and serial number (5.3)."""
+_VERSIONS: Final = range(1, 6)
+"""They say what may be inside (RFC 5652, 5.1); signers get them wrong, so what is inside is read as it stands."""
+_SIGNER_VERSIONS: Final = (1, 3)
+"""Of a signer named by issuer and serial number, and of one named by a key identifier (5.3)."""
 
 DATA: Final = x509.ObjectIdentifier("1.2.840.113549.1.7.1")
 SIGNED_DATA: Final = x509.ObjectIdentifier("1.2.840.113549.1.7.2")
@@ -48,6 +49,8 @@ CONTENT_TYPE: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.3")
 MESSAGE_DIGEST: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.4")
 _SIGNING_TIME: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.5")
 _UTC_TIME: Final = b"\x17"
+_CERTIFICATE: Final = b"\x30"
+"""Of the choices in CertificateSet (10.2.2) the one that is read; attribute certificates, for one, are not."""
 _PERSON_NUMBER: Final = re.compile(r"IIN(\d{12})", re.ASCII)
 
 
@@ -106,11 +109,11 @@ class Claim:
     @property
     def signed_at(self) -> datetime | None:
         """When the signer claims to have signed, if said; it proves nothing. SignatureRefused if malformed."""
-        value = self.attributes.values.get(_SIGNING_TIME)
-        if value is None:
+        if _SIGNING_TIME not in self.attributes.values:
             return None
-        kind = asn1.UTCTime if value.tag_bytes == _UTC_TIME else asn1.GeneralizedTime
         try:
+            value = self.attributes.single(_SIGNING_TIME)
+            kind = asn1.UTCTime if value.tag_bytes == _UTC_TIME else asn1.GeneralizedTime
             moment: datetime = value.parse(kind).as_datetime()
         except ValueError as error:
             raise SignatureRefused(SignatureRefusal.MALFORMED) from error
@@ -157,9 +160,9 @@ def read(message: bytes, limit: int = MAX_OCTETS, content_type: x509.ObjectIdent
         outer.type != SIGNED_DATA
         or signed_data.encapsulated.type != content_type
         or signed_data.version not in _VERSIONS
-        or any(signer.version != _SIGNER_VERSION for signer in signed_data.signer_infos.as_list())
+        or any(signer.version not in _SIGNER_VERSIONS for signer in signed_data.signer_infos.as_list())
     ):
-        raise SignatureRefused(SignatureRefusal.MALFORMED)
+        raise SignatureRefused(SignatureRefusal.UNSUPPORTED_FORM)
     embedded = signed_data.certificates.as_list() if signed_data.certificates else []
     if len(embedded) > _MAX_CERTIFICATES:
         raise SignatureRefused(SignatureRefusal.TOO_LARGE)
@@ -167,7 +170,7 @@ def read(message: bytes, limit: int = MAX_OCTETS, content_type: x509.ObjectIdent
         content_type=content_type,
         content=signed_data.encapsulated.content,
         signers=tuple(signed_data.signer_infos.as_list()),
-        certificates=tuple(map(asn1.encode_der, embedded)),
+        certificates=tuple(asn1.encode_der(each) for each in embedded if each.tag_bytes == _CERTIFICATE),
     )
 
 
@@ -209,7 +212,7 @@ def verify_detached(
         signed_at=claim.signed_at,
         certificate=claim.certificate,
         digest_algorithm=claim.digest.name,
-        digest=claim.attributes.values[MESSAGE_DIGEST].parse(bytes).hex(),
+        digest=claim.attributes.single(MESSAGE_DIGEST).parse(bytes).hex(),
     )
 
 
@@ -220,18 +223,24 @@ def _content_info(message: bytes) -> ContentInfo:
     except ValueError:
         pass
     try:
-        return asn1.decode_der(ContentInfo, to_der(message))
+        der = to_der(message)
+        other = asn1.decode_der(ContentKind, der).type != SIGNED_DATA
+        if not other:
+            return asn1.decode_der(ContentInfo, der)
     except ValueError as error:
         raise SignatureRefused(SignatureRefusal.MALFORMED) from error
+    raise SignatureRefused(SignatureRefusal.UNSUPPORTED_FORM)
 
 
 def _attributes(signer: SignerInfo) -> SignedAttributes:
-    try:
-        attributes = signed_attributes(signer)
-    except ValueError as error:
-        raise SignatureRefused(SignatureRefusal.INCOMPLETE) from error
-    if not {CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_CERTIFICATE_V2} <= attributes.values.keys():
+    if signer.signed_attributes is None:
         raise SignatureRefused(SignatureRefusal.INCOMPLETE)
+    attributes = signed_attributes(signer.signed_attributes)
+    if not {CONTENT_TYPE, MESSAGE_DIGEST} <= attributes.values.keys():
+        raise SignatureRefused(SignatureRefusal.INCOMPLETE)
+    if SIGNING_CERTIFICATE_V2 not in attributes.values:
+        by_sha1 = SIGNING_CERTIFICATE in attributes.values
+        raise SignatureRefused(SignatureRefusal.UNSUPPORTED_ALGORITHM if by_sha1 else SignatureRefusal.INCOMPLETE)
     return attributes
 
 
@@ -243,8 +252,8 @@ def _check_document(
     if algorithm is None:
         raise SignatureRefused(SignatureRefusal.UNSUPPORTED_ALGORITHM)
     try:
-        stated_type = attributes.values[CONTENT_TYPE].parse(x509.ObjectIdentifier)
-        stated = attributes.values[MESSAGE_DIGEST].parse(bytes)
+        stated_type = attributes.single(CONTENT_TYPE).parse(x509.ObjectIdentifier)
+        stated = attributes.single(MESSAGE_DIGEST).parse(bytes)
     except ValueError as error:
         raise SignatureRefused(SignatureRefusal.MALFORMED) from error
     if stated_type != content_type:

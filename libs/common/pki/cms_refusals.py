@@ -12,6 +12,7 @@ class SignatureRefusal(StrEnum):
 
     TOO_LARGE = "signature.too_large"
     MALFORMED = "signature.malformed"
+    UNSUPPORTED_FORM = "signature.unsupported_form"
     NOT_DETACHED = "signature.not_detached"
     UNSIGNED = "signature.unsigned"
     NO_DOCUMENT = "signature.no_document"

@@ -11,9 +11,7 @@ from typing import Annotated
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from libs.common.pki.der import AlgorithmIdentifier, boxed
-
-_CONTEXT_0, _SET = b"\xa0", b"\x31"
+from libs.common.pki.der import AlgorithmIdentifier
 
 
 @asn1.sequence
@@ -34,12 +32,12 @@ class IssuerAndSerialNumber:
 
 @asn1.sequence
 class SignerInfo:
-    """One signature. ``signed_attributes`` should be [0] IMPLICIT SET OF Attribute: see ``attributes``."""
+    """One signature. ``sid`` names the signer by issuer and serial number, or by the key identifier (RFC 5652, 5.3)."""
 
     version: int
-    sid: IssuerAndSerialNumber
+    sid: IssuerAndSerialNumber | Annotated[bytes, asn1.Implicit(0)]
     digest_algorithm: asn1.TLV
-    signed_attributes: asn1.TLV
+    signed_attributes: Annotated[asn1.SetOf[Attribute] | None, asn1.Implicit(0)]
     signature_algorithm: asn1.TLV
     signature: bytes
     unsigned_attributes: Annotated[asn1.SetOf[Attribute] | None, asn1.Implicit(1)]
@@ -67,10 +65,18 @@ class SignedData:
 
 @asn1.sequence
 class ContentInfo:
-    """The outermost wrapping; other content types than SignedData do not decode."""
+    """The outermost wrapping, of SignedData. Other contents do not decode: see `ContentKind`."""
 
     type: ObjectIdentifier
     content: Annotated[SignedData, asn1.Explicit(0)]
+
+
+@asn1.sequence
+class ContentKind:
+    """The outermost wrapping of whatever is inside."""
+
+    type: ObjectIdentifier
+    content: asn1.TLV
 
 
 @asn1.sequence
@@ -98,30 +104,25 @@ class SigningCertificateV2:
     policies: list[asn1.TLV] | None
 
 
-@asn1.sequence
-class _AttributeSet:
-    attributes: asn1.SetOf[Attribute]
-
-
 @dataclass(frozen=True, slots=True)
 class SignedAttributes:
-    """What the signature covers: the octets it was made over, and each attribute's single value."""
+    """What the signature covers: the octets it was made over, and the values of each attribute."""
 
     octets: bytes
-    values: dict[ObjectIdentifier, asn1.TLV]
+    values: dict[ObjectIdentifier, tuple[asn1.TLV, ...]]
+
+    def single(self, kind: ObjectIdentifier) -> asn1.TLV:
+        """Return the value of an attribute that has to have one (RFC 5652, 11; RFC 5035, 4). ValueError otherwise."""
+        (value,) = self.values.get(kind, ())
+        return value
 
 
-def signed_attributes(info: SignerInfo) -> SignedAttributes:
-    """Read the signed attributes. ValueError if there are none, or one occurs twice or with several values.
+def signed_attributes(attributes: asn1.SetOf[Attribute]) -> SignedAttributes:
+    """Read the signed attributes. An attribute may have several values, or occur several times (RFC 5652, 5.3).
 
-    The signature is made over them with the tag of a SET in place of the implicit one (RFC 5652, 5.4).
+    The signature is made over them with the tag of a SET in place of the implicit one (5.4).
     """
-    raw = asn1.encode_der(info.signed_attributes)
-    if not raw.startswith(_CONTEXT_0):
-        raise ValueError("no signed attributes")
-    octets = _SET + raw[1:]
-    attributes = asn1.decode_der(_AttributeSet, boxed(octets)).attributes.as_list()
-    values = {attribute.type: value for attribute in attributes for value in attribute.values.as_list()}
-    if len(values) != len(attributes) or any(len(item.values.as_list()) != 1 for item in attributes):
-        raise ValueError("a signed attribute is repeated, empty or has several values")
-    return SignedAttributes(octets, values)
+    values: dict[ObjectIdentifier, tuple[asn1.TLV, ...]] = {}
+    for each in attributes.as_list():
+        values[each.type] = (*values.get(each.type, ()), *each.values.as_list())
+    return SignedAttributes(asn1.encode_der(attributes), values)

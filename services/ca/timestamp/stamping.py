@@ -26,6 +26,7 @@ from libs.common.pki.cms_structures import (
     SignedData,
     SignerInfo,
     SigningCertificateV2,
+    signed_attributes,
 )
 from libs.common.pki.der import AlgorithmIdentifier, tbs_fields, tlv
 from libs.common.pki.ess import SIGNING_CERTIFICATE_V2
@@ -35,9 +36,7 @@ from services.ca.timestamp.structures import (
     MessageImprint,
     TimeStampRequest,
     TstInfo,
-    attribute_set,
     granted,
-    implicit_0,
     rejected,
 )
 
@@ -175,20 +174,21 @@ class TimeStampAuthority:
         return ContentInfo(type=SIGNED_DATA, content=signed_data)
 
     def _signer(self, info: bytes, der: bytes) -> SignerInfo:
-        octets = _signed_attributes(info, der)
+        attributes = _attributes(info, der)
+        octets = signed_attributes(attributes).octets
         fields = tbs_fields(der)
         return SignerInfo(
             version=1,
             sid=IssuerAndSerialNumber(issuer=fields.issuer, serial_number=fields.serial_number),
             digest_algorithm=tlv(asn1.encode_der(_SHA256)),
-            signed_attributes=implicit_0(octets),
+            signed_attributes=attributes,
             signature_algorithm=tlv(asn1.encode_der(_ECDSA)),
             signature=self.key.sign(octets, ec.ECDSA(hashes.SHA256())),
             unsigned_attributes=None,
         )
 
 
-def _signed_attributes(info: bytes, certificate: bytes) -> bytes:
+def _attributes(info: bytes, certificate: bytes) -> asn1.SetOf[Attribute]:
     """Bind type, content and signer (RFC 5816, 2.2.1)."""
     meant = EssCertIdV2(hash_algorithm=None, certificate_hash=hashlib.sha256(certificate).digest(), issuer_serial=None)
     values = {
@@ -196,4 +196,4 @@ def _signed_attributes(info: bytes, certificate: bytes) -> bytes:
         MESSAGE_DIGEST: asn1.encode_der(hashlib.sha256(info).digest()),
         SIGNING_CERTIFICATE_V2: asn1.encode_der(SigningCertificateV2(certificates=[meant], policies=None)),
     }
-    return attribute_set([Attribute(type=kind, values=asn1.SetOf([tlv(value)])) for kind, value in values.items()])
+    return asn1.SetOf([Attribute(type=kind, values=asn1.SetOf([tlv(value)])) for kind, value in values.items()])

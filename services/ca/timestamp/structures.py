@@ -5,8 +5,8 @@ from typing import Annotated, Final
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from libs.common.pki.cms_structures import Attribute, ContentInfo
-from libs.common.pki.der import Extension, tlv
+from libs.common.pki.cms_structures import ContentInfo
+from libs.common.pki.der import Extension
 
 TST_INFO: Final = ObjectIdentifier("1.2.840.113549.1.9.16.1.4")
 
@@ -66,16 +66,6 @@ class _Response:
     token: ContentInfo | None
 
 
-@asn1.sequence
-class _Attributes:
-    attributes: asn1.SetOf[Attribute]
-
-
-@asn1.sequence
-class _Box:
-    value: asn1.TLV
-
-
 def granted(token: ContentInfo) -> bytes:
     """Encode a response with a time-stamp."""
     return asn1.encode_der(_Response(status=_StatusInfo(status=0, text=None, failure=None), token=token))
@@ -94,14 +84,3 @@ def rejected(failure: int, text: str) -> bytes:
     octet, bit = divmod(failure, 8)
     named = asn1.BitString(bytes(octet) + bytes((0x80 >> bit,)), 7 - bit)  # DER: no zero bits at the end
     return asn1.encode_der(_Response(status=_StatusInfo(status=2, text=[text], failure=named), token=None))
-
-
-def attribute_set(attributes: list[Attribute]) -> bytes:
-    """Encode signed attributes as the SET OF that the signature is made over (RFC 5652, 5.4)."""
-    boxed = asn1.encode_der(_Attributes(attributes=asn1.SetOf(attributes)))
-    return asn1.encode_der(asn1.decode_der(_Box, boxed).value)
-
-
-def implicit_0(octets: bytes) -> asn1.TLV:
-    """Return a SET the tag [0] IMPLICIT."""
-    return tlv(b"\xa0" + octets[1:])

@@ -18,6 +18,8 @@ from services.ca.timestamp.structures import TST_INFO, MessageImprint
 
 SIGNATURE_TIME_STAMP: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.16.2.14")
 _VERSION: Final = 1
+_MAX_STAMPS: Final = 4
+_STRANGERS: Final = "timestamp_untrusted_issuer"
 
 
 @asn1.sequence
@@ -69,20 +71,31 @@ class TimeStamp:
 
 
 def time_stamp(claim: Claim, trust: TrustAnchors) -> TimeStamp | None:
-    """Verify the time-stamp over a signature; None if it bears none.
+    """Verify the time-stamps over a signature, and return the earliest of ours; None if it bears none.
+
+    There may be several, of several authorities (RFC 5126, 6.1.1); strangers' prove nothing beside one of ours.
 
     Raises:
-        NotStampedError: it is malformed, of another signature, or not by a time-stamp authority of ours.
+        NotStampedError: one is malformed or of another signature, or none is by a time-stamp authority of ours.
     """
-    tokens = claim.unsigned(SIGNATURE_TIME_STAMP)
-    if not tokens:
-        return None
-    if len(tokens) > 1:
-        raise NotStampedError("malformed")
-    stamp = believed(tokens[0], trust)
-    if stamp.digest != hashlib.new(stamp.digest_algorithm, claim.info.signature).digest():
-        raise NotStampedError("wrong_document")
-    return stamp
+    found: list[TimeStamp] = []
+    strangers: list[NotStampedError] = []
+    for token in claim.unsigned(SIGNATURE_TIME_STAMP)[: _MAX_STAMPS + 1]:
+        if len(found) + len(strangers) == _MAX_STAMPS:
+            raise NotStampedError("too_large")
+        try:
+            stamp = believed(token, trust)
+        except NotStampedError as error:
+            if error.reason != _STRANGERS:
+                raise
+            strangers.append(error)
+            continue
+        if stamp.digest != hashlib.new(stamp.digest_algorithm, claim.info.signature).digest():
+            raise NotStampedError("wrong_document")
+        found.append(stamp)
+    if strangers and not found:
+        raise strangers[0]
+    return min(found, key=lambda each: each.time, default=None)
 
 
 def believed(token: bytes, trust: TrustAnchors) -> TimeStamp:

@@ -9,15 +9,17 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.common.pki.certificate_use import PERSON_SIGN
-from libs.common.pki.cms import MAX_OCTETS, VerifiedSignature, read, verify_detached
+from libs.common.pki.cms import CONTENT_TYPE, MAX_OCTETS, MESSAGE_DIGEST, VerifiedSignature, read, verify_detached
 from libs.common.pki.cms_refusals import SignatureRefused
-from libs.common.pki.cms_structures import ContentInfo, SignedData
+from libs.common.pki.cms_structures import Attribute, ContentInfo, SignedData
 from libs.common.pki.der import serial_text, tlv
+from libs.common.pki.ess import SIGNING_CERTIFICATE_V2
 from libs.common.pki.trust import TrustAnchors
 from tests.fuzz.ber_forms import in_ber
 from tests.unit.ca.hierarchies import PERSON, CertificationAuthority
@@ -157,12 +159,11 @@ def test_the_signers_certificate_without_the_signers_key_signs_nothing(
 
 OPTIONS = {
     "no signing certificate attribute": ((), "incomplete"),
-    "SHA-1": (("-cades", "-md", "sha1"), "incomplete"),
-    "no signed attributes": (("-noattr",), "malformed"),
+    "SHA-1": (("-cades", "-md", "sha1"), "unsupported_algorithm"),
+    "no signed attributes": (("-noattr",), "incomplete"),
     "no certificate": (("-cades", "-nocerts"), "incomplete"),
     "streamed, which OpenSSL does not detach": (("-cades", "-stream"), "not_detached"),
     "the document inside": (("-cades", "-nodetach"), "not_detached"),
-    "named by key identifier": (("-cades", "-keyid"), "malformed"),
 }
 
 
@@ -171,6 +172,83 @@ def test_a_form_of_openssl_that_says_too_little_is_refused(trust: TrustAnchors, 
     options, expected = OPTIONS[case]
 
     assert refusal(signer.cms(options=options), trust) == expected
+
+
+@pytest.mark.parametrize("options", [("-keyid",), ("-keyid", "-stream", "-indef")])
+def test_a_signer_may_be_named_by_the_key_identifier(
+    trust: TrustAnchors, signer: Signer, options: tuple[str, ...]
+) -> None:
+    """RFC 5652, 5.3: reception of both forms is a must."""
+    assert content_signed(signer.cms(options=("-cades", "-nodetach", *options)), trust) == DATA
+
+
+def test_a_key_identifier_of_another_key_names_nobody(trust: TrustAnchors, signer: Signer) -> None:
+    signature = signer.cms(options=("-cades", "-keyid"))
+    identifier = x509.SubjectKeyIdentifier.from_public_key(signer.certificate.public_key()).digest
+    at = signature.rindex(b"\x80\x14" + identifier)
+
+    assert refusal(with_octet(signature, at + 5, signature[at + 5] ^ 1), trust) == "malformed"
+
+
+ATTRIBUTE_CERTIFICATE = tlv(b"\xa2\x02\x05\x00")
+REVOCATION = tlv(bytes.fromhex("a10c06082b060105050710020500"))
+"""Revocation information of another kind than lists (RFC 5940, 2.1)."""
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+def test_what_others_put_beside_the_signature_does_not_disturb(
+    trust: TrustAnchors, signature: bytes, version: int
+) -> None:
+    """Attribute certificates and revocation data (RFC 5652, 10.2), under whatever version says that they are there."""
+    outer = asn1.decode_der(ContentInfo, signature)
+    assert outer.content.certificates is not None
+    certificates = asn1.SetOf([*outer.content.certificates.as_list(), ATTRIBUTE_CERTIFICATE])
+    content = replace(outer.content, version=version, certificates=certificates, crls=asn1.SetOf([REVOCATION]))
+
+    assert verify_detached(asn1.encode_der(replace(outer, content=content)), DATA, trust, SOON).iin == PERSON.iin
+
+
+def resigned(signer: Signer, *more: Attribute) -> bytes:
+    """Sign again, with other attributes besides."""
+    outer = asn1.decode_der(ContentInfo, signer.cms())
+    (info,) = outer.content.signer_infos.as_list()
+    assert info.signed_attributes is not None
+    attributes = asn1.SetOf([*info.signed_attributes.as_list(), *more])
+    assert isinstance(signer.key, ec.EllipticCurvePrivateKey)
+    value = signer.key.sign(asn1.encode_der(attributes), ec.ECDSA(hashes.SHA256()))
+    infos = asn1.SetOf([replace(info, signed_attributes=attributes, signature=value)])
+    return asn1.encode_der(replace(outer, content=replace(outer.content, signer_infos=infos)))
+
+
+OTHER = x509.ObjectIdentifier("1.2.840.113549.1.9.16.2.18")
+"""Signer attributes (RFC 5126, 5.11.3), of which there may be several."""
+
+
+def test_an_attribute_may_have_several_values_or_stand_twice(trust: TrustAnchors, signer: Signer) -> None:
+    one, two = (Attribute(type=OTHER, values=asn1.SetOf([tlv(each)])) for each in (b"\x05\x00", b"\x02\x01\x05"))
+    both = Attribute(type=OTHER, values=asn1.SetOf([tlv(b"\x05\x00"), tlv(b"\x02\x01\x05")]))
+
+    for more in ((one,), (one, two), (both,)):
+        assert verify_detached(resigned(signer, *more), DATA, trust, SOON).iin == PERSON.iin
+
+
+@pytest.mark.parametrize("kind", [MESSAGE_DIGEST, CONTENT_TYPE, SIGNING_CERTIFICATE_V2])
+def test_what_has_to_be_said_once_is_not_said_twice(
+    trust: TrustAnchors, signer: Signer, kind: x509.ObjectIdentifier
+) -> None:
+    """RFC 5652, 11.1 and 11.2; RFC 5035, 4."""
+    again = Attribute(type=kind, values=asn1.SetOf([tlv(b"\x04\x01\x00")]))
+
+    assert refusal(resigned(signer, again), trust) == "malformed"
+
+
+def test_another_kind_of_cms_is_unsupported_and_not_malformed(trust: TrustAnchors, signer: Signer) -> None:
+    enveloped = bytes.fromhex("300f06092a864886f70d010703a0023000")
+
+    assert refusal(enveloped, trust) == "unsupported_form"
+    assert refusal(signer.cms(options=("-cades", "-econtent_type", "1.2.840.113549.1.9.16.1.4")), trust) == (
+        "unsupported_form"
+    )
 
 
 def test_two_signers_are_one_too_many(
