@@ -29,6 +29,7 @@ from services.biometrics.handlers import BiometricsEvents, NextStep
 from services.biometrics.liveness.pad import read_card
 from services.biometrics.liveness.pad_result import NOT_CONFIGURED
 from services.biometrics.metrics import FaceMetrics
+from services.biometrics.problems import PROBLEMS
 from services.biometrics.review.api import review_routes
 from services.biometrics.review.links import Links
 from services.biometrics.review.service import Reviews
@@ -99,6 +100,7 @@ def build(
         metrics.models.labels(role, name).set(1)
     return base.app(
         "Face checks",
+        problems=PROBLEMS,
         routers=[
             capture_routes(captures, pre_checks, base.auth),
             review_routes(reviews, base.auth),

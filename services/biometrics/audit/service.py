@@ -7,6 +7,7 @@ import structlog
 from libs.common.core.errors import Refused
 from libs.common.delivery.aggregates import Aggregates
 from services.biometrics.check.states import CheckRecord, CheckState
+from services.biometrics.refusals import BiometricsRefusal
 
 log = structlog.get_logger()
 
@@ -31,10 +32,10 @@ class Audit:
         """Return the record of one face check.
 
         Raises:
-            Refused: ``audit.unknown``, 404: there is none.
+            Refused: `RECORD_UNKNOWN`: there is none.
         """
         state = await self._checks.get(journey_id)
         if not isinstance(state, CheckRecord):
-            raise Refused("audit.unknown", "There is no record of a face check in this journey.", 404)
+            raise Refused(BiometricsRefusal.RECORD_UNKNOWN)
         log.info("audit.read", auditor=auditor, subject=journey_id, records=1)
         return journey_id, state.kind, state

@@ -15,13 +15,13 @@ from libs.common.contracts.http.biometrics import CaptureProgress, CaptureView, 
 from libs.common.core.model import evolve
 from libs.common.core.values import JourneyId
 from libs.common.texts.languages import Language
-from libs.common.web.bodies import raw_body
+from libs.common.web.bodies import binary, raw_body
 from libs.common.web.http import Wanted
 from libs.common.web.middleware import BODY_LIMIT_KEY
 from libs.common.web.problems import language_headers
 from libs.common.web.tokens import Authenticator
 from services.biometrics.capture import pre_checks
-from services.biometrics.capture.content import MOST_BYTES, too_large
+from services.biometrics.capture.content import CLIPS, MOST_BYTES, PAGES, too_large
 from services.biometrics.capture.pre_checks import PreChecks
 from services.biometrics.capture.service import Captures, Chunks
 from services.biometrics.check.parts import PARTS, Part
@@ -33,6 +33,7 @@ from services.biometrics.check.states import (
     CheckOpen,
     CheckState,
 )
+from services.biometrics.refusals import BiometricsRefusal
 from services.biometrics.texts import TEXTS
 
 READ_EVERY_S: Final = 0.5
@@ -40,6 +41,9 @@ LONGEST_WAIT_S: Final = 25.0
 _MARGIN: Final = 1024 * 1024
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
 
+
+MEDIA: Final = binary(*sorted(PAGES | CLIPS))
+SmallPicture = Annotated[bytes, Depends(raw_body(pre_checks.MOST_BYTES, too_large=BiometricsRefusal.PICTURE_TOO_LARGE))]
 Nonce = Annotated[str, Header(alias="X-Capture-Nonce", max_length=64)]
 
 
@@ -81,7 +85,7 @@ def _add_view(router: APIRouter, captures: Captures) -> None:
 
 
 def _add_uploads(router: APIRouter, captures: Captures) -> None:
-    @router.put("/{part}", status_code=status.HTTP_202_ACCEPTED, response_model=UploadView)
+    @router.put("/{part}", status_code=status.HTTP_202_ACCEPTED, response_model=UploadView, openapi_extra=MEDIA)
     async def upload(request: Request, journey_id: JourneyId, part: Part, nonce: Nonce) -> Response:
         """Take a capture in one request. What came of one that breaks off is dropped."""
         _limit(request, part)
@@ -99,7 +103,12 @@ def _add_uploads(router: APIRouter, captures: Captures) -> None:
         offset, complete = await captures.offset(journey_id, part, str(upload), nonce)
         return Response(status_code=status.HTTP_204_NO_CONTENT, headers=_headers(offset, complete=complete))
 
-    @router.patch("/{part}/uploads/{upload}", status_code=status.HTTP_202_ACCEPTED, response_model=UploadView)
+    @router.patch(
+        "/{part}/uploads/{upload}",
+        status_code=status.HTTP_202_ACCEPTED,
+        response_model=UploadView,
+        openapi_extra=MEDIA,
+    )
     async def go_on(  # noqa: PLR0917 - one parameter for each thing that the request says
         request: Request,
         journey_id: JourneyId,
@@ -129,7 +138,9 @@ def _add_pre_check(router: APIRouter, checks: PreChecks) -> None:
         journey_id: JourneyId,
         language: Wanted,
         response: Response,
-        content: Annotated[bytes, Depends(raw_body(pre_checks.MOST_BYTES, too_large="picture.too_large"))],
+        content: Annotated[
+            bytes, Depends(raw_body(pre_checks.MOST_BYTES, too_large=BiometricsRefusal.PICTURE_TOO_LARGE))
+        ],
     ) -> PreCheckView:
         report = await checks.run(journey_id, content)
         response.headers.update(language_headers(language))

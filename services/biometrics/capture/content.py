@@ -8,6 +8,7 @@ from services.biometrics.check.parts import Part
 from services.biometrics.media.decode import PictureLimits
 from services.biometrics.media.kinds import Kind, kind_of
 from services.biometrics.media.video import ClipLimits
+from services.biometrics.refusals import BiometricsRefusal
 
 PICTURES: Final[frozenset[Kind]] = frozenset({"image/jpeg", "image/png", "image/webp"})
 PAGES: Final[frozenset[Kind]] = PICTURES | {"application/pdf"}
@@ -27,13 +28,10 @@ MOST_BYTES: Final[Mapping[Part, int]] = {
     "document-page": PictureLimits().data,
 }
 
-_REFUSALS: Final[Mapping[frozenset[Kind], tuple[str, str]]] = {
-    PICTURES: ("picture.not_an_image", "This is not a picture. Please send a JPEG, PNG or WebP."),
-    PAGES: (
-        "document.not_a_picture_or_pdf",
-        "This is neither a picture nor a PDF. Please send JPEG, PNG, WebP or PDF.",
-    ),
-    CLIPS: ("clip.not_a_video", "This is not a clip. Please send WebM or MP4."),
+_REFUSALS: Final[Mapping[frozenset[Kind], BiometricsRefusal]] = {
+    PICTURES: BiometricsRefusal.NOT_AN_IMAGE,
+    PAGES: BiometricsRefusal.NOT_A_PICTURE_OR_PDF,
+    CLIPS: BiometricsRefusal.NOT_A_VIDEO,
 }
 
 
@@ -41,16 +39,13 @@ def require(head: bytes, accepted: frozenset[Kind]) -> None:
     """Return if a file that begins so is of an accepted kind.
 
     Raises:
-        Refused: 415, ``picture.not_an_image``, ``document.not_a_picture_or_pdf`` or ``clip.not_a_video``.
+        Refused: `NOT_AN_IMAGE`, `NOT_A_PICTURE_OR_PDF` or `NOT_A_VIDEO`.
     """
     if kind_of(head) not in accepted:
-        key, detail = _REFUSALS[accepted]
-        raise Refused(key, detail, 415)
+        raise Refused(_REFUSALS[accepted])
 
 
 def too_large(part: Part, most: int) -> Refused:
-    """Return the refusal (413) of a part that has more bytes than it may."""
-    key = "clip.too_large" if part == "clip" else "picture.too_large"
-    return Refused(
-        key, f"This is too large: at most {most // 1_000_000} MB are taken. Please send a smaller file.", 413
-    )
+    """Return the refusal of a part that has more bytes than it may."""
+    refusal = BiometricsRefusal.CLIP_TOO_LARGE if part == "clip" else BiometricsRefusal.PICTURE_TOO_LARGE
+    return Refused(refusal, limit_kb=most // 1000)

@@ -13,6 +13,7 @@ from services.biometrics.analysis.workers import AnalysisBroken, AnalysisTimeout
 from services.biometrics.capture.content import PICTURES, require
 from services.biometrics.check import domain
 from services.biometrics.check.states import CheckState
+from services.biometrics.refusals import BiometricsRefusal
 
 MOST_BYTES: Final = 300_000
 PATIENCE_S: Final = 5.0
@@ -40,7 +41,7 @@ class PreChecks:
         """Report what a selfie would be sent back for (no guidance: it is good), and what would be better still.
 
         Raises:
-            Refused: ``picture.not_an_image``, 415; ``pre_check.unavailable``, 503, while others are analysed, and
+            Refused: `NOT_AN_IMAGE`; `PRE_CHECK_UNAVAILABLE` while others are analysed, and
                 where the analysis broke.
         """
         require(content, PICTURES)
@@ -56,5 +57,4 @@ class PreChecks:
 
 
 def _unavailable() -> Refused:
-    detail = "A check is not possible just now. You can send the picture all the same."
-    return Refused("pre_check.unavailable", detail, 503)
+    return Refused(BiometricsRefusal.PRE_CHECK_UNAVAILABLE)

@@ -20,6 +20,7 @@ from services.biometrics.check.states import (
     CheckSession,
     CheckState,
 )
+from services.biometrics.refusals import BiometricsRefusal
 
 COME_BACK_AFTER: Final = timedelta(seconds=30)
 
@@ -78,11 +79,11 @@ class Captures:
         """Return where a face check stands.
 
         Raises:
-            Refused: ``capture.not_open``: the phone is not confirmed yet.
+            Refused: `CAPTURE_NOT_OPEN`: the phone is not confirmed yet.
         """
         state = await self._checks.get(journey_id)
         if state is None or isinstance(state, CheckPending):
-            raise Refused("capture.not_open", "The face check begins once your phone is confirmed.", 404)
+            raise Refused(BiometricsRefusal.CAPTURE_NOT_OPEN)
         return state
 
     async def progress(self, state: CheckAnalysing) -> AnalysisProgress:
@@ -109,7 +110,7 @@ class Captures:
         Returns what `offset` returns.
 
         Raises:
-            Refused: see `domain.receive` and `Uploads.keep`; ``capture.busy``, 503, while too many wait for analysis.
+            Refused: see `domain.receive` and `Uploads.keep`; `CAPTURE_BUSY` while too many wait for analysis.
         """
         place = _place(journey_id, chunks.part, chunks.upload)
         state = await self._checks.get(journey_id)
@@ -150,7 +151,7 @@ class Captures:
         try:
             kept = await self._uploads.keep(incoming, chunks.content)
         except BlobMissing:
-            raise domain.over() from None  # the journey ended during the upload
+            raise Refused(BiometricsRefusal.CAPTURE_CLOSED) from None  # the journey ended during the upload
         if chunks.length is not None and kept < chunks.length:
             return kept, False
         if (there := await self._uploads.offset(place)) != kept:  # another upload of this part began meanwhile
@@ -160,8 +161,7 @@ class Captures:
     async def _require_room(self) -> None:
         """Ask to come back while too many wait."""
         if await self._queue.length() >= self._backlog:
-            detail = "Very many pictures wait to be analysed. Nothing is lost; please send yours a little later."
-            raise Refused("capture.busy", detail, 503, retry_at=self._clock() + COME_BACK_AFTER)
+            raise Refused(BiometricsRefusal.CAPTURE_BUSY, retry_at=self._clock() + COME_BACK_AFTER)
 
 
 def _folder(journey_id: str, part: Part) -> str:

@@ -15,6 +15,7 @@ from libs.common.storage.blobs import BlobMissing, Blobs
 from services.biometrics.capture.content import ACCEPTED, MOST_BYTES, require, too_large
 from services.biometrics.check.parts import Part
 from services.biometrics.media.kinds import HEAD_BYTES
+from services.biometrics.refusals import BiometricsRefusal
 
 PIECE_BYTES: Final = 1024 * 1024
 MOST_PIECES: Final = 100
@@ -56,8 +57,8 @@ class Uploads:
         What arrived before a connection broke is kept; what ``chunks`` raised then passes through.
 
         Raises:
-            Refused: 413 `too_large` and 415 `content.require`: nothing of the upload is kept. 409
-                ``upload.wrong_offset``: the extra ``offset`` says where to go on. 409 ``upload.too_many_pieces``.
+            Refused: as `too_large` and `content.require`: nothing of the upload is kept. `UPLOAD_WRONG_OFFSET`: the
+                fact ``offset`` says where to go on. `UPLOAD_TOO_MANY_PIECES`.
             BlobMissing: the upload was deleted meanwhile.
         """
         _check_length(incoming)
@@ -109,8 +110,7 @@ class Uploads:
         if offset != incoming.offset:
             raise wrong_offset(offset)
         if len(pieces) >= MOST_PIECES:
-            detail = "This upload came in too many pieces. Please begin it anew, with larger ones."
-            raise Refused("upload.too_many_pieces", detail)
+            raise Refused(BiometricsRefusal.UPLOAD_TOO_MANY_PIECES)
 
     async def _keep(self, incoming: IncomingUpload, chunks: AsyncIterator[bytes]) -> int:
         most = MOST_BYTES[incoming.part] if incoming.length is None else incoming.length
@@ -145,8 +145,7 @@ class Uploads:
 
 def wrong_offset(offset: int) -> Refused:
     """Return the refusal of a request that does not go on where the upload stands."""
-    detail = "The upload does not stand where this request goes on. Please go on at the offset given here."
-    return Refused("upload.wrong_offset", detail, offset=offset)
+    return Refused(BiometricsRefusal.UPLOAD_WRONG_OFFSET, offset=offset)
 
 
 def _check_length(incoming: IncomingUpload) -> None:

@@ -32,6 +32,7 @@ from services.biometrics.check.states import (
     CheckSession,
     CheckState,
 )
+from services.biometrics.refusals import BiometricsRefusal
 
 ANALYSE_AGAIN: Final = timedelta(seconds=15)
 """What breaks an analysis twice, such as want of memory, may pass: it should not cost a try within a second."""
@@ -103,7 +104,7 @@ def receive(state: CheckState | None, part: Part, nonce: str, place: str, now: d
     """Take in one capture, which lies at a place; with the last one the analysis is due.
 
     Raises:
-        Refused: ``capture.not_open``, ``capture.closed``, ``capture.stale`` (for an older challenge).
+        Refused: `CAPTURE_NOT_OPEN`, `CAPTURE_CLOSED`, `CAPTURE_STALE` (for an older challenge).
     """
     session = may_receive(state, nonce, now)
     captures = {**kept_beside(session.captures, part), part: place}
@@ -118,7 +119,7 @@ def may_receive(state: CheckState | None, nonce: str, now: datetime) -> CheckOpe
     """Return the session if it takes captures now; raises as `receive`."""
     session = _open(state, now)
     if nonce != session.challenge.nonce:
-        raise Refused("capture.stale", "This was captured for an earlier challenge. Please fetch the present one.")
+        raise Refused(BiometricsRefusal.CAPTURE_STALE)
     return session
 
 
@@ -128,13 +129,13 @@ def pre_check(state: CheckState | None, now: datetime) -> Result:
     A virtual schedule (the generic cell rate algorithm, ITU-T I.371): one moment is all that is kept.
 
     Raises:
-        Refused: as `receive` without a nonce; ``pre_check.too_often``, 429, with ``retry_at``.
+        Refused: as `receive` without a nonce; `PRE_CHECK_TOO_OFTEN`, with ``retry_at``.
     """
     session = _open(state, now)
     due = max(session.next_pre_check or now, now)
     late = due - now - PRE_CHECK_EVERY * (PRE_CHECKS_AT_ONCE - 1)
     if late > timedelta(0):
-        raise Refused("pre_check.too_often", "Please wait a moment between two checks.", 429, retry_at=now + late)
+        raise Refused(BiometricsRefusal.PRE_CHECK_TOO_OFTEN, retry_at=now + late)
     return Decision(evolve(session, CheckOpen, next_pre_check=due + PRE_CHECK_EVERY))
 
 
@@ -147,26 +148,17 @@ def pause_pre_checks(state: CheckState | None, until: datetime) -> Result | None
 
 def _open(state: CheckState | None, now: datetime) -> CheckOpen:
     match state:
-        case CheckOpen() if now >= state.expires_at:
-            raise Refused("capture.closed", "The time for the face check is over. Please start a new journey.")
-        case CheckOpen():
+        case CheckOpen() if now < state.expires_at:
             return state
         case None | CheckPending():
-            raise Refused("capture.not_open", "The face check begins once your phone is confirmed.", 404)
-        case CheckAnalysing() | CheckInReview():
-            raise Refused("capture.closed", "Your pictures are being analysed. Please wait for the result.")
+            raise Refused(BiometricsRefusal.CAPTURE_NOT_OPEN)
         case _:
-            raise over()
+            raise Refused(BiometricsRefusal.CAPTURE_CLOSED)
 
 
 def holds(state: CheckState | None, part: Part, nonce: str, place: str) -> bool:
     """Return whether this very upload was taken in for the present challenge; its sender may have missed the answer."""
     return isinstance(state, CheckSession) and state.challenge.nonce == nonce and state.captures.get(part) == place
-
-
-def over() -> Refused:
-    """Return the refusal of what comes after the end."""
-    return Refused("capture.closed", "This face check is over.")
 
 
 def begin_stage(
@@ -225,10 +217,10 @@ def in_review(state: CheckState | None) -> CheckInReview:
     """Return the face check if it waits for a clerk.
 
     Raises:
-        Refused: ``review.not_waiting``: there is nothing to decide, or it was decided.
+        Refused: `REVIEW_NOT_WAITING`: there is nothing to decide, or it was decided.
     """
     if not isinstance(state, CheckInReview):
-        raise Refused("review.not_waiting", "This face check does not wait for a decision any more.")
+        raise Refused(BiometricsRefusal.REVIEW_NOT_WAITING)
     return state
 
 
@@ -236,7 +228,7 @@ def view(state: CheckState | None, clerk: str, part: Part, now: datetime) -> Res
     """Note that a clerk views a capture, before it is shown.
 
     Raises:
-        Refused: ``review.not_waiting``: nobody may view captures outside a review.
+        Refused: `REVIEW_NOT_WAITING`: nobody may view captures outside a review.
     """
     waiting = in_review(state)
     return Decision(evolve(waiting, CheckInReview, views=add_view(waiting.views, clerk, part, now)))
@@ -248,12 +240,12 @@ def review(state: CheckState | None, decision: ClerkDecision, new_challenge: New
     A citizen who is to try again gets a session's time anew.
 
     Raises:
-        Refused: ``review.not_waiting``: there is nothing to decide, or it was decided. ``review.another_clerk``: this
+        Refused: `REVIEW_NOT_WAITING`: there is nothing to decide, or it was decided. `REVIEW_ANOTHER_CLERK`: this
             one has decided already, and a second opinion is somebody else's.
     """
     waiting = in_review(state)
     if any(vote.clerk == decision.clerk for vote in waiting.votes):
-        raise Refused("review.another_clerk", "You have decided about this face check. Somebody else has to, too.")
+        raise Refused(BiometricsRefusal.REVIEW_ANOTHER_CLERK)
     decided = evolve(waiting, CheckInReview, reviews=(*waiting.reviews, decision))
     if sum(vote.matched == decision.matched for vote in decided.votes) < rules.reviewers:
         return Decision(decided)

@@ -9,6 +9,7 @@ from libs.common.core.errors import Refused
 from libs.common.core.sealing import Box, Keyring, SealError
 from libs.common.core.values import Clock
 from services.biometrics.check.parts import Part
+from services.biometrics.refusals import BiometricsRefusal
 
 _PURPOSE = "review.link"
 
@@ -58,21 +59,17 @@ class Links:
         """Return the link again, for the clerk it was written for.
 
         Raises:
-            Refused: ``review.link_unknown``, 404; ``review.link_expired``, 410; ``review.link_of_another``, 403.
+            Refused: `LINK_UNKNOWN`, `LINK_EXPIRED`, `LINK_OF_ANOTHER`.
         """
         kid, _, sealed = text.partition("~")
         try:
             content = self._keyring.open(Box(kid, base64.b64encode(_from_path(sealed)).decode()), _PURPOSE)
         except (SealError, ValueError):
-            raise Refused(
-                "review.link_unknown", "There is nothing at this address. Please open the case anew.", 404
-            ) from None
+            raise Refused(BiometricsRefusal.LINK_UNKNOWN) from None
         journey_id, part, place, owner, until = json.loads(content)
         link = CaptureLink(journey_id, part, place, owner, datetime.fromtimestamp(until, UTC))
         if link.clerk != clerk:
-            raise Refused(
-                "review.link_of_another", "This address was made for another clerk. Please open the case.", 403
-            )
+            raise Refused(BiometricsRefusal.LINK_OF_ANOTHER)
         if link.until <= self._clock():
-            raise Refused("review.link_expired", "This address is no longer valid. Please open the case anew.", 410)
+            raise Refused(BiometricsRefusal.LINK_EXPIRED)
         return link

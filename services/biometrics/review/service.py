@@ -16,6 +16,7 @@ from services.biometrics.check.parts import Part
 from services.biometrics.check.records import ClerkDecision, Remark
 from services.biometrics.check.states import CheckInReview, CheckMatched, CheckRules, CheckState
 from services.biometrics.metrics import FaceMetrics
+from services.biometrics.refusals import BiometricsRefusal
 from services.biometrics.review.links import CaptureLink, Links
 
 log = structlog.get_logger()
@@ -62,7 +63,7 @@ class Reviews:
         """Open a case: what was measured, and permissions to see the captures.
 
         Raises:
-            Refused: ``review.not_waiting``: nobody may view captures outside a review.
+            Refused: `REVIEW_NOT_WAITING`: nobody may view captures outside a review.
         """
         state = domain.in_review(await self._checks.get(journey_id))
         log.info("review.opened", subject=journey_id, clerk=clerk)
@@ -84,7 +85,7 @@ class Reviews:
         link = self._links.read(text, clerk)
         state = domain.in_review(await self._checks.get(link.journey_id))
         if state.captures.get(link.part) != link.place:
-            raise Refused("review.link_expired", "There are newer captures by now. Please open the case anew.", 410)
+            raise Refused(BiometricsRefusal.LINK_EXPIRED)  # there are newer captures by now
         await self._checks.apply(link.journey_id, lambda state: domain.view(state, clerk, link.part, self._clock()))
         log.info("review.viewed", subject=link.journey_id, part=link.part, clerk=clerk)
         return await self._uploads.whole(link.place)

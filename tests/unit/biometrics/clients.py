@@ -15,7 +15,9 @@ from libs.common.web.tokens import STAFF_ROLES, Authenticator, TokenIssuer, Toke
 from services.biometrics.audit.api import audit_routes
 from services.biometrics.capture.api import capture_routes
 from services.biometrics.capture.pre_checks import PreChecks
+from services.biometrics.problems import PROBLEMS
 from services.biometrics.review.api import review_routes
+from services.biometrics.texts import TEXTS
 from tests.unit.biometrics.harness import JOURNEY, METRICS, Harness, World
 
 URL = f"/v1/journeys/{JOURNEY}/capture"
@@ -37,7 +39,14 @@ async def browser(world: World, harness: Harness) -> AsyncIterator[httpx.AsyncCl
         review_routes(harness.reviews, auth),
         audit_routes(harness.audit, auth),
     ]
-    app = create_app("biometrics", metrics=METRICS, health=Health(), routers=routers)
+    app = create_app(
+        "biometrics",
+        metrics=METRICS,
+        health=Health(),
+        routers=routers,
+        problems=PROBLEMS,
+        texts=TEXTS,
+    )
     headers = {"Authorization": f"Bearer {identity.journey(JOURNEY, timedelta(days=7))}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://biometrics", headers=headers) as client:

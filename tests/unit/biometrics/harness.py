@@ -40,6 +40,7 @@ from services.biometrics.document.mrz import Mrz
 from services.biometrics.handlers import BiometricsEvents, NextStep
 from services.biometrics.media.decode import GuidanceKey
 from services.biometrics.metrics import FaceMetrics
+from services.biometrics.problems import PROBLEMS
 from services.biometrics.review.links import Links
 from services.biometrics.review.service import Reviews
 from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
@@ -355,4 +356,4 @@ async def refused(doing: Awaitable[object]) -> tuple[str, int]:
     """Give the key and the status with which something is refused."""
     with pytest.raises(Refused) as error:
         await doing
-    return error.value.key, error.value.status
+    return error.value.key, PROBLEMS[error.value.key]

@@ -17,6 +17,7 @@ from services.biometrics.analysis.reports import SelfieReport
 from services.biometrics.capture.content import MOST_BYTES
 from services.biometrics.capture.uploads import IncomingUpload, Uploads
 from services.biometrics.check.states import CheckAnalysing, CheckMatched
+from services.biometrics.problems import PROBLEMS
 from tests.unit.biometrics.harness import NOON, Harness, World, clip
 from tests.waiting import PATIENCE_S
 
@@ -136,7 +137,7 @@ async def test_when_the_backlog_is_full_uploads_are_asked_to_come_back_and_none_
         try:
             await harness.send(subject=journey)
         except Refused as error:
-            refused.append((error.key, error.status, error.extras["retry_at"]))
+            refused.append((error.key, PROBLEMS[error.key], error.facts["retry_at"]))
         else:
             taken += 1
     # The eleventh came eleven seconds after noon.

@@ -30,6 +30,8 @@ from services.biometrics.capture.pre_checks import PreChecks
 from services.biometrics.capture.service import Chunks
 from services.biometrics.capture.uploads import MOST_PIECES, PIECE_BYTES
 from services.biometrics.check.states import CheckAnalysing
+from services.biometrics.problems import PROBLEMS
+from services.biometrics.texts import TEXTS
 from tests.unit.biometrics.harness import GOOD, JOURNEY, METRICS, NOON, WITH_CARD, Harness, World, clip, picture, stream
 from tests.waiting import PATIENCE_S
 
@@ -101,8 +103,16 @@ async def bad_line(*after: int) -> AsyncIterator[Line]:
     await harness.opened()
     issuer = TokenIssuer(Ed25519PrivateKey.generate(), "identity", "key-1", world.clock)
     auth = Authenticator(TokenVerifier(json.dumps(issuer.jwks()), "identity", world.clock))
-    routers = [capture_routes(harness.captures, PreChecks(harness.checks.aggregates, world.eyes, world.clock), auth)]
-    running = server(create_app("biometrics", metrics=METRICS, health=Health(), routers=routers), "127.0.0.1", 0)
+    pre_checks = PreChecks(harness.checks.aggregates, world.eyes, world.clock)
+    app = create_app(
+        "biometrics",
+        metrics=METRICS,
+        health=Health(),
+        routers=[capture_routes(harness.captures, pre_checks, auth)],
+        problems=PROBLEMS,
+        texts=TEXTS,
+    )
+    running = server(app, "127.0.0.1", 0)
     task = asyncio.create_task(running.serve())
     while not running.started:  # noqa: ASYNC110 - the server sets no event
         await asyncio.sleep(0.01)
@@ -188,7 +198,7 @@ async def test_an_upload_goes_on_only_where_it_stands_and_says_where_that_is() -
     await send(harness, CLIP[:1000], 0, 3000)
     for offset in (1, 999, 1001, 3000):
         wrong = await refused(harness, CLIP[offset:3000], offset, 3000)
-        assert (wrong.key, wrong.extras) == ("upload.wrong_offset", {"offset": 1000})
+        assert (wrong.key, wrong.facts) == ("upload.wrong_offset", {"offset": 1000})
     assert await send(harness, CLIP[1000:3000], 1000, 3000) == (3000, True)
 
 
@@ -291,7 +301,7 @@ async def test_an_upload_whose_pieces_another_one_dropped_is_not_taken_for_whole
 
     with pytest.raises(Refused) as error:
         await harness.captures.receive(JOURNEY, Chunks("clip", UPLOAD, "n-1", interrupted(), 0, len(CLIP)))
-    assert (error.value.key, error.value.extras) == ("upload.wrong_offset", {"offset": 0})
+    assert (error.value.key, error.value.facts) == ("upload.wrong_offset", {"offset": 0})
     assert (await harness.session()).captures == {}
 
 
@@ -302,7 +312,7 @@ async def test_an_upload_with_a_gap_ends_at_the_gap_and_goes_on_from_there(world
     first = min(world.media)
     del world.media[first]
     assert await harness.captures.offset(JOURNEY, "clip", UPLOAD, "n-1") == (0, False)
-    assert (await refused(harness, CLIP[2 * MB :], 2 * MB, len(CLIP))).extras == {"offset": 0}
+    assert (await refused(harness, CLIP[2 * MB :], 2 * MB, len(CLIP))).facts == {"offset": 0}
 
 
 async def test_uploads_are_asked_to_come_back_while_too_many_wait_and_then_taken(world: World) -> None:
@@ -315,8 +325,8 @@ async def test_uploads_are_asked_to_come_back_while_too_many_wait_and_then_taken
     world.now += timedelta(seconds=1)
     with pytest.raises(Refused) as error:
         await harness.receive("selfie", "n-4", picture(b"x"))
-    assert (error.value.key, error.value.status) == ("capture.busy", 503)
-    assert error.value.extras["retry_at"] == world.now + timedelta(seconds=30)
+    assert error.value.key == "capture.busy"
+    assert error.value.facts["retry_at"] == world.now + timedelta(seconds=30)
     await harness.wake_due()
     world.now += timedelta(seconds=1)
     await harness.receive("selfie", "n-4", picture(b"x"))
