@@ -59,6 +59,7 @@ def configure(service: str, *, json: bool, level: int | str = logging.INFO, stre
     root.setLevel(level)
     for name, least in _LIBRARY_LEVELS.items():
         logging.getLogger(name).setLevel(max(least, root.level))
+    logging.captureWarnings(capture=True)  # a text that is missing warns, for one
     structlog.configure(
         # Our own records take the same steps without the detour over the standard library, at half the cost.
         processors=[*_BEGINNING, *ending],

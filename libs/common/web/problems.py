@@ -5,7 +5,7 @@ come from the catalogue: ``problem.<key>.happened`` is the title, ``.means`` and
 repeats what the client sent: a proxy's log of answers would otherwise hold personal data.
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import datetime
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -117,8 +117,7 @@ class Problems:
         known = f"problem.{key}.happened" in self._texts
         words = self._words(key if known else HttpRefusal.REQUEST_MALFORMED, language, {})
         if not known or key == HttpRefusal.REQUEST_MALFORMED:
-            listed = "; ".join(f"{item['field']}: {item['message']}" for item in found[:_MOST_IN_WORDS])
-            words["detail"] = f"{words['detail']} {listed}"
+            words["detail"] = " ".join([words["detail"], *self._sentences(found[:_MOST_IN_WORDS], language)])
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return _document(status, key, words, {"errors": found}, language_headers(language))
 
@@ -134,6 +133,14 @@ class Problems:
             else self._texts.text("invalid.other", language)
         )
         return {"field": ".".join(map(str, place)), "rule": str(item["type"]), "message": text}
+
+    def _sentences(self, found: Sequence[Mapping[str, str]], language: Language) -> Iterator[str]:
+        """Say what is wrong with each field that has a name people know."""
+        for item in found:
+            name = f"field.{item['field'].rpartition('.')[2]}"
+            if name in self._texts:
+                facts = {"field": self._texts.text(name, language), "message": item["message"]}
+                yield self._texts.text("invalid.finding", language, **facts)
 
     def _answer(
         self,
