@@ -13,7 +13,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup models demo run ca-check test test-fast test-kafka arrows lint fmt bench-journey bench-signatures bench-ca bench-ledger bench-face eval-face generate compose clean packages-run packages-test packages-bench fuzz
+.PHONY: help setup mutate models demo run ca-check test test-fast test-kafka arrows lint fmt bench-journey bench-signatures bench-ca bench-ledger bench-face eval-face generate compose clean packages-run packages-test packages-bench fuzz
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ bench-face: setup models packages-bench var/bench/dlib/ready ## what a face chec
 eval-face: setup models ## error rates on your own labelled pictures: make eval-face DATASET=folder (ARGS=--help)
 	@test -n "$(DATASET)" || { echo "Say where the pictures are: make eval-face DATASET=folder (see docs/evaluation.md)" >&2; exit 1; }
 	@$(RUN) services.biometrics.evaluation "$(DATASET)" $(ARGS)
+
+mutate: setup packages-test ## plant faults in the engine and in issuance, and see that tests notice each (some ten minutes)
+	@$(RUN) tests.mutations
 
 fuzz: setup packages-test ## every parser of the authority and of pictures under a fuzzer, a minute each (FUZZ_SECONDS=600 for longer)
 	@$(RUN) tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)

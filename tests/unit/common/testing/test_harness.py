@@ -8,11 +8,15 @@ import httpx
 import pytest
 
 from libs.common.contracts.biometrics import FaceMatched
-from libs.common.contracts.events import Event
+from libs.common.contracts.events import Event, Meta, encode
 from libs.common.contracts.identity import JourneyClosed, JourneyStarted, McbRegistered
 from libs.common.contracts.otp import OtpSent, OtpVerified
 from libs.common.contracts.people import Contact, Person
+from libs.common.contracts.signatures import EventSigner
 from libs.common.core.sealing import Sealed
+from libs.common.delivery.documents import Outgoing
+from libs.common.delivery.kafka import signed, unsigned
+from libs.common.testing.event_keys import KEYS
 from libs.common.testing.faults import Crash, Faults
 from libs.common.testing.harness import NOON, Harness, Surroundings
 from services.identity.app import build as build_identity
@@ -134,3 +138,27 @@ async def test_nothing_personal_stands_in_the_store_or_on_a_topic(surroundings: 
         assert otp.published(OtpSent)
         assert PHONE not in otp.store.everything()
         assert PHONE not in str(surroundings.broker.written)
+
+
+async def test_a_message_that_its_producer_did_not_sign_is_a_dead_letter(surroundings: Surroundings) -> None:
+    meta = Meta("message-1", JourneyStarted.type(), "identity", NOON, JOURNEY, JOURNEY)
+    started = Outgoing(STARTED.topic, meta, encode(STARTED, meta, surroundings.keyring).decode())
+    async with surroundings.run("otp", build_otp, OtpSettings) as otp:
+        for forged in (unsigned(started), signed(started, EventSigner(KEYS["kandas"]))):
+            surroundings.broker.write(forged)
+        await otp.settle()
+        assert len(otp.dead_letters()) == 2
+        assert otp.published(OtpSent) == []
+        surroundings.broker.write(signed(started, EventSigner(KEYS["identity"])))
+        await otp.settle()
+        assert len(otp.published(OtpSent)) == 1
+
+
+async def test_a_fact_on_the_topic_of_another_is_a_dead_letter(surroundings: Surroundings) -> None:
+    meta = Meta("message-1", JourneyStarted.type(), "identity", NOON, JOURNEY, JOURNEY)
+    misplaced = Outgoing(JourneyClosed.topic, meta, encode(STARTED, meta, surroundings.keyring).decode())
+    async with surroundings.run("otp", build_otp, OtpSettings) as otp:
+        surroundings.broker.write(signed(misplaced, EventSigner(KEYS["identity"])))
+        await otp.settle()
+        assert len(otp.dead_letters()) == 1
+        assert otp.published(OtpSent) == []
