@@ -50,7 +50,7 @@ _LABEL: Final = "issuing"
 
 
 @dataclass(frozen=True)
-class Issuance:
+class RevocableCertificate:
     """A certificate, as far as its record cares."""
 
     serial: str
@@ -175,7 +175,7 @@ async def ours(folder: Path, processes: int = 2) -> dict[str, float]:
         database = Database(store.uri, "bench")
         statuses = Statuses(MongoRecords(database, "statuses", INDEXED))
         await database.start()
-        await statuses.issued(Issuance(f"{number:x}") for number in serials())
+        await statuses.issued(RevocableCertificate(f"{number:x}") for number in serials())
         await database.stop()
         ports = [free_port() for _ in range(processes)]
         with ExitStack() as stack:

@@ -41,7 +41,7 @@ class Tally(BaseModel):
     numbers: tuple[int, ...] = ()
 
 
-class Numbered(Event):
+class CertificateRecord(Event):
     topic: ClassVar[str] = "numbered"
 
     number: int
@@ -67,8 +67,8 @@ class Lane:
         return f"counter-{self.name}"
 
     @property
-    def numbered(self) -> type[Numbered]:
-        class Mine(Numbered):
+    def numbered(self) -> type[CertificateRecord]:
+        class Mine(CertificateRecord):
             topic: ClassVar[str] = f"numbered.{self.name}"
 
         return Mine
@@ -177,7 +177,7 @@ class Node:
             lane.kafka, self.consumption, lane.group, probe=self.probe, metrics=self.metrics
         )
 
-    async def handle(self, message: Received[Numbered]) -> None:
+    async def handle(self, message: Received[CertificateRecord]) -> None:
         number = message.event.number
         if self.before is not None:
             await self.before(number)

@@ -40,7 +40,7 @@ from services.ca.ledger.acts import Checkpointed, ConfigurationChanged
 from services.ca.ledger.chain import ChainLedger
 from services.ca.ledger.recording import certificate
 from services.ca.ledger.stamps import StampRefused, verify_checkpoint
-from services.ca.model.certificate import Certificate, IntentRecord, Numbered
+from services.ca.model.certificate import Certificate, IntentRecord, RecordedCertificate
 from services.ca.model.ids import CertificateId, ShardId
 from services.ca.model.status import RevokedStatus
 from services.ca.status.records import Statuses
@@ -129,7 +129,7 @@ def _pending(evidence: AuditEvidence, journey_id: str, intended: IntentRecord) -
     record.touch(intent.not_before)
 
 
-def _stored_one(evidence: AuditEvidence, journey_id: str, state: Certified, each: Numbered) -> None:
+def _stored_one(evidence: AuditEvidence, journey_id: str, state: Certified, each: RecordedCertificate) -> None:
     record = evidence.record(each.serial)
     record.state = "retired" if isinstance(state, Retired) else "issued" if isinstance(state, Issued) else "void"
     record.places, record.where, record.issuer = (*record.places, journey_id), journey_id, each.issuer

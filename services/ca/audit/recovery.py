@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import get_args
+from typing import TypeVar, get_args
 
 from cryptography import x509
 from cryptography.hazmat import asn1
@@ -18,14 +18,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from libs.common.contracts.ca import CertificateText, CertRevoked, Profile
 from libs.common.contracts.events import Event
 from libs.common.contracts.people import Person
+from libs.common.core.model import evolve
 from libs.common.core.sealing import Sealed
 from libs.common.delivery.decisions import Decision
 from libs.common.pki.der import TbsCertificate, serial_text, signed
-from services.ca.enrolment import domain, states
+from services.ca.enrolment import domain
 from services.ca.enrolment.facts import EnrolmentFacts
-from services.ca.enrolment.states import Certified, EnrolmentState, Issued, Issuing
+from services.ca.enrolment.states import Certified, EnrolmentState, Issued, Issuing, Retired, Void
 from services.ca.ledger.acts import CertificatePutBack, RecordedGood
-from services.ca.model.certificate import Certificate, Numbered, Reason, RequestedKey
+from services.ca.model.certificate import Certificate, Reason, RecordedCertificate, RequestedKey
+
+Marked = TypeVar("Marked", bound=RecordedCertificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,8 @@ def recover(
     """
     if not found:
         return None
-    if isinstance(state, Certified):
-        return _revoke(state, found, published, now)
+    if isinstance(state, Issued | Void | Retired):
+        return _revoke(state, found, published)
     if isinstance(state, Issuing) and state.intents and not any(each.signed for each in found):
         return None
     facts = EnrolmentFacts(
@@ -90,34 +93,45 @@ def recover(
         face_matched=True,
     )
     requests = tuple(request_of(each) for each in found)
+    after: Issued | Void
     if all(each.signed for each in found):
         certificates = tuple(Certificate(**_numbered(each), text=Sealed(_text(each))) for each in found)
-        after: Certified = Issued(facts=facts, requests=requests, certificates=certificates)
+        after = Issued(facts=facts, requests=requests, certificates=certificates)
     else:
-        numbers = tuple(Numbered(**_numbered(each, otherwise=now)) for each in found)
-        after = states.Void(facts=facts, requests=requests, certificates=numbers)
-    return Decision(after, _unpublished(after, published), wake_at=now)  # type: ignore[arg-type]  # one of the two certified kinds
+        numbers = tuple(RecordedCertificate(**_numbered(each, otherwise=now)) for each in found)
+        after = Void(facts=facts, requests=requests, certificates=numbers)
+    return Decision(after, _unpublished(after, published))
 
 
 def _revoke(
-    state: Certified, found: Sequence[Found], published: PublishedSerials | None, now: datetime
+    state: Issued | Void | Retired, found: Sequence[Found], published: PublishedSerials | None
 ) -> Decision[EnrolmentState] | None:
     """Repeat revocations that the store does not know, with the time and reason they had."""
     revoked = {each.serial: each.revoked for each in found if each.revoked is not None}
     missing = {each.serial for each in state.certificates if each.revoked_at is None and each.serial in revoked}
     if not missing:
         return None
-    certificates = tuple(
-        each.model_copy(update=dict(zip(("revoked_at", "revoked_for"), revoked[each.serial], strict=True)))
-        if each.serial in missing
-        else each
-        for each in state.certificates
-    )
-    after = state.model_copy(update={"certificates": certificates, "settled": False})
+    after: Issued | Void | Retired
+    match state:
+        case Issued():
+            after = evolve(state, Issued, certificates=_repeated(state.certificates, revoked), settled=False)
+        case Void():
+            after = evolve(state, Void, certificates=_repeated(state.certificates, revoked), settled=False)
+        case Retired():
+            after = evolve(state, Retired, certificates=_repeated(state.certificates, revoked))
     events = tuple(
         each for each in _unpublished(after, published) if isinstance(each, CertRevoked) and each.serial in missing
     )
-    return Decision(after, events, wake_at=now)  # type: ignore[arg-type]  # of the kind it was
+    return Decision(after, events)
+
+
+def _repeated(certificates: tuple[Marked, ...], revoked: Mapping[str, tuple[datetime, Reason]]) -> tuple[Marked, ...]:
+    return tuple(
+        evolve(each, type(each), revoked_at=revoked[each.serial][0], revoked_for=revoked[each.serial][1])
+        if each.revoked_at is None and each.serial in revoked
+        else each
+        for each in certificates
+    )
 
 
 def _unpublished(state: Certified, published: PublishedSerials | None) -> tuple[Event, ...]:

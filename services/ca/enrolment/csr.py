@@ -33,7 +33,7 @@ _WEAKNESSES: Final = {
 }
 
 
-class RequestRefused(Refused):
+class CsrRefused(Refused):
     """A request that can't be honoured; the citizen may send a better one."""
 
     def __init__(self, reason: CaRefusal) -> None:
@@ -52,7 +52,7 @@ def parse(request: bytes) -> ProvenKey:
     """Take the public key from a request in DER or PEM.
 
     Raises:
-        RequestRefused: malformed or too large, key of a kind or strength not certified here, or the
+        CsrRefused: malformed or too large, key of a kind or strength not certified here, or the
             request's signature does not prove possession of the private key.
     """
     try:
@@ -61,16 +61,16 @@ def parse(request: bytes) -> ProvenKey:
         key = _certifiable(csr)
         proved = csr.is_signature_valid
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise RequestRefused(CaRefusal.CSR_MALFORMED) from error
+        raise CsrRefused(CaRefusal.CSR_MALFORMED) from error
     if not proved:
-        raise RequestRefused(CaRefusal.CSR_BAD_SIGNATURE)
+        raise CsrRefused(CaRefusal.CSR_BAD_SIGNATURE)
     return ProvenKey(key, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def require_distinct(*requests: ProvenKey) -> None:
-    """Insist on one key per certificate. RequestRefused (``csr.same_key_twice``) otherwise."""
+    """Insist on one key per certificate. CsrRefused (``csr.same_key_twice``) otherwise."""
     if len({request.spki for request in requests}) != len(requests):
-        raise RequestRefused(CaRefusal.CSR_SAME_KEY_TWICE)
+        raise CsrRefused(CaRefusal.CSR_SAME_KEY_TWICE)
 
 
 def _load(request: bytes) -> x509.CertificateSigningRequest:
@@ -98,13 +98,13 @@ def _certifiable(csr: x509.CertificateSigningRequest) -> PublicKey:
     except UnsupportedAlgorithm:
         key = None
     if key is None and _is_gost(csr):
-        raise RequestRefused(CaRefusal.CSR_GOST_KEY)
+        raise CsrRefused(CaRefusal.CSR_GOST_KEY)
     if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
-        raise RequestRefused(CaRefusal.CSR_FOREIGN_KEY_TYPE)
+        raise CsrRefused(CaRefusal.CSR_FOREIGN_KEY_TYPE)
     if (weakness := key_weakness(key)) is not None:
-        raise RequestRefused(_WEAKNESSES[weakness])
+        raise CsrRefused(_WEAKNESSES[weakness])
     if not isinstance(csr.signature_hash_algorithm, _HASHES):
-        raise RequestRefused(CaRefusal.CSR_BAD_SIGNATURE)
+        raise CsrRefused(CaRefusal.CSR_BAD_SIGNATURE)
     return key
 
 

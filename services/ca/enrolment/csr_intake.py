@@ -12,7 +12,7 @@ from libs.common.pki.renewal_statement import renewal_statement
 from libs.common.storage.reservations import Reservations, Taken
 from services.ca.enrolment import domain
 from services.ca.enrolment.blocklists import Blocklist
-from services.ca.enrolment.csr import RequestRefused, parse, require_distinct
+from services.ca.enrolment.csr import CsrRefused, parse, require_distinct
 from services.ca.enrolment.renewal import RenewalSignatures
 from services.ca.enrolment.states import EnrolmentState, Issued, Issuing, Open
 from services.ca.model.certificate import RequestedKey
@@ -62,7 +62,7 @@ class CsrIntake:
             if state.facts.renewal:
                 await self._renewals.require(signature, renewal_statement(journey_id, csrs), state.facts.citizen_id)
             await self._reserve_keys(requests, journey_id)
-        except RequestRefused as refusal:
+        except CsrRefused as refusal:
             reason = refusal.key
             await self._enrolments.apply(journey_id, lambda state: domain.refuse(state, reason))
             raise
@@ -78,15 +78,15 @@ class CsrIntake:
     async def _reserve_keys(self, requests: Sequence[RequestedKey], owner: str) -> None:
         keys = [bytes.fromhex(each.spki) for each in requests]
         if any(self._blocked_keys.holds(spki) for spki in keys):
-            raise RequestRefused(CaRefusal.CSR_KEY_COMPROMISED)
+            raise CsrRefused(CaRefusal.CSR_KEY_COMPROMISED)
         try:
             await gather(*(self._reservations.take("key", hashlib.sha256(spki).hexdigest(), owner) for spki in keys))
         except Taken:
-            raise RequestRefused(CaRefusal.CSR_KEY_IN_USE) from None
+            raise CsrRefused(CaRefusal.CSR_KEY_IN_USE) from None
 
 
 def _parsed(csrs: Mapping[Profile, str]) -> tuple[RequestedKey, ...]:
-    """Take the keys. RequestRefused if one of them cannot be certified, or two are the same."""
+    """Take the keys. CsrRefused if one of them cannot be certified, or two are the same."""
     parsed = {profile: parse(csr.encode()) for profile, csr in csrs.items()}
     require_distinct(*parsed.values())
     return tuple(RequestedKey(profile=profile, spki=each.spki.hex()) for profile, each in parsed.items())

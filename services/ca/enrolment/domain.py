@@ -13,11 +13,11 @@ from libs.common.core.sealing import Sealed
 from libs.common.delivery.decisions import Decision
 from services.ca.enrolment.facts import EnrolmentFacts, FactEvent, learn
 from services.ca.enrolment.states import Closed, Collecting, EnrolmentState, Issued, Issuing, Open, Retired, Void
-from services.ca.model.certificate import Certificate, IntentRecord, Numbered, Reason, RequestedKey
+from services.ca.model.certificate import Certificate, IntentRecord, Reason, RecordedCertificate, RequestedKey
 from services.ca.refusals import CaRefusal
 
 Result = Decision[EnrolmentState]
-Marked = TypeVar("Marked", bound=Numbered)
+Marked = TypeVar("Marked", bound=RecordedCertificate)
 
 
 def note(state: EnrolmentState | None, event: FactEvent) -> Result | None:
@@ -88,7 +88,9 @@ def issued(state: EnrolmentState | None, certificates: tuple[Certificate, ...], 
     return Decision(after, events) if revoked is None else replace(revoked, events=events + revoked.events)
 
 
-def void(state: EnrolmentState | None, numbers: tuple[Numbered, ...], reason: str, now: datetime) -> Result | None:
+def void(
+    state: EnrolmentState | None, numbers: tuple[RecordedCertificate, ...], reason: str, now: datetime
+) -> Result | None:
     """Give up intents on record that can no longer be signed: their serial numbers count as revoked."""
     if not isinstance(state, Issuing) or not state.intents:
         return None

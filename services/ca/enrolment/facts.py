@@ -61,7 +61,7 @@ def learn(facts: EnrolmentFacts, event: FactEvent) -> EnrolmentFacts:
             assert_never(never)
 
 
-def holder_of(facts: EnrolmentFacts) -> subject.Person:
+def holder_of(facts: EnrolmentFacts) -> subject.NaturalPerson:
     """Return whom the facts say a certificate is for.
 
     Raises:
@@ -70,6 +70,6 @@ def holder_of(facts: EnrolmentFacts) -> subject.Person:
     if facts.person is None:
         raise ValueError("an enrolment that is issuing has all its facts")
     known = facts.person.value
-    return subject.Person(
+    return subject.NaturalPerson(
         iin=known.iin, surname=known.surname, given_name=known.given_name or "", patronymic=known.patronymic or ""
     )

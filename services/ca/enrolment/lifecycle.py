@@ -12,12 +12,12 @@ from libs.common.core.model import evolve
 from libs.common.delivery.decisions import Decision
 from services.ca.enrolment.domain import Result
 from services.ca.enrolment.states import NOTICES, EnrolmentState, Issued, Retired, Void, live_until
-from services.ca.model.certificate import Numbered
+from services.ca.model.certificate import RecordedCertificate
 
 KEPT: Final = timedelta(days=3 * 365)
 """So long after their end certificates stay as they are, unless the settings say otherwise."""
 
-Listed = TypeVar("Listed", bound=Numbered)
+Listed = TypeVar("Listed", bound=RecordedCertificate)
 
 
 def settle(state: EnrolmentState | None, listed: frozenset[str], now: datetime, kept: timedelta) -> Result | None:
@@ -34,7 +34,7 @@ def settle(state: EnrolmentState | None, listed: frozenset[str], now: datetime, 
     retires_at = max(each.not_after for each in state.certificates) + kept
     settled = all(each.revoked_at is None or each.listed or each.serial in listed for each in state.certificates)
     if settled and retires_at <= now:
-        numbers = tuple(evolve(each, Numbered) for each in _listed(state.certificates, listed))
+        numbers = tuple(evolve(each, RecordedCertificate) for each in _listed(state.certificates, listed))
         return Decision(Retired(certificates=numbers, settled=True))
     if isinstance(state, Void):
         certificates = _listed(state.certificates, listed)

@@ -14,7 +14,7 @@ from services.ca.enrolment.states import Certified, EnrolmentState, Issued, Issu
 from services.ca.enrolment.supersession import CertifiedJourney, Supersession
 from services.ca.ledger import recording
 from services.ca.ledger.ports import Ledger
-from services.ca.model.certificate import Certificate, Numbered
+from services.ca.model.certificate import Certificate, RecordedCertificate
 from services.ca.model.ids import ShardId
 from services.ca.status.records import Statuses
 
@@ -114,10 +114,12 @@ class EnrolmentService:
             )
 
 
-def certificates_of(enrolments: Aggregates[EnrolmentState]) -> Callable[[str], Awaitable[Sequence[Numbered]]]:
+def certificates_of(
+    enrolments: Aggregates[EnrolmentState],
+) -> Callable[[str], Awaitable[Sequence[RecordedCertificate]]]:
     """Return a reader of an enrolment's certificates; it returns none where there is no such enrolment."""
 
-    async def read(journey_id: str) -> Sequence[Numbered]:
+    async def read(journey_id: str) -> Sequence[RecordedCertificate]:
         state = await enrolments.get(journey_id)
         return state.certificates if isinstance(state, Certified) else ()
 

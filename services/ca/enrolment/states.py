@@ -16,7 +16,7 @@ from pydantic import Field
 from libs.common.core.model import Model
 from libs.common.core.sealing import Sealed
 from services.ca.enrolment.facts import EnrolmentFacts
-from services.ca.model.certificate import Certificate, IntentRecord, Numbered, Reason, RequestedKey
+from services.ca.model.certificate import Certificate, IntentRecord, Reason, RecordedCertificate, RequestedKey
 
 NOTICES: Final = (30, 14, 7)
 """Days before the end at which a citizen is notified, the furthest first."""
@@ -62,7 +62,7 @@ class Certified(Model):
 
     facts: EnrolmentFacts
     requests: tuple[RequestedKey, ...]
-    certificates: tuple[Numbered, ...]
+    certificates: tuple[RecordedCertificate, ...]
     settled: bool = False
     retires_at: datetime | None = None
 
@@ -131,7 +131,7 @@ def wake_at(state: EnrolmentState) -> datetime | None:
             return None
 
 
-def live_until(certificates: Iterable[Numbered]) -> datetime | None:
+def live_until(certificates: Iterable[RecordedCertificate]) -> datetime | None:
     """Return when the first of the certificates that are not revoked ends."""
     return min((each.not_after for each in certificates if each.revoked_at is None), default=None)
 

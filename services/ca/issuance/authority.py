@@ -20,7 +20,7 @@ from services.ca.authority.issuers import Issuer, PrivateKey, PublicKey, usable_
 from services.ca.issuance.lint import LintError, lint
 from services.ca.issuance.orders import Order
 from services.ca.issuance.steps import Intent, prepare, resume
-from services.ca.model.certificate import Certificate, IntentRecord, Numbered, RequestedKey
+from services.ca.model.certificate import Certificate, IntentRecord, RecordedCertificate, RequestedKey
 from services.ca.model.ids import SERIAL_OCTETS, Entropy, serial_number
 from services.ca.model.profiles import PROFILES, Publication
 from services.ca.model.subject import Holder
@@ -83,13 +83,13 @@ class IssuingAuthority:
         text = CertificateText(pem=signed.public_bytes(Encoding.PEM).decode())
         return evolve(_numbered(intent, request, issuer), Certificate, text=Sealed(text))
 
-    def presume(self, record: IntentRecord, request: RequestedKey) -> Numbered:
+    def presume(self, record: IntentRecord, request: RequestedKey) -> RecordedCertificate:
         """Return what a recorded intent stands for, whether or not it was ever signed. No key is used."""
         intent = Intent.model_validate_json(record.intent)
         return _numbered(intent, request, self.hierarchy.generation(intent.issuer).issuer)
 
 
-def order_of(stored: Numbered, request: RequestedKey, holder: Holder) -> Order:
+def order_of(stored: RecordedCertificate, request: RequestedKey, holder: Holder) -> Order:
     """Return the order that a stored certificate was made from. No key is used."""
     return Order(
         profile=PROFILES[stored.profile],
@@ -101,8 +101,8 @@ def order_of(stored: Numbered, request: RequestedKey, holder: Holder) -> Order:
     )
 
 
-def _numbered(intent: Intent, request: RequestedKey, issuer: Issuer) -> Numbered:
-    return Numbered(
+def _numbered(intent: Intent, request: RequestedKey, issuer: Issuer) -> RecordedCertificate:
+    return RecordedCertificate(
         serial=intent.serial_number,
         key_id=x509.SubjectKeyIdentifier.from_public_key(_public_key(request)).digest.hex(),
         issuer_key_id=issuer.key_identifier.hex(),

@@ -17,8 +17,9 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
+from libs.common.core.model import Model
 from libs.common.pki.der import Extension, TbsCertificate, Validity, name_tlv, serial_text, signed, time, tlv
 from services.ca.authority.issuers import Issuer, PrivateKey, PublicKey
 from services.ca.issuance.lint import LintedTbs, LintError, lint
@@ -33,13 +34,13 @@ class IssuanceError(Exception):
     """The signed certificate is not what was linted: the key, or what holds it, is at fault. It must not be used."""
 
 
-class Intent(BaseModel):
+class Intent(Model):
     """What is about to be signed: recorded before the key is used.
 
     ``tbs`` holds the holder's name and number: keep it as personal data is kept, sealed.
     """
 
-    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     issuer: str = "issuing"  # so read from records of before there were several
     serial_number: str

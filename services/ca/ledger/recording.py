@@ -19,7 +19,7 @@ from services.ca.ledger.acts import (
     RecordedIntent,
     RecordedRevocation,
 )
-from services.ca.model.certificate import Certificate, IntentRecord, Numbered
+from services.ca.model.certificate import Certificate, IntentRecord, RecordedCertificate
 
 
 def intended(
@@ -59,7 +59,7 @@ def issued(signed: x509.Certificate) -> CertificateIssued:
     )
 
 
-def revoked(numbers: Sequence[Numbered]) -> tuple[CertificateRevoked, ...]:
+def revoked(numbers: Sequence[RecordedCertificate]) -> tuple[CertificateRevoked, ...]:
     """Return the acts of the revoked serial numbers; those that are good are passed over."""
     return tuple(
         CertificateRevoked(

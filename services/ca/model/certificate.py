@@ -36,7 +36,7 @@ class IntentRecord(Personal):
     intent: str
 
 
-class Numbered(Model):
+class RecordedCertificate(Model):
     """What the authority's record says of a serial number that was, or may have been, signed.
 
     Attributes:
@@ -57,7 +57,7 @@ class Numbered(Model):
     listed: bool = False
 
 
-class Certificate(Numbered):
+class Certificate(RecordedCertificate):
     """A certificate that was issued."""
 
     text: Sealed[CertificateText]

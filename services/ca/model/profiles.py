@@ -9,7 +9,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from libs.common.contracts.ca import EntityRole
 from libs.common.pki import oids
-from services.ca.model.subject import Authority, Organisation, Person, Representative
+from services.ca.model.subject import Authority, NaturalPerson, Organisation, Representative
 
 ANY_POLICY: Final = ObjectIdentifier("2.5.29.32.0")
 DOCUMENT_SIGNING: Final = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
@@ -48,7 +48,7 @@ class Profile:
     """
 
     name: str
-    holder: type[Person | Representative | Organisation | Authority]
+    holder: type[NaturalPerson | Representative | Organisation | Authority]
     validity: timedelta
     key_usage: frozenset[Usage]
     rsa_key_usage: frozenset[Usage] = frozenset()
@@ -100,7 +100,7 @@ ISSUING: Final = Profile(
 
 SIGN: Final = Profile(
     name="SIGN",
-    holder=Person,
+    holder=NaturalPerson,
     validity=_YEAR,
     key_usage=_SIGNATURE,
     extended_key_usage=(
@@ -113,7 +113,7 @@ SIGN: Final = Profile(
 
 AUTH: Final = Profile(
     name="AUTH",
-    holder=Person,
+    holder=NaturalPerson,
     validity=_YEAR,
     key_usage=frozenset({"digital_signature"}),
     rsa_key_usage=frozenset({"key_encipherment"}),

@@ -32,7 +32,7 @@ class Holder(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Person:
+class NaturalPerson:
     """A natural person, as the identity document spells the name.
 
     Raises:
@@ -65,7 +65,7 @@ class Person:
 class Representative:
     """A natural person who acts for a legal entity; ``bin`` is the entity's business identification number."""
 
-    person: Person
+    person: NaturalPerson
     organisation: str
     bin: str
 

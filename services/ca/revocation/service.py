@@ -1,4 +1,4 @@
-"""Who may end a certificate: its holder by one of the pair's keys or by PIN and code, a clerk; see also `holdings`.
+"""Who may end a certificate: its holder by one of the pair's keys or by PIN and code, and a clerk.
 
 A citizen who lost keys, session or phone still has a way: either key of the pair is enough, and so is the PIN with a
 code. A PIN alone is not: whoever looked over a shoulder could take a signature away.

@@ -9,7 +9,7 @@ from typing import Final
 from libs.common.core.values import Clock
 from libs.common.storage.reservations import Reservations
 from services.ca.authority.issuers import Issuer
-from services.ca.model.certificate import Numbered
+from services.ca.model.certificate import RecordedCertificate
 from services.ca.model.ids import OWN, SERIAL_OCTETS, CertificateId, own
 from services.ca.model.status import GoodStatus, Known, Status, UnknownStatus
 from services.ca.status.records import Statuses
@@ -21,7 +21,7 @@ _OVERLAP: Final = timedelta(seconds=30)
 _REMEMBERED: Final = 100_000
 
 
-CertificatesOf = Callable[[str], Awaitable[Sequence[Numbered]]]
+CertificatesOf = Callable[[str], Awaitable[Sequence[RecordedCertificate]]]
 """Return the certificates of an enrolment; none where there is no such enrolment, or it has none."""
 
 

@@ -17,7 +17,7 @@ from services.ca.model.status import GoodStatus, Known, RevokedStatus
 INDEXED: Final = ("changed", "unlisted")
 
 
-class Issuance(Protocol):
+class RevocableCertificate(Protocol):
     """What the record needs of a certificate. See `services.ca.enrolment.domain.Certificate`."""
 
     @property
@@ -72,18 +72,18 @@ class Statuses:
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    async def issued(self, certificates: Iterable[Issuance]) -> None:
+    async def issued(self, certificates: Iterable[RevocableCertificate]) -> None:
         """Note that certificates exist. What is known of one already stays."""
         await self._records.add({str(CertificateId(each.issuer, each.serial)): _fields(each) for each in certificates})
 
-    async def note(self, certificates: Sequence[Issuance], now: datetime) -> None:
+    async def note(self, certificates: Sequence[RevocableCertificate], now: datetime) -> None:
         """Note that certificates exist, and which are revoked: the first time and reason stay."""
         await self.issued(certificates)
         for each in certificates:
             if each.revoked_at is not None:
                 await self._revoked(each, each.revoked_at, now)
 
-    async def _revoked(self, certificate: Issuance, at: datetime, now: datetime) -> None:
+    async def _revoked(self, certificate: RevocableCertificate, at: datetime, now: datetime) -> None:
         change = {
             "at": to_millis(at),
             "reason": certificate.revoked_for or "unspecified",
@@ -116,11 +116,11 @@ class Statuses:
         await self._records.remove_field([str(each) for each in certificates], "unlisted")
 
 
-def _fields(certificate: Issuance) -> dict[str, Any]:
+def _fields(certificate: RevocableCertificate) -> dict[str, Any]:
     return {"list": str(_list_of(certificate)), "ends": to_millis(certificate.not_after)}
 
 
-def _list_of(certificate: Issuance) -> ShardId:
+def _list_of(certificate: RevocableCertificate) -> ShardId:
     return ShardId(certificate.issuer, certificate.crl_shard)
 
 

@@ -23,12 +23,12 @@ from services.ca.issuance.steps import prepare, sign
 from services.ca.keys.store import EncryptedFiles, SigningKeyKind
 from services.ca.model.ids import SERIAL_OCTETS, serial_number
 from services.ca.model.profiles import SIGN, Profile, Publication
-from services.ca.model.subject import Authority, Organisation, Person, Representative
+from services.ca.model.subject import Authority, NaturalPerson, Organisation, Representative
 
 NOW: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KEYSTORE_PASSPHRASE: Final = SecretStr("a passphrase for tests alone")
 SEAL_PASSPHRASE: Final = "seal for tests"  # noqa: S105 - invented
-PERSON: Final = Person(iin="830717350867", surname="СЕРІКҚЫЗЫ", given_name="АЙГҮЛ", patronymic="МҰРАТҚЫЗЫ")
+PERSON: Final = NaturalPerson(iin="830717350867", surname="СЕРІКҚЫЗЫ", given_name="АЙГҮЛ", patronymic="МҰРАТҚЫЗЫ")
 AUTHORITY: Final = Authority(organisation="Сынақ куәландырушы орталығы", common_name="Services (test)")
 EC: Final = IssuingConfig(label="issuing", name="NCA Issuing I1 (test)", key=SigningKeyKind.P256)
 RSA: Final = IssuingConfig(label="issuing-rsa", name="NCA Issuing I2 (test)", key=SigningKeyKind.RSA2048)
@@ -86,7 +86,7 @@ class CertificationAuthority:
         self,
         public_key: PublicKey,
         profile: Profile = SIGN,
-        holder: Person | Representative | Organisation | Authority = PERSON,
+        holder: NaturalPerson | Representative | Organisation | Authority = PERSON,
         not_before: datetime = NOW,
     ) -> Order:
         return Order(

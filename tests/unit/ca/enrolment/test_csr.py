@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ca.enrolment.csr import MAX_OCTETS, RequestRefused, parse, require_distinct
+from services.ca.enrolment.csr import MAX_OCTETS, CsrRefused, parse, require_distinct
 from services.ca.model.key_rules import Weakness, key_weakness
 from services.ca.problems import PROBLEMS
 from services.ca.texts import TEXTS
@@ -35,7 +35,7 @@ def request(key: Key, name: str = "Кім болса да", digest: hashes.HashA
 
 
 def refusal(content: bytes) -> str:
-    with pytest.raises(RequestRefused) as caught:
+    with pytest.raises(CsrRefused) as caught:
         parse(content)
     assert PROBLEMS[caught.value.key] == 422
     assert f"problem.{caught.value.key}.remedy" in TEXTS
@@ -218,7 +218,7 @@ def test_one_key_serves_one_certificate() -> None:
     other = parse(request(ec.generate_private_key(ec.SECP256R1())))
 
     require_distinct(first, other)
-    with pytest.raises(RequestRefused) as caught:
+    with pytest.raises(CsrRefused) as caught:
         require_distinct(first, again)
     assert caught.value.key == "csr.same_key_twice"
 

@@ -21,7 +21,7 @@ from services.ca.issuance.orders import Order
 from services.ca.issuance.steps import Intent, prepare, resume, sign
 from services.ca.model.ids import serial_number
 from services.ca.model.profiles import AUTH, ISSUING, ROOT, SIGN, Publication
-from services.ca.model.subject import Authority, Person
+from services.ca.model.subject import Authority, NaturalPerson
 from tests.unit.ca.hierarchies import NOW, ORGANISATION, PERSON, CertificationAuthority
 
 KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
@@ -156,7 +156,7 @@ def test_a_recorded_intent_is_not_signed_for_other_facts(
 ) -> None:
     issuer, publication = authority.issuer, authority.publication
     intent = Intent.of(order, lint(tbs, order, issuer, publication), publication)
-    other = Person(iin="061211600012", surname="БӨТЕН")
+    other = NaturalPerson(iin="061211600012", surname="БӨТЕН")
     changed = intent.order(other, KEY) if facts == "person" else intent.order(PERSON, OTHER_KEY)
 
     with pytest.raises(LintError):
@@ -354,7 +354,7 @@ def test_what_is_no_certificate_is_a_finding_not_a_crash(
 
 
 def test_an_order_whose_parts_do_not_fit_can_not_be_made(authority: CertificationAuthority) -> None:
-    with pytest.raises(ValueError, match="SIGN names a Person"):
+    with pytest.raises(ValueError, match="SIGN names a NaturalPerson"):
         authority.order(KEY, SIGN, ORGANISATION)
     with pytest.raises(ValueError, match="whole second"):
         authority.order(KEY, not_before=NOW.replace(microsecond=1))

@@ -18,7 +18,7 @@ from services.ca.model.profiles import (
     TSA,
     Profile,
 )
-from services.ca.model.subject import Person
+from services.ca.model.subject import NaturalPerson
 from tests.unit.ca.hierarchies import CertificationAuthority, pem
 from tests.unit.ca.judges import AT, EXPLAINED, lint_certificate, lint_etsi, run
 from tests.unit.ca.verification.exhibits import REPRESENTATIVE, holder_of
@@ -29,7 +29,7 @@ KEYS: dict[str, PublicKey] = {
     "RSA-2048": rsa.generate_private_key(65537, 2048).public_key(),
 }
 PURPOSES = {"TSA": ("-purpose", "timestampsign"), "OCSP_RESPONDER": ("-purpose", "ocsphelper")}
-LONG = Person(iin="061211600012", surname="ҚОЖАХМЕТҰЛЫ-НҰРСҰЛТАНБЕКОВ", given_name="ЖАНСЕРІКБОЛАТ")
+LONG = NaturalPerson(iin="061211600012", surname="ҚОЖАХМЕТҰЛЫ-НҰРСҰЛТАНБЕКОВ", given_name="ЖАНСЕРІКБОЛАТ")
 
 
 ETSI = {

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from services.ca.model.subject import (
     COMMON_NAME_LENGTH,
     Authority,
+    NaturalPerson,
     Organisation,
-    Person,
     UnusableNameError,
     is_printing,
 )
@@ -17,7 +17,7 @@ words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_
 
 @given(surname=words, given_name=words)
 def test_a_common_name_never_grows_over_its_limit_and_the_surname_stays_whole(surname: str, given_name: str) -> None:
-    name = dict(Person(iin="830717350867", surname=surname, given_name=given_name).attributes())
+    name = dict(NaturalPerson(iin="830717350867", surname=surname, given_name=given_name).attributes())
 
     assert 0 < len(name[NameOID.COMMON_NAME]) <= COMMON_NAME_LENGTH
     assert len(name[NameOID.SURNAME]) >= len(name[NameOID.COMMON_NAME].split(" ")[0])
@@ -26,12 +26,12 @@ def test_a_common_name_never_grows_over_its_limit_and_the_surname_stays_whole(su
 @pytest.mark.parametrize("name", ["", "   ", "АЙ\x00ГҮЛ", "АЙГҮЛ\u202eЛҮГЙА", "\u200b", "АЙГҮЛ\nCN=БАСТЫҚ"], ids=ascii)
 def test_a_name_that_is_empty_or_hides_characters_can_not_be_certified(name: str) -> None:
     with pytest.raises(UnusableNameError):
-        Person(iin="830717350867", surname=name)
+        NaturalPerson(iin="830717350867", surname=name)
 
 
 def test_one_name_has_one_spelling_however_its_letters_are_composed() -> None:
-    composed = Person(iin="830717350867", surname="МАЙ", given_name="ӘЛИ")
-    decomposed = Person(iin="830717350867", surname="МАИ\u0306", given_name="  ӘЛИ ")
+    composed = NaturalPerson(iin="830717350867", surname="МАЙ", given_name="ӘЛИ")
+    decomposed = NaturalPerson(iin="830717350867", surname="МАИ\u0306", given_name="  ӘЛИ ")
 
     assert composed.attributes() == decomposed.attributes()
 
@@ -39,11 +39,11 @@ def test_one_name_has_one_spelling_however_its_letters_are_composed() -> None:
 @pytest.mark.parametrize("iin", ["", "83071735086", "8307173508670", "83071735086x", "٨٣٠٧١٧٣٥٠٨٦٧"])
 def test_a_person_is_named_by_twelve_ascii_digits(iin: str) -> None:
     with pytest.raises(ValueError, match="twelve digits"):
-        Person(iin=iin, surname="МАЙ")
+        NaturalPerson(iin=iin, surname="МАЙ")
 
 
 def test_a_person_with_a_single_name_can_be_certified() -> None:
-    name = dict(Person(iin="830717350867", surname="САКЕН").attributes())
+    name = dict(NaturalPerson(iin="830717350867", surname="САКЕН").attributes())
 
     assert name[NameOID.COMMON_NAME] == "САКЕН"
     assert NameOID.GIVEN_NAME not in name

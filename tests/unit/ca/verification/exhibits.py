@@ -15,7 +15,7 @@ from services.ca.authority.issuers import Issuer, PrivateKey
 from services.ca.crl.signing import CrlFields, RevokedEntries, entry, sign_list
 from services.ca.model.profiles import AUTH, ENTITIES, OCSP_RESPONDER, ORGANISATION_SEAL, SIGN, TSA, Profile
 from services.ca.model.status import GoodStatus, RevokedStatus, Status
-from services.ca.model.subject import Authority, Organisation, Person, Representative
+from services.ca.model.subject import Authority, NaturalPerson, Organisation, Representative
 from services.ca.ocsp.answers import Responder
 from tests.unit.ca.hierarchies import AUTHORITY, ORGANISATION, PERSON, establish, pem
 
@@ -165,7 +165,7 @@ class Exhibits:
         return Responder.of(self.authority.hierarchy.generation(label).issuer, self.authority.issue(order), key)
 
 
-def holder_of(profile: Profile) -> Person | Representative | Organisation | Authority:
+def holder_of(profile: Profile) -> NaturalPerson | Representative | Organisation | Authority:
     if profile in {OCSP_RESPONDER, TSA}:
         return AUTHORITY
     if profile in ENTITIES.values():
