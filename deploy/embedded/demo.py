@@ -24,6 +24,7 @@ from deploy.embedded.stack import Broker, Store
 from libs.citizen.api.answers import Upload
 from libs.citizen.api.biometrics import Part
 from libs.citizen.api.services import Services
+from libs.citizen.cli.screen import shown
 from libs.citizen.files import write_private
 from libs.citizen.journey.eds import EdsJourney, start
 from libs.citizen.journey.enrolment import Eds
@@ -32,11 +33,13 @@ from libs.citizen.journey.progress import ProgressLine
 from libs.citizen.keys.keystore import pack
 from libs.citizen.keys.passwords import new_password
 from libs.citizen.signing.cms import signer
+from libs.citizen.texts import choose
 from libs.common.contracts.http.identity import CitizenSession
 from libs.common.contracts.http.kandas import KandasApplicationView
 from libs.common.core import logging
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.delivery.topic_admin import create_topics
+from libs.common.texts.languages import Language
 from services.biometrics.liveness.challenge import Action
 from tests.fixtures.media.make import MediaFiles, make_media
 from tests.fixtures.people import (
@@ -202,8 +205,8 @@ class Demo:
 
     def report(self, progress: ProgressLine) -> None:
         """Show the citizen one line of progress, and keep it for `timeline.txt`."""
-        self.lines.append(f"{progress.at.isoformat()}  {progress.key}  {progress.text}")
-        self.console.print(f"   {progress.at.astimezone():%H:%M:%S}  {progress.text}", markup=False)
+        self.lines.append(f"{progress.at.isoformat()}  {progress.key}  {shown(progress)}")
+        self.console.print(f"   {progress.at.astimezone():%H:%M:%S}  {shown(progress)}", markup=False)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -228,6 +231,7 @@ class Demo:
 
 def main(out: Path, models: Path, console: Console) -> int:
     """Run the demo; give its exit status."""
+    choose(Language.ENGLISH)  # as everything else that the demo says
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     demo = Demo(out.resolve(), models, console)

@@ -1,4 +1,4 @@
-"""Errors of the citizen's side, each with a key that `texts` explains."""
+"""Errors of the citizen's side. Each has a key, by which `texts` explains it, and facts for the explanation."""
 
 from collections.abc import Mapping
 
@@ -8,13 +8,16 @@ class CitizenError(Exception):
 
     Args:
         key: stable text key, such as ``password.not_ascii``.
-        detail: what happened, what it means, what to do, for the case that no translation knows the key.
+        facts: what the text needs; nothing secret.
+
+    ``text`` is the id of the explanation: the key, or one text of several under it.
     """
 
-    def __init__(self, key: str, detail: str) -> None:
-        super().__init__(detail)
+    def __init__(self, key: str, **facts: object) -> None:
+        super().__init__(key, *facts.values())
         self.key = key
-        self.detail = detail
+        self.facts = facts
+        self.text = key
 
 
 class PasswordRefused(CitizenError):
@@ -26,14 +29,22 @@ class KeystoreError(CitizenError):
 
 
 class ProblemError(CitizenError):
-    """A service refused: its problem document (RFC 9457), or what can be said where it sent none.
+    """A service refused. Its problem document (RFC 9457) says why, if it sent one.
 
-    ``extras`` holds the further members, such as ``tries_left`` or ``retry_at``.
+    Args:
+        title: what happened, in the service's words; empty if it sent none.
+        detail: what it means and what to do, in the service's words.
+        extras: further members, such as ``tries_left`` or ``retry_at``.
     """
 
-    def __init__(self, key: str, detail: str, status: int, extras: Mapping[str, object] | None = None) -> None:
-        super().__init__(key, detail)
+    def __init__(
+        self, key: str, status: int, title: str = "", detail: str = "", extras: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(key, status=status)
         self.status = status
+        self.text = key if title else "http"
+        self.title = title
+        self.detail = detail
         self.extras = dict(extras or {})
 
 
@@ -50,7 +61,7 @@ class JourneyEnded(CitizenError):
 
 
 class RequestsRefused(CitizenError):
-    """The authority took the certificate requests and then could not honour them; `key` says why."""
+    """The authority took the certificate requests and then could not honour them. The fact ``reason`` is its key."""
 
 
 class AnswerUnusable(CitizenError):

@@ -50,6 +50,8 @@ LATIN_WORDS: Final = frozenset(
             "DER",
             "PEM",
             "TSA",
+            "TLS",
+            "Java",
         ),
         *("SMS", "PIN", "QR", "ID", "Digital", "UUID", "ASCII", "ISO", "KZ", "IV", "HTTP", "NCALayer", "CVE", "TSA"),
         *("EC", "RSA", "SHA", "P", "PKCS", "SIGN", "AUTH", "OCSP", "base64"),

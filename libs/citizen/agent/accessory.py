@@ -20,5 +20,4 @@ def read(message: Mapping[str, Any]) -> Request:
     Raises:
         AskRefused: ``ask.unsupported``, always.
     """
-    detail = f"This program has no modules and no settings that a page could open: {str(message.get('method'))[:80]!r}."
-    raise RequestRefused("ask.unsupported", detail)
+    raise RequestRefused("ask.unsupported.accessory", method=str(message.get("method"))[:80])

@@ -108,8 +108,7 @@ class Agent:
     async def _chosen(self, page: str, request: SignDocuments | ShowKey) -> KeyStoreFile:
         offered = fitting(self.stores, request.wanted, self.clock())
         if not offered:
-            detail = "None of your keys is what the page asks for: another kind of key, another holder, or run out."
-            raise RequestRefused("key.none_fits", detail)
+            raise RequestRefused("key.none_fits.of_yours")
         return await self.person.choose(page, request, offered)
 
     async def _sign(self, page: str, request: SignDocuments, written: Callable[[bytes], str]) -> object:
@@ -119,8 +118,7 @@ class Agent:
         try:
             signatures = [await self._signed(each, request, entry, written) for each in request.documents]
         except (OSError, TimestampRequestError) as error:
-            detail = "The time-stamp authority gave no time-stamp, so nothing was signed. Try again later."
-            raise RequestRefused("stamp.unavailable", detail) from error
+            raise RequestRefused("stamp.unavailable.no_answer") from error
         if request.certified:
             return {"signatures": signatures, "certificate": store.pem}
         return signatures if request.several else signatures[0]
@@ -128,23 +126,22 @@ class Agent:
     def _check(self, request: SignDocuments) -> None:
         """Refuse what nobody could understand before signing it."""
         if request.stamped and self.stamper is None:
-            raise RequestRefused("stamp.unavailable", "The page wants a time-stamp, and no authority for them is set.")
+            raise RequestRefused("stamp.unavailable.no_authority")
         if request.digested:
             self._check_digests(request)
         elif request.form == "xml":
             for document in request.documents:
                 parse_xml(document.decode("utf-8"))
         elif request.form == "raw" and not all(map(_is_readable, request.documents)):
-            raise RequestRefused("ask.opaque", "The page wants bytes signed that are no readable text.")
+            raise RequestRefused("ask.opaque.bytes")
 
     def _check_digests(self, request: SignDocuments) -> None:
         if request.form != "cms":
-            raise RequestRefused("ask.unsupported", "A hash can be signed as CMS only.")
+            raise RequestRefused("ask.unsupported.hash_as_cms_only")
         if not self.allow_digests:
-            detail = "The page sent a hash instead of the document, so nobody could see what is signed."
-            raise RequestRefused("ask.opaque", detail)
+            raise RequestRefused("ask.opaque.hash")
         if any(len(each) != _DIGEST_OCTETS for each in request.documents):
-            raise RequestRefused("ask.malformed", "The hash is not a SHA-256: it should have 32 bytes.")
+            raise RequestRefused("ask.malformed.hash")
 
     async def _signed(
         self, document: bytes, request: SignDocuments, entry: KeyEntry, written: Callable[[bytes], str]

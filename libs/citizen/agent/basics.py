@@ -9,6 +9,7 @@ from libs.citizen.agent.decoding import MOST_DOCUMENTS, base64_bytes, issuer_cer
 from libs.citizen.agent.errors import RequestRefused
 from libs.citizen.agent.requests import SignDocuments, WantedKey
 from libs.citizen.errors import CitizenError
+from libs.citizen.texts import explain
 
 MODULE: Final = "kz.gov.pki.knca.basics"
 _MOST: Final = 100
@@ -55,14 +56,12 @@ def read(message: Mapping[str, Any]) -> SignDocuments:
         AskRefused: ``ask.malformed`` or ``ask.unsupported``.
     """
     if message.get("method") != "sign":
-        raise RequestRefused(
-            "ask.unsupported", f"This program does not know the method {str(message.get('method'))[:80]!r}."
-        )
+        raise RequestRefused("ask.unsupported.method", method=str(message.get("method"))[:80])
     try:
         args = _Arguments.model_validate(message.get("args"))
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise RequestRefused("ask.malformed", f"The argument {where or 'args'} is not as it should be.") from error
+        raise RequestRefused("ask.malformed.argument", argument=where or "args") from error
     if args.storages:
         storage_is_file(*args.storages)
     documents = (args.data,) if isinstance(args.data, str) else args.data
@@ -101,4 +100,4 @@ def cancelled() -> dict[str, object]:
 
 def failed(error: CitizenError) -> dict[str, object]:
     """Answer that it cannot be done."""
-    return {"status": False, "code": error.key, "message": error.detail, "details": ""}
+    return {"status": False, "code": error.key, "message": explain(error).text, "details": ""}

@@ -10,6 +10,7 @@ from libs.citizen.agent.decoding import MOST_DOCUMENTS, SIGN_USAGES, base64_byte
 from libs.citizen.agent.errors import RequestRefused
 from libs.citizen.agent.requests import ListTokens, Request, SetLocale, ShowKey, SignDocuments, WantedKey
 from libs.citizen.errors import CitizenError
+from libs.citizen.texts import explain
 
 MODULE: Final = "kz.gov.pki.knca.commonUtils"
 
@@ -29,14 +30,14 @@ def read(message: Mapping[str, Any]) -> Request:
     """
     method = message.get("method")
     if str(method) in _OF_FILES:
-        raise RequestRefused("ask.unsupported", _NO_FILES)
+        raise RequestRefused("ask.unsupported.files")
     reader = _READERS.get(str(method))
     if reader is None:
-        raise RequestRefused("ask.unsupported", f"This program does not know the method {str(method)[:80]!r}.")
+        raise RequestRefused("ask.unsupported.method", method=str(method)[:80])
     try:
         return reader(message.get("args", []))
     except ValidationError as error:
-        raise RequestRefused("ask.malformed", f"argument type mismatch. Method: {method}") from error
+        raise RequestRefused("ask.malformed.types", method=str(method)) from error
 
 
 def _tokens(_: object) -> ListTokens:
@@ -81,8 +82,7 @@ def _padded(args: object) -> object:
 
 def _whole_xml(xmls: tuple[str, ...], storage: str, key_type: str, paths: str, *, several: bool) -> SignDocuments:
     if paths:
-        detail = "Only whole XML documents are signed: under a signature of a part, the rest can be exchanged."
-        raise RequestRefused("ask.unsupported", detail)
+        raise RequestRefused("ask.unsupported.part_of_xml")
     return SignDocuments("xml", tuple(map(text_bytes, xmls)), _wanted(storage, key_type), several=several)
 
 
@@ -92,10 +92,7 @@ def _wanted(storage: str, key_type: str) -> WantedKey:
 
 
 _OF_FILES: Final = frozenset({"showFileChooser", "createCAdESFromFile", "createCMSSignatureFromFile"})
-_NO_FILES: Final = (
-    "Pages are told no names of files on this machine, and none are signed by name. "
-    "Let the person choose the file on the page, which then sends its content."
-)
+"""They name files of this machine. Pages learn no such names, and nothing is signed by its name."""
 _READERS: Final[Mapping[str, Callable[[object], Request]]] = {
     "getActiveTokens": _tokens,
     "changeLocale": _locale,
@@ -120,4 +117,4 @@ def cancelled() -> dict[str, object]:
 
 def failed(error: CitizenError) -> dict[str, object]:
     """Answer that it cannot be done."""
-    return {"code": "500", "message": f"{error.key}: {error.detail}"}
+    return {"code": "500", "message": f"{error.key}: {explain(error).text}"}

@@ -30,8 +30,7 @@ def storage_is_file(*storages: str) -> None:
         AskRefused: ``ask.unsupported``.
     """
     if FILES not in storages:
-        detail = "This program signs with key files (PKCS12) only. Choose the key file on the page."
-        raise RequestRefused("ask.unsupported", detail)
+        raise RequestRefused("ask.unsupported.storage")
 
 
 def base64_bytes(text: str) -> bytes:
@@ -43,7 +42,7 @@ def base64_bytes(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise RequestRefused("ask.malformed", "The page sent data that is not base64.") from error
+        raise RequestRefused("ask.malformed.base64") from error
 
 
 def text_bytes(text: str) -> bytes:
@@ -55,7 +54,7 @@ def text_bytes(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:  # JSON may hold half of a surrogate pair
-        raise RequestRefused("ask.malformed", "The page sent half of a character.") from error
+        raise RequestRefused("ask.malformed.character") from error
 
 
 def issuer_certificate(text: str) -> x509.Certificate:
@@ -68,6 +67,4 @@ def issuer_certificate(text: str) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(base64_bytes(body))
     except (ValueError, x509.InvalidVersion) as error:
-        raise RequestRefused(
-            "ask.malformed", "The page sent something that is no certificate as an authority."
-        ) from error
+        raise RequestRefused("ask.malformed.certificate") from error

@@ -106,8 +106,7 @@ def fitting(stores: Iterable[KeyStoreFile], wanted: WantedKey, now: datetime) ->
 
 
 def _replaced(path: Path) -> KeystoreError:
-    detail = f"The file {path.name} was moved, or replaced, since the agent started. Start the agent again."
-    return KeystoreError("keystore.replaced", detail)
+    return KeystoreError("keystore.replaced", file=path.name)
 
 
 def _written(name: x509.Name) -> str:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.citizen.agent.requests import SignDocuments
+from libs.citizen.texts import words
 
 _LINES: Final = 20
 _COLUMNS: Final = 200
-_KINDS: Final = {b"%PDF-": "PDF", b"PK\x03\x04": "ZIP or office document", b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG"}
+_KINDS: Final = {b"%PDF-": "pdf", b"PK\x03\x04": "zip", b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png"}
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -39,18 +40,18 @@ def is_plain_text(data: bytes) -> bool:
 
 
 def _digest(digest: bytes) -> Preview:
-    return Preview(f"a document that this program does not see, SHA-256 {digest.hex()}", whole=False)
+    return Preview(words("preview.unseen", sha256=digest.hex()), whole=False)
 
 
 def _document(data: bytes) -> Preview:
-    measure = f"{len(data):,} bytes, SHA-256 {hashlib.sha256(data).hexdigest()}"
-    text = _text(data)
+    text, sha256 = _text(data), hashlib.sha256(data).hexdigest()
     if text is None:
-        kind = next((kind for magic, kind in _KINDS.items() if data.startswith(magic)), "not text")
-        return Preview(f"{kind}, {measure}", whole=False)
+        kind = next((kind for magic, kind in _KINDS.items() if data.startswith(magic)), "other")
+        return Preview(words(f"preview.{kind}", octets=len(data), sha256=sha256), whole=False)
     lines = _printable(text).splitlines()
     shown = tuple(line[:_COLUMNS] for line in lines[:_LINES])
-    return Preview(f"text, {measure}", shown, whole=shown == tuple(lines))
+    title = words("preview.text", octets=len(data), sha256=sha256)
+    return Preview(title, shown, whole=shown == tuple(lines))
 
 
 def _text(data: bytes) -> str | None:

@@ -64,7 +64,7 @@ class ListTokens:
 
 @dataclass(frozen=True, slots=True)
 class SetLocale:
-    """In which language to ask. English is all there is so far."""
+    """In which language the page would have us ask. The person at this machine chose one already."""
 
 
 Request = SignDocuments | ShowKey | ListTokens | SetLocale

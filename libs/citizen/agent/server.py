@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from libs.citizen.agent.agent import GREETING, Agent
+from libs.citizen.texts import words
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 13579
@@ -34,7 +35,7 @@ async def listening(
     def admit(connection: ServerConnection, request: Request) -> Response | None:
         """Refuse strangers before they can say anything.
 
-        Browsers state the page's origin and cannot be talked out of it. The host tells that the page asked for this
+        Browsers state the page's origin and cannot be talked out of it. The host shows that the page asked for this
         machine by its number: a name that points here would be somebody's trick (DNS rebinding).
         """
         origins, hosts = request.headers.get_all("Origin"), request.headers.get_all("Host")
@@ -44,11 +45,8 @@ async def listening(
             and hosts[0].rpartition(":")[0] in {HOST, "localhost"}
         ):
             return None
-        told = (
-            f"The page {', '.join(origins)} is not on the list of pages that may ask for signatures.\n"
-            "If you trust it, start the agent with --allow and the page's address.\n"
-        )
-        return connection.respond(http.HTTPStatus.FORBIDDEN, told)
+        refused = words("agent.page_refused", page=", ".join(origins))
+        return connection.respond(http.HTTPStatus.FORBIDDEN, f"{refused}\n")
 
     async def converse(connection: ServerConnection) -> None:
         page = str(connection.request.headers["Origin"]) if connection.request else ""

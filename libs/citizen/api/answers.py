@@ -29,8 +29,5 @@ def understood(kind: type[T], answer: httpx.Response) -> T:
         return TypeAdapter(kind).validate_json(answer.content)
     except ValidationError as error:
         places = ", ".join(sorted({".".join(map(str, item["loc"])) or "body" for item in error.errors()}))
-        raise AnswerUnusable(
-            "answer.not_understood",
-            f"The service answered {answer.request.url.path} in a form this program does not understand ({places}). "
-            "Most likely one of the two is too old: update this program and repeat the command.",
-        ) from None  # pydantic's own text would quote the answer, which may hold personal data
+        # pydantic's own text would quote the answer, which may hold personal data
+        raise AnswerUnusable("answer.not_understood", path=answer.request.url.path, places=places) from None

@@ -134,13 +134,9 @@ class Caller:
             return None, error
 
     def _unreachable(self, answer: httpx.Response | None, error: httpx.TransportError | None) -> Unreachable:
-        seen = f"it answered {answer.status_code}" if answer is not None else type(error).__name__
-        return Unreachable(
-            "service.unreachable",
-            f"The service at {self.base_url} is away ({seen}) and did not come back within "
-            f"{self.patience.total:.0f} seconds. Nothing you have done so far is lost. Check the connection and "
-            "repeat the command in a few minutes.",
-        )
+        seen = str(answer.status_code) if answer is not None else type(error).__name__
+        seconds = round(self.patience.total)
+        return Unreachable("service.unreachable", address=self.base_url, seen=seen, seconds=seconds)
 
 
 def _asks_to_come_back(answer: httpx.Response) -> bool:
@@ -172,12 +168,7 @@ def _problem(answer: httpx.Response) -> ProblemError:
     except (json.JSONDecodeError, UnicodeDecodeError):
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("key"), str):
-        return ProblemError(
-            f"http.{answer.status_code}",
-            f"The service refused with status {answer.status_code} and gave no reason. "
-            "Repeat the command later; if it goes on, tell the service desk what you did and when.",
-            answer.status_code,
-        )
-    detail = str(document.get("detail") or document.get("title") or document["key"])
+        return ProblemError(f"http.{answer.status_code}", answer.status_code)
+    title, detail = (str(document.get(part) or "") for part in ("title", "detail"))
     extras = {name: value for name, value in document.items() if name not in _MEMBERS}
-    return ProblemError(document["key"], detail, answer.status_code, extras)
+    return ProblemError(document["key"], answer.status_code, title, detail, extras)

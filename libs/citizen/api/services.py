@@ -15,12 +15,16 @@ from libs.citizen.api.caller import DEFAULT_PATIENCE, Caller, Patience
 from libs.citizen.api.identity import Identity
 from libs.citizen.api.kandas import Kandas
 from libs.citizen.api.otp import Otp
+from libs.common.texts.languages import Language
 
 _REQUEST_TIMEOUT: Final = httpx.Timeout(30.0, pool=None)  # waiting for a free connection is no sign of trouble
 
 
 class Endpoints(BaseSettings):
-    """Where the services are, and for how long one may be away: ``CITIZEN_IDENTITY`` and so on, or arguments."""
+    """Where the services are, for how long one may be away, and in which language they answer.
+
+    Read from ``CITIZEN_IDENTITY`` and so on, or from arguments.
+    """
 
     model_config = SettingsConfigDict(env_prefix="CITIZEN_", frozen=True)
 
@@ -30,6 +34,7 @@ class Endpoints(BaseSettings):
     ca: str = "http://127.0.0.1:8004"
     kandas: str = "http://127.0.0.1:8005"
     patience_seconds: float = Field(default=DEFAULT_PATIENCE.total, ge=0)
+    language: Language = Language.KAZAKH
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,10 @@ class Services:
         """Open connections for the time of the context. Redirects are not followed: they would carry tokens away."""
         patience = patience or Patience(total=endpoints.patience_seconds)
         unlimited = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-        async with httpx.AsyncClient(timeout=_REQUEST_TIMEOUT, limits=unlimited, transport=transport) as http:
+        accepted = {"Accept-Language": endpoints.language}
+        async with httpx.AsyncClient(
+            timeout=_REQUEST_TIMEOUT, limits=unlimited, transport=transport, headers=accepted
+        ) as http:
             yield cls(
                 identity=Identity(Caller(http, endpoints.identity, patience)),
                 otp=Otp(Caller(http, endpoints.otp, patience)),

@@ -3,10 +3,11 @@
 import typer
 
 from libs.citizen.cli import agent, eds, kandas, revoke, staff
+from libs.citizen.cli.localised import LocalisedGroup
 
 app = typer.Typer(
     name="citizen",
-    help="Electronic signature without an office, and kandas status.",
+    cls=LocalisedGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,  # they would hold passwords

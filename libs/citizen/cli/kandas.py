@@ -8,29 +8,29 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 
 from libs.citizen.api.answers import Upload
-from libs.citizen.api.services import Endpoints, Services
-from libs.citizen.cli.eds import KeyStoreOption, open_store
+from libs.citizen.api.services import Services
+from libs.citizen.cli.eds import open_store
+from libs.citizen.cli.options import ApplicationIdArgument, IinOption, Out, PasswordFile, PinFile, SigningKeyOption
 from libs.citizen.cli.person import read_upload
-from libs.citizen.cli.screen import IinOption, Out, PasswordFile, PinFile, Screen, explained, run, secret
+from libs.citizen.cli.screen import Screen, endpoints, explained, run, secret, show_awaited
 from libs.citizen.errors import CitizenError
 from libs.citizen.files import write_private
-from libs.citizen.journey.kandas import KandasJourney, SignedApplication
+from libs.citizen.journey.kandas import KandasJourney, SignedApplication, timeline_of
 from libs.citizen.keys.keystore import KeyEntry
 from libs.citizen.signing.cms import DetachedSigner, signer
-from libs.citizen.texts import text
+from libs.citizen.texts import line, words
 from libs.common.contracts.http.identity import CabinetView
-from libs.common.contracts.http.kandas import ApplicationForm, KandasApplicationView, PersonForm
+from libs.common.contracts.http.kandas import ApplicationForm, DocumentNeeded, KandasApplicationView, PersonForm
+from libs.common.contracts.kandas import DocumentKind
 
 T = TypeVar("T")
 _HERE: Final = Path("kandas")
-ApplicationIdArgument = Annotated[str, typer.Argument(help="Number of the application.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Sign without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", help="option.yes")]
 
-app = typer.Typer(help="Kandas status for you and your family.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ApplicationFile:
         """Read and check the file.
 
         Raises:
-            CitizenError: ``form.invalid``, naming the fields.
+            CitizenError: ``form.invalid``, naming the fields, or ``form.not_an_application``.
         """
         try:
             content: dict[str, Any] = json.loads(path.read_text("utf-8"))
@@ -57,42 +57,37 @@ class ApplicationFile:
             form = ApplicationForm.model_validate(content)
         except ValidationError as error:
             fields = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-            raise CitizenError("form.invalid", f"The application in {path} can't be sent. {fields}.") from error
+            raise CitizenError("form.invalid", file=path, fields=fields) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CitizenError(
-                "form.invalid",
-                f"{path} is not an application: it must be a JSON object with service, region, applicant and family.",
-            ) from error
+            raise CitizenError("form.not_an_application", file=path) from error
         people = (form.applicant, *form.family)
         folders = ({kind: path.parent / name for kind, name in one.items()} for one in named)
         return cls(form, dict(zip(people, folders, strict=True)))
 
-    async def attachment(self, person: PersonForm, kind: str) -> Upload:
-        """Return the document of a kind for one person.
+    async def attachment(self, person: PersonForm, needed: DocumentNeeded) -> Upload:
+        """Return a document that is needed for one person.
 
         Raises:
-            CitizenError: ``form.attachment_missing``.
+            CitizenError: ``form.attachment_not_named`` or ``form.attachment_missing``.
         """
-        path = self.paths[person].get(kind)
-        if path is None or not path.is_file():
-            wanted = f"There is no file {path}." if path else f'Name it under "attachments" as "{kind}".'
-            raise CitizenError(
-                "form.attachment_missing",
-                f"The application asks for the document {kind} of {person.full_name}. {wanted}",
-            )
+        path, whom, kind = self.paths[person].get(needed.kind), person.full_name, needed.kind_text
+        if path is None:
+            raise CitizenError("form.attachment_not_named", kind=kind, person=whom, name=needed.kind)
+        if not path.is_file():
+            raise CitizenError("form.attachment_missing", kind=kind, person=whom, file=path)
         return read_upload(path)
 
 
 @app.command()
 def apply(  # noqa: PLR0917 - one parameter for each option of the command
-    form: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The application (JSON).")],
-    p12: KeyStoreOption,
+    form: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="argument.form")],
+    p12: SigningKeyOption,
     iin: IinOption,
     out: Out = _HERE,
     pin_file: PinFile = None,
     password_file: PasswordFile = None,
     yes: Yes = False,
-    follow: Annotated[bool, typer.Option(help="Wait for the decision and fetch it.")] = False,
+    follow: Annotated[bool, typer.Option(help="option.follow")] = False,
 ) -> None:
     """Apply for yourself and your family: fill in, attach, sign, submit."""
     with explained():
@@ -111,7 +106,7 @@ def apply(  # noqa: PLR0917 - one parameter for each option of the command
 @app.command("sign")
 def sign_again(  # noqa: PLR0917 - one parameter for each option of the command
     application_id: ApplicationIdArgument,
-    p12: KeyStoreOption,
+    p12: SigningKeyOption,
     iin: IinOption,
     out: Out = _HERE,
     pin_file: PinFile = None,
@@ -130,9 +125,9 @@ def sign_again(  # noqa: PLR0917 - one parameter for each option of the command
 @app.command()
 def attach(  # noqa: PLR0917 - one parameter for each option of the command
     application_id: ApplicationIdArgument,
-    person: Annotated[str, typer.Argument(help="The person within the application.")],
-    kind: Annotated[str, typer.Argument(help="Which document, such as photo or identity_document.")],
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The document (pdf or jpg).")],
+    person: Annotated[str, typer.Argument(help="argument.person")],
+    kind: Annotated[DocumentKind, typer.Argument(help="argument.kind")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="argument.attachment")],
     iin: IinOption,
     pin_file: PinFile = None,
 ) -> None:
@@ -143,36 +138,37 @@ def attach(  # noqa: PLR0917 - one parameter for each option of the command
         await journey.services.kandas.attach(journey.session, application_id, person, kind, upload)
 
     _signed_in(iin, pin_file, screen, go)
-    screen.say(f"Attached: {kind} of {person}.")
+    screen.say("kandas.attached", file=file)
 
 
 @app.command()
 def status(
     iin: IinOption,
-    application_id: Annotated[str | None, typer.Argument(help="Number of an application; else all.")] = None,
+    application_id: Annotated[str | None, typer.Argument(help="argument.application_or_all")] = None,
     pin_file: PinFile = None,
 ) -> None:
     """Show your applications, or one of them with its timeline."""
-    console = Console(highlight=False)
+    screen = Screen()
 
-    async def fetch(journey: KandasJourney) -> KandasApplicationView | CabinetView:
+    async def view(journey: KandasJourney) -> KandasApplicationView | CabinetView:
         if application_id is None:
             return await journey.services.identity.cabinet(journey.session)
         return await journey.services.kandas.application(journey.session, application_id)
 
-    seen = _signed_in(iin, pin_file, Screen(), fetch)
+    seen = _signed_in(iin, pin_file, screen, view)
     if isinstance(seen, CabinetView):
         for one in seen.applications:
-            console.print(f"{one.application_id}  {one.status}  {one.updated_at.astimezone():%Y-%m-%d %H:%M}")
+            status = line(f"application_status.{one.status}", {})
+            screen.console.print(f"{one.application_id}  {one.updated_at.astimezone():%Y-%m-%d %H:%M}  {status}")
         return
-    for entry in seen.timeline:
-        console.print(f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}  {text(entry.key, entry.detail)}", markup=False)
-    console.print(_persons(seen))
+    for progress in timeline_of(seen):
+        screen.timeline(progress)
+    screen.console.print(_persons(seen))
     for needed in seen.documents_needed:
-        console.print(f"Still to attach: {needed.kind} of {needed.person}", markup=False)
+        place = f"{needed.person} {needed.kind}"
+        screen.say("kandas.still_to_attach", kind=needed.kind_text, person=needed.person_text, place=place)
     if seen.waits_for is not None:
-        due = f", due on {seen.due_on:%Y-%m-%d}" if seen.due_on else ""
-        console.print(f"Waits for {text(f'waits.{seen.waits_for}')}{due}.", markup=False)
+        show_awaited(screen, seen.waits_for, seen.due_on)
 
 
 @app.command()
@@ -189,10 +185,10 @@ def fetch(application_id: ApplicationIdArgument, iin: IinOption, out: Out = _HER
 
 def _signed_in(iin: str, pin_file: Path | None, screen: Screen, work: Callable[[KandasJourney], Awaitable[T]]) -> T:
     """Sign in with IIN and PIN, and do the work in that session."""
-    pin = secret("PIN", "CITIZEN_PIN", pin_file)
+    pin = secret(words("prompt.pin"), "CITIZEN_PIN", pin_file)
 
     async def go() -> T:
-        async with Services.connect(Endpoints()) as services:
+        async with Services.connect(endpoints()) as services:
             with screen.working():
                 session = await services.identity.sign_in(iin, pin)
                 return await work(KandasJourney(services, session, screen.report))
@@ -208,7 +204,7 @@ def _asking(entry: KeyEntry, screen: Screen, *, yes: bool) -> DetachedSigner:
         if not yes:
             with screen.asking():
                 screen.console.print_json(document.decode("utf-8"))
-                typer.confirm("Sign this application?", abort=True)
+                typer.confirm(words("prompt.sign_application"), abort=True)
         return await make(document)
 
     return sign
@@ -224,11 +220,14 @@ async def _fetch(journey: KandasJourney, view: KandasApplicationView, out: Path,
     for person, pdf in documents.items():
         write_private(out / f"kandas-{person}.pdf", pdf)
     screen.console.print(_persons(view))
-    screen.say(f"{len(documents)} documents are in {out}." if documents else "There are no decisions yet.")
+    if documents:
+        screen.say("kandas.documents_in", count=len(documents), folder=out)
+    else:
+        screen.say("kandas.no_decisions")
 
 
 def _persons(view: KandasApplicationView) -> Table:
-    table = Table("Person", "Name", "Decision", "Reasons")
+    table = Table(*(words(f"kandas.column.{each}") for each in ("person", "name", "decision", "reasons")))
     for one in view.persons:
-        table.add_row(one.person, one.name or "", one.outcome or "open", "; ".join(text(key) for key in one.reasons))
+        table.add_row(one.person, one.name or one.role_text, one.outcome_text, "; ".join(one.reasons_text))
     return table

@@ -16,7 +16,7 @@ from libs.citizen.api.services import Services
 from libs.citizen.cli.screen import Screen, secret
 from libs.citizen.journey.eds import CaptureTask
 from libs.citizen.journey.progress import DEFAULT_LIMITS, WaitLimits, wait_until
-from libs.citizen.texts import text
+from libs.citizen.texts import line, words
 
 _CODE: Final = re.compile(r"(?<!\d)\d{6}(?!\d)")
 
@@ -50,17 +50,17 @@ class TerminalPerson:
             self._used.add(code)
             return code
         with self.screen.asking():
-            asked = "Code from the SMS (nothing: send another)"
-            return str(await asyncio.to_thread(typer.prompt, asked, default="", show_default=False))
+            return str(await asyncio.to_thread(typer.prompt, words("prompt.code"), default="", show_default=False))
 
     async def captures(self, task: CaptureTask) -> Mapping[Part, Upload]:
         """Tell what to do in front of the camera, and ask for the files."""
         with self.screen.asking():
             if task.challenge:
-                moves = ", then ".join(text(f"challenge.{move}") for move in task.challenge)
-                self.screen.say(f"In the clip: look into the camera, then {moves}.")
+                self.screen.say("captures.challenge")
+                for number, move in enumerate(task.challenge, start=1):
+                    self.screen.console.print(f"  {number}. {line(f'challenge.{move}', {})}", markup=False)
             for hint in task.guidance:
-                self.screen.say(f"• {text(hint)}")
+                self.screen.console.print(f"• {line(hint, {})}", markup=False)
             parts = task.parts_with_passport if self.passport else task.parts
             return {part: await self._capture(part) for part in parts}
 
@@ -68,16 +68,14 @@ class TerminalPerson:
         path = self.files.pop(part, None)
         while path is None or not path.is_file():
             if path is not None:
-                self.screen.say(f"There is no file {path}.")
-            path = Path(await asyncio.to_thread(typer.prompt, f"File with the {part.value.replace('-', ', ')}"))
+                self.screen.say("captures.no_file", file=path)
+            path = Path(await asyncio.to_thread(typer.prompt, words(f"prompt.{part.member}")))
         return read_upload(path)
 
     async def pin(self) -> str:
         """Ask for a PIN of six digits, twice."""
         with self.screen.asking():
-            return await asyncio.to_thread(
-                secret, "Choose a PIN of six digits", "CITIZEN_PIN", self.pin_file, confirm=True
-            )
+            return await asyncio.to_thread(secret, words("prompt.new_pin"), "CITIZEN_PIN", self.pin_file, confirm=True)
 
 
 async def newest_code(

@@ -6,30 +6,32 @@ from typing import Annotated
 import typer
 from cryptography import x509
 
-from libs.citizen.api.services import Endpoints, Services
+from libs.citizen.api.services import Services
 from libs.citizen.cli.eds import open_store
+from libs.citizen.cli.options import DevInboxOption, PasswordFile, PinFile
 from libs.citizen.cli.person import TerminalPerson
-from libs.citizen.cli.screen import PasswordFile, PinFile, Screen, explained, run, secret
+from libs.citizen.cli.screen import Screen, endpoints, explained, run, secret
 from libs.citizen.journey.revocation import revoke_by_code, signed_request
 from libs.citizen.keys.keystore import certificate_of
+from libs.citizen.texts import words
 from libs.common.contracts.http.identity import HolderReason
 from libs.common.core.values import utc_now
 from libs.common.pki.der import serial_text
 
-ReasonOption = Annotated[HolderReason, typer.Option(help="Why.")]
+ReasonOption = Annotated[HolderReason, typer.Option(help="option.reason")]
 
 
 def revoke(  # noqa: PLR0917 - one parameter for each option of the command
     p12: Annotated[
         Path | None,
-        typer.Option("--p12", exists=True, dir_okay=False, help="Key store of the certificate or its pair."),
+        typer.Option("--p12", exists=True, dir_okay=False, help="option.p12_pair"),
     ] = None,
-    serial: Annotated[str | None, typer.Option(help="Serial number; else that of the key store's certificate.")] = None,
+    serial: Annotated[str | None, typer.Option(help="option.serial")] = None,
     reason: ReasonOption = "unspecified",
     password_file: PasswordFile = None,
-    iin: Annotated[str | None, typer.Option(help="Your IIN, where the keys are lost: then PIN and a code.")] = None,
+    iin: Annotated[str | None, typer.Option(help="option.iin_lost_keys")] = None,
     pin_file: PinFile = None,
-    dev_inbox: Annotated[bool, typer.Option(help="Read the code from the development profile's inbox.")] = False,
+    dev_inbox: DevInboxOption = False,
 ) -> None:
     """Revoke a certificate: with either key of its pair, or with your PIN and a code by SMS. It can't be undone."""
     screen = Screen()
@@ -38,8 +40,8 @@ def revoke(  # noqa: PLR0917 - one parameter for each option of the command
     elif iin is not None and serial is not None:
         _with_code(iin, pin_file, serial, reason, TerminalPerson(screen), dev_inbox=dev_inbox)
     else:
-        raise typer.BadParameter("Give --p12 with your key store, or --iin and --serial where the keys are lost.")
-    screen.say("The certificate is revoked.")
+        raise typer.BadParameter(words("revoke.give_one"))
+    screen.say("revoke.done")
 
 
 def _with_key(p12: Path, password_file: Path | None, serial: str | None, reason: HolderReason) -> None:
@@ -50,7 +52,7 @@ def _with_key(p12: Path, password_file: Path | None, serial: str | None, reason:
     async def go() -> None:
         named = serial or serial_text(certificate.serial_number)
         signed = await signed_request(named, reason, entry, utc_now())
-        async with Services.connect(Endpoints()) as services:
+        async with Services.connect(endpoints()) as services:
             await services.ca.revoke_signed(signed.request, signed.signature)
 
     run(go())
@@ -59,10 +61,10 @@ def _with_key(p12: Path, password_file: Path | None, serial: str | None, reason:
 def _with_code(
     iin: str, pin_file: Path | None, serial: str, reason: HolderReason, person: TerminalPerson, *, dev_inbox: bool
 ) -> None:
-    pin = secret("PIN", "CITIZEN_PIN", pin_file)
+    pin = secret(words("prompt.pin"), "CITIZEN_PIN", pin_file)
 
     async def go() -> None:
-        async with Services.connect(Endpoints()) as services:
+        async with Services.connect(endpoints()) as services:
             person.inbox = services if dev_inbox else None
             session = await services.identity.sign_in(iin, pin)
             await revoke_by_code(services, session, serial, reason, person)

@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date
 from enum import IntEnum
 from os import environ
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from libs.citizen.api.services import Endpoints
 from libs.citizen.errors import (
     AnswerUnusable,
     CitizenError,
@@ -24,17 +25,9 @@ from libs.citizen.errors import (
     WaitedTooLong,
 )
 from libs.citizen.journey.progress import ProgressLine
-from libs.citizen.texts import explain, text
+from libs.citizen.texts import chosen, explain, hint, line, words
 
 T = TypeVar("T")
-
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for keys, certificates and documents.", file_okay=False)]
-PasswordFile = Annotated[
-    Path | None,
-    typer.Option(help="File with the key store's password; else CITIZEN_P12_PASSWORD, else you are asked."),
-]
-PinFile = Annotated[Path | None, typer.Option(help="File with the PIN; else CITIZEN_PIN, else you are asked.")]
-IinOption = Annotated[str, typer.Option("--iin", prompt="IIN", help="Your individual identification number.")]
 
 
 class Exit(IntEnum):
@@ -59,19 +52,23 @@ def _status(error: CitizenError) -> Exit:
 
 
 class Screen:
-    """A live list of what happened, over a line that tells what is awaited."""
+    """A live list of what happened, over a line that shows what is awaited."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False)
-        self._waiting = self.console.status("working")
+        self._waiting = self.console.status(words("screen.working"))
 
     def report(self, progress: ProgressLine) -> None:
         """Show one line; a spinner runs beneath until the next."""
-        self.console.print(Text(f"{progress.at.astimezone():%H:%M:%S}  {progress.text}"))
+        self.console.print(Text(f"{progress.at.astimezone():%H:%M:%S}  {shown(progress)}"))
 
-    def say(self, line: str) -> None:
-        """Show a line of our own."""
-        self.console.print(Text(line))
+    def timeline(self, progress: ProgressLine) -> None:
+        """Show one line with its day."""
+        self.console.print(Text(f"{progress.at.astimezone():%Y-%m-%d %H:%M:%S}  {shown(progress)}"))
+
+    def say(self, key: str, **facts: object) -> None:
+        """Show a text of our own. Facts go in as they are: rich markup in them has no effect."""
+        self.console.print(Text(words(key, **facts)))
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -89,6 +86,24 @@ class Screen:
             self._waiting.start()
 
 
+def shown(progress: ProgressLine) -> str:
+    """Return a line of progress in words."""
+    return progress.text or line(progress.key, progress.detail)
+
+
+def show_awaited(screen: Screen, whom: str, until: date | None) -> None:
+    """Show whom the next step waits for, and until when if that is known."""
+    if until is None:
+        screen.say("status.waits", whom=line(f"waits.{whom}", {}))
+    else:
+        screen.say("status.waits_until", whom=line(f"waits.{whom}", {}), until=until)
+
+
+def endpoints() -> Endpoints:
+    """Return where the services are; they are asked to answer in the language that was chosen."""
+    return Endpoints(language=chosen())
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Do asynchronous work; what goes wrong is explained, see `explained`."""
     with explained():
@@ -101,48 +116,38 @@ def explained() -> Iterator[None]:
     try:
         yield
     except CitizenError as error:
-        _show(error.key, error.detail, _readable(error.extras) if isinstance(error, ProblemError) else {})
+        _show(error)
         raise typer.Exit(_status(error)) from error
     except OSError as error:
-        _show("file.unusable", f"The file {error.filename or ''} could not be used: {error.strerror}.", {})
+        _show(CitizenError("file.unusable", file=error.filename or "", cause=error.strerror))
         raise typer.Exit(Exit.HERE) from error
 
 
-def _show(key: str, told: str, extras: dict[str, object]) -> None:
-    explanation = explain(key, told, extras)
+def _show(error: CitizenError) -> None:
+    explanation = explain(error)
     body = Text(explanation.happened, style="bold")
-    for line in (explanation.means, explanation.remedy):
-        if line:
-            body.append(f"\n{line}", style="not bold")
-    for hint in _hints(extras):
-        body.append(f"\n• {hint}", style="not bold")
-    Console(stderr=True, highlight=False).print(Panel(body, title=key, title_align="left", border_style="red"))
+    for more in (*explanation.more, *(f"• {each}" for each in _hints(error))):
+        body.append(f"\n{more}", style="not bold")
+    body.append(f"\n{words('error.code', code=error.facts.get('reason', error.key))}", style="not bold dim")
+    Console(stderr=True, highlight=False).print(Panel(body, border_style="red"))
 
 
-def _readable(extras: dict[str, object]) -> dict[str, object]:
-    """Put moments into local time."""
-    return {name: _moment(value) if name.endswith("_at") else value for name, value in extras.items()}
-
-
-def _moment(value: object) -> object:
-    try:
-        return f"{datetime.fromisoformat(str(value)).astimezone():%Y-%m-%d %H:%M:%S}"
-    except ValueError:  # no moment after all: shown as it came
-        return value
-
-
-def _hints(extras: dict[str, object]) -> list[str]:
+def _hints(error: CitizenError) -> list[str]:
     """Return the guidance of a problem document in words."""
-    guidance = extras.get("guidance")
-    return [text(str(key)) for key in guidance] if isinstance(guidance, list) else []
+    guidance = error.extras.get("guidance") if isinstance(error, ProblemError) else None
+    return [known for key in guidance if (known := hint(str(key)))] if isinstance(guidance, list) else []
 
 
 def secret(prompt: str, variable: str, file: Path | None, *, confirm: bool = False) -> str:
-    """Get a secret from a file, the environment, or the keyboard, in this order. Never from the command line."""
+    """Get a secret from a file, the environment, or the keyboard, in this order. Never from the command line.
+
+    Args:
+        prompt: what the person is asked, in words.
+    """
     if file is not None:
         with explained():
             return file.read_text("utf-8").strip("\r\n")
     if (given := environ.get(variable)) is not None:
         return given
-    typed: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm)
+    typed: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm and words("prompt.repeat"))
     return typed

@@ -10,21 +10,18 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from libs.citizen.api.services import Endpoints, Services
-from libs.citizen.cli.screen import Out, explained, run, secret
+from libs.citizen.api.services import Services
+from libs.citizen.cli.options import ApplicationIdArgument, JourneyIdArgument, Out, TokenFile
+from libs.citizen.cli.screen import Screen, endpoints, explained, run, secret
 from libs.citizen.files import write_private
+from libs.citizen.texts import words
 from libs.common.contracts.http.kandas import DocumentPlace
 from libs.common.contracts.kandas import DocumentKind, RefusalGround
 
 T = TypeVar("T")
-TokenFile = Annotated[
-    Path | None, typer.Option(help="File with your staff token; else CITIZEN_STAFF_TOKEN, else you are asked.")
-]
-JourneyIdArgument = Annotated[str, typer.Argument(help="Number of the journey.")]
-ApplicationIdArgument = Annotated[str, typer.Argument(help="Number of the application.")]
 
-officer = typer.Typer(help="For officers of local executive bodies.", no_args_is_help=True)
-clerk = typer.Typer(help="For clerks of public service centres.", no_args_is_help=True)
+officer = typer.Typer(no_args_is_help=True)
+clerk = typer.Typer(no_args_is_help=True)
 
 
 class DecisionChoice(StrEnum):
@@ -36,9 +33,7 @@ class DecisionChoice(StrEnum):
 
 
 @officer.command()
-def queue(
-    status: Annotated[str, typer.Option(help="Which applications.")] = "checked", token_file: TokenFile = None
-) -> None:
+def queue(status: Annotated[str, typer.Option(help="option.status")] = "checked", token_file: TokenFile = None) -> None:
     """List the applications of your region, one JSON object a line."""
     _print_lines(_with_token(token_file, lambda services, token: services.kandas.queue(token, status)))
 
@@ -71,21 +66,21 @@ def attachments(
 @officer.command("return")
 def send_back(
     application_id: ApplicationIdArgument,
-    documents: Annotated[list[str], typer.Argument(help="What to bring anew, each as PERSON/KIND, such as p1/photo.")],
+    documents: Annotated[list[str], typer.Argument(help="argument.documents")],
     token_file: TokenFile = None,
 ) -> None:
     """Send an application back to the applicant, to bring documents anew and sign again."""
     places = [_place(named) for named in documents]
     _with_token(token_file, lambda services, token: services.kandas.send_back(token, application_id, places))
-    Console(highlight=False).print(f"Sent back: {len(places)} documents are to be brought.")
+    Screen().say("officer.sent_back", count=len(places))
 
 
 @officer.command("decide")
 def decide_application(
     application_id: ApplicationIdArgument,
-    person: Annotated[str, typer.Argument(help="The person within the application.")],
-    outcome: Annotated[DecisionChoice, typer.Argument(help="What you decide.")],
-    reason: Annotated[list[RefusalGround] | None, typer.Option(help="Ground of a refusal; may repeat.")] = None,
+    person: Annotated[str, typer.Argument(help="argument.person")],
+    outcome: Annotated[DecisionChoice, typer.Argument(help="argument.decision")],
+    reason: Annotated[list[RefusalGround] | None, typer.Option(help="option.ground")] = None,
     token_file: TokenFile = None,
 ) -> None:
     """Decide about one person. A decision is final."""
@@ -95,7 +90,7 @@ def decide_application(
             token, application_id, person, outcome.value, reasons=tuple(reason or ())
         ),
     )
-    Console(highlight=False).print(f"Decided: {person} {outcome.value}.")
+    Screen().say("officer.decided", person=person)
 
 
 @clerk.command()
@@ -118,8 +113,8 @@ def pictures(journey_id: JourneyIdArgument, out: Out = Path("review"), token_fil
 @clerk.command("decide")
 def decide_review(
     journey_id: JourneyIdArgument,
-    match: Annotated[bool, typer.Option("--match/--no-match", help="Whether it is the same person.")],
-    reason: Annotated[str, typer.Option(help="Why, as a text key or in words without personal data.")],
+    match: Annotated[bool, typer.Option("--match/--no-match", help="option.match")],
+    reason: Annotated[str, typer.Option(help="option.review_reason")],
     token_file: TokenFile = None,
 ) -> None:
     """Judge a face check."""
@@ -127,24 +122,24 @@ def decide_review(
         token_file,
         lambda services, token: services.biometrics.decide_review(token, journey_id, match=match, reason=reason),
     )
-    then = "" if ended else " Another clerk is to judge as well."
-    Console(highlight=False).print(f"Judged: {'the same person' if match else 'not the same person'}.{then}")
+    screen = Screen()
+    screen.say("clerk.same_person" if match else "clerk.another_person")
+    if not ended:
+        screen.say("clerk.second_clerk")
 
 
 def _place(named: str) -> DocumentPlace:
     person, _, kind = named.partition("/")
     if kind not in set(DocumentKind):
-        raise typer.BadParameter(
-            f"{named} names no document: PERSON/KIND, and KIND is one of {', '.join(DocumentKind)}."
-        )
+        raise typer.BadParameter(words("officer.no_document", named=named, kinds=", ".join(DocumentKind)))
     return DocumentPlace(person=person, kind=DocumentKind(kind))
 
 
 def _with_token(token_file: Path | None, work: Callable[[Services, str], Awaitable[T]]) -> T:
-    token = secret("Staff token", "CITIZEN_STAFF_TOKEN", token_file)
+    token = secret(words("prompt.staff_token"), "CITIZEN_STAFF_TOKEN", token_file)
 
     async def go() -> T:
-        async with Services.connect(Endpoints()) as services:
+        async with Services.connect(endpoints()) as services:
             return await work(services, token)
 
     return run(go())
@@ -154,7 +149,7 @@ def _save(files: Mapping[str, bytes], out: Path) -> None:
     with explained():
         for name, content in files.items():
             write_private(out / name, content)
-    Console(highlight=False).print(f"{len(files)} files are in {out}.", markup=False)
+    Screen().say("staff.files_in", count=len(files), folder=out)
 
 
 def _print_lines(items: Sequence[BaseModel]) -> None:

@@ -144,7 +144,7 @@ class EdsJourney:
         """Let the person try again after a mistyped or late code; the service counts the tries."""
         if problem.key not in {"otp.wrong_code", "otp.expired", "code.malformed"}:
             raise problem
-        self._report(problem.key, **problem.extras)
+        self._report_problem(problem)
         if problem.key == "otp.expired":
             await self.services.otp.resend(self.ticket)
 
@@ -192,7 +192,7 @@ class EdsJourney:
             except ProblemError as problem:
                 if problem.key not in {"pin.too_simple", "pin.malformed"}:
                     raise
-                self._report(problem.key)
+                self._report_problem(problem)
             else:
                 await self._reached(JourneyStep.CERTIFICATES)
 
@@ -230,12 +230,7 @@ class EdsJourney:
 
     def _new_pairs(self, *, already_issued: bool) -> KeyPairs:
         if already_issued:
-            raise KeystoreError(
-                "keys.lost",
-                "The certificates of this journey were issued, but the keys they belong to are not in this folder. "
-                "Without them the certificates are of no use. Run the command in the folder where you began, or "
-                "begin anew: new certificates replace the old ones.",
-            )
+            raise KeystoreError("keys.lost")
         pairs = KeyPairs.make(self.key_kind)
         self.pending.save(pairs)
         self._report("keys.made", kind=self.key_kind.value)
@@ -247,10 +242,7 @@ class EdsJourney:
         view = await self.services.ca.certificates(self.ticket)
         if view.state == "open":
             self.pending.discard()
-            raise RequestsRefused(
-                next(iter(journey.guidance), "csr.refused"),
-                "The authority could not certify the keys. They were dropped. Repeat the command: new ones are made.",
-            )
+            raise RequestsRefused("requests.refused", reason=next(iter(journey.guidance), "csr.refused"))
         return view
 
     async def _reached(self, step: JourneyStep) -> JourneyView:
@@ -266,12 +258,16 @@ class EdsJourney:
         """Fetch where the journey stands, report what is new, and raise if it was closed without success."""
         view = await self.services.identity.journey(self.ticket)
         for entry in view.timeline[self._reported :]:
-            self.report(ProgressLine(entry.at, entry.key, entry.detail))
+            self.report(ProgressLine(entry.at, entry.key, entry.detail, entry.text))
         self._reported = max(self._reported, len(view.timeline))
         if view.step is JourneyStep.CLOSED and view.outcome != "completed":
-            reason = view.reason or f"journey.{view.outcome}"
-            raise JourneyEnded(reason, f"The journey is over without certificates: {view.outcome} ({reason}).")
+            raise JourneyEnded(view.reason or f"journey.{view.outcome}")
         return view
+
+    def _report_problem(self, problem: ProblemError) -> None:
+        """Report what a service refused in its own words; the person may try again."""
+        text = f"{problem.title} {problem.detail}".strip()
+        self.report(ProgressLine(self.clock(), problem.key, problem.extras, text))
 
     def _report(self, key: str, **detail: object) -> None:
         self.report(ProgressLine(self.clock(), key, detail))

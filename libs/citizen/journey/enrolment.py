@@ -85,21 +85,13 @@ def assemble(view: CertificatesView, pairs: KeyPairs, chain: Sequence[x509.Certi
 
 def _hold(key: PrivateKey, certificate: x509.Certificate, available: Sequence[x509.Certificate]) -> KeyEntry:
     if certificate.public_key() != key.public_key():
-        raise AnswerUnusable(
-            "certificate.not_ours",
-            "The authority answered with a certificate for another key. It must not be used. "
-            "Tell the service desk the number of your journey.",
-        )
+        raise AnswerUnusable("certificate.not_ours")
     chain: list[x509.Certificate] = []
     below = certificate
     while below.issuer != below.subject:
         issuer = next((one for one in available if _issued(below, one)), None)
         if issuer is None:
-            raise AnswerUnusable(
-                "certificate.bad_chain",
-                "The authority's own certificates do not fit the one it issued. It must not be used. "
-                "Tell the service desk the number of your journey.",
-            )
+            raise AnswerUnusable("certificate.bad_chain")
         chain.append(issuer)
         below = issuer
     return KeyEntry(key, certificate, tuple(chain))

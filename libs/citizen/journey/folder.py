@@ -26,11 +26,7 @@ def read_ticket(folder: Path) -> JourneyTicket:
     try:
         return JourneyTicket.model_validate_json((folder / _TICKET).read_bytes())
     except (FileNotFoundError, ValidationError) as error:
-        raise KeystoreError(
-            "journey.none_here",
-            f"No journey was begun in the folder {folder}. Name the folder of your journey with --out, or begin one "
-            "with `citizen eds`.",
-        ) from error
+        raise KeystoreError("journey.none_here", folder=str(folder)) from error
 
 
 def check_unused(folder: Path) -> None:
@@ -40,11 +36,7 @@ def check_unused(folder: Path) -> None:
         KeystoreError: ``journey.unfinished``.
     """
     if any((folder / name).exists() for name in _PENDING_FILES):
-        raise KeystoreError(
-            "journey.unfinished",
-            f"In the folder {folder} a journey was begun whose keys still wait for their certificates. Go on with it "
-            "by --resume, or name another folder with --out.",
-        )
+        raise KeystoreError("journey.unfinished", folder=str(folder))
 
 
 def keep_ticket(folder: Path, ticket: JourneyTicket) -> None:

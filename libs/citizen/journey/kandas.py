@@ -10,11 +10,11 @@ from libs.citizen.api.services import Services
 from libs.citizen.journey.progress import DEFAULT_LIMITS, ProgressLine, ProgressSink, WaitLimits, once_known, wait_until
 from libs.citizen.signing.cms import DetachedSigner
 from libs.common.contracts.http.identity import CitizenSession
-from libs.common.contracts.http.kandas import ApplicationForm, KandasApplicationView, PersonForm
+from libs.common.contracts.http.kandas import ApplicationForm, DocumentNeeded, KandasApplicationView, PersonForm
 from libs.common.core.values import Clock, new_id, utc_now
 
-Attachments = Callable[[PersonForm, str], Awaitable[Upload]]
-"""Returns the document of a kind (`autobiography`, `photo`, ...) for one person of the form."""
+Attachments = Callable[[PersonForm, DocumentNeeded], Awaitable[Upload]]
+"""Returns a document that is needed of one person of the form."""
 
 SETTLED: Final = frozenset({"decided", "returned", "closed"})
 """The states in which an application no longer waits for the authorities."""
@@ -56,7 +56,7 @@ class KandasJourney:
         self._report("application.begun", application_id=created.application_id)
         people = dict(zip((one.person for one in created.persons), (form.applicant, *form.family), strict=True))
         for needed in created.documents_needed:
-            upload = await attachments(people[needed.person], needed.kind)
+            upload = await attachments(people[needed.person], needed)
             await self.services.kandas.attach(self.session, created.application_id, needed.person, needed.kind, upload)
         self._report("attachments.sent", count=len(created.documents_needed))
         return created.application_id
@@ -87,10 +87,15 @@ class KandasJourney:
 
     async def _reported_view(self, application_id: str) -> KandasApplicationView:
         view = await self.services.kandas.application(self.session, application_id)
-        for entry in view.timeline[self._reported :]:
-            self.report(ProgressLine(entry.at, entry.key, entry.detail))
+        for progress in timeline_of(view)[self._reported :]:
+            self.report(progress)
         self._reported = max(self._reported, len(view.timeline))
         return view
 
     def _report(self, key: str, **detail: object) -> None:
         self.report(ProgressLine(self.clock(), key, detail))
+
+
+def timeline_of(view: KandasApplicationView) -> list[ProgressLine]:
+    """Return what happened to an application, in the service's words."""
+    return [ProgressLine(entry.at, entry.key, entry.detail, entry.text) for entry in view.timeline]

@@ -8,23 +8,23 @@ from datetime import datetime
 from typing import Final, Protocol, TypeVar
 
 from libs.citizen.errors import ProblemError, WaitedTooLong
-from libs.citizen.texts import text
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class ProgressLine:
-    """One line of what the citizen is shown: when it happened, its text key, and the text in words."""
+    """One line of what the citizen is shown.
+
+    Attributes:
+        detail: what the text of the key needs.
+        text: the words of a service, which are shown in place of ours.
+    """
 
     at: datetime
     key: str
     detail: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def text(self) -> str:
-        """The text in English; `texts.text` gives other languages."""
-        return text(self.key, self.detail)
+    text: str = ""
 
 
 class ProgressSink(Protocol):
@@ -81,11 +81,7 @@ async def wait_until(
     seen, since = await fetch(), time.monotonic()
     while not ready(seen):
         if time.monotonic() - since > seconds(seen):
-            raise WaitedTooLong(
-                "wait.too_long",
-                "The services answer, but the next step has not come for a long time. Nothing is lost. Look at the "
-                "status later; if it stays so, tell the service desk the number of your journey or application.",
-            )
+            raise WaitedTooLong("wait.too_long")
         await asyncio.sleep(pause)
         pause = min(waiting.longest, pause * 1.5)
         now = await fetch()

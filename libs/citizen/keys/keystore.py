@@ -80,17 +80,9 @@ def unpack(data: bytes, password: str) -> KeyEntry:
     try:
         key, certificate, others = pkcs12.load_key_and_certificates(data, password.encode("utf-8"))
     except ValueError as error:
-        raise KeystoreError(
-            "keystore.unreadable",
-            "The key store did not open. Either the password is wrong or the file is damaged. Check the keyboard "
-            "layout and Caps Lock, and try again; else use your backup of the file.",
-        ) from error
+        raise KeystoreError("keystore.unreadable") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise KeystoreError(
-            "keystore.no_key",
-            "The key store holds no EC or RSA private key, so it can't sign. Choose the file that was made "
-            "together with your certificate.",
-        )
+        raise KeystoreError("keystore.no_key")
     return KeyEntry(key, certificate, _issuers_of(certificate, others))
 
 
@@ -123,9 +115,7 @@ def purpose_of(certificate: x509.Certificate) -> KeyPurpose:
         return "AUTH"
     if ExtendedKeyUsageOID.EMAIL_PROTECTION in usages:
         return "SIGN"
-    raise KeystoreError(
-        "keystore.other_purpose", "The certificate is neither for signing nor for signing in. Choose another file."
-    )
+    raise KeystoreError("keystore.other_purpose")
 
 
 def iin_of(certificate: x509.Certificate) -> str:
@@ -136,7 +126,7 @@ def iin_of(certificate: x509.Certificate) -> str:
     """
     numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
     if len(numbers) != 1 or not str(numbers[0].value).startswith("IIN"):
-        raise KeystoreError("keystore.other_purpose", "The certificate is no person's. Choose another file.")
+        raise KeystoreError("keystore.other_purpose")
     return str(numbers[0].value).removeprefix("IIN")
 
 
@@ -167,10 +157,7 @@ def certificate_of(entry: KeyEntry) -> x509.Certificate:
         KeystoreError: ``keystore.no_certificate``.
     """
     if entry.certificate is None:
-        raise KeystoreError(
-            "keystore.no_certificate",
-            "The key store holds a key without a certificate. Finish getting your certificates first.",
-        )
+        raise KeystoreError("keystore.no_certificate")
     return entry.certificate
 
 

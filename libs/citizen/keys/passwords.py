@@ -22,41 +22,20 @@ def check_password(password: str) -> str:
             ``.too_long``, ``.too_simple``.
     """
     if not all(" " <= character <= "~" for character in password):
-        raise PasswordRefused(
-            "password.not_ascii",
-            "The password holds characters that are not on an English keyboard. Java programs refuse to open a key "
-            "store with such a password, so your signature would be locked in. Switch the keyboard to English and "
-            "use Latin letters, digits and signs only.",
-        )
+        raise PasswordRefused("password.not_ascii")
     if password != password.strip():
-        raise PasswordRefused(
-            "password.edge_space",
-            "The password begins or ends with a space. It gets lost when the password is copied, and the key store "
-            "would stay shut. Leave the space out.",
-        )
+        raise PasswordRefused("password.edge_space")
     _check_strength(password)
     return password
 
 
 def _check_strength(password: str) -> None:
     if len(password) < SHORTEST:
-        raise PasswordRefused(
-            "password.too_short",
-            f"The password is shorter than {SHORTEST} characters. Whoever gets hold of the file could guess it. "
-            "Take a longer one: four unrelated words are good.",
-        )
+        raise PasswordRefused("password.too_short", shortest=SHORTEST)
     if len(password) > LONGEST:
-        raise PasswordRefused(
-            "password.too_long",
-            f"The password is longer than {LONGEST} characters. Some programs cut it off there and then fail to open "
-            "the file. Take a shorter one.",
-        )
+        raise PasswordRefused("password.too_long", longest=LONGEST)
     if password.isdigit() or len(set(password)) < FEWEST_DIFFERENT:
-        raise PasswordRefused(
-            "password.too_simple",
-            "The password is made of digits only, or of very few different characters. Whoever gets hold of the "
-            f"file could guess it. Use at least {FEWEST_DIFFERENT} different characters, letters among them.",
-        )
+        raise PasswordRefused("password.too_simple", different=FEWEST_DIFFERENT)
 
 
 def new_password(groups: int = 4, size: int = 5) -> str:

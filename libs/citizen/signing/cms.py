@@ -40,11 +40,7 @@ async def sign_detached(document: bytes, entry: KeyEntry, now: datetime) -> byte
         KeystoreError: ``keystore.no_certificate`` or ``keystore.not_for_signing``.
     """
     if purpose_of(certificate_of(entry)) != "SIGN":
-        raise KeystoreError(
-            "keystore.not_for_signing",
-            "This is the certificate for signing in; a document signed with it would be refused everywhere. "
-            "Choose the other file, the one whose name does not begin with AUTH.",
-        )
+        raise KeystoreError("keystore.not_for_signing")
     return await sign_cms(document, entry, now)
 
 

@@ -95,12 +95,8 @@ def parse_xml(document: str) -> "etree._Element":
         root = etree.fromstring(document.encode("utf-8"), parser)
         etree.tostring(root, method="c14n")
     except (etree.LxmlError, ValueError) as error:
-        raise DocumentRefused("xml.malformed", "The page sent something that is not an XML document.") from error
+        raise DocumentRefused("xml.malformed") from error
     around = chain(root.itersiblings(preceding=True), root.iter(), root.itersiblings())
     if root.getroottree().docinfo.doctype or any(not isinstance(each.tag, str) for each in around):
-        raise DocumentRefused(
-            "xml.ambiguous",
-            "The XML document holds a document type, a comment or an instruction. Programs read such documents "
-            "differently, so what you see would not be what everybody else sees. It was not signed.",
-        )
+        raise DocumentRefused("xml.ambiguous")
     return root

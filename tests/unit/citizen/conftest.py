@@ -15,7 +15,9 @@ from libs.citizen.agent.server import listening
 from libs.citizen.agent.stamper import HttpStamper
 from libs.citizen.keys.keystore import write_entry
 from libs.citizen.keys.private_keys import KeyAlgorithm
+from libs.citizen.texts import choose
 from libs.common.core.values import utc_now
+from libs.common.texts.languages import Language
 from tests.unit.citizen.agent.harness import PAGE, AgentHarness, ScriptedConsent, stamps
 from tests.unit.citizen.factories import PASSWORD, Authority, make_authority
 from tests.unit.citizen.stubs import StubServices
@@ -27,6 +29,12 @@ class Judge(Protocol):
     def __call__(self, *command: str, accept: bool = True) -> str:
         """Return what `command` printed. A missing program fails the test: it is never skipped."""
         ...
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> None:
+    """Address people in English, whatever a test before chose."""
+    choose(Language.ENGLISH)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from libs.citizen.journey.progress import ProgressLine, WaitLimits
 from libs.citizen.keys.private_keys import KeyAlgorithm
 from libs.citizen.signing.cms import signer
 from libs.common.contracts.http.identity import JourneyTicket
-from libs.common.contracts.http.kandas import ApplicantForm, ApplicationForm, MemberForm, PersonForm
+from libs.common.contracts.http.kandas import ApplicantForm, ApplicationForm, DocumentNeeded, MemberForm, PersonForm
 from tests.unit.citizen.factories import IIN
 from tests.unit.citizen.kandas_stub import STAFF
 from tests.unit.citizen.stubs import CODE, PIN, StubServices
@@ -98,8 +98,8 @@ class CitizenRun:
 async def applied(run: CitizenRun, eds: Eds) -> tuple[str, dict[str, bytes]]:
     """Apply for a family, have it granted; return the application's id and everybody's document."""
 
-    async def photo(person: PersonForm, kind: str) -> Upload:
-        return Upload(f"{kind} of {person.given_name}".encode(), "image/jpeg")
+    async def photo(person: PersonForm, needed: DocumentNeeded) -> Upload:
+        return Upload(f"{needed.kind} of {person.given_name}".encode(), "image/jpeg")
 
     async with run.services() as services:
         session = await services.identity.sign_in(IIN, PIN)

@@ -21,6 +21,13 @@ APPLICATION = "/v1/applications/{application}"
 Endpoint = Callable[[Request, bytes], Awaitable[Response]]
 
 
+REASONS = {"refusal.false_data": "The data are false."}
+
+
+def _photo_of(person: str) -> dict[str, str]:
+    return {"person": person, "kind": "photo", "person_text": f"member {person}", "kind_text": "photograph"}
+
+
 def require_staff(request: Request) -> None:
     if request.headers.get("authorization") != f"Bearer {STAFF}":
         raise Refused("token.wrong_role", "Only staff may do this.", 403)
@@ -79,8 +86,8 @@ class StubKandas:
     async def open(self, _: Request, body: bytes) -> Response:
         application = StubApplication(str(uuid4()), json.loads(body))
         self.applications[application.id] = application
-        needed = [{"person": person, "kind": "photo"} for person in application.persons]
-        persons = [{"person": person, "role": "somebody"} for person in application.persons]
+        needed = [_photo_of(person) for person in application.persons]
+        persons = [{"person": person, "role": "member", "role_text": "family member"} for person in application.persons]
         answer = {"application_id": application.id, "persons": persons, "documents_needed": needed}
         return JSONResponse(answer, 201)
 
@@ -110,16 +117,22 @@ class StubKandas:
     @staticmethod
     def _view(application: StubApplication) -> dict[str, Any]:
         persons = [
-            {"person": person, "outcome": outcome, "reasons": reasons, "document": outcome is not None}
+            {
+                "person": person, "outcome": outcome, "outcome_text": outcome or "open", "reasons": reasons,
+                "reasons_text": [REASONS[each] for each in reasons], "document": outcome is not None,
+            }
             for person in application.persons
             for outcome, reasons in [application.outcomes.get(person, (None, []))]
-        ]
+        ]  # fmt: skip
         waits_for = "officer.decision" if application.status == "checked" else None
-        timeline = [{"at": datetime.now(UTC).isoformat(), "key": "application.opened"}]
+        opened = {
+            "at": datetime.now(UTC).isoformat(),
+            "key": "application.opened",
+            "text": "The application was opened.",
+        }
+        timeline = [opened]
         answer: dict[str, Any] = {"application_id": application.id, "status": application.status}
-        lacking = [
-            {"person": p, "kind": "photo"} for p in application.persons if (p, "photo") not in application.attachments
-        ]
+        lacking = [_photo_of(each) for each in application.persons if (each, "photo") not in application.attachments]
         answer |= {"waits_for": waits_for, "documents_needed": lacking}
         return answer | {"due_on": "2026-03-06", "timeline": timeline, "persons": persons}
 

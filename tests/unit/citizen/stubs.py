@@ -9,6 +9,7 @@ from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -35,7 +36,11 @@ COMPLETE = ({*PARTS[:4]}, {"selfie", "clip", "document_page"})
 
 
 def problem(error: Refused) -> Response:
-    document = {"type": f"urn:onboarding:problem:{error.key}", "status": error.status, "title": "refused"}
+    document = {
+        "type": f"urn:onboarding:problem:{error.key}",
+        "status": error.status,
+        "title": HTTPStatus(error.status).phrase,
+    }
     document |= {"detail": error.detail, "key": error.key, **error.extras}
     return JSONResponse(document, error.status, media_type="application/problem+json")
 
@@ -228,8 +233,10 @@ class StubServices:
         if code != CODE:
             left = 3 - sum(1 for one in journey.codes if one != CODE)
             if left <= 0:
-                raise Refused("otp.tries_used_up", "Too many wrong codes.", 429, retry_at="2026-03-02T09:45:00Z")
-            raise Refused("otp.wrong_code", "This is not the code we sent.", 422, tries_left=left)
+                raise Refused(
+                    "otp.tries_used_up", "No code is taken before 09:45.", 429, retry_at="2026-03-02T09:45:00Z"
+                )
+            raise Refused("otp.wrong_code", f"Tries left: {left}.", 422, tries_left=left)
         journey.happened("otp.verified", "certificates" if journey.renewal else "face")
         return JSONResponse({"verified": True})
 

@@ -96,7 +96,13 @@ async def _page(client: Path, url: str, certificate: Path) -> dict[str, Any]:
 @asynccontextmanager
 async def terminal(*command: str) -> AsyncIterator[Process]:
     """Run `citizen` with a keyboard and a screen that are pipes."""
-    environment = {**os.environ, "CITIZEN_P12_PASSWORD": PASSWORD, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "CITIZEN_P12_PASSWORD": PASSWORD,
+        "LANGUAGE": "en",
+        "COLUMNS": "200",
+        "PYTHONUNBUFFERED": "1",
+    }
     module = (sys.executable, "-m", "libs.citizen", *command)
     process = await asyncio.create_subprocess_exec(
         *module, cwd=ROOT, env=environment, stdin=PIPE, stdout=PIPE, stderr=STDOUT
@@ -125,7 +131,7 @@ async def test_the_terminal_shows_what_a_page_wants_signed_and_signs_what_was_ag
                 asked = {"module": "kz.gov.pki.knca.commonUtils", "method": "createCAdESFromBase64", "args": args}
                 await page.send(json.dumps(asked))
                 shown = await _shown(process.stdout, "ТЕСТОВА АЙГУЛЬ, to sign")
-                assert f"{PAGE} asks you to sign 1 document(s) as CMS" in shown
+                assert f"{PAGE} asks you to sign 1 document as CMS" in shown
                 assert "| an application\N{REPLACEMENT CHARACTER}[2J" in shown
                 process.stdin.write(typed)
                 assert json.loads(await page.recv())["code"] == code

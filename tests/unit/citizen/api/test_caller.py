@@ -174,7 +174,7 @@ async def test_a_refusal_is_final_and_keeps_all_the_service_said() -> None:
         with pytest.raises(ProblemError) as refused:
             await seen.caller.send("POST", "/v1/journeys/1/code")
     assert (refused.value.key, refused.value.status) == ("otp.wrong_code", 422)
-    assert refused.value.detail == "This is not the code we sent."
+    assert (refused.value.title, refused.value.detail) == ("Unprocessable Content", "This is not the code we sent.")
     assert refused.value.extras == {"tries_left": 2}
     assert len(seen.requests) == 1
 
@@ -182,9 +182,9 @@ async def test_a_refusal_is_final_and_keeps_all_the_service_said() -> None:
 @pytest.mark.parametrize("body", ["<html>Forbidden</html>", "[]", '"text"', '{"key": 5}', "", "\u0000"])
 async def test_a_refusal_without_a_problem_document_still_becomes_one(body: str) -> None:
     async with server(answer("403 Forbidden", body, kind="text/html")) as seen:
-        with pytest.raises(ProblemError, match="status 403") as refused:
+        with pytest.raises(ProblemError) as refused:
             await seen.caller.send("GET", "/v1/cabinet")
-    assert refused.value.key == "http.403"
+    assert (refused.value.key, refused.value.status, refused.value.title) == ("http.403", 403, "")
 
 
 async def test_a_redirect_is_not_followed_with_the_token() -> None:
@@ -199,7 +199,7 @@ async def test_an_answer_of_another_form_is_not_quoted() -> None:
     async with server(answer("200 OK", '{"journey_id": "1", "step": "Айгуль Тестова"}')) as seen:
         with pytest.raises(AnswerUnusable, match="step") as unusable:
             await Identity(seen.caller).journey(TICKET)
-    assert "Айгуль" not in unusable.value.detail
+    assert "Айгуль" not in repr(unusable.value.facts)
 
 
 def test_a_ticket_does_not_show_its_token() -> None:

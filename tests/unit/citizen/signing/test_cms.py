@@ -94,7 +94,7 @@ async def test_the_signature_carries_the_issuer_but_no_root(authority: Authority
 
 
 async def test_the_certificate_for_signing_in_signs_no_documents(authority: Authority) -> None:
-    with pytest.raises(KeystoreError, match="signing in") as refused:
+    with pytest.raises(KeystoreError) as refused:
         await sign_detached(DOCUMENT, authority.entry("AUTH"), NOW)
     assert refused.value.key == "keystore.not_for_signing"
 
