@@ -16,10 +16,12 @@ from libs.common.contracts.http.identity import (
 )
 from libs.common.contracts.people import Contact
 from libs.common.core.values import Clock, JourneyId
+from libs.common.web.http import Wanted
 from libs.common.web.idempotency import Idempotency, Once
 from libs.common.web.tokens import Authenticator, Claims, TokenIssuer
 from services.identity.journeys.service import JourneyService
 from services.identity.journeys.states import JourneyState
+from services.identity.journeys.wording import in_words
 from services.identity.mcb.states import McbKnown
 
 
@@ -76,8 +78,8 @@ def journey_routes(service: JourneyService, auth: Authenticator, idempotency: Id
     router = APIRouter(prefix="/v1/journeys/{journey_id}", tags=["journeys"], dependencies=own_journey)
 
     @router.get("")
-    async def show(journey_id: JourneyId) -> JourneyView:
-        return await service.view(journey_id)
+    async def show(journey_id: JourneyId, language: Wanted) -> JourneyView:
+        return in_words(await service.view(journey_id), language)
 
     @router.post("/digital-id", status_code=status.HTTP_201_CREATED, response_model=DigitalIdView)
     async def create_digital_id(

@@ -11,7 +11,6 @@ from typing import Final, TypeVar
 from libs.common.contracts.biometrics import FaceRejected
 from libs.common.contracts.ca import CertRefused
 from libs.common.contracts.events import Event
-from libs.common.contracts.http.shapes import TimelineEntry
 from libs.common.contracts.identity import DigitalIdCreated, JourneyClosed, JourneyStarted, McbRegistered, Outcome
 from libs.common.contracts.otp import OtpRejected
 from libs.common.contracts.people import Contact
@@ -24,6 +23,7 @@ from services.identity.journeys.facts import JourneyFact
 from services.identity.journeys.states import (
     ClosedJourney,
     DigitalId,
+    JourneyMilestone,
     JourneyRules,
     JourneyState,
     OpenJourney,
@@ -72,7 +72,7 @@ def start(state: JourneyState | None, opening: Opening, rules: JourneyRules, now
         person_ref=opening.person_ref,
         phone_ref=opening.phone_ref,
         mcb=McbKnown() if opening.mcb_registered else McbLacking(),
-        timeline=(TimelineEntry(at=now, key="journey.started" if renewal_of is None else "renewal.started"),),
+        timeline=(JourneyMilestone(at=now, key="journey.started" if renewal_of is None else "renewal.started"),),
         purpose="enrolment" if renewal_of is None else "renewal",
         digital_id=None if renewal_of is None else DigitalId(citizen_id=renewal_of, created_at=now),
     )
@@ -135,7 +135,7 @@ def create_digital_id(state: JourneyState | None, citizen_id: str, now: datetime
     ready = check_ready_for_pin(state)
     if ready is None:
         return None
-    created = _with_entry(ready, TimelineEntry(at=now, key="digital_id.created"))
+    created = _with(ready, JourneyMilestone(at=now, key="digital_id.created"))
     created = evolve(created, OpenJourney, digital_id=DigitalId(citizen_id=citizen_id, created_at=now))
     return _end_if_complete(created, (DigitalIdCreated(citizen_id=citizen_id, person_ref=ready.person_ref),), now)
 
@@ -192,7 +192,7 @@ def mcb_registered(state: JourneyState | None, now: datetime) -> JourneyDecision
         return None
     registered = McbRegistered(person_ref=state.mcb.person_ref, phone_ref=state.mcb.phone_ref)
     settled = evolve(state, type(state), mcb=McbKnown())
-    return Decision(_with_entry(settled, TimelineEntry(at=now, key="mcb.registered")), (registered,))
+    return Decision(_with(settled, JourneyMilestone(at=now, key="mcb.registered")), (registered,))
 
 
 def mcb_refused(state: JourneyState | None, now: datetime) -> JourneyDecision | None:
@@ -200,7 +200,7 @@ def mcb_refused(state: JourneyState | None, now: datetime) -> JourneyDecision | 
     if state is None or not isinstance(state.mcb, McbWanted):
         return None
     settled = evolve(state, type(state), mcb=McbRefused())
-    return Decision(_with_entry(settled, TimelineEntry(at=now, key="mcb.refused")))
+    return Decision(_with(settled, JourneyMilestone(at=now, key="mcb.refused")))
 
 
 def mcb_postponed(state: JourneyState | None, now: datetime) -> JourneyDecision | None:
@@ -246,7 +246,7 @@ def _close(
     closed = evolve(
         state,
         ClosedJourney,
-        timeline=(*state.timeline, TimelineEntry(at=now, key=f"journey.{outcome}", detail={**detail})),
+        timeline=(*state.timeline, JourneyMilestone(at=now, key=f"journey.{outcome}", detail={**detail})),
         outcome=outcome,
         reason=reason,
         citizen_id=None if state.digital_id is None else state.digital_id.citizen_id,
@@ -266,5 +266,5 @@ def _with_mcb_wish(state: OpenJourney, now: datetime) -> OpenJourney:
 J = TypeVar("J", bound=JourneyState)
 
 
-def _with_entry(state: J, entry: TimelineEntry) -> J:
-    return evolve(state, type(state), timeline=(*state.timeline, entry))
+def _with(state: J, milestone: JourneyMilestone) -> J:
+    return evolve(state, type(state), timeline=(*state.timeline, milestone))

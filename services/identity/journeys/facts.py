@@ -5,10 +5,9 @@ from typing import Final
 
 from libs.common.contracts.biometrics import FaceMatched, FaceRejected, FaceReviewRequested
 from libs.common.contracts.ca import CertIssued, CertRefused, CertRevoked
-from libs.common.contracts.http.shapes import TimelineEntry
 from libs.common.contracts.otp import OtpRejected, OtpSent, OtpVerified
 from libs.common.core.model import evolve
-from services.identity.journeys.states import ClerkReview, ClosedJourney, Hint, OpenJourney
+from services.identity.journeys.states import ClerkReview, ClosedJourney, Hint, JourneyMilestone, OpenJourney
 
 CodeFact = OtpSent | OtpVerified | OtpRejected
 FaceFact = FaceMatched | FaceRejected | FaceReviewRequested
@@ -21,19 +20,19 @@ _SHOWN: Final = {"number", "expires_at", "reason", "retry_at", "tries_left", "du
 
 def keep(state: OpenJourney, fact: JourneyFact, at: datetime) -> OpenJourney:
     """Keep a fact that came to be at ``at``."""
-    entry = _entry(fact, at)
-    if entry in state.timeline:
+    milestone = _milestone(fact, at)
+    if milestone in state.timeline:
         return state
-    return evolve(_with_fact(state, fact, at), OpenJourney, timeline=(*state.timeline, entry))
+    return evolve(_with_fact(state, fact, at), OpenJourney, timeline=(*state.timeline, milestone))
 
 
 def keep_after_the_end(state: ClosedJourney, fact: JourneyFact, at: datetime) -> ClosedJourney:
     """Keep what still matters when a journey is over: which certificates there are, and which count no more."""
-    entry = _entry(fact, at)
-    if entry in state.timeline or not isinstance(fact, CertIssued | CertRevoked):
+    milestone = _milestone(fact, at)
+    if milestone in state.timeline or not isinstance(fact, CertIssued | CertRevoked):
         return state
     certificates = state.certificates.with_fact(fact)
-    return evolve(state, ClosedJourney, certificates=certificates, timeline=(*state.timeline, entry))
+    return evolve(state, ClosedJourney, certificates=certificates, timeline=(*state.timeline, milestone))
 
 
 def _with_fact(state: OpenJourney, fact: JourneyFact, at: datetime) -> OpenJourney:
@@ -77,6 +76,6 @@ def _younger(known: Hint | None, hint: Hint) -> Hint:
     return hint if known is None or known.at < hint.at else known
 
 
-def _entry(fact: JourneyFact, at: datetime) -> TimelineEntry:
+def _milestone(fact: JourneyFact, at: datetime) -> JourneyMilestone:
     detail = fact.model_dump(mode="json", include=_SHOWN, exclude_none=True)
-    return TimelineEntry(at=at, key=fact.topic, detail=detail)
+    return JourneyMilestone(at=at, key=fact.topic, detail=detail)

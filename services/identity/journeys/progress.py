@@ -5,6 +5,7 @@ from typing import Final
 
 from libs.common.contracts.ca import Profile
 from libs.common.contracts.http.identity import JourneyStep, JourneyView, WaitsFor
+from libs.common.contracts.http.shapes import TimelineEntry
 from services.identity.journeys.states import ClosedJourney, JourneyState, OpenJourney
 from services.identity.mcb.states import McbWanted
 
@@ -58,14 +59,14 @@ def wake_at(state: JourneyState) -> datetime | None:
 
 
 def view(journey_id: str, state: JourneyState) -> JourneyView:
-    """Return a journey as its citizen is shown it."""
+    """Return a journey as its citizen is shown it, without words."""
     if isinstance(state, ClosedJourney):
         return JourneyView(
             journey_id=journey_id,
             step=JourneyStep.CLOSED,
             outcome=state.outcome,
             reason=state.reason,
-            timeline=state.timeline,
+            timeline=_timeline(state),
             citizen_id=state.citizen_id,
             guidance=(VISIT_OFFICE,) if state.reason in (FACE_REJECTED, CERTIFICATE_REFUSED) else (),
             certificates=state.certificates.view(),
@@ -81,12 +82,16 @@ def view(journey_id: str, state: JourneyState) -> JourneyView:
         step=step(state),
         waits_for=waits_for(state),
         waits_until=deadline(state),
-        timeline=state.timeline,
+        timeline=_timeline(state),
         citizen_id=None if state.digital_id is None else state.digital_id.citizen_id,
         guidance=() if hint is None else hint.keys,
         tries_left=None if hint is None else hint.tries_left,
         certificates=state.certificates.view(),
     )
+
+
+def _timeline(state: JourneyState) -> tuple[TimelineEntry, ...]:
+    return tuple(TimelineEntry(at=each.at, key=each.key, detail={**each.detail}) for each in state.timeline)
 
 
 def _under_review(state: OpenJourney) -> bool:

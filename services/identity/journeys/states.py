@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from libs.common.contracts.http.shapes import TimelineEntry
 from libs.common.contracts.identity import Outcome, Purpose
 from libs.common.contracts.people import Contact
 from libs.common.core.model import Model
@@ -33,6 +32,14 @@ class JourneyRules(Model):
     enrolment: timedelta = timedelta(hours=24)
     grace: timedelta = timedelta(minutes=1)
     mcb_longest_pause: timedelta = timedelta(minutes=10)
+
+
+class JourneyMilestone(Model):
+    """Something that happened, by its text key. ``detail`` holds particulars by name, nothing personal."""
+
+    at: datetime
+    key: str
+    detail: dict[str, str | int] = Field(default_factory=dict)
 
 
 class Hint(Model):
@@ -70,7 +77,7 @@ class _Journey(Model):
     rules: JourneyRules
     mcb: McbState
     certificates: CertificateList = CertificateList()
-    timeline: tuple[TimelineEntry, ...] = ()
+    timeline: tuple[JourneyMilestone, ...] = ()
 
 
 class OpenJourney(_Journey):

@@ -10,11 +10,12 @@ from libs.common.contracts.ca import EntityRole, Profile
 from libs.common.contracts.http.shapes import Answer, Form, PlainName, Secret, TimelineEntry
 from libs.common.contracts.identity import Outcome
 from libs.common.core.phones import PhoneNumber
-from libs.common.core.values import Iin, as_typed
+from libs.common.core.values import Iin, as_typed, none_if_empty
 
 Email = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$")
 ]
+OptionalEmail = Annotated[Email | None, BeforeValidator(none_if_empty)]
 Serial = Annotated[str, BeforeValidator(as_typed), StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{2,40}$")]
 """The serial number of a certificate, in lower-case hexadecimal."""
 Pin = Annotated[str, BeforeValidator(as_typed), StringConstraints(pattern=r"^[0-9]{6}$")]
@@ -44,14 +45,14 @@ class JourneyForm(Form):
 
     iin: Iin
     phone: PhoneNumber
-    email: Email | None = None
+    email: OptionalEmail = None
 
 
 class RenewalForm(Form):
     """Where the code for a renewal goes: a phone that is registered as the citizen's."""
 
     phone: PhoneNumber
-    email: Email | None = None
+    email: OptionalEmail = None
 
 
 class PinForm(Form):
@@ -97,17 +98,23 @@ class CabinetCertificate(Answer):
 
 
 class JourneyView(Answer):
-    """What the citizen is shown: the step, who must act and until when, and what has happened so far."""
+    """What the citizen is shown: the step, who must act and until when, and what has happened so far.
+
+    Members with ``_text`` say the same as the keys beside them, in the reader's language.
+    """
 
     journey_id: str
     step: JourneyStep
     waits_for: WaitsFor | None = None
+    waits_for_text: str = ""
     waits_until: datetime | None = None
     outcome: Outcome | None = None
     reason: str | None = None
+    reason_text: str = ""
     timeline: tuple[TimelineEntry, ...] = ()
     citizen_id: str | None = None
     guidance: tuple[str, ...] = ()
+    guidance_text: tuple[str, ...] = ()
     tries_left: int | None = None
     certificates: tuple[CabinetCertificate, ...] = ()
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from libs.common.contracts.http.shapes import Answer, Form, PlainName, TimelineEntry
 from libs.common.contracts.kandas import CheckAnswer, DocumentKind, Outcome, RefusalGround, Relation, Service
-from libs.common.core.values import Iin, Name, OptionalName, as_typed
+from libs.common.core.values import Iin, Name, OptionalName, as_typed, none_if_empty
 
 Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2,3}$")]
 """A country by its ISO 3166-1 code of two or three letters; XXA is a stateless person (ICAO Doc 9303-3)."""
@@ -24,7 +24,7 @@ class PersonForm(Form):
     ``previous_end`` is the last day of the status to be extended; ``extensions_before`` counts what it had already.
     """
 
-    iin: Iin | None = None
+    iin: Annotated[Iin | None, BeforeValidator(none_if_empty)] = None
     surname: Name
     given_name: OptionalName = None
     patronymic: OptionalName = None
@@ -34,7 +34,7 @@ class PersonForm(Form):
     document_number: DocumentNumber
     document_in_state_language: bool = False
     nationality_in_document: bool = True
-    previous_end: date | None = None
+    previous_end: Annotated[date | None, BeforeValidator(none_if_empty)] = None
     extensions_before: int = Field(default=0, ge=0)
 
     @property

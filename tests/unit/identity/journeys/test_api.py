@@ -6,7 +6,19 @@ import httpx
 import pytest
 
 from libs.common.contracts.identity import JourneyStarted
-from tests.unit.identity.factories import DAY, IIN, MATCHED, PHONE, PIN, VERIFIED, face_refused, issued
+from tests.unit.identity.factories import (
+    DAY,
+    IIN,
+    MATCHED,
+    MINUTE,
+    PHONE,
+    PIN,
+    VERIFIED,
+    code_refused,
+    face_refused,
+    issued,
+    request_refused,
+)
 from tests.unit.identity.harness import FORM, IdentityHarness
 
 
@@ -56,6 +68,12 @@ async def test_digits_of_other_scripts_are_the_same_phone_and_the_same_person(
     assert second.contact.value.phone == PHONE
 
 
+async def test_an_empty_e_mail_is_none(identity: IdentityHarness) -> None:
+    assert (await identity.start(FORM | {"email": ""})).status_code == 201
+    (started,) = identity.service.published(JourneyStarted)
+    assert started.event.contact.value.email is None
+
+
 async def test_somebody_with_one_name_begins_a_journey(identity: IdentityHarness) -> None:
     identity.register.changes = {"surname": "", "given_name": "САКЕН", "patronymic": ""}
     await identity.begin()
@@ -86,6 +104,7 @@ async def test_a_journey_shows_step_by_step_whom_it_waits_for(identity: Identity
     assert shown.keys() == {
         *("journey_id", "step", "waits_for", "waits_until", "outcome", "reason", "timeline"),
         *("citizen_id", "guidance", "tries_left", "certificates"),
+        *("waits_for_text", "reason_text", "guidance_text"),
     }
     await identity.receive(VERIFIED, mine.id)
     await identity.receive(face_refused(3), mine.id)
@@ -115,6 +134,43 @@ async def test_a_journey_shows_step_by_step_whom_it_waits_for(identity: Identity
         }
         for serial, profile in (("aa01", "SIGN"), ("bb02", "AUTH"))
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "ru",
+            ("вы: введите код из SMS", "Срок действия кода истёк.", "Начато получение электронной цифровой подписи"),
+        ),
+        ("en", ("you: type the code", "The code was too old.", "Your journey to an electronic signature has begun.")),
+        ("kk-Latn", ("sız:", "Kodtyñ", "Elektrondyq")),
+    ],
+)
+async def test_each_key_that_is_shown_comes_with_words_in_the_language_of_the_caller(
+    identity: IdentityHarness, language: str, words: tuple[str, str, str]
+) -> None:
+    mine = await identity.begin()
+    await identity.receive(code_refused(), mine.id)
+    mine.headers["Accept-Language"] = language
+    view = await mine.view()
+    shown = (view.waits_for_text, view.guidance_text[0], view.timeline[0].text)
+    assert [text.startswith(each) for text, each in zip(shown, words, strict=True)] == [True] * 3, shown
+    assert all(each.text for each in view.timeline)
+
+
+async def test_a_request_that_the_authority_refused_is_named_in_words(identity: IdentityHarness) -> None:
+    mine = await identity.proven()
+    await mine.choose_pin()
+    await identity.receive(request_refused(), mine.id)
+    mine.headers["Accept-Language"] = "en"
+    view = await mine.view()
+    assert (view.guidance, view.guidance_text) == (("csr.key_size",), ("A certificate request was refused.",))
+    await identity.service.advance(MINUTE)
+    await identity.receive(request_refused(final=True), mine.id)
+    closed = await mine.view()
+    assert closed.reason_text == "No certificates could be issued."
+    assert closed.guidance_text[0].startswith("Go to a public service centre")
 
 
 async def test_a_timeline_only_grows_so_that_a_browser_can_count_on_what_it_showed(
