@@ -14,11 +14,14 @@ from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import IndexModel, ReplaceOne
 from pymongo.errors import (
-    AutoReconnect,
     BulkWriteError,
     ConnectionFailure,
+    CursorNotFound,
     DocumentTooLarge,
-    ServerSelectionTimeoutError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
 )
 from pymongo.write_concern import WriteConcern
 
@@ -30,6 +33,18 @@ SOCKET_TIMEOUT_MS: Final = 10000
 POOL_SIZE: Final = 32
 MAX_OCTETS: Final = 16 * 1024 * 1024
 """What a document may take (MongoDB's limit)."""
+UNANSWERED_CODES: Final = frozenset(
+    {
+        *(6, 7, 89, 9001),  # HostUnreachable, HostNotFound, NetworkTimeout, SocketException
+        *(91, 11600),  # ShutdownInProgress, InterruptedAtShutdown
+        *(189, 10107, 11602, 13435, 13436, 10058),  # PrimarySteppedDown, NotWritablePrimary and their kin
+        *(50, 64, 134, 202, 262),  # MaxTimeMSExpired, WriteConcernTimeout, ReadConcernMajorityNotAvailableYet, ...
+        *(133, 391, 462, 11601),  # FailedToSatisfyReadPreference, ReauthenticationRequired, IngressRequestRateLimit...
+        *(43, 46, 112, 237),  # CursorNotFound, LockTimeout, WriteConflict, CursorKilled
+    }
+)
+"""MongoDB's codes that say nothing about what was asked (its `error_codes.yml`; the drivers' "Retryable Writes")."""
+_UNANSWERED_LABELS: Final = ("RetryableWriteError", "TransientTransactionError", "RetryableError")
 _DUPLICATE_KEY: Final = 11000
 
 
@@ -87,27 +102,42 @@ class Database:
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[None]:
-    """Tell a store that does not answer from one that refuses: the first is `Unavailable`."""
+    """Raise `Unavailable` where the store does not answer, or did not confirm; what it refuses passes as it is."""
     try:
         yield
-    except (AutoReconnect, ConnectionFailure, ServerSelectionTimeoutError) as error:
-        raise Unavailable("the store does not answer") from error
+    except PyMongoError as error:
+        if _is_unanswered(error):
+            raise Unavailable(f"the store does not answer: {type(error).__name__}") from error
+        raise
 
 
 def refused_as_duplicates(error: BulkWriteError) -> frozenset[int]:
     """Return which of the writes of one command failed because their key is there already, by their place in it.
 
     Raises:
-        Unavailable: the writes were done, but not as safely as was asked for: an election may still undo them.
-        BulkWriteError: one failed for another reason.
+        BulkWriteError: one failed for another reason, or the writes were done but not confirmed.
     """
     details = error.details or {}
-    if details.get("writeConcernErrors"):
-        raise Unavailable("the store did not confirm the writes") from error
     refused = details.get("writeErrors", ())
-    if any(each["code"] != _DUPLICATE_KEY for each in refused):
+    if details.get("writeConcernErrors") or any(each["code"] != _DUPLICATE_KEY for each in refused):
         raise error
     return frozenset(int(each["index"]) for each in refused)
+
+
+def _is_unanswered(error: PyMongoError) -> bool:
+    """Return whether an error says nothing about what was asked: nobody answered, or an election was under way.
+
+    A write concern error means that the write was done, and that the next primary may not have it.
+    """
+    if isinstance(error, ConnectionFailure | WriteConcernError | ExecutionTimeout | CursorNotFound):
+        return True
+    if isinstance(error, BulkWriteError):
+        details = error.details or {}
+        codes = {each["code"] for each in details.get("writeErrors", ())}
+        return bool(details.get("writeConcernErrors") or codes & UNANSWERED_CODES)
+    return isinstance(error, OperationFailure) and (
+        error.code in UNANSWERED_CODES or any(error.has_error_label(each) for each in _UNANSWERED_LABELS)
+    )
 
 
 @dataclass(frozen=True, slots=True)
