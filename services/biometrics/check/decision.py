@@ -14,11 +14,11 @@ Reviewed = Literal["none", "unregistered", "all"]
 
 
 class DocumentFacts(Model):
-    """The fields of the document's machine-readable zone that the decision needs."""
+    """The fields of the document's machine-readable zone that the decision needs; a birth date need not be there."""
 
     iin: str | None
     document_number: str
-    birth_date: date
+    birth_date: date | None
     expiry_date: date
 
 
@@ -85,7 +85,8 @@ def _document_faults(document: DocumentFacts | None, person: Person, today: date
     if document is None:
         return []
     faults = []
-    if document.iin != person.iin or person.birth_date not in {None, document.birth_date}:
+    born = {document.birth_date, person.birth_date} - {None}
+    if document.iin != person.iin or len(born) > 1:
         faults.append("document.of_another_person")
     registered = (person.document_number, document.document_number), (person.document_expires, document.expiry_date)
     if any(known not in {None, shown} for known, shown in registered):

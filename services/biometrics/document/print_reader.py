@@ -110,7 +110,7 @@ def contradicts(zone: Mrz, front: Print, back: Print | None) -> bool:
 
 
 def _lacks(read: frozenset[str] | frozenset[date], expected: str | date | None) -> bool:
-    return bool(read) and expected not in read
+    return bool(read) and expected is not None and expected not in read
 
 
 def _rows(ink: Grey) -> Iterator[_Row]:

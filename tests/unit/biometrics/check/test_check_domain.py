@@ -13,6 +13,7 @@ from libs.common.contracts.biometrics import FaceMatched, FaceRejected
 from libs.common.contracts.events import Event
 from libs.common.contracts.http.biometrics import Band
 from libs.common.core.errors import Refused
+from libs.common.core.model import evolve
 from libs.common.core.sealing import Sealed
 from services.biometrics.check import domain
 from services.biometrics.check.decision import DocumentFacts, FaceVerdict, Findings, judge
@@ -138,6 +139,11 @@ def test_a_card_is_good_on_its_last_day() -> None:
 def test_a_person_whose_document_the_register_does_not_know_may_show_any_of_their_own() -> None:
     unknown = PERSON.model_copy(update={"document_number": None})
     assert judge(Findings(document=OWN, band="match"), unknown, TODAY).band == "match"
+
+
+def test_a_birth_date_that_the_zone_leaves_out_is_held_against_nobody() -> None:
+    partial = Findings(document=evolve(OWN, DocumentFacts, birth_date=None), band="match")
+    assert judge(partial, PERSON, TODAY).band == "match", "the IIN says whose it is"
 
 
 def test_without_a_card_that_was_read_nothing_passes() -> None:
