@@ -4,13 +4,14 @@ A check carries an idempotency key, for it is made again when a crash hid its an
 """
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Annotated, Final, Protocol
 
 import httpx
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from libs.common.contracts.kandas import CheckAnswer, RefusalGround, Service
 from libs.common.core.errors import Retryable
+from libs.common.core.values import none_if_empty
 from services.kandas.application.states import Candidate
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
@@ -87,6 +88,13 @@ class DevelopmentMinistry:
         )
 
 
+def _given(reasons: object) -> object:
+    """Leave out empty texts, which registers write for "none"."""
+    if none_if_empty(reasons) is None:
+        return ()
+    return [each for each in reasons if none_if_empty(each) is not None] if isinstance(reasons, list) else reasons
+
+
 class _Answer(BaseModel):
     """An answer as it is read: only grounds that the rules know are taken over."""
 
@@ -94,7 +102,7 @@ class _Answer(BaseModel):
 
     person: str
     clear: bool
-    reasons: tuple[RefusalGround, ...] = ()
+    reasons: Annotated[tuple[RefusalGround, ...], BeforeValidator(_given)] = ()
 
 
 _READ: Final = TypeAdapter(tuple[_Answer, ...])

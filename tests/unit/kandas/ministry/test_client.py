@@ -52,15 +52,16 @@ def people(given: Given) -> tuple[Candidate, ...]:
     return given.draft().persons
 
 
+@pytest.mark.parametrize("none", [[], [""], "", None])
 async def test_it_is_asked_about_each_person_under_an_idempotency_key(
-    given: Given, ministry: tuple[Ministry, str]
+    given: Given, ministry: tuple[Ministry, str], none: object
 ) -> None:
     known, url = ministry
     known.answer = json.dumps(
         [
             {"person": "p1", "clear": True, "extra": "ignored"},
             {"person": "p2", "clear": False, "reasons": ["refusal.already_citizen"]},
-            {"person": "p3", "clear": True},
+            {"person": "p3", "clear": True, "reasons": none},
         ]
     ).encode()
     async with httpx.AsyncClient(base_url=url) as client:
