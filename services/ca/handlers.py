@@ -36,7 +36,7 @@ class Handlers:
         await self._revocations.confirmed(message.meta)
 
     def routes(self) -> tuple[Route[Any], ...]:
-        """Say which function takes in what."""
+        """Return which function takes in what."""
         return (
             Route(JourneyStarted, self.fact),
             Route(OtpVerified, self.fact),

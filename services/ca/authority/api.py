@@ -25,7 +25,7 @@ def public_routes(hierarchy: Hierarchy) -> APIRouter:
 
 
 def _served(hierarchy: Hierarchy) -> dict[str, tuple[bytes, str]]:
-    """Give what is served as it is, by address: each with its media type."""
+    """Return what is served as it is, by address: each with its media type."""
     root, pem, der = hierarchy.root, "application/x-pem-file", "application/pkix-cert"
     return {
         "/v1/ca/root.pem": (root.public_bytes(Encoding.PEM), pem),

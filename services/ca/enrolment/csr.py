@@ -109,6 +109,6 @@ def _certifiable(csr: x509.CertificateSigningRequest) -> PublicKey:
 
 
 def _is_gost(csr: x509.CertificateSigningRequest) -> bool:
-    """Tell a key by a Kazakh (1.2.398.3.10) or Russian (1.2.643) GOST algorithm."""
+    """Return whether a key is by a Kazakh (1.2.398.3.10) or Russian (1.2.643) GOST algorithm."""
     kind: x509.ObjectIdentifier = csr.public_key_algorithm_oid  # type: ignore[attr-defined]  # the library's types lack it
     return kind.dotted_string.startswith(("1.2.398.3.10.", "1.2.643."))

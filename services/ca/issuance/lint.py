@@ -51,7 +51,7 @@ class LintedTbs:
         self._unspent = [tbs]
 
     def redeem(self) -> bytes:
-        """Give the bytes, once. TokenSpentError afterwards. Safe between threads (``list.pop`` is atomic)."""
+        """Return the bytes, once. TokenSpentError afterwards. Safe between threads (``list.pop`` is atomic)."""
         try:
             return self._unspent.pop()
         except IndexError:

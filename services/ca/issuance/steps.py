@@ -73,11 +73,11 @@ class Intent(Model):
         return PROFILES[self.profile].not_after(self.not_before)
 
     def publication(self, present: Publication) -> Publication:
-        """Give where it was to be published when it was recorded: the authority's address may be another since."""
+        """Return where it was to be published when it was recorded: the authority's address may be another since."""
         return Publication(self.base_url or present.base_url, self.ocsp)
 
     def order(self, holder: Holder, public_key: PublicKey) -> Order:
-        """Give the order again, from the record and the same facts it was made from."""
+        """Return the order again, from the record and the same facts it was made from."""
         return Order(
             profile=PROFILES[self.profile],
             holder=holder,

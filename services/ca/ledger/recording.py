@@ -1,4 +1,4 @@
-"""Making the acts of the ledger from what the authority has in hand. Pure."""
+"""Make the acts of the ledger from what the authority has in hand. Pure."""
 
 import hashlib
 from collections.abc import Sequence

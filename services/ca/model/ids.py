@@ -30,7 +30,7 @@ def serial_number(entropy: bytes) -> int:
 
 
 def own(issuer: str, label: str) -> str:
-    """Give the owner of a serial number of one of the operator's own certificates."""
+    """Return the owner of a serial number of one of the operator's own certificates."""
     return f"{OWN}{issuer}/{label}"
 
 
@@ -47,7 +47,7 @@ class CertificateId:
         return cls(issuer, serial_text(serial_number))
 
     def __str__(self) -> str:
-        """Give the id of the record."""
+        """Return the id of the record."""
         return f"{self.issuer}/{self.serial}"
 
     @classmethod
@@ -65,7 +65,7 @@ class ShardId:
     number: int
 
     def __str__(self) -> str:
-        """Give the key under which the list is kept."""
+        """Return the key under which the list is kept."""
         return f"{self.issuer}/{self.number}"
 
     @classmethod

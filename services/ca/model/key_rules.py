@@ -35,7 +35,7 @@ SENTENCES: Final = {
 
 
 def key_size_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> Weakness | None:
-    """Say whether curve, size or exponent are not allowed; None if they are."""
+    """Return which of curve, size and exponent is not allowed; None if all are."""
     if isinstance(key, ec.EllipticCurvePublicKey):
         return None if isinstance(key.curve, CURVES) else Weakness.CURVE
     if key.key_size not in RSA_BITS:
@@ -44,7 +44,7 @@ def key_size_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> Weak
 
 
 def key_weakness(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> Weakness | None:
-    """Say why a key may not be certified; None if it may. A point off its curve never becomes a key object."""
+    """Return why a key may not be certified; None if it may. A point off its curve never becomes a key object."""
     weakness = key_size_weakness(key)
     if weakness is not None or isinstance(key, ec.EllipticCurvePublicKey):
         return weakness
@@ -70,7 +70,7 @@ def _has_close_factors(modulus: int) -> bool:
 
 
 def _is_roca(modulus: int) -> bool:
-    """Tell the keys of the faulty generator: modulo each small prime they are powers of 65537.
+    """Recognise the keys of the faulty generator: modulo each small prime they are powers of 65537.
 
     Nemec, Sys et al., "The Return of Coppersmith's Attack", CCS 2017, section 3. A sound key passes as one
     of them with a probability below 2^-27.

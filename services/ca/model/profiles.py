@@ -62,15 +62,15 @@ class Profile:
     no_check: bool = False
 
     def not_after(self, not_before: datetime) -> datetime:
-        """Give the last second of validity, which counts (RFC 5280, 4.1.2.5)."""
+        """Return the last second of validity, which counts (RFC 5280, 4.1.2.5)."""
         return not_before + self.validity - timedelta(seconds=1)
 
     def usages(self, *, rsa: bool) -> frozenset[Usage]:
-        """Give the key usages for a key of the one or the other kind."""
+        """Return the key usages for a key of the one or the other kind."""
         return self.key_usage | self.rsa_key_usage if rsa else self.key_usage
 
     def key_usage_extension(self, *, rsa: bool) -> KeyUsage:
-        """Give the key usages as the extension's value."""
+        """Return the key usages as the extension's value."""
         return KeyUsage(**(_NO_USAGE | dict.fromkeys(self.usages(rsa=rsa), True)))
 
 
@@ -198,17 +198,17 @@ class Publication:
     ocsp: bool = True
 
     def crl(self, authority: str, shard: int) -> str:
-        """Give the address of one shard of an authority's revocation list."""
+        """Return the address of one shard of an authority's revocation list."""
         return f"{self.base_url}/{authority}/crl/{shard}.crl"
 
     def certificate(self, authority: str) -> str:
-        """Give the address of an authority's own certificate."""
+        """Return the address of an authority's own certificate."""
         return f"{self.base_url}/{authority}.cer"
 
     def responder(self, authority: str) -> str:
-        """Give the address of an authority's OCSP responder."""
+        """Return the address of an authority's OCSP responder."""
         return f"{self.base_url}/{authority}/ocsp"
 
     def practice_statement(self) -> str:
-        """Give the address of the certification practice statement."""
+        """Return the address of the certification practice statement."""
         return f"{self.base_url}/cps"

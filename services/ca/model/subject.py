@@ -27,7 +27,7 @@ class Holder(Protocol):
     """Anything a certificate can name."""
 
     def attributes(self) -> Attributes:
-        """Give the distinguished name."""
+        """Return the distinguished name."""
         ...
 
 
@@ -50,7 +50,7 @@ class NaturalPerson:
         _require_printing(self.surname, self.given_name, self.patronymic)
 
     def attributes(self) -> Attributes:
-        """Give the distinguished name; the patronymic stands where the national profile puts it, in G."""
+        """Return the distinguished name; the patronymic stands where the national profile puts it, in G."""
         surname, given_name, patronymic = map(_tidy, (self.surname, self.given_name, self.patronymic))
         return (
             _COUNTRY,
@@ -74,7 +74,7 @@ class Representative:
         _require_printing(self.organisation)
 
     def attributes(self) -> Attributes:
-        """Give the distinguished name: the person's, and the entity as ``O`` and ``OU=BIN<12>``."""
+        """Return the distinguished name: the person's, and the entity as ``O`` and ``OU=BIN<12>``."""
         country, *person = self.person.attributes()
         return (
             country,
@@ -101,7 +101,7 @@ class Organisation:
         _require_printing(self.name, self.common_name)
 
     def attributes(self) -> Attributes:
-        """Give the distinguished name."""
+        """Return the distinguished name."""
         return (
             _COUNTRY,
             (NameOID.ORGANIZATION_NAME, _shortened(_tidy(self.name))),
@@ -128,7 +128,7 @@ class Authority:
             raise UnusableNameError(f"an authority's name has at most {COMMON_NAME_LENGTH} octets in UTF-8")
 
     def attributes(self) -> Attributes:
-        """Give the distinguished name."""
+        """Return the distinguished name."""
         return (
             _COUNTRY,
             (NameOID.ORGANIZATION_NAME, _shortened(_tidy(self.organisation))),
@@ -137,7 +137,7 @@ class Authority:
 
 
 def is_printing(text: str) -> bool:
-    """Tell whether every character shows: no control, direction mark, line break, surrogate or unassigned."""
+    """Return whether every character shows: no control, direction mark, line break, surrogate or unassigned."""
     return text.replace("\u00a0", " ").isprintable()
 
 
