@@ -9,7 +9,7 @@ import pytest
 from tests.architecture.arrows import arrows, room_of_common
 from tests.architecture.source_tree import ROOT, TREES, Module, Modules, Rule, is_moving, modules_of, violations, within
 
-ROOMS = ("core", "texts", "storage", "contracts", "delivery", "pki", "web", "testing")
+ROOMS = ("core", "media", "texts", "storage", "contracts", "delivery", "pki", "web", "testing")
 """The rooms of libs/common. Each imports only itself and those before it."""
 
 MOTOR_AT_HOME = {"libs.common.storage.mongo", "libs.common.storage.blobs"}

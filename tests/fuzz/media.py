@@ -19,12 +19,13 @@ import numpy as np
 from PIL import Image
 
 with atheris.instrument_imports(include=["services.biometrics", "PIL"]):
+    from libs.common.media import pdf_program
     from services.biometrics.document import mrz
     from services.biometrics.document.binarise import Side
     from services.biometrics.document.card_detection import find_cards, rectified
     from services.biometrics.document.mrz_reader import MrzReader
     from services.biometrics.document.print_reader import PrintReader
-    from services.biometrics.media import decode, pdf_drawing, video
+    from services.biometrics.media import decode, video
     from tests.fixtures.media.card import Holder, back, page, photographed
     from tests.fixtures.media.webm import webm
 
@@ -106,7 +107,7 @@ PARSERS: Final[Mapping[str, Parser]] = {
         lambda: [_saved(kind) for kind in ("JPEG", "PNG", "WEBP")],
         (decode.UndecodableError,),
     ),
-    "pdf": Parser(lambda data: pdf_drawing.draw(data, _LONGEST), lambda: [_saved("PDF")], (pdf_drawing.RefusedError,)),
+    "pdf": Parser(lambda data: pdf_program.draw(data, _LONGEST), lambda: [_saved("PDF")], (pdf_program.PdfFault,)),
     "clip": Parser(lambda data: list(video.frames(data, 8, _LONGEST)), _clips, (decode.UndecodableError,)),
     "mrz": Parser(_zone, lambda: [_ZONE, _PASSPORT], (mrz.MrzError,)),
     "reader": Parser(_read, _pages),

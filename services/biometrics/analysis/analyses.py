@@ -33,6 +33,7 @@ from services.biometrics.liveness.observation import observe
 from services.biometrics.liveness.pad import OnnxPad, PadModel
 from services.biometrics.media import decode, pdf, video
 from services.biometrics.media.decode import GuidanceKey, Picture, UndecodableError
+from services.biometrics.media.kinds import HEAD_BYTES, kind_of
 from services.biometrics.models.files import single_thread, verify
 from services.biometrics.models.limits import Limit, Measures
 
@@ -201,7 +202,7 @@ def analyse_document(pictures: list[bytes]) -> DocumentReport:
 
 
 def _shown(data: bytes) -> list[Picture]:
-    if data.startswith(pdf.START):
+    if kind_of(data[:HEAD_BYTES]) == "application/pdf":
         return pdf.pages(data, _DOCUMENT_SIDE)
     return [decode.picture(data, _DOCUMENT_SIDE)]
 

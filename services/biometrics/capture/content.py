@@ -6,7 +6,7 @@ from typing import Final
 from libs.common.core.errors import Refused
 from services.biometrics.check.parts import Part
 from services.biometrics.media.decode import PictureLimits
-from services.biometrics.media.kinds import Kind, kind_of
+from services.biometrics.media.kinds import HEAD_BYTES, SIGNATURE_BYTES, Kind, kind_of
 from services.biometrics.media.video import ClipLimits
 from services.biometrics.refusals import BiometricsRefusal
 
@@ -33,6 +33,20 @@ _REFUSALS: Final[Mapping[frozenset[Kind], BiometricsRefusal]] = {
     PAGES: BiometricsRefusal.NOT_A_PICTURE_OR_PDF,
     CLIPS: BiometricsRefusal.NOT_A_VIDEO,
 }
+
+
+def is_recognised(head: bytes, accepted: frozenset[Kind]) -> bool:
+    """Return whether a file that begins so is of an accepted kind; False: more of it must be seen to know.
+
+    Raises:
+        Refused: as `require` does, for what will never be.
+    """
+    if len(head) < SIGNATURE_BYTES:
+        return False
+    if kind_of(head) not in accepted and "application/pdf" in accepted and len(head) < HEAD_BYTES:
+        return False
+    require(head, accepted)
+    return True
 
 
 def require(head: bytes, accepted: frozenset[Kind]) -> None:

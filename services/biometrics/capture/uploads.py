@@ -12,7 +12,7 @@ from typing import Final
 
 from libs.common.core.errors import Refused
 from libs.common.storage.blobs import BlobMissing, Blobs
-from services.biometrics.capture.content import ACCEPTED, MOST_BYTES, require, too_large
+from services.biometrics.capture.content import ACCEPTED, MOST_BYTES, is_recognised, require, too_large
 from services.biometrics.check.parts import Part
 from services.biometrics.media.kinds import HEAD_BYTES
 from services.biometrics.refusals import BiometricsRefusal
@@ -115,13 +115,13 @@ class Uploads:
     async def _keep(self, incoming: IncomingUpload, chunks: AsyncIterator[bytes]) -> int:
         most = MOST_BYTES[incoming.part] if incoming.length is None else incoming.length
         kept, waiting = incoming.offset, bytearray()
+        known = kept > 0
         try:
             async for chunk in chunks:
                 waiting += chunk
                 if kept + len(waiting) > most:
                     raise too_large(incoming.part, MOST_BYTES[incoming.part])
-                if kept == 0 and len(waiting) >= HEAD_BYTES:
-                    require(bytes(waiting[:HEAD_BYTES]), ACCEPTED[incoming.part])
+                known = known or is_recognised(bytes(waiting[:HEAD_BYTES]), ACCEPTED[incoming.part])
                 while len(waiting) >= PIECE_BYTES:
                     kept += await self._put(incoming, kept, waiting, PIECE_BYTES)
         except Refused:
@@ -129,7 +129,7 @@ class Uploads:
             raise
         finally:
             # Also when the connection broke: what has come need not come again.
-            if waiting and (kept or len(waiting) >= HEAD_BYTES):
+            if waiting and known:
                 kept += await self._put(incoming, kept, waiting, len(waiting))
         if kept == 0 and incoming.length in (None, len(waiting)):  # all of it, and too short to have been recognised
             require(bytes(waiting), ACCEPTED[incoming.part])

@@ -1,5 +1,6 @@
 """What citizens can do: apply, attach, sign, follow."""
 
+import asyncio
 from typing import Final
 
 from libs.common.contracts.kandas import DocumentKind
@@ -59,7 +60,7 @@ class ApplicationService:
         The blob of one that it replaces stays until the attachments are purged: deleting it now could hit the same
         file being attached again.
         """
-        attachment = examine(person, kind, data)
+        attachment = await asyncio.to_thread(examine, person, kind, data)
         domain.attach(await self.own(citizen_id, application_id), attachment)  # what is refused is not stored first
         await self._blobs.put(attachment.blob(application_id), data)
         await self._applications.apply(application_id, lambda state: domain.attach(state, attachment))

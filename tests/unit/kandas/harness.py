@@ -21,12 +21,13 @@ from libs.common.testing.faults import Faults
 from libs.common.testing.harness import Harness, Surroundings
 from services.kandas.app import build
 from services.kandas.settings import Settings
+from tests.fixtures.pdfs import make_pdf
 from tests.unit.citizen.factories import IIN, Authority, pem
 from tests.unit.kandas.factories import CITIZEN, FAMILY
 from tests.unit.kandas.seals import PASSPHRASE, make_seal
 
 FONTS = Path("/usr/share/fonts/truetype/dejavu")
-PDF = b"%PDF-1.7\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+PDF = make_pdf()
 REGION = "KZ-75"
 MINISTRY = "https://ministry.example/"
 

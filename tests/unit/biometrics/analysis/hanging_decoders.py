@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import PngImagePlugin
 
+from libs.common.media.pdf import PROGRAMS, PdfProgram
 from services.biometrics.analysis import analyses
-from services.biometrics.media import pdf
 
 
 class _Sleeping(PngImagePlugin.PngStream):
@@ -28,6 +28,6 @@ def load_with_sleeping_png(models: Path) -> None:
 def load_with_stopped_drawing(models: Path) -> None:
     """Make this process ready to analyse; but the program that draws PDFs stands still."""
     analyses.load(models)
-    pdf._drawing = pdf._Drawing()
-    assert pdf._drawing.draw(b"no PDF", 400) == (3, b"document.pdf_damaged"), "it is ready and works"
-    os.kill(pdf._drawing._process.pid, signal.SIGSTOP)
+    PROGRAMS.running = PdfProgram()
+    assert PROGRAMS.running.handle(b"no PDF", 400, 1) == (3, b"damaged"), "it is ready and works"
+    os.kill(PROGRAMS.running.process.pid, signal.SIGSTOP)

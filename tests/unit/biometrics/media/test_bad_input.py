@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from libs.common.core.sealing import Sealed
+from libs.common.media.pdf import PROGRAMS
 from services.biometrics.analysis import analyses
 from services.biometrics.analysis.analyser import WorkerAnalyser
 from services.biometrics.analysis.workers import AnalysisTimeout, Workers
@@ -319,11 +320,11 @@ async def test_a_drawing_that_stands_still_is_ended_with_the_worker_that_waits_f
 def test_a_drawing_program_that_was_killed_is_replaced(media: MediaFiles) -> None:
     page = saved(Image.open(media.front), "PDF")
     assert len(pdf.pages(page, 400)) == 1
-    before = pdf._drawing
+    before = PROGRAMS.running
     assert before is not None
-    os.kill(before._process.pid, signal.SIGKILL)
+    os.kill(before.process.pid, signal.SIGKILL)
     assert len(pdf.pages(page, 400)) == 1
-    assert pdf._drawing is not before
+    assert PROGRAMS.running is not before
 
 
 @settings(max_examples=12, deadline=None)

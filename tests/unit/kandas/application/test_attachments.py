@@ -8,8 +8,9 @@ from PIL import Image
 from libs.common.contracts.kandas import DocumentKind
 from libs.common.core.errors import Refused
 from services.kandas.application.attachments import examine
+from tests.fixtures.pdfs import make_pdf
 
-PDF = b"%PDF-1.7\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+PDF = make_pdf()
 
 
 def jpeg(size: tuple[int, int] = (400, 300)) -> bytes:
@@ -29,7 +30,8 @@ def test_a_pdf_and_a_jpeg_are_known_by_their_content() -> None:
         (b"", "attachment.wrong_type"),
         (b"\x89PNG\r\n\x1a\n" + bytes(64), "attachment.wrong_type"),
         (b"MZ" + bytes(64), "attachment.wrong_type"),
-        (PDF[:-8], "attachment.damaged"),
+        (PDF[:14], "attachment.damaged"),
+        (PDF[:-300], "attachment.damaged"),
         (jpeg()[:-400], "attachment.damaged"),
         (b"\xff\xd8\xff\xe0" + bytes(64), "attachment.damaged"),
     ],
