@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Final, get_args
 
@@ -18,6 +19,8 @@ from libs.common.contracts.kandas import RefusalGround
 from libs.common.texts.catalogue import SHARED, Catalogue
 from libs.common.texts.languages import WRITTEN, Language
 from libs.common.texts.scripts import in_script
+from libs.common.web.refusals import HTTP_PROBLEMS
+from libs.common.web.signature_problems import SIGNATURE_PROBLEMS
 from services.biometrics.check.parts import SOURCES
 from services.biometrics.liveness.challenge import ACTIONS, KINDS
 from tests.architecture.source_tree import ROOT, Module, Modules, within
@@ -223,13 +226,21 @@ def test_every_reason_to_refuse_has_words_for_what_happened_and_what_to_do(repos
     assert missing == []
 
 
+def test_every_reason_to_refuse_has_a_status(repository: Modules) -> None:
+    own_reasons = {(program, key) for program, key in refusals(repository) if program.startswith("services.")}
+    tables = {
+        program: set(import_module(f"{program}.problems").PROBLEMS) | set(HTTP_PROBLEMS) | set(SIGNATURE_PROBLEMS)
+        for program in {program for program, _ in own_reasons}
+    }
+    assert sorted(key for program, key in own_reasons if key not in tables[program]) == []
+
+
 def test_no_wording_stands_where_something_is_refused(repository: Modules) -> None:
     spoken = [
         f"{module.name}:{node.lineno}"
         for module in product(repository)
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Call)
-        and not within(module.name, "services.biometrics")
         and ast.unparse(node.func) == "Refused"
         and (len(node.args) != 1 or isinstance(node.args[0], ast.Constant | ast.JoinedStr))
     ]

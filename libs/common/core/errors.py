@@ -1,5 +1,7 @@
 """What can go wrong with a message or a command, sorted by what to do about it."""
 
+from enum import StrEnum
+
 
 class Retryable(Exception):
     """It may work later: the gateway is busy, a fact of another topic is not here yet."""
@@ -25,21 +27,16 @@ class Refused(Exception):
 
     Args:
         reason: why; its value, such as ``otp.wrong_code``, is the last part of the problem's ``type``.
-        detail: words for a reason that has none in the catalogue yet.
-        status: the HTTP status of a reason that is not in the service's table yet.
         facts: what the words need, and further members of the problem document, such as ``tries_left``. They are free
             of personal data.
     """
 
-    def __init__(self, reason: str, detail: str = "", status: int = 409, **facts: object) -> None:
-        super().__init__(detail or str(reason))
+    def __init__(self, reason: StrEnum, **facts: object) -> None:
+        super().__init__(reason.value)
         self.reason = reason
-        self.key = str(reason)
-        self.detail = detail
-        self.status = status
         self.facts = facts
 
     @property
-    def extras(self) -> dict[str, object]:
-        """Return the facts."""
-        return self.facts
+    def key(self) -> str:
+        """Return the problem's key."""
+        return self.reason.value

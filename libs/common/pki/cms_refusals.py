@@ -39,6 +39,6 @@ class SignatureRefused(Refused):
     """
 
     def __init__(self, reason: SignatureRefusal, certificate: x509.Certificate | None = None) -> None:
-        super().__init__(reason, status=422)
+        super().__init__(reason)
         self.fault = reason.fault
         self.certificate = certificate

@@ -67,7 +67,7 @@ class Catalogue:
         """Return the ids of all texts, each once."""
         return iter(dict.fromkeys(key for messages in self._messages.values() for key in messages.counts))
 
-    def text(self, key: str, language: Language, **facts: object) -> str:
+    def text(self, key: str, language: Language, /, **facts: object) -> str:
         """Return a text with its facts filled in.
 
         A language that lacks the text is replaced by the next of `WRITTEN` that has it. If none has it the id stands

@@ -1,7 +1,7 @@
 """Bodies that are no JSON: how they are read, and how OpenAPI declares them."""
 
 from dataclasses import dataclass
-from http import HTTPStatus
+from enum import StrEnum
 from typing import Any
 
 from fastapi import Request
@@ -24,7 +24,7 @@ class RawBody:
 
     limit: int
     media_types: tuple[str, ...]
-    too_large: str
+    too_large: StrEnum
 
     async def __call__(self, request: Request) -> bytes:
         """Read the body.
@@ -39,14 +39,13 @@ class RawBody:
         try:
             return await request.body()
         except HTTPException:
-            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-            raise Refused(self.too_large, status=status, limit_kb=self.limit // 1024) from None
+            raise Refused(self.too_large, limit_kb=self.limit // 1024) from None
 
 
-def raw_body(limit: int, *media_types: str, too_large: str = HttpRefusal.BODY_TOO_LARGE) -> RawBody:
+def raw_body(limit: int, *media_types: str, too_large: StrEnum = HttpRefusal.BODY_TOO_LARGE) -> RawBody:
     """Make a dependency that reads a body which is not JSON. Put it after the token in the route's parameters.
 
-    picture: Annotated[bytes, Depends(raw_body(20 * MB, "image/jpeg", too_large="picture.too_large"))]
+    picture: Annotated[bytes, Depends(raw_body(20 * MB, "image/jpeg", too_large=Refusal.TOO_LARGE))]
     """
     return RawBody(limit, media_types, too_large)
 

@@ -83,19 +83,11 @@ class Problems:
 
     async def _refused(self, request: Request, error: Refused) -> Response:
         headers = {}
-        status = self._statuses.get(error.key, error.status)
-        if status == HTTPStatus.UNAUTHORIZED:
+        if self._statuses[error.key] == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
         if isinstance(retry_at := error.facts.get("retry_at"), datetime):
             headers["Retry-After"] = format_datetime(retry_at, usegmt=True)
-        language = language_of(request.headers)
-        if f"problem.{error.key}.happened" in self._texts:
-            return self._answer(language, error.key, error.facts, status=status, headers=headers)
-        if error.detail:
-            words = {"title": HTTPStatus(status).phrase, "detail": error.detail}
-            return _document(status, error.key, words, error.facts, headers)
-        words = self._words(_BY_STATUS.get(status, "http"), language, {})
-        return _document(status, error.key, words, error.facts, {**headers, **language_headers(language)})
+        return self._answer(language_of(request.headers), error.key, error.facts, headers=headers)
 
     async def _unavailable(self, request: Request, _error: Exception) -> Response:
         headers = {"Retry-After": str(RETRY_AFTER_S)}
@@ -148,12 +140,11 @@ class Problems:
         key: str,
         facts: Mapping[str, object],
         *,
-        status: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         words = self._words(key, language, facts)
         headers = {**(headers or {}), **language_headers(language)}
-        return _document(status or self._statuses[key], key, words, facts, headers)
+        return _document(self._statuses[key], key, words, facts, headers)
 
     def _words(self, key: str, language: Language, facts: Mapping[str, object]) -> dict[str, str]:
         """Return title and detail. A part of the detail that speaks of a fact that is not known (None) is left out."""

@@ -11,10 +11,10 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from libs.common.core.errors import Refused
 from libs.common.pki.cms import verify_detached
 from libs.common.pki.trust import TrustAnchors
 from tests.unit.citizen.factories import IIN, Authority
+from tests.unit.citizen.refusals import StubRefused
 
 STAFF = "staff-token"
 APPLICATION = "/v1/applications/{application}"
@@ -30,7 +30,7 @@ def _photo_of(person: str) -> dict[str, str]:
 
 def require_staff(request: Request) -> None:
     if request.headers.get("authorization") != f"Bearer {STAFF}":
-        raise Refused("token.wrong_role", "Only staff may do this.", 403)
+        raise StubRefused("token.wrong_role", "Only staff may do this.", 403)
 
 
 @dataclass
@@ -77,10 +77,10 @@ class StubKandas:
 
     def _application(self, request: Request, token: str) -> StubApplication:
         if request.headers.get("authorization") != f"Bearer {token}":
-            raise Refused("token.invalid", "not your application", 401)
+            raise StubRefused("token.invalid", "not your application", 401)
         found = self.applications.get(request.path_params.get("application", ""))
         if found is None:
-            raise Refused("application.unknown", "There is no such application.", 404)
+            raise StubRefused("application.unknown", "There is no such application.", 404)
         return found
 
     async def open(self, _: Request, body: bytes) -> Response:
@@ -107,7 +107,7 @@ class StubKandas:
         assert verified.iin == IIN
         application.signed += 1
         if application.signed == 1:
-            raise Refused("certificate.unknown", "This certificate is not known yet.", 409)
+            raise StubRefused("certificate.unknown", "This certificate is not known yet.", 409)
         application.status = "checked"
         return JSONResponse({"status": "submitted"}, 202)
 
@@ -168,7 +168,7 @@ class StubKandas:
     async def decide(self, request: Request, body: bytes) -> Response:
         application, decision = self._application(request, STAFF), json.loads(body)
         if decision["outcome"] == "refused" and not decision["reasons"]:
-            raise Refused("decision.reason_missing", "A refusal needs a reason.", 422)
+            raise StubRefused("decision.reason_missing", "A refusal needs a reason.", 422)
         application.outcomes[decision["person"]] = decision["outcome"], decision["reasons"]
         if len(application.outcomes) == len(application.persons):
             application.status = "decided"

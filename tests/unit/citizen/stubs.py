@@ -21,12 +21,12 @@ from starlette.routing import Route
 
 from libs.common.contracts.ca import Profile
 from libs.common.contracts.http.ca import CertificatesView, IssuedCertificate
-from libs.common.core.errors import Refused
 from libs.common.pki.cms import verify_detached
 from libs.common.pki.renewal_statement import renewal_statement
 from libs.common.pki.trust import TrustAnchors
 from tests.unit.citizen.factories import IIN, Authority, pem
 from tests.unit.citizen.kandas_stub import Endpoint, StubKandas, require_staff
+from tests.unit.citizen.refusals import StubRefused
 
 CODE = "428913"
 PIN = "739205"
@@ -35,7 +35,7 @@ PARTS = ("selfie", "clip", "document_front", "document_back", "document_page")
 COMPLETE = ({*PARTS[:4]}, {"selfie", "clip", "document_page"})
 
 
-def problem(error: Refused) -> Response:
+def problem(error: StubRefused) -> Response:
     document = {
         "type": f"urn:onboarding:problem:{error.key}",
         "status": error.status,
@@ -136,7 +136,7 @@ class StubServices:
             self.received.append(str(request.url).encode() + repr(request.headers.raw).encode() + b"\n" + body)
             try:
                 return await self._once(endpoint, request, body)
-            except Refused as error:
+            except StubRefused as error:
                 return problem(error)
 
         return serve
@@ -149,7 +149,7 @@ class StubServices:
         if key in self.answered:
             before, answer = self.answered[key]
             if before != body:
-                raise Refused("idempotency.key_reused", "used for another request", 422)
+                raise StubRefused("idempotency.key_reused", "used for another request", 422)
             return answer
         answer = await endpoint(request, body)
         self.answered[key] = body, answer
@@ -158,7 +158,7 @@ class StubServices:
     def _journey(self, request: Request) -> StubJourney:
         journey = self.journeys.get(request.path_params["journey"])
         if journey is None or request.headers.get("authorization") != f"Bearer {journey.token}":
-            raise Refused("token.invalid", "not your journey", 401)
+            raise StubRefused("token.invalid", "not your journey", 401)
         return journey
 
     # identity
@@ -166,14 +166,14 @@ class StubServices:
     async def start(self, _: Request, body: bytes) -> Response:
         form = json.loads(body)
         if form["iin"] != IIN:
-            raise Refused("iin.unknown", "The register does not know this IIN.", 404)
+            raise StubRefused("iin.unknown", "The register does not know this IIN.", 404)
         return self._begun(StubJourney(str(uuid4()), f"token-{uuid4()}"), "journey.started")
 
     async def renew(self, request: Request, body: bytes) -> Response:
         if request.headers.get("authorization") != "Bearer session-token":
-            raise Refused("token.invalid", "not signed in", 401)
+            raise StubRefused("token.invalid", "not signed in", 401)
         if "phone" not in json.loads(body):
-            raise Refused("phone.malformed", "no phone", 422)
+            raise StubRefused("phone.malformed", "no phone", 422)
         return self._begun(StubJourney(str(uuid4()), f"token-{uuid4()}", renewal=True), "renewal.started")
 
     def _begun(self, journey: StubJourney, key: str) -> Response:
@@ -201,13 +201,13 @@ class StubServices:
     async def digital_id(self, request: Request, body: bytes) -> Response:
         journey, pin = self._journey(request), json.loads(body)["pin"]
         if len(set(pin)) == 1:
-            raise Refused("pin.too_simple", "This PIN is too easy to guess.", 422)
+            raise StubRefused("pin.too_simple", "This PIN is too easy to guess.", 422)
         journey.happened("digital_id.created", "certificates")
         return JSONResponse({"citizen_id": str(uuid4())}, 201)
 
     async def sign_in(self, _: Request, body: bytes) -> Response:
         if json.loads(body) != {"iin": IIN, "pin": PIN}:
-            raise Refused("pin.wrong", "IIN and PIN do not belong together.", 401, tries_left=2)
+            raise StubRefused("pin.wrong", "IIN and PIN do not belong together.", 401, tries_left=2)
         until = (datetime.now(UTC) + timedelta(minutes=15)).isoformat()
         return JSONResponse({"token": "session-token", "citizen_id": str(uuid4()), "expires_at": until}, 201)
 
@@ -224,19 +224,19 @@ class StubServices:
         journey, code = self._journey(request), json.loads(body)["code"]
         journey.asked_code += 1
         if journey.asked_code == 1:
-            raise Refused("otp.not_sent_yet", "The code is on its way.", 409)
+            raise StubRefused("otp.not_sent_yet", "The code is on its way.", 409)
         journey.codes.append(code)
         if not code.isdigit():
-            raise Refused("code.malformed", "A code has digits only.", 422)
+            raise StubRefused("code.malformed", "A code has digits only.", 422)
         if code == "000000":
-            raise Refused("otp.expired", "This code is too old.", 410)
+            raise StubRefused("otp.expired", "This code is too old.", 410)
         if code != CODE:
             left = 3 - sum(1 for one in journey.codes if one != CODE)
             if left <= 0:
-                raise Refused(
+                raise StubRefused(
                     "otp.tries_used_up", "No code is taken before 09:45.", 429, retry_at="2026-03-02T09:45:00Z"
                 )
-            raise Refused("otp.wrong_code", f"Tries left: {left}.", 422, tries_left=left)
+            raise StubRefused("otp.wrong_code", f"Tries left: {left}.", 422, tries_left=left)
         journey.happened("otp.verified", "certificates" if journey.renewal else "face")
         return JSONResponse({"verified": True})
 
@@ -282,12 +282,12 @@ class StubServices:
     async def upload(self, request: Request, body: bytes) -> Response:
         journey = self._journey(request)
         if set(journey.received) in COMPLETE or journey.face != "open":
-            raise Refused("capture.closed", "Your pictures are being looked at.", 409)
+            raise StubRefused("capture.closed", "Your pictures are being looked at.", 409)
         if request.headers["x-capture-nonce"] != f"nonce-{journey.tries}":
-            raise Refused("capture.stale", "This belongs to another try.", 409)
+            raise StubRefused("capture.stale", "This belongs to another try.", 409)
         name, before = request.path_params["upload"], self.uploads.get(request.path_params["upload"], b"")
         if len(before) != int(request.headers["upload-offset"]):
-            raise Refused("upload.wrong_offset", "The upload stands elsewhere.", 409, offset=len(before))
+            raise StubRefused("upload.wrong_offset", "The upload stands elsewhere.", 409, offset=len(before))
         self.uploads[name] = before + body
         assert len(self.uploads[name]) == int(request.headers["upload-length"])
         part = request.path_params["part"].replace("-", "_")
@@ -299,7 +299,7 @@ class StubServices:
         """Tell how much of an upload is here; one that is whole is not wanted again."""
         journey = self._journey(request)
         if len(journey.received) == len(PARTS) or journey.face != "open":
-            raise Refused("capture.closed", "Your pictures are being looked at.", 409)
+            raise StubRefused("capture.closed", "Your pictures are being looked at.", 409)
         return Response(headers={"Upload-Offset": str(len(self.uploads.get(request.path_params["upload"], b"")))})
 
     async def reviews(self, request: Request, _: bytes) -> Response:
@@ -339,7 +339,7 @@ class StubServices:
     async def enrol(self, request: Request, body: bytes) -> Response:
         journey, form = self._journey(request), json.loads(body)
         if "certificates" not in journey.steps:
-            raise Refused("enrolment.not_open", "Choose a PIN first.", 409)
+            raise StubRefused("enrolment.not_open", "Choose a PIN first.", 409)
         if journey.renewal:
             document = renewal_statement(journey.id, {"SIGN": form["sign_csr"], "AUTH": form["auth_csr"]})
             trust = TrustAnchors([self.authority.root], [self.authority.issuing])
@@ -348,7 +348,7 @@ class StubServices:
         for purpose in purposes:
             csr = x509.load_pem_x509_csr(form[f"{purpose.lower()}_csr"].encode())
             if not csr.is_signature_valid:
-                raise Refused("csr.bad_signature", "The request proves nothing.", 422)
+                raise StubRefused("csr.bad_signature", "The request proves nothing.", 422)
             issue = self.answer_certificate or self._issue
             certificate = issue(csr, purpose)
             self.issued.append(certificate)

@@ -11,10 +11,10 @@ from libs.citizen.journey.progress import WaitLimits, wait_until
 from libs.citizen.keys.private_keys import KeyAlgorithm, make_key
 from libs.citizen.texts import catalogue
 from libs.common.contracts.http.biometrics import ReviewSummary
-from libs.common.core.errors import Refused
 from tests.unit.citizen.factories import Authority, make_authority
 from tests.unit.citizen.harness import SHORT_LIMITS, CitizenRun, ScriptedCitizen, applied
 from tests.unit.citizen.kandas_stub import STAFF
+from tests.unit.citizen.refusals import StubRefused
 from tests.unit.citizen.stubs import CODE, PIN, StubServices
 
 
@@ -153,7 +153,7 @@ async def test_requests_that_are_turned_down_later_cost_their_keys_and_the_next_
 
 async def test_requests_that_are_refused_at_once_cost_their_keys_too(stub: StubServices) -> None:
     def refuse(_: x509.CertificateSigningRequest, __: str) -> x509.Certificate:
-        raise Refused("csr.key_size", "The key is too weak.", 422)
+        raise StubRefused("csr.key_size", "The key is too weak.", 422)
 
     stub.answer_certificate = refuse
     run = CitizenRun(stub)

@@ -22,6 +22,7 @@ from libs.common.delivery.documents import Document, Documents
 from libs.common.delivery.engine import Collection, Engine, Kind
 from libs.common.testing.broker import MemoryPublisher
 from libs.common.testing.memory import MemoryDocuments
+from tests.unit.common.refusals import ExampleRefusal
 from tests.unit.common.shop_harness import KEYRING, NOON, Buyer
 
 
@@ -146,7 +147,7 @@ async def test_nothing_is_written_where_nothing_is_to_do_or_the_rules_refuse(rem
     before = dict(rows.rows)
 
     def refuse(_: Counter | None) -> Decision[Counter]:
-        raise Refused("counter.full", "It is full.")
+        raise Refused(ExampleRefusal.FROZEN)
 
     assert await kind.aggregates.apply("a", lambda _: None, cause=message("m1")) == Counter(number=1)
     with pytest.raises(Refused):
@@ -163,7 +164,7 @@ async def test_a_process_that_remembers_an_old_state_neither_refuses_nor_rests_n
 
     def at_least(number: int, state: Counter | None) -> Counter:
         if state is None or state.number < number:
-            raise Refused("counter.low", "Count on.")
+            raise Refused(ExampleRefusal.WRONG_CODE)
         return state
 
     await ours.apply("a", count)

@@ -25,6 +25,7 @@ from tests.unit.common.letter_harness import (
     meta_of,
     with_header,
 )
+from tests.unit.common.refusals import ExampleRefusal
 from tests.unit.common.shop_harness import NOON, Buyer
 from tests.waiting import until_so
 
@@ -109,7 +110,7 @@ async def test_what_fails_in_every_round_is_given_up_with_its_history() -> None:
     assert consumer.outcomes("dead_lettered") == 1
 
 
-@pytest.mark.parametrize("error", [Permanent("never"), Refused("letter.refused", "Not allowed.")])
+@pytest.mark.parametrize("error", [Permanent("never"), Refused(ExampleRefusal.FROZEN)])
 async def test_what_cannot_ever_work_is_given_up_at_the_first_try(error: Exception) -> None:
     consumer = LetterConsumer()
     consumer.fails(1, error)

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging as stdlib
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
@@ -24,6 +25,7 @@ from libs.common.core.values import Iin
 from libs.common.web.bodies import raw_body
 from libs.common.web.http import MB, create_app, server
 from libs.common.web.middleware import JSON_LIMIT
+from tests.unit.common.refusals import PROBLEMS, TEXTS, ExampleRefusal
 
 JOURNEY = "6d1f2f4e-8f57-4d0c-9d5b-111122223333"
 RAW_LIMIT = 100_000
@@ -46,8 +48,9 @@ class Form(BaseModel):
 
 
 ERRORS: dict[str, Exception] = {
-    "refused": Refused("otp.wrong_code", "The code is wrong.", 422, tries_left=2, type="spoofed"),
-    "later": Refused("otp.frozen", "Wait.", 429, retry_at=datetime(2026, 3, 2, 12, tzinfo=UTC)),
+    "refused": Refused(ExampleRefusal.WRONG_CODE, tries_left=2, type="spoofed"),
+    "later": Refused(ExampleRefusal.FROZEN, retry_at=datetime(2026, 3, 2, 12, tzinfo=UTC)),
+    "never": Refused(ExampleRefusal.FROZEN, retry_at=None),
     "unavailable": Unavailable("mongodb://user:secret@db does not answer"),
     "retryable": Retryable("gateway busy"),
     "permanent": Permanent("sealed field of 850101300123"),
@@ -64,7 +67,7 @@ def routes() -> APIRouter:
 
     @router.put("/v1/pictures")
     async def picture(
-        data: Annotated[bytes, Depends(raw_body(RAW_LIMIT, "image/jpeg", too_large="picture.too_large"))],
+        data: Annotated[bytes, Depends(raw_body(RAW_LIMIT, "image/jpeg", too_large=ExampleRefusal.PICTURE_TOO_LARGE))],
     ) -> int:
         return len(data)
 
@@ -109,7 +112,7 @@ def health() -> Health:
 
 @pytest.fixture
 def app(metrics: Metrics, health: Health) -> FastAPI:
-    return create_app("Test", metrics=metrics, health=health, routers=[routes()])
+    return create_app("Test", metrics=metrics, health=health, routers=[routes()], problems=PROBLEMS, texts=TEXTS)
 
 
 @pytest.fixture
@@ -140,16 +143,56 @@ def problem(answer: httpx.Response) -> dict[str, Any]:
 
 
 async def test_a_refusal_becomes_a_problem_with_its_key_and_extras(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/v1/errors/refused")
+    answer = await client.get("/v1/errors/refused", headers={"Accept-Language": "en"})
     assert answer.status_code == 422
     assert problem(answer) == {
         "type": "urn:onboarding:problem:otp.wrong_code",
-        "title": "Unprocessable Entity",
+        "title": "The code is wrong.",
         "status": 422,
-        "detail": "The code is wrong.",
+        "detail": "2 tries are left. Try again.",
         "key": "otp.wrong_code",
         "tries_left": 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language", "title", "detail"),
+    [
+        ("", "kk", "Код қате.", "2 әрекет қалды. Қайталаңыз."),
+        ("ru-KZ,kk;q=0.9", "ru", "Код неверный.", "Осталось 2 попытки. Повторите."),
+        ("de, en;q=0.5", "en", "The code is wrong.", "2 tries are left. Try again."),
+        ("kk-Arab-CN", "kk-Arab", "كود قاتە.", "2 ارەكەت قالدى. قايتالاڭىز."),
+        ("kk-Latn", "kk-Latn", "Kod qate.", "2 äreket qaldy. Qaitalañyz."),
+    ],
+)
+async def test_a_problem_comes_in_the_language_that_the_caller_reads_best(
+    client: httpx.AsyncClient, accepted: str, language: str, title: str, detail: str
+) -> None:
+    answer = await client.get("/v1/errors/refused", headers={"Accept-Language": accepted})
+    assert (problem(answer)["title"], problem(answer)["detail"]) == (title, detail)
+    assert (answer.headers["content-language"], answer.headers["vary"]) == (language, "Accept-Language")
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/forms", "/v1/errors/unavailable", "/v1/errors/bug"])
+async def test_what_every_service_answers_is_in_that_language_too(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path, headers={"Accept-Language": "ru"})
+    assert answer.headers["content-language"] == "ru"
+    assert re.search("[а-я]", problem(answer)["title"] + problem(answer)["detail"])
+
+
+async def test_a_part_that_speaks_of_a_fact_nobody_knows_is_left_out(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/errors/never", headers={"Accept-Language": "en"})
+    assert problem(answer)["detail"] == "Wait."
+
+
+async def test_each_finding_names_the_field_and_says_what_is_wrong_with_it(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/forms", json={"kind": "z"}, headers={"Accept-Language": "ru"})
+    document = problem(answer)
+    assert [(each["field"], each["message"]) for each in document["errors"]] == [
+        ("body.iin", "не заполнено"),
+        ("body.kind", "должно быть одно из допустимых значений"),
+    ]
+    assert "ИИН: не заполнено." in document["detail"]
 
 
 async def test_a_refusal_until_a_time_says_so_in_the_document_and_the_header(client: httpx.AsyncClient) -> None:

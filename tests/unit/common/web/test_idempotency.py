@@ -20,6 +20,7 @@ from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.web.http import create_app
 from libs.common.web.idempotency import ABANDONED_AFTER, KEPT_FOR, Idempotency, IdempotencyEntry, Once
 from libs.common.web.tokens import Claims
+from tests.unit.common.refusals import PROBLEMS, TEXTS, ExampleRefusal
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 KEY, OTHER_KEY = "0b7f9a52-0b53-4b0e-9d5d-1f6b7a1c2d3e", "5a1f9a52-0b53-4b0e-9d5d-1f6b7a1c2d3e"
@@ -89,7 +90,7 @@ async def client(service: Service, store: MemoryIdempotencyStore) -> AsyncIterat
         assert form.iin
         return await once(lambda: service.start(once.id))
 
-    app = create_app("Test", metrics=Metrics("test"), health=Health(), routers=[router])
+    app = create_app("Test", metrics=Metrics("test"), health=Health(), routers=[router], problems=PROBLEMS, texts=TEXTS)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as client:
         yield client
 
@@ -158,7 +159,7 @@ async def test_while_the_first_is_worked_on_the_second_is_asked_to_wait_and_noth
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(Refused("iin.unknown", "Unknown.", 404), 404), (Unavailable("x"), 503), (Retryable("x"), 503)],
+    [(Refused(ExampleRefusal.IIN_UNKNOWN), 404), (Unavailable("x"), 503), (Retryable("x"), 503)],
 )
 async def test_a_request_that_failed_leaves_its_key_free(
     client: httpx.AsyncClient, service: Service, store: MemoryIdempotencyStore, error: Exception, status: int
@@ -243,5 +244,5 @@ async def test_a_store_that_fails_while_the_key_is_freed_does_not_hide_why_the_r
         raise Unavailable("the store does not answer")
 
     monkeypatch.setattr(store, "remove", gone)
-    service.error = Refused("iin.unknown", "Unknown.", 404)
+    service.error = Refused(ExampleRefusal.IIN_UNKNOWN)
     assert (await post(client)).json()["key"] == "iin.unknown"

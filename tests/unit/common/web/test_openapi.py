@@ -14,6 +14,7 @@ from libs.common.core.metrics import Metrics
 from libs.common.web.bodies import binary, raw_body
 from libs.common.web.http import create_app
 from libs.common.web.tokens import Authenticator
+from tests.unit.common.refusals import PROBLEMS, TEXTS, ExampleRefusal
 
 
 class Form(BaseModel):
@@ -25,7 +26,7 @@ def routes() -> APIRouter:
 
     @router.get("/plain")
     async def plain() -> None:
-        raise Refused("thing.taken", "It is taken.")
+        raise Refused(ExampleRefusal.IIN_UNKNOWN)
 
     @router.post("/forms/{number}", dependencies=[Depends(Authenticator().citizen())])
     async def take(number: int, form: Form, idempotency_key: Annotated[str, Header()]) -> None:
@@ -47,7 +48,8 @@ APP = create_app(
     metrics=Metrics("test"),
     health=Health(),
     routers=[routes()],
-    problems={"thing.taken": 409, "thing.gone": 410},
+    problems=PROBLEMS,
+    texts=TEXTS,
 )
 
 
@@ -71,7 +73,9 @@ def test_each_route_declares_the_problems_that_follow_from_what_it_takes(documen
 
 def test_the_services_reasons_are_listed_with_their_status(document: dict[str, Any]) -> None:
     listed = document["paths"]["/v1/plain"]["get"]["responses"]["default"]["description"]
-    assert listed.splitlines()[1:] == ["- 409: thing.taken", "- 410: thing.gone"]
+    assert listed.splitlines()[1:] == [
+        *("- 404: iin.unknown", "- 413: picture.too_large", "- 422: otp.wrong_code", "- 429: otp.frozen"),
+    ]
 
 
 def test_problems_are_declared_as_what_they_are(document: dict[str, Any]) -> None:
@@ -99,7 +103,7 @@ async def test_what_comes_has_the_declared_shape() -> None:
             await client.put("/v1/pictures", content=b"x", headers={"content-type": "text/plain"}),
             await client.put("/v1/clips"),
         ]
-    assert [answer.status_code for answer in answers] == [409, 401, 413, 415, 500]
+    assert [answer.status_code for answer in answers] == [404, 401, 413, 415, 500]
     for answer in answers:
         assert answer.headers["content-type"] == "application/problem+json"
         assert ProblemDocument.model_validate_json(answer.content).status == answer.status_code

@@ -98,7 +98,7 @@ def test_an_incomplete_application_cannot_be_signed_and_says_what_is_missing(giv
     with pytest.raises(Refused) as error:
         domain.sign(given.draft(), signing(), given.law)
     assert key_of(error) == "documents.missing"
-    assert {"person": "p1", "kind": "autobiography"} in error.value.extras["missing"]  # type: ignore[operator]  # a problem's extras are of any type
+    assert {"person": "p1", "kind": "autobiography"} in error.value.facts["missing"]  # type: ignore[operator]  # a fact is of any type
 
 
 def test_a_signed_application_is_submitted_with_its_term_in_working_days(given: Given) -> None:

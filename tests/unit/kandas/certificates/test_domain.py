@@ -8,6 +8,7 @@ from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.core.errors import Refused
 from services.kandas.certificates import domain
 from services.kandas.certificates.states import KnownCertificate, RevokedSeen
+from services.kandas.problems import PROBLEMS
 from tests.unit.kandas.factories import APPLICATION, CITIZEN, IIN, NOW, issued, live, revocation
 
 FACTS = st.lists(st.sampled_from([issued(), revocation(), revocation(NOW + timedelta(hours=1))]), max_size=8)
@@ -61,7 +62,7 @@ def test_a_certificate_that_may_not_sign_is_refused_with_its_key(
 def test_a_certificate_whose_news_has_not_arrived_is_unknown_so_try_again() -> None:
     with pytest.raises(Refused) as error:
         domain.usable(None, CITIZEN, IIN, NOW)
-    assert (error.value.key, error.value.status) == ("certificate.unknown", 409)
+    assert (error.value.key, PROBLEMS[error.value.key]) == ("certificate.unknown", 409)
 
 
 def test_a_revocation_finds_the_applications_that_rest_on_the_certificate() -> None:
