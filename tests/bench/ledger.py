@@ -115,7 +115,7 @@ def _note(record: SerialRecord, source: str) -> None:
                 f"{uuid4().hex}{uuid4().hex}",
                 "ec",
             )
-            record.places, record.not_before, record.not_after = (record.where,), now, now
+            record.places, record.issued_at, record.not_after = (record.where,), now, now
         case "ledger":
             record.where, record.intended = str(uuid4()), f"{uuid4().hex}{uuid4().hex}"
             record.issued = record.intended

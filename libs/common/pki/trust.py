@@ -6,7 +6,7 @@ write our names into a certificate of his own.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Self
 
@@ -23,6 +23,8 @@ from libs.common.pki.der import AlgorithmIdentifier, CertificateFields, TbsCerti
 
 _MAX_SERIAL_OCTETS: Final = 20
 _VERSION_3: Final = 2
+CLOCK_DIFFERENCE: Final = timedelta(minutes=1)
+"""How far the clock of whoever issued a certificate may be ahead of the one that it is judged by."""
 _SCHEMES: Final[dict[bytes, tuple[type, hashes.HashAlgorithm]]] = {
     asn1.encode_der(AlgorithmIdentifier(algorithm=algorithm, parameters=parameters)): (kind, digest)
     for algorithm, parameters, kind, digest in (
@@ -100,10 +102,10 @@ class _Read:
         )
 
     def valid(self, at: datetime) -> bool:
-        """Return whether that moment lies within its own time."""
+        """Return whether that moment lies within its own time, or right before it by another clock."""
         validity = self.fields.validity
         first, last = (each.as_datetime().replace(tzinfo=UTC) for each in (validity.not_before, validity.not_after))
-        return bool(first <= at <= last)
+        return bool(first - CLOCK_DIFFERENCE <= at <= last)
 
 
 class TrustAnchors:
@@ -155,7 +157,7 @@ class TrustAnchors:
             raise CertificateRefused(Doubt.MALFORMED) from error
         if not read.valid(at):
             raise CertificateRefused(Doubt.EXPIRED, ours)
-        if not issuer.not_before <= at <= issuer.not_after:
+        if not issuer.not_before - CLOCK_DIFFERENCE <= at <= issuer.not_after:
             raise CertificateRefused(Doubt.UNTRUSTED_ISSUER)
         if purposes is None or not any(use.allowed_by(purposes) for use in uses):
             raise CertificateRefused(Doubt.WRONG_PROFILE, ours)

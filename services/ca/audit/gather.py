@@ -42,6 +42,7 @@ from services.ca.ledger.recording import certificate
 from services.ca.ledger.stamps import StampRefused, verify_checkpoint
 from services.ca.model.certificate import Certificate, IntentRecord, RecordedCertificate
 from services.ca.model.ids import CertificateId, ShardId
+from services.ca.model.profiles import PROFILES
 from services.ca.model.status import RevokedStatus
 from services.ca.status.records import Statuses
 
@@ -126,15 +127,15 @@ def _pending(evidence: AuditEvidence, journey_id: str, intended: IntentRecord) -
     intent = Intent.model_validate_json(intended.intent)
     record = evidence.record(intent.serial_number)
     record.state, record.places, record.where = "issuing", (*record.places, journey_id), journey_id
-    record.touch(intent.not_before)
+    record.touch(intent.not_before + PROFILES[intent.profile].backdated)
 
 
 def _stored_one(evidence: AuditEvidence, journey_id: str, state: Certified, each: RecordedCertificate) -> None:
     record = evidence.record(each.serial)
     record.state = "retired" if isinstance(state, Retired) else "issued" if isinstance(state, Issued) else "void"
     record.places, record.where, record.issuer = (*record.places, journey_id), journey_id, each.issuer
-    record.not_before, record.not_after = each.not_before, each.not_after
-    record.touch(each.not_before)
+    record.issued_at, record.not_after = each.issued_at, each.not_after
+    record.touch(each.issued_at)
     if each.revoked_at is not None:
         record.stored_revoked = Revocation.of(each.revoked_at, each.revoked_for)
         record.touch(each.revoked_at)

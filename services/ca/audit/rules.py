@@ -66,7 +66,7 @@ def _count(tally: Tally, record: SerialRecord, evidence: AuditEvidence, times: T
     if record.state == "issued":
         tally.issued += 1
         since = (evidence.issued_since or times.now).replace(microsecond=0)
-        tally.lost += record.not_before is not None and times.now - KEPT_ON_TOPICS < record.not_before < since
+        tally.lost += record.issued_at is not None and times.now - KEPT_ON_TOPICS < record.issued_at < since
 
 
 def _error(key: str, about: str, text: str, advice: str) -> AuditFinding:
@@ -223,7 +223,7 @@ def _published(record: SerialRecord, evidence: AuditEvidence, times: Times) -> I
     if record.published is not None and record.state in (None, "issuing"):
         text = "`cert.issued` was published, but the store does not have it: OCSP answers «unknown»."
         yield _error("topic.certificate_only", record.serial, text, _RESTORE)
-    issued = record.not_before if record.state == "issued" else None
+    issued = record.issued_at if record.state == "issued" else None
     if record.published is None and _would_stand(issued, evidence.issued_since, times):
         yield _error("topic.certificate_missing", record.serial, "`cert.issued` was not published.", _RESTORE)
     if record.published_revoked is not None and record.stored_revoked is None:
@@ -252,13 +252,13 @@ def _topics(evidence: AuditEvidence, tally: Tally) -> Iterator[AuditFinding]:
 def _archived(record: SerialRecord, evidence: AuditEvidence) -> bool:
     """Whether its acts may be in an archive: the ledger's beginning was cut off after it was issued."""
     began = evidence.began_at
-    return evidence.begins != GENESIS and (began is None or record.not_before is None or record.not_before < began)
+    return evidence.begins != GENESIS and (began is None or record.issued_at is None or record.issued_at < began)
 
 
 def _before_ledger(record: SerialRecord, evidence: AuditEvidence) -> bool:
     """Whether it was issued before anything was on record."""
     began = evidence.began_at
-    return began is None or (record.not_before is not None and record.not_before < began.replace(microsecond=0))
+    return began is None or (record.issued_at is not None and record.issued_at < began.replace(microsecond=0))
 
 
 _Rule = Callable[[SerialRecord, AuditEvidence, Times], Iterator[AuditFinding]]

@@ -59,7 +59,7 @@ class SerialRecord:
     places: tuple[str, ...] = ()
     stored: str | None = None
     stored_revoked: Revocation | None = None
-    not_before: datetime | None = None
+    issued_at: datetime | None = None
     not_after: datetime | None = None
     owner: str | None = None
     listed: Revocation | None = None

@@ -22,7 +22,7 @@ from services.ca.authority.issuers import Issuer, PrivateKey, public_digest, usa
 from services.ca.authority.revoked import REVOKED, RevokedCertificate, read_revoked, written
 from services.ca.ceremony.config import CeremonyConfig, RevokedConfig
 from services.ca.ceremony.transcript import Transcript
-from services.ca.crl.signing import ROOT_LIFETIME, CrlFields, RevokedEntries, entry, sign_whole
+from services.ca.crl.signing import BACKDATED, ROOT_LIFETIME, CrlFields, RevokedEntries, entry, sign_whole
 from services.ca.keys.files import PUBLIC, write_over
 from services.ca.model.ids import ShardId
 from services.ca.model.profiles import DOCUMENT_SIGNING
@@ -88,7 +88,7 @@ def write_root_list(
         if now < present.last_update_utc + ROOT_LIFETIME / 2 and {_listed(each) for each in present} == entries:
             return
         number += present.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    edition = CrlFields(number=number, url=None, this_update=now, lifetime=ROOT_LIFETIME)
+    edition = CrlFields(number=number, url=None, this_update=now - BACKDATED, lifetime=ROOT_LIFETIME)
     signed = sign_whole(RevokedEntries.read(b"".join(sorted(entries))), edition, root, key)
     crl = x509.load_der_x509_crl(signed)
     write_over(path, crl.public_bytes(Encoding.PEM), mode=PUBLIC)

@@ -221,7 +221,7 @@ class _Ceremony:
             holder=member.holder,
             public_key=member.key.public_key(),
             serial_number=serial_number(self.entropy(SERIAL_OCTETS)),
-            not_before=self.now,
+            not_before=member.profile.not_before(self.now),
         )
         publication = self.config.publication
         intent = Intent.of(order, lint(prepare(order, issuer, publication), order, issuer, publication), publication)

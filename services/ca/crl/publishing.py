@@ -13,7 +13,7 @@ from libs.common.delivery.aggregates import Aggregates
 from libs.common.storage.records import Records
 from services.ca.crl import acts, shards, signing
 from services.ca.crl.shards import PAGE_OCTETS, CrlEdition, CrlPage, Shard
-from services.ca.crl.signing import RevokedEntries
+from services.ca.crl.signing import BACKDATED, RevokedEntries
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.ledger.ports import Ledger
 from services.ca.model.ids import ShardId
@@ -117,13 +117,16 @@ class RevocationLists:
         if contents is None:
             raise PageMissing(f"a page of the revocation list {place} is not in the store")
         url = self._authority.publication.crl(place.issuer, place.number)
-        edition = signing.CrlFields(number=state.next_number(now), url=url, this_update=now.replace(microsecond=0))
+        edition = signing.CrlFields(
+            number=state.next_number(now), url=url, this_update=(now - BACKDATED).replace(microsecond=0)
+        )
         about, entries = f"list/{place}", sum(page.entries for page in pages)
         intended = acts.list_intended(about, state.issue, edition.number, edition.this_update, entries)
         await self._ledger.record(about, intended)
         frame = await asyncio.to_thread(self._sign, place.issuer, edition, contents)
         issue = CrlEdition(
             number=edition.number,
+            signed_at=now,
             this_update=edition.this_update,
             next_update=edition.next_update,
             before=frame.before.hex(),

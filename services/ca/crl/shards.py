@@ -37,6 +37,7 @@ class CrlEdition(Model):
     """A signed list: what stands before and after its entries (hexadecimal), the pages in between, its digest."""
 
     number: int
+    signed_at: datetime
     this_update: datetime
     next_update: datetime
     before: str
@@ -140,8 +141,8 @@ def wake_at(shard: Shard) -> datetime | None:
         return None
     if shard.issue is None:
         return shard.opened_at
-    old = shard.issue.this_update + RENEW_AFTER
-    return min(old, shard.issue.this_update + shard.issue.entries * _PAUSE_PER_ENTRY) if shard.stale else old
+    old = shard.issue.signed_at + RENEW_AFTER
+    return min(old, shard.issue.signed_at + shard.issue.entries * _PAUSE_PER_ENTRY) if shard.stale else old
 
 
 def end(state: Shard | None) -> Decision[Shard] | None:

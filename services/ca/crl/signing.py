@@ -21,6 +21,8 @@ from libs.common.pki.der import AlgorithmIdentifier, Extension, header, time, wr
 from services.ca.authority.issuers import Issuer, PrivateKey
 from services.ca.model.status import REASON_CODES
 
+BACKDATED: Final = timedelta(minutes=10)
+"""How long before its signature a list says that it was issued: to clocks behind ours it would not be valid yet."""
 LIFETIME: Final = timedelta(days=1)
 """From this update to the next. Lists are published well before the old one ends."""
 ROOT_LIFETIME: Final = timedelta(days=180)

@@ -32,6 +32,6 @@ def revoke(
 
 def end(state: EnrolmentState | None, ending: Ending, now: datetime) -> Result | None:
     """End another enrolment of the same person, if it was issued before; again changes nothing."""
-    if not isinstance(state, Issued) or min(each.not_before for each in state.certificates) > ending.at:
+    if not isinstance(state, Issued) or min(each.issued_at for each in state.certificates) > ending.at:
         return None
     return domain.revoke(state, None, ending.reason, now)

@@ -96,7 +96,7 @@ class EnrolmentService:
     async def _supersede(self, journey_id: str, state: Certified) -> None:
         if state.facts.citizen_id is None or all(each.revoked_at is not None for each in state.certificates):
             return
-        certified = CertifiedJourney(journey=journey_id, since=state.certificates[0].not_before)
+        certified = CertifiedJourney(journey=journey_id, since=state.certificates[0].issued_at)
         known = await self._superseding.apply(
             state.facts.citizen_id, lambda present: supersession.add(present, certified)
         )

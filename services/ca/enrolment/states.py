@@ -122,7 +122,7 @@ def wake_at(state: EnrolmentState) -> datetime | None:
         case Issuing():
             return state.since
         case Issued() | Void() if not state.settled:
-            return max(each.revoked_at or each.not_before for each in state.certificates)
+            return max(each.revoked_at or each.issued_at for each in state.certificates)
         case Issued():
             return _next_notice(state) or state.retires_at
         case Void():

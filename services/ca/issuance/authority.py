@@ -47,12 +47,13 @@ class IssuingAuthority:
         Raises:
             ValueError: the holder is not of the kind that the profile names.
         """
+        profile = PROFILES[request.profile]
         return Order(
-            profile=PROFILES[request.profile],
+            profile=profile,
             holder=holder,
             public_key=_public_key(request),
             serial_number=serial_number(self.entropy(SERIAL_OCTETS)),
-            not_before=now.replace(microsecond=0),
+            not_before=profile.not_before(now),
             crl_shard=self.entropy(1)[0] % self.shards,
         )
 

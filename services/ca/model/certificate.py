@@ -7,6 +7,7 @@ from libs.common.contracts.ca import CertificateText, Profile
 from libs.common.contracts.http.ca import REVOCATION_REASONS, RevocationReason
 from libs.common.core.model import Model
 from libs.common.core.sealing import Personal, Sealed
+from services.ca.model.profiles import PROFILES
 
 Reason = RevocationReason
 REASONS: Final = REVOCATION_REASONS
@@ -55,6 +56,11 @@ class RecordedCertificate(Model):
     revoked_at: datetime | None = None
     revoked_for: Reason | None = None
     listed: bool = False
+
+    @property
+    def issued_at(self) -> datetime:
+        """When it was ordered: it begins before that."""
+        return self.not_before + PROFILES[self.profile].backdated
 
 
 class Certificate(RecordedCertificate):

@@ -37,6 +37,8 @@ class Profile:
         name: stands in records and events.
         holder: what a certificate of this kind names.
         validity: first to last second, both included.
+        backdated: how long before its issue a certificate begins, for relying parties whose clocks are behind. An
+            authority's begins before any that it issues.
         key_usage: always; ``rsa_key_usage`` is added where the key is RSA.
         extended_key_usage: in this order; empty means no such extension.
         policies: in this order; empty means no such extension.
@@ -50,6 +52,7 @@ class Profile:
     name: str
     holder: type[NaturalPerson | Representative | Organisation | Authority]
     validity: timedelta
+    backdated: timedelta = timedelta(hours=1)
     key_usage: frozenset[Usage]
     rsa_key_usage: frozenset[Usage] = frozenset()
     extended_key_usage: tuple[ObjectIdentifier, ...] = ()
@@ -60,6 +63,10 @@ class Profile:
     online_status: bool = True
     purpose_critical: bool = False
     no_check: bool = False
+
+    def not_before(self, issued_at: datetime) -> datetime:
+        """Return the first second of validity of what is issued at a moment."""
+        return (issued_at - self.backdated).replace(microsecond=0)
 
     def not_after(self, not_before: datetime) -> datetime:
         """Return the last second of validity, which counts (RFC 5280, 4.1.2.5)."""
@@ -74,6 +81,7 @@ class Profile:
         return KeyUsage(**(_NO_USAGE | dict.fromkeys(self.usages(rsa=rsa), True)))
 
 
+_DAY: Final = timedelta(days=1)
 _YEAR: Final = timedelta(days=365)
 _SIGNATURE: Final[frozenset[Usage]] = frozenset({"digital_signature", "content_commitment"})
 
@@ -81,6 +89,7 @@ ROOT: Final = Profile(
     name="ROOT",
     holder=Authority,
     validity=20 * _YEAR,
+    backdated=_DAY,
     key_usage=frozenset({"key_cert_sign", "crl_sign"}),
     authority=True,
     self_signed=True,
@@ -91,6 +100,7 @@ ISSUING: Final = Profile(
     name="ISSUING",
     holder=Authority,
     validity=10 * _YEAR,
+    backdated=_DAY,
     key_usage=frozenset({"key_cert_sign", "crl_sign"}),
     policies=(ANY_POLICY,),
     authority=True,

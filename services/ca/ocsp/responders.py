@@ -179,7 +179,7 @@ class _Kept:
             holder=self._holder,
             public_key=self._key.public_key(),
             serial_number=serial_number(authority.entropy(SERIAL_OCTETS)),
-            not_before=now.replace(microsecond=0),
+            not_before=OCSP_RESPONDER.not_before(now),
         )
         issuer, publication = self.issuing.issuer, authority.publication
         linted = lint(prepare(order, issuer, publication), order, issuer, publication)

@@ -171,6 +171,7 @@ def _first_edition(office: Audited, key: str) -> dict[str, Any]:
     frame = sign_list([], edition, issuing.hierarchy.generation(place.issuer).issuer, issuing.keys[place.issuer])
     issue = CrlEdition(
         number=1,
+        signed_at=now,
         this_update=now,
         next_update=edition.next_update,
         before=frame.before.hex(),

@@ -15,9 +15,11 @@ from services.ca.authority.issuers import PrivateKey
 from services.ca.ceremony import steps as ceremony
 from services.ca.ceremony.config import CeremonyConfig, NamedConfig
 from services.ca.ceremony.steps import perform
+from services.ca.crl.signing import BACKDATED
 from services.ca.issuance.lint import LintError
 from services.ca.keys.files import write_new
 from services.ca.keys.store import EncryptedFiles, KeyMissingError, KeyStoreError, SigningKeyKind
+from services.ca.model.profiles import ORGANISATION_SEAL
 from tests.unit.ca.hierarchies import NOW, SEAL_PASSPHRASE, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.judges import AT, run
 
@@ -181,7 +183,7 @@ def test_a_look_alike_certificate_in_the_directory_is_noticed(tmp_path: Path, la
 
 
 @pytest.mark.parametrize(
-    ("moment", "label"), [(NOW - timedelta(days=1), "root"), (NOW + timedelta(days=4 * 365), "seal")]
+    ("moment", "label"), [(NOW - timedelta(days=1, seconds=1), "root"), (NOW + timedelta(days=4 * 365), "seal")]
 )
 def test_a_hierarchy_that_is_not_valid_now_is_refused_with_what_to_do(
     authority: CertificationAuthority, moment: datetime, label: str
@@ -198,7 +200,7 @@ def test_an_expired_seal_is_renewed_as_the_refusal_says(tmp_path: Path) -> None:
 
     renewed = perform(config(tmp_path), keystore(tmp_path), later)
 
-    assert renewed.seal.not_valid_before_utc == later
+    assert renewed.seal.not_valid_before_utc == later - ORGANISATION_SEAL.backdated
     assert exported(tmp_path, SEAL_PASSPHRASE) == renewed.seal
 
 
@@ -228,7 +230,7 @@ def test_the_roots_revocation_list_is_signed_again_after_half_its_time(tmp_path:
 
     second = x509.load_pem_x509_crl((tmp_path / "root-crl.pem").read_bytes())
     assert [number(crl) for crl in (first, second)] == [1, 2]
-    assert second.next_update_utc == NOW + timedelta(days=271)
+    assert second.next_update_utc == NOW + timedelta(days=271) - BACKDATED
 
 
 def test_a_wrong_passphrase_opens_nothing_and_makes_nothing(tmp_path: Path) -> None:

@@ -133,7 +133,14 @@ async def test_what_another_replica_published_meanwhile_is_not_published_over(of
 def test_a_long_list_is_not_signed_for_each_revocation() -> None:
     page = shards.CrlPage(id="p", day=NOW.date(), octets=49_000_000, entries=1_000_000)
     first = CrlEdition(
-        number=1, this_update=NOW, next_update=NOW + LIFETIME, before="", after="", sha256="", pages=(page,)
+        number=1,
+        signed_at=NOW,
+        this_update=NOW,
+        next_update=NOW + LIFETIME,
+        before="",
+        after="",
+        sha256="",
+        pages=(page,),
     )
     marked = shards.mark(Shard(opened_at=NOW, issue=first), NOW + timedelta(seconds=1))
     assert shards.wake_at(marked.state) == NOW + timedelta(seconds=100)

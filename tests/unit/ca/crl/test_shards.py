@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from libs.common.core.values import to_millis
 from services.ca.crl import shards
 from services.ca.crl.shards import RENEW_AFTER
-from services.ca.crl.signing import LIFETIME
+from services.ca.crl.signing import BACKDATED, LIFETIME
 from services.ca.model.ids import ShardId
 from tests.unit.ca.hierarchies import EC, NOW, CertificationAuthority
 from tests.unit.ca.judges import lint_crl, run
@@ -64,10 +64,10 @@ async def test_a_list_is_signed_anew_long_before_the_old_edition_ends_with_a_gro
     await office.wake_due()
     second = await edition(office, 0)
     assert number_of(first) < number_of(second)
-    assert second.last_update_utc == world.now
-    assert second.next_update_utc == world.now + LIFETIME
+    assert second.last_update_utc == world.now - BACKDATED
+    assert second.next_update_utc == world.now - BACKDATED + LIFETIME
     assert first.next_update_utc is not None
-    assert 2 * RENEW_AFTER < LIFETIME, "two failures must not leave relying parties without a list"
+    assert 2 * RENEW_AFTER < LIFETIME - BACKDATED, "two failures must not leave relying parties without a list"
 
 
 async def test_a_signing_that_fails_is_made_good_by_the_timer(
@@ -106,6 +106,25 @@ async def test_openssl_believes_the_list_and_refuses_only_the_revoked_certificat
                    "-untrusted", home / "issuing.pem", "-CRLfile", tmp_path / "crl.pem",
                    tmp_path / "certificate.pem", refused=refused)  # fmt: skip
         assert ("certificate revoked" in said) is refused
+
+
+async def test_what_was_issued_this_moment_counts_on_a_machine_whose_clock_is_behind(
+    world: World, office: Office, authority: CertificationAuthority, tmp_path: Path
+) -> None:
+    """Certificate, authority and list alike (as Let's Encrypt dates back its certificates, by an hour)."""
+    await office.lists.start()
+    sign, _ = await office.issued()
+    crl = await edition(office, sign.crl_shard)
+    (tmp_path / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
+    (tmp_path / "certificate.pem").write_text(sign.text.value.pem)
+    home, behind = authority.directory, str(int((world.now - timedelta(minutes=5)).timestamp()))
+
+    said = run("openssl", "verify", "-attime", behind, "-crl_check", "-extended_crl", "-CAfile", home / "root.pem",
+               "-untrusted", home / "issuing.pem", "-CRLfile", tmp_path / "crl.pem",
+               tmp_path / "certificate.pem")  # fmt: skip
+
+    assert "OK" in said
+    assert sign.issued_at == world.now.replace(microsecond=0)
 
 
 async def test_a_certificate_points_to_the_very_list_that_answers_for_it(

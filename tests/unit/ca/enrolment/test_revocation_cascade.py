@@ -13,6 +13,7 @@ from services.ca.enrolment.facts import EnrolmentFacts
 from services.ca.enrolment.revocation_cascade import OF_THE_PERSON
 from services.ca.enrolment.states import Ending, Issued
 from services.ca.model.certificate import REASONS, Certificate, Reason
+from services.ca.model.profiles import SIGN
 from tests.unit.ca.hierarchies import NOW, CertificationAuthority
 from tests.unit.ca.office import CITIZEN, JOURNEY, LEASE, NEWER, Office, World, closed
 
@@ -113,7 +114,7 @@ def issued(at: datetime) -> Issued:
         key_id="k",
         issuer_key_id="i",
         profile="SIGN",
-        not_before=at,
+        not_before=SIGN.not_before(at),
         not_after=at + timedelta(days=365),
         crl_shard=0,
         text=Sealed(CertificateText(pem="")),
@@ -129,7 +130,7 @@ def test_an_ending_is_carried_out_once_and_touches_nothing_that_came_after_it(
 
     decision = revocation_cascade.end(state, ending, at + timedelta(minutes=1))
 
-    assert (decision is None) is (state.certificates[0].not_before > at)
+    assert (decision is None) is (state.certificates[0].issued_at > at)
     if decision is not None:
         assert revocation_cascade.end(decision.state, ending, at + timedelta(hours=9)) is None
 

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from libs.common.core.metrics import Metrics
 from services.ca.authority.hierarchy import ROOT_LIST
-from services.ca.crl.signing import LIFETIME, ROOT_LIFETIME
+from services.ca.crl.signing import BACKDATED, LIFETIME, ROOT_LIFETIME
 from services.ca.metrics import AuthorityMetrics
 from services.ca.monitoring.expiry_metrics import ExpiryMetrics, of_lists, of_responders
 from services.ca.timestamp.clock import QUARANTINE, WatchedClock
@@ -70,12 +70,12 @@ async def test_everything_that_ends_is_told_with_its_end(counter: Counter, autho
 
     assert shown == {
         "root": seconds(hierarchy.root.not_valid_after_utc),
-        "root_list": seconds(NOW + ROOT_LIFETIME),
+        "root_list": seconds(NOW + ROOT_LIFETIME - BACKDATED),
         "issuing_ec": issuing[EC.label],
         "issuing_rsa": issuing[RSA.label],
         "seal": seconds(hierarchy.seal.not_valid_after_utc),
         "tsa": seconds(hierarchy.tsa.not_valid_after_utc),
-        "lists": seconds(NOW + LIFETIME),
+        "lists": seconds(NOW + LIFETIME - BACKDATED),
         "responders": shown["responders"],
     }
     assert timedelta(days=29) < timedelta(seconds=shown["responders"] - seconds(NOW)) <= timedelta(days=30)
@@ -86,10 +86,10 @@ async def test_what_is_signed_anew_is_told_anew_and_what_is_not_comes_nearer_its
 ) -> None:
     shown = ShownMetrics(counter, authority.directory)
     counter.world.now += LIFETIME / 2
-    assert (await shown.now())["lists"] == seconds(NOW + LIFETIME)
+    assert (await shown.now())["lists"] == seconds(NOW + LIFETIME - BACKDATED)
 
     await counter.wake_due()
-    assert (await shown.now())["lists"] == seconds(NOW + LIFETIME * 3 / 2)
+    assert (await shown.now())["lists"] == seconds(NOW + LIFETIME * 3 / 2 - BACKDATED)
 
 
 async def test_a_new_generation_takes_the_place_of_the_one_that_ends(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ async def test_a_list_that_a_ceremony_renewed_beside_the_service_is_told(
     for home in (authority.directory, newer.directory):
         (tmp_path / ROOT_LIST).write_bytes((home / ROOT_LIST).read_bytes())
         found = (await shown.now())["root_list"]
-    assert found == seconds(NOW + timedelta(days=100) + ROOT_LIFETIME)
+    assert found == seconds(NOW + timedelta(days=100) + ROOT_LIFETIME - BACKDATED)
 
 
 async def test_a_jump_of_the_clock_is_told_though_nobody_wants_a_time_stamp(

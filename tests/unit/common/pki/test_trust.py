@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from libs.common.pki.certificate_use import PERSON_AUTH, PERSON_SIGN
 from libs.common.pki.cms import verify_detached
 from libs.common.pki.cms_refusals import SignatureRefused
-from libs.common.pki.trust import CertificateRefused, Doubt, TrustAnchors
+from libs.common.pki.trust import CLOCK_DIFFERENCE, CertificateRefused, Doubt, TrustAnchors
 from services.ca.authority.issuers import PrivateKey
 from services.ca.model.profiles import AUTH, ORGANISATION_SEAL, Profile
 from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority, pem
@@ -144,12 +144,12 @@ def test_signing_in_asks_for_the_other_certificate(
     assert caught.value.key == "signature.wrong_profile"
 
 
-@pytest.mark.parametrize("at", [NOW - timedelta(seconds=1), NOW + timedelta(days=365)])
+@pytest.mark.parametrize("at", [NOW - CLOCK_DIFFERENCE - timedelta(seconds=1), NOW + timedelta(days=365)])
 def test_a_certificate_counts_in_its_own_year_alone(trust: TrustAnchors, signature: bytes, at: datetime) -> None:
     assert refusal(signature, trust, at=at) == "expired_certificate"
 
 
-@pytest.mark.parametrize("at", [NOW, NOW + timedelta(days=365, seconds=-1)])
+@pytest.mark.parametrize("at", [NOW - CLOCK_DIFFERENCE, NOW, NOW + timedelta(days=365, seconds=-1)])
 def test_the_first_and_the_last_second_count(trust: TrustAnchors, signature: bytes, at: datetime) -> None:
     assert verify_detached(signature, DATA, trust, at).iin == PERSON.iin
 
@@ -161,7 +161,7 @@ def test_nothing_counts_after_the_issuing_authoritys_end(
     late = authority.order(KEYS["P-256"].public_key(), not_before=NOW + timedelta(days=3600))
     signature = Signer(authority.issue(late), KEYS["P-256"], tmp_path).cms()
 
-    assert verify_detached(signature, DATA, trust, NOW + timedelta(days=3649)).iin == PERSON.iin
+    assert verify_detached(signature, DATA, trust, NOW + timedelta(days=3648)).iin == PERSON.iin
     assert refusal(signature, trust, at=NOW + timedelta(days=3651)) == "untrusted_issuer"
 
 
