@@ -43,6 +43,13 @@ LATIN_WORDS: Final = frozenset(
             "PNG",
             "WebP",
             "WebM",
+            "HEIC",
+            "AVIF",
+            "AV1",
+            "H",  # H.264
+            "VP8",
+            "VP9",
+            "iPhone",
             "MP4",
             "ZIP",
             "XML",

@@ -6,7 +6,7 @@ from typing import Final
 from libs.common.core.errors import Refused
 from services.biometrics.check.parts import Part
 from services.biometrics.media.decode import PictureLimits
-from services.biometrics.media.kinds import HEAD_BYTES, SIGNATURE_BYTES, Kind, kind_of
+from services.biometrics.media.kinds import HEAD_BYTES, SIGNATURE_BYTES, Kind, is_av1, kind_of
 from services.biometrics.media.video import ClipLimits
 from services.biometrics.refusals import BiometricsRefusal
 
@@ -21,7 +21,7 @@ ACCEPTED: Final[Mapping[Part, frozenset[Kind]]] = {
     "document-page": PAGES,
 }
 MOST_BYTES: Final[Mapping[Part, int]] = {
-    "selfie": 10_000_000,
+    "selfie": PictureLimits().data,
     "clip": ClipLimits().data,
     "document-front": PictureLimits().data,
     "document-back": PictureLimits().data,
@@ -53,10 +53,23 @@ def require(head: bytes, accepted: frozenset[Kind]) -> None:
     """Return if a file that begins so is of an accepted kind.
 
     Raises:
-        Refused: `NOT_AN_IMAGE`, `NOT_A_PICTURE_OR_PDF` or `NOT_A_VIDEO`.
+        Refused: `NOT_AN_IMAGE`, `NOT_A_PICTURE_OR_PDF` or `NOT_A_VIDEO`; `HEIC` for such a picture in place of another.
     """
-    if kind_of(head) not in accepted:
+    kind = kind_of(head)
+    if kind == "image/heif" and accepted != CLIPS:
+        raise Refused(BiometricsRefusal.HEIC)
+    if kind not in accepted:
         raise Refused(_REFUSALS[accepted])
+
+
+def require_coding(beginning: bytes) -> None:
+    """Return unless the beginning of a clip says that nothing here decodes it.
+
+    Raises:
+        Refused: `UNKNOWN_CODING`.
+    """
+    if is_av1(beginning):
+        raise Refused(BiometricsRefusal.UNKNOWN_CODING)
 
 
 def too_large(part: Part, most: int) -> Refused:

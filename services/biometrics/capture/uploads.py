@@ -12,7 +12,14 @@ from typing import Final
 
 from libs.common.core.errors import Refused
 from libs.common.storage.blobs import BlobMissing, Blobs
-from services.biometrics.capture.content import ACCEPTED, MOST_BYTES, is_recognised, require, too_large
+from services.biometrics.capture.content import (
+    ACCEPTED,
+    MOST_BYTES,
+    is_recognised,
+    require,
+    require_coding,
+    too_large,
+)
 from services.biometrics.check.parts import Part
 from services.biometrics.media.kinds import HEAD_BYTES
 from services.biometrics.refusals import BiometricsRefusal
@@ -138,6 +145,8 @@ class Uploads:
 
     async def _put(self, incoming: IncomingUpload, offset: int, waiting: bytearray, size: int) -> int:
         piece = bytes(waiting[:size])
+        if offset == 0 and incoming.part == "clip":
+            require_coding(piece)
         del waiting[:size]
         await self._blobs.put(_piece(incoming.place, offset), piece, purge_at=incoming.purge_at)
         return len(piece)

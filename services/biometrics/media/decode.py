@@ -13,9 +13,10 @@ from typing import NewType
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from services.biometrics.media.kinds import HEAD_BYTES, kind_of
+from services.biometrics.media.orientation import exif_orientation, upright
 
 Picture = NDArray[np.uint8]
 """RGB, rows × columns × 3."""  # noqa: RUF001 - a product of sizes
@@ -33,10 +34,13 @@ class UndecodableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PictureLimits:
-    """What a picture may be: bytes of the file, pixels in all, pixels along a side (least, most)."""
+    """What a picture may be: bytes of the file, pixels in all, pixels along a side (least, most).
+
+    Phones call 8,192 by 6,144 pixels 50 megapixels.
+    """
 
     data: int = 20_000_000
-    pixels: int = 50_000_000
+    pixels: int = 56_000_000
     shortest: int = 120
     longest: int = 12_000
 
@@ -45,7 +49,7 @@ def picture(data: bytes, longest: int, limits: PictureLimits = PictureLimits()) 
     """Decode a JPEG, PNG or WebP picture, upright by its EXIF orientation, scaled down to `longest` a side.
 
     Raises:
-        UndecodableError: `picture.too_large`, `picture.not_an_image`, `picture.too_many_pixels`,
+        UndecodableError: `picture.too_large`, `picture.not_an_image`, `picture.heic`, `picture.too_many_pixels`,
             `picture.too_small`, `picture.animated` or `picture.damaged`.
     """
     if len(data) > limits.data:
@@ -53,6 +57,7 @@ def picture(data: bytes, longest: int, limits: PictureLimits = PictureLimits()) 
     kind = _picture_format(data)
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd entries that are passed over
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=[kind]) as opened:
                 _check_size(opened, limits)
@@ -73,6 +78,8 @@ def _picture_format(data: bytes) -> str:
             return "PNG"
         case "image/webp":
             return "WEBP"
+        case "image/heif":
+            raise UndecodableError("picture.heic", "HEIC or AVIF")
         case _:
             raise UndecodableError("picture.not_an_image", "neither JPEG, PNG nor WebP")
 
@@ -90,14 +97,21 @@ def _check_size(opened: Image.Image, limits: PictureLimits) -> None:
 
 def _upright_rgb(opened: Image.Image, longest: int) -> Picture:
     opened.draft("RGB", (longest, longest))  # a large JPEG is decoded at a fraction of its size
-    ImageOps.exif_transpose(opened, in_place=True)
-    upright: Image.Image = opened
-    if upright.mode.startswith("I;16"):
-        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-    if upright.has_transparency_data:
-        layers = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
-    return shrunk(np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB")), longest)
+    opened.load()
+    image: Image.Image = opened
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        layers = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
+    small = shrunk(np.asarray(image if image.mode == "RGB" else image.convert("RGB")), longest)
+    return upright(small, _orientation(opened))
+
+
+def _orientation(loaded: Image.Image) -> int:
+    """Read the orientation alone. Pillow's own way writes all of EXIF anew, and fails on one odd entry."""
+    exif, xmp = loaded.info.get("exif", b""), loaded.info.get("xmp", b"")
+    return exif_orientation(exif if isinstance(exif, bytes) else b"", xmp if isinstance(xmp, bytes) else b"")
 
 
 def shrunk(image: Picture, longest: int) -> Picture:

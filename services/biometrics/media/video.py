@@ -18,13 +18,14 @@ import numpy as np
 
 from services.biometrics.media.decode import Picture, UndecodableError, shrunk
 from services.biometrics.media.kinds import HEAD_BYTES, kind_of
+from services.biometrics.media.orientation import Skewed, track_orientation, upright
 
 # FFmpeg shall try nothing but the two containers browsers record, and open no further file or address.
 os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = (
     "format_whitelist;matroska,webm,mov,mp4|protocol_whitelist;file"
-    "|codec_whitelist;vp8,vp9,av1,libdav1d,h264,hevc,mpeg4"
+    "|codec_whitelist;vp8,vp9,av1,h264,hevc,mpeg4"  # av1 is opened to be named, and not decoded
 )
-_CODINGS: Final = frozenset({b"VP80", b"VP90", b"AV01", b"H264", b"AVC1", b"HEVC", b"HEV1", b"HVC1", b"FMP4"})
+_CODINGS: Final = frozenset({b"VP80", b"VP90", b"H264", b"AVC1", b"HEVC", b"HEV1", b"HVC1", b"FMP4"})
 _UNDECODED: Final = (cv2.CAP_PROP_FORMAT, -1)
 _ONE_THREAD: Final = (cv2.CAP_PROP_N_THREADS, 1)
 # Kinds of codings (Matroska) and of tracks (ISO/IEC 14496-12): what holds one is a recording, be it an empty one.
@@ -55,7 +56,7 @@ class ClipLimits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoFrame:
-    """A frame of a clip: seconds from the clip's start, and the picture."""
+    """A frame of a clip: seconds from the clip's start, and the upright picture."""
 
     time: float
     picture: Picture
@@ -69,17 +70,31 @@ def frames(data: bytes, rate: float, longest: int, limits: ClipLimits = ClipLimi
 
     Raises:
         UndecodableError: `clip.too_large`, `clip.not_a_video`, `clip.no_picture`, `clip.unknown_coding`,
-            `clip.too_many_pixels`, `clip.too_many_frames`, `clip.too_long`, `clip.too_short`,
+            `clip.unknown_rotation`, `clip.too_many_pixels`, `clip.too_many_frames`, `clip.too_long`, `clip.too_short`,
             `clip.changing_size` or `clip.damaged`.
     """
     if len(data) > limits.data:
         raise UndecodableError("clip.too_large", f"{len(data)} bytes")
-    if kind_of(data[:HEAD_BYTES]) not in ("video/webm", "video/mp4"):
+    kind = kind_of(data[:HEAD_BYTES])
+    if kind not in {"video/webm", "video/mp4"}:
         raise UndecodableError("clip.not_a_video", "neither WebM nor MP4")
     with _opened(data, *_UNDECODED) as capture:
         _check(capture, limits)
     with _opened(data) as capture:
-        yield from _sampled(capture, rate, longest, limits)
+        if kind == "video/webm":  # it has no matrix, and a pose that FFmpeg knows
+            yield from _sampled(capture, rate, longest, limits)
+            return
+        orientation = _orientation(data)
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # it takes mirrored pictures for turned ones
+        for frame in _sampled(capture, rate, longest, limits):
+            yield VideoFrame(frame.time, upright(frame.picture, orientation))
+
+
+def _orientation(data: bytes) -> int:
+    try:
+        return track_orientation(data)
+    except Skewed as error:
+        raise UndecodableError("clip.unknown_rotation", str(error)) from error
 
 
 @contextmanager

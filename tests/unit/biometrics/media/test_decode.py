@@ -41,6 +41,16 @@ def test_a_picture_of_more_than_20_megabytes_is_refused_unread() -> None:
     assert key(b"\xff\xd8\xff" + bytes(20_000_000)) == "picture.too_large"
 
 
+@pytest.mark.parametrize("size", [(8160, 6120), (8192, 6144)])
+def test_what_phones_call_50_megapixels_is_taken(size: tuple[int, int]) -> None:
+    assert picture(encoded(gradient("L", size), "JPEG"), 1280).shape[:2] == (960, 1280)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"msf1", b"hevc", b"avif", b"avis"])
+def test_what_phones_write_in_place_of_a_jpeg_is_named(brand: bytes) -> None:
+    assert key(b"\x00\x00\x00\x18ftyp" + brand + bytes(60)) == "picture.heic"
+
+
 def png_claiming(width: int, height: int) -> bytes:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

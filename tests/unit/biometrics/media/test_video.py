@@ -102,6 +102,10 @@ HOSTILE: Final[Mapping[str, tuple[Callable[[bytes], bytes], set[str]]]] = {
         lambda _: head(64, 48, coding=b"V_MS/VFW/FOURCC") + cluster(0, bytes(99)),
         {"clip.unknown_coding"},
     ),
+    "AV1": (
+        lambda _: head(64, 48, coding=b"V_AV1") + b"".join(cluster(83 * i, bytes(99)) for i in range(30)),
+        {"clip.unknown_coding"},
+    ),
     "nobody before the camera": (lambda _: shown(83, 30, 640, 480), {"clip.face_lost"}),
     "nothing": (lambda _: b"", {"clip.not_a_video"}),
     "21 megabytes": (lambda clip: clip + bytes(21_000_000), {"clip.too_large"}),
