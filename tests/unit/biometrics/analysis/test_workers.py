@@ -21,6 +21,7 @@ from services.biometrics.analysis.analyser import StubAnalyser, WorkerAnalyser, 
 from services.biometrics.analysis.workers import AnalysisTimeout, JobFailed, WorkerDied, Workers
 from services.biometrics.document.mrz import Mrz
 from tests.fixtures.media.make import MediaFiles
+from tests.unit.biometrics.analysis import hanging_decoders
 from tests.unit.biometrics.conftest import HOLDER
 from tests.waiting import PATIENCE_S
 
@@ -195,16 +196,21 @@ async def answers(workers: Workers) -> bool:
         return False
 
 
-async def test_a_worker_killed_in_mid_clip_costs_one_try_of_one_clip(models: Path, media: MediaFiles) -> None:
-    workers = Workers(1, analyses.load, models)
+async def test_a_worker_killed_in_mid_clip_costs_one_try_of_one_clip(
+    models: Path, media: MediaFiles, tmp_path: Path
+) -> None:
+    stopped = tmp_path / "stopped"
+    workers = Workers(1, hanging_decoders.load_stopping_in_mid_clip, models, stopped)
     await workers.start()
     analyser = WorkerAnalyser(workers)
     pid = await workers.run(os.getpid)
     clip = media.clip.read_bytes()
     job = asyncio.create_task(analyser.clip(clip, ("left", "blink", "right")))
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(PATIENCE_S):
+        while not stopped.exists():  # noqa: ASYNC110 - another process makes it
+            await asyncio.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
-    with pytest.raises(WorkerDied):
+    with pytest.raises(WorkerDied, match=r"exit code -9"):
         await job
     assert (await analyser.clip(clip, ("left", "blink", "right"))).ok
     selfie = await analyser.selfie(media.selfie.read_bytes())
