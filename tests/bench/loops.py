@@ -224,8 +224,7 @@ async def engine(ground: Ground) -> Stopwatch:
             metrics=metrics,
             clock=utc_now,
         )
-        probe = Health().probe("consumption")
-        subscription = Subscription(ground.kafka, consumption, "bench", probe=probe, metrics=metrics)
+        subscription = Subscription(ground.kafka, consumption, "bench", health=Health(), metrics=metrics)
         await database.start()
         await kind.outbox.start()
         await _until_done(watch, subscription.start, subscription.stop)

@@ -110,9 +110,7 @@ class KafkaLane:
         reader.wanted = wanted
         reader.enough.clear()
         consumption = consumption_of(reader, self.event, self.writer, utc_now)
-        subscription = Subscription(
-            self._settings, consumption, reader.group, probe=Health().probe("test"), metrics=Metrics("test")
-        )
+        subscription = Subscription(self._settings, consumption, reader.group, health=Health(), metrics=Metrics("test"))
         await subscription.start()
         try:
             async with asyncio.timeout(PATIENCE_S):

@@ -172,9 +172,9 @@ class Node:
             clock=utc_now,
             policy=POLICY,
         )
-        self.probe = Health().probe("consumption")
+        self.health = Health()
         self.subscription = Subscription(
-            lane.kafka, self.consumption, lane.group, probe=self.probe, metrics=self.metrics
+            lane.kafka, self.consumption, lane.group, health=self.health, metrics=self.metrics
         )
 
     async def handle(self, message: Received[CertificateRecord]) -> None:

@@ -77,6 +77,12 @@ class Metrics:
         self.messages_held = self.gauge(
             "messages_held", "Messages that wait in memory because the store, the broker or the circuit holds them up"
         )
+        self.fetch_failures = self.counter(
+            "fetch_failures", "Times a partition could not be read", "topic", "partition"
+        )
+        self.partition_blocked = self.gauge(
+            "partition_blocked", "1 while a partition cannot be read: the others go on", "topic", "partition"
+        )
         self.consumer_lag = self.gauge("consumer_lag", "Messages on the topic that are not handled yet", "topic")
 
     def _delivery(self) -> None:

@@ -25,7 +25,7 @@ from libs.common.contracts.signatures import EventKeys, ForgedMessage, Signer
 from libs.common.contracts.topics import origin_of, retry_topic
 from libs.common.core.background import Repeating
 from libs.common.core.errors import Unavailable
-from libs.common.core.health import Probe
+from libs.common.core.health import Health
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.core.metrics import Metrics
 from libs.common.delivery.consumption import Consumption
@@ -160,10 +160,11 @@ class Subscription:
     """
 
     def __init__(
-        self, settings: KafkaSettings, consumption: Consumption, group: str, *, probe: Probe, metrics: Metrics
+        self, settings: KafkaSettings, consumption: Consumption, group: str, *, health: Health, metrics: Metrics
     ) -> None:
         self._consumption = consumption
-        self._probe = probe
+        self._probe = health.probe("consumption")
+        self._notes = health.notes
         self._metrics = metrics
         self._watched: tuple[int, ...] = (0, 0, 0)
         self._watching = Repeating("consumption.watch", WATCH_EVERY_S, self._watch)
@@ -193,6 +194,7 @@ class Subscription:
             ack_policy=AckPolicy.MANUAL,
             fetch_max_wait_ms=fetch_wait_ms,
             batch_timeout_ms=idle_ms,
+            isolation_level="read_committed",  # what a foreign producer has taken back never happened
             session_timeout_ms=SESSION_TIMEOUT_MS,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
         )
@@ -211,7 +213,7 @@ class Subscription:
         await self._broker.connect()
         config = self._broker.config.broker_config
         options = cast("partial[object]", config.builder).keywords
-        config.builder = partial(SkippingConsumer, unreadable=self._unreadable, **options)
+        config.builder = partial(SkippingConsumer, unreadable=self._unreadable, blocked=self._blocked, **options)
         outcomes = await asyncio.gather(*(each.start() for each in self._subscribers), return_exceptions=True)
         if failures := [outcome for outcome in outcomes if outcome is not None]:
             await self._broker.stop()
@@ -235,6 +237,23 @@ class Subscription:
     async def _unreadable(self, partition: TopicPartition, offset: int) -> None:
         await self._consumption.unreadable(partition.topic, partition.partition, offset)
 
+    def _blocked(self, partition: TopicPartition, error: Exception) -> None:
+        """Say that a partition cannot be read, each time it was tried."""
+        topic, number = partition.topic, partition.partition
+        log.error("consumption.blocked", topic=topic, partition=number, reason=f"{type(error).__name__}: {error}")
+        self._metrics.fetch_failures.labels(topic, number).inc()
+        self._metrics.partition_blocked.labels(topic, number).set(1)
+        self._notes[f"cannot read {topic}/{number}"] = type(error).__name__
+
+    def _unblock(self) -> None:
+        """Take back what was said of partitions that are read again, or that another member reads."""
+        blocked = {partition for each in self._consumers() for partition in each.paused_until}
+        for name in [name for name in self._notes if name.startswith("cannot read ")]:
+            topic, _, number = name.removeprefix("cannot read ").rpartition("/")
+            if TopicPartition(topic, int(number)) not in blocked:
+                del self._notes[name]
+                self._metrics.partition_blocked.remove(topic, number)
+
     async def _take(self, message: KafkaMessage) -> None:
         records: tuple[Record, ...] = message.raw_message
         try:
@@ -253,10 +272,12 @@ class Subscription:
 
     async def _watch(self) -> None:
         """Tell a consumer that stands still from one that has nothing to do, or holds its batch for good reason."""
+        self._unblock()
         lag = await self._lag()
         progress = (self._consumption.ended, *(each.polls for each in self._consumers()))
         handled, *asked = (now != then for now, then in zip(progress, self._watched, strict=True))
-        holding = self._consumption.held or self._consumption.waiting
+        blocked = any(each.paused_until for each in self._consumers())
+        holding = self._consumption.held or self._consumption.waiting or blocked
         # A consumer that lost its partitions and its loop has no lag either, but it does not ask for records.
         if handled or holding or lag is None or (lag == 0 and all(asked)):
             self._probe.beat()

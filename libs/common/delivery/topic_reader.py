@@ -17,7 +17,14 @@ _STALLED_S: Final = 30.0
 @asynccontextmanager
 async def consumer(access: KafkaAccess, *topics: str, **options: Any) -> AsyncIterator[Any]:
     """Open a consumer that commits nothing by itself."""
-    opened = AIOKafkaConsumer(*topics, **access.options(), enable_auto_commit=False, fetch_max_wait_ms=50, **options)
+    opened = AIOKafkaConsumer(
+        *topics,
+        **access.options(),
+        enable_auto_commit=False,
+        fetch_max_wait_ms=50,
+        isolation_level="read_committed",
+        **options,
+    )
     await opened.start()
     try:
         yield opened

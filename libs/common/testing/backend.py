@@ -10,7 +10,7 @@ import httpx
 from typing_extensions import override
 
 from libs.common.contracts.signatures import EventSigner
-from libs.common.core.health import Probe
+from libs.common.core.health import Health
 from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Keyring
 from libs.common.core.values import Clock, from_millis
@@ -133,7 +133,7 @@ class MemoryBackend(Backend):
         return self._publisher
 
     @override
-    def subscription(self, consumption: Consumption, probe: Probe, metrics: Metrics) -> Connection:
+    def subscription(self, consumption: Consumption, health: Health, metrics: Metrics) -> Connection:
         made = MemorySubscription(self._broker, consumption, self._service)
         self.subscriptions.append(made)
         return made

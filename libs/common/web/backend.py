@@ -12,7 +12,7 @@ import httpx
 from typing_extensions import override
 
 from libs.common.contracts.signatures import EventSigner
-from libs.common.core.health import Component, Probe
+from libs.common.core.health import Component, Health
 from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Keyring
 from libs.common.core.settings import ServiceSettings
@@ -61,8 +61,8 @@ class Backend(Protocol):
         """The service's one producer."""
         ...
 
-    def subscription(self, consumption: Consumption, probe: Probe, metrics: Metrics) -> Connection:
-        """Make the reader of the service's topics. It beats the probe as long as it makes progress."""
+    def subscription(self, consumption: Consumption, health: Health, metrics: Metrics) -> Connection:
+        """Make the reader of the service's topics. It shows its health: a pulse, and what it cannot read."""
         ...
 
     def documents(self, name: str, searched: Searched = ()) -> Documents:
@@ -124,8 +124,8 @@ class RealBackend(Backend):
         return self._publisher
 
     @override
-    def subscription(self, consumption: Consumption, probe: Probe, metrics: Metrics) -> Connection:
-        return Subscription(self._kafka, consumption, self._service, probe=probe, metrics=metrics)
+    def subscription(self, consumption: Consumption, health: Health, metrics: Metrics) -> Connection:
+        return Subscription(self._kafka, consumption, self._service, health=health, metrics=metrics)
 
     @override
     def documents(self, name: str, searched: Searched = ()) -> Documents:

@@ -116,7 +116,7 @@ class ServiceBase:
             metrics=self.metrics,
             clock=self.clock,
         )
-        return self.backend.subscription(consumption, self.health.probe("consumption"), self.metrics)
+        return self.backend.subscription(consumption, self.health, self.metrics)
 
 
 def build_base(
