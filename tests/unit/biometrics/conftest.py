@@ -13,6 +13,7 @@ import cv2
 import httpx
 import pytest
 
+from libs.common.testing.harness import http_client
 from services.biometrics.analysis import analyses
 from services.biometrics.face.embedding import OnnxEmbedder
 from services.biometrics.face.face import FaceFinder
@@ -25,7 +26,6 @@ from tests.fixtures.media import card
 from tests.fixtures.media.make import MediaFiles, make_media
 from tests.fixtures.media.photos import Who, photograph
 from tests.fixtures.media.puppet import Puppet, portrait
-from tests.unit.biometrics.clients import browser
 from tests.unit.biometrics.harness import Harness, World
 
 VAR = Path(__file__).parents[3] / "var"
@@ -108,7 +108,9 @@ def harness(world: World) -> Harness:
 
 @pytest.fixture
 async def http(world: World, harness: Harness) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser(world, harness) as client:
+    """A browser that holds the token of `JOURNEY`."""
+    async with http_client(harness.process.app.http, "http://biometrics") as client:
+        client.headers.update(world.citizen())
         yield client
 
 

@@ -2,11 +2,12 @@
 
 import pytest
 
+from libs.common.testing.faults import Crash, Faults
 from services.biometrics.analysis.workers import AnalysisTimeout, JobFailed, WorkerDied
 from services.biometrics.check import domain
 from services.biometrics.check.states import CheckAnalysing
-from tests.unit.biometrics.harness import GOOD, LEASE, RULES, Harness, World
-from tests.unit.common.faults import Crash, Faults
+from tests.unit.biometrics.factories import GOOD, LEASE, RULES
+from tests.unit.biometrics.harness import Harness, World
 
 
 async def looked_again(harness: Harness) -> None:
@@ -20,18 +21,18 @@ async def looked_again(harness: Harness) -> None:
 async def test_an_analysis_that_breaks_is_repeated_and_costs_nothing(
     world: World, harness: Harness, failure: Exception
 ) -> None:
-    world.eyes.failures = [failure] * (RULES.analyses_per_try - 1)
+    world.analyser.failures = [failure] * (RULES.analyses_per_try - 1)
     await harness.opened()
     await harness.tried()
     await looked_again(harness)
     assert world.topics == ["face.matched"]
-    assert world.eyes.looks == RULES.analyses_per_try
+    assert world.analyser.looks == RULES.analyses_per_try
 
 
 async def test_a_picture_over_which_workers_crash_is_to_be_sent_again_and_the_citizen_keeps_every_try(
     world: World, harness: Harness
 ) -> None:
-    world.eyes.failures += [WorkerDied("x")] * RULES.analyses_per_try
+    world.analyser.failures += [WorkerDied("x")] * RULES.analyses_per_try
     await harness.opened()
     await harness.tried()
     await looked_again(harness)
@@ -45,36 +46,38 @@ async def test_a_picture_over_which_workers_crash_is_to_be_sent_again_and_the_ci
 async def test_an_analysis_that_breaks_over_every_picture_costs_tries_at_last_and_leads_to_an_office(
     world: World, harness: Harness
 ) -> None:
-    world.eyes.failures += [WorkerDied("x")] * RULES.analyses_per_try * (RULES.tries + 1)
+    world.analyser.failures += [WorkerDied("x")] * RULES.analyses_per_try * (RULES.tries + 1)
     await harness.opened()
     for _ in range(RULES.tries + 1):
         await harness.tried()
         await looked_again(harness)
-    assert {each["reasons"][0] for _, each in world.told()} == {"capture.not_readable"}
-    assert [each["tries_left"] for _, each in world.told()] == [5, 4, 3, 2, 1, 0]
-    assert [each["final"] for _, each in world.told()] == [False] * 5 + [True]
-    assert world.eyes.looks == RULES.analyses_per_try * (RULES.tries + 1)
+    assert {each["reasons"][0] for _, each in world.published()} == {"capture.not_readable"}
+    assert [each["tries_left"] for _, each in world.published()] == [5, 4, 3, 2, 1, 0]
+    assert [each["final"] for _, each in world.published()] == [False] * 5 + [True]
+    assert world.analyser.looks == RULES.analyses_per_try * (RULES.tries + 1)
 
 
 async def test_a_picture_that_takes_too_long_is_looked_at_once_and_costs_a_try_of_that_picture_alone(
     world: World, harness: Harness
 ) -> None:
-    world.eyes.failures = [AnalysisTimeout("x")]
+    world.analyser.failures = [AnalysisTimeout("x")]
     await harness.opened()
     await harness.tried()
     session = await harness.session()
     assert (session.guidance, session.tries_left) == (("selfie.takes_too_long",), RULES.tries - 1)
     assert set(session.captures) == {"clip", "document-front", "document-back"}
-    assert (world.eyes.looks, len(world.eyes.challenges)) == (1, 1)
+    assert (world.analyser.looks, len(world.analyser.challenges)) == (1, 1)
     await harness.tried()
     assert world.topics == ["face.rejected", "face.matched"]
-    assert (world.eyes.looks, len(world.eyes.challenges)) == (2, 1), "the clip was good and is not looked at again"
+    assert (world.analyser.looks, len(world.analyser.challenges)) == (2, 1), (
+        "the clip was good and is not looked at again"
+    )
 
 
 @pytest.mark.parametrize("band", ["match", "review", "no_match"])
 async def test_a_crash_at_every_step_of_an_analysis_tells_its_outcome_once(band: str) -> None:
     async def analysing(world: World) -> None:
-        world.eyes.band = band  # type: ignore[assignment]  # one of the bands
+        world.analyser.band = band
         harness = Harness(world)
         await harness.opened()
         await harness.send()
@@ -91,9 +94,9 @@ async def test_a_crash_at_every_step_of_an_analysis_tells_its_outcome_once(band:
         world.now += LEASE
         harness = Harness(world)
         await harness.wake_due()
-        await harness.checks.outbox.sweep()
+        await harness.wake_due()
         assert world.topics == expected, f"step {step}"
-        assert [each.get("tries_left", 4) for _, each in world.told()] == [4]
+        assert [each.get("tries_left", 4) for _, each in world.published()] == [4]
 
 
 async def test_a_crash_at_every_step_of_an_upload_loses_nothing_when_it_is_sent_again() -> None:

@@ -6,7 +6,8 @@ from services.biometrics.analysis.known_faces import KnownFaces
 from services.biometrics.analysis.pipeline import SEEN_BEFORE
 from services.biometrics.check.states import CheckInReview, CheckMatched
 from services.biometrics.check.templates import Template
-from tests.unit.biometrics.harness import (
+from services.biometrics.collections import FACES
+from tests.unit.biometrics.factories import (
     CLOSED,
     IIN,
     JOURNEY,
@@ -16,18 +17,17 @@ from tests.unit.biometrics.harness import (
     PERSON,
     STARTED,
     VERIFIED,
-    Harness,
-    World,
     picture,
 )
+from tests.unit.biometrics.harness import Harness, World
 
 KEPT = timedelta(days=7)
 
 
 async def gone_through(harness: Harness, subject: str, person_ref: str) -> None:
     """Somebody has their face checked in a journey of their own."""
-    await harness.tell(STARTED.model_copy(update={"person_ref": person_ref}), subject)
-    await harness.tell(VERIFIED, subject)
+    await harness.deliver(STARTED.model_copy(update={"person_ref": person_ref}), subject)
+    await harness.deliver(VERIFIED, subject)
     await harness.tried(subject=subject)
 
 
@@ -46,9 +46,9 @@ async def test_one_face_under_two_persons_goes_to_a_clerk_who_is_told_why_and_de
     state = await harness.state(OTHER)
     assert isinstance(state, CheckInReview)
     assert state.tries[-1].signals == (SEEN_BEFORE,)
-    assert world.told(OTHER)[0][0] == "face.review_requested"
-    await harness.reviews.decide(OTHER, matched=True, clerk="clerk-7", reason="twins")
-    assert world.told(OTHER)[-1] == ("face.matched", {"model": "model-7", "reviewed": True})
+    assert world.published(OTHER)[0][0] == "face.review_requested"
+    await harness.decide(OTHER, matched=True, clerk="clerk-7", reason="twins")
+    assert world.published(OTHER)[-1] == ("face.matched", {"model": "model-7", "reviewed": True})
     assert isinstance(await harness.state(JOURNEY), CheckMatched), "the first one is not touched"
 
 
@@ -62,7 +62,7 @@ async def test_the_same_person_in_another_journey_is_no_signal(world: World) -> 
 async def test_faces_of_another_model_are_not_compared(world: World) -> None:
     harness = Harness(world, faces_kept=KEPT)
     await gone_through(harness, JOURNEY, "one")
-    world.eyes.model = "model-8"
+    world.analyser.model = "model-8"
     await gone_through(harness, OTHER, "two")
     assert isinstance(await harness.state(OTHER), CheckMatched)
 
@@ -70,7 +70,7 @@ async def test_faces_of_another_model_are_not_compared(world: World) -> None:
 async def test_a_face_whose_time_is_over_is_neither_found_nor_kept(world: World) -> None:
     harness = Harness(world, faces_kept=KEPT)
     await gone_through(harness, JOURNEY, "one")
-    await harness.tell(CLOSED)
+    await harness.deliver(CLOSED)
     await harness.wake_due()
     assert world.faces.rows[JOURNEY].state["kind"] == "seen", (
         "it outlives the journey, for as long as the operator said"
@@ -93,8 +93,7 @@ async def test_what_is_remembered_is_sealed_and_names_nobody(world: World) -> No
 
 
 async def test_only_so_many_of_the_newest_faces_are_searched(world: World) -> None:
-    harness = Harness(world, faces_kept=KEPT)
-    faces = KnownFaces(harness.faces._faces, KEPT, 3, world.clock)
+    faces = KnownFaces(world.read(FACES), KEPT, 3, world.clock)
     for number in range(6):
         world.now += MINUTE * 5
         template = Template(model="model-7", embedding=bytes([number]))
@@ -108,12 +107,12 @@ async def test_what_passed_under_an_older_model_is_looked_at_again_and_not_compa
     harness = Harness(world)
     await harness.opened()
     await harness.tried({"selfie": picture(b"selfie.blurred")})
-    looks = world.eyes.looks
-    world.eyes.model = "model-8"
+    looks = world.analyser.looks
+    world.analyser.model = "model-8"
     await harness.tried()
-    assert world.told()[-1] == ("face.matched", {"model": "model-8", "reviewed": False})
-    assert len(world.eyes.challenges) == 2, "the clip was looked at by both models"
-    assert world.eyes.looks > looks
+    assert world.published()[-1] == ("face.matched", {"model": "model-8", "reviewed": False})
+    assert len(world.analyser.challenges) == 2, "the clip was looked at by both models"
+    assert world.analyser.looks > looks
 
 
 async def test_what_passed_is_not_looked_at_again_in_the_next_try(world: World) -> None:
@@ -122,7 +121,7 @@ async def test_what_passed_is_not_looked_at_again_in_the_next_try(world: World) 
     await harness.tried({"selfie": picture(b"selfie.blurred")})
     await harness.tried()
     assert world.topics == ["face.rejected", "face.matched"]
-    assert len(world.eyes.challenges) == 1
+    assert len(world.analyser.challenges) == 1
     state = await harness.state()
     assert isinstance(state, CheckMatched)
     assert [set(each.examined) for each in state.tries] == [{"selfie", "clip", "document"}, {"selfie"}]
@@ -130,7 +129,7 @@ async def test_what_passed_is_not_looked_at_again_in_the_next_try(world: World) 
 
 async def test_doubts_about_a_clip_are_not_forgotten_when_only_the_selfie_is_sent_again(world: World) -> None:
     harness = Harness(world)
-    world.eyes.doubts = ("clip.pad_doubt",)  # type: ignore[assignment]  # a guidance key
+    world.analyser.doubts = ("clip.pad_doubt",)
     await harness.opened()
     await harness.tried({"selfie": picture(b"selfie.blurred")})
     await harness.tried()

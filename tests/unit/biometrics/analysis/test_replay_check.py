@@ -7,7 +7,8 @@ import pytest
 from services.biometrics.analysis.workers import WorkerDied
 from services.biometrics.check.parts import Part
 from services.biometrics.check.states import CheckMatched
-from tests.unit.biometrics.harness import JOURNEY, OTHER, RULES, Harness, World, clip, picture, taken
+from tests.unit.biometrics.factories import JOURNEY, OTHER, RULES, clip, picture, taken
+from tests.unit.biometrics.harness import Harness, World
 
 
 @pytest.fixture
@@ -39,21 +40,21 @@ async def test_a_clip_that_failed_its_challenge_is_no_answer_to_the_next_one_eit
     for reason in ("clip.wrong_order", "clip.used_before"):
         await harness.tried({"clip": early})
         assert (await harness.session()).guidance == (reason,)
-    assert len(world.eyes.challenges) == 1, "a copy is not looked at"
+    assert len(world.analyser.challenges) == 1, "a copy is not looked at"
 
 
 async def test_a_clip_that_waits_for_another_selfie_is_no_copy_of_itself(world: World) -> None:
-    world.eyes.doubts = ("clip.pad_doubt",)  # type: ignore[assignment]  # a guidance key; it is looked at in each try
+    world.analyser.doubts = ("clip.pad_doubt",)
     harness = Harness(world)
     await harness.opened()
     await harness.tried({"selfie": picture(b"selfie.blurred")})
     await harness.tried()
     assert world.topics == ["face.rejected", "face.review_requested"]
-    assert len(world.eyes.challenges) == 2
+    assert len(world.analyser.challenges) == 2
 
 
 async def test_a_selfie_may_stay_the_same_within_a_journey_and_a_document_always(world: World) -> None:
-    world.eyes.band = "no_match"
+    world.analyser.band = "no_match"
     harness = Harness(world)
     for subject in (JOURNEY, OTHER):
         await harness.opened(subject)
@@ -63,7 +64,7 @@ async def test_a_selfie_may_stay_the_same_within_a_journey_and_a_document_always
 
 
 async def test_a_look_that_broke_and_is_repeated_finds_no_copies(world: World) -> None:
-    world.eyes.failures = [WorkerDied("x")]
+    world.analyser.failures = [WorkerDied("x")]
     harness = Harness(world)
     await harness.opened()
     await harness.tried()

@@ -4,21 +4,21 @@ import asyncio
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from libs.common.core.errors import Refused
 from libs.common.web.http import MB
 from services.biometrics.analysis.analyser import StubAnalyser
 from services.biometrics.analysis.queue import PATIENCE, READ_EVERY, AnalysisQueue
 from services.biometrics.analysis.reports import SelfieReport
 from services.biometrics.capture.content import MOST_BYTES
 from services.biometrics.capture.uploads import IncomingUpload, Uploads
-from services.biometrics.check.states import CheckAnalysing, CheckMatched
-from services.biometrics.problems import PROBLEMS
-from tests.unit.biometrics.harness import NOON, Harness, World, clip
+from services.biometrics.check.states import CheckMatched
+from services.biometrics.collections import CHECKS
+from tests.unit.biometrics.factories import NOON, clip
+from tests.unit.biometrics.harness import Harness, ProblemAnswer, World
 from tests.waiting import PATIENCE_S
 
 CITIZENS = 200
@@ -47,7 +47,7 @@ class Busy(StubAnalyser):
 
 async def crowd(backlog: int = 500) -> tuple[Harness, Busy]:
     world, analyser = World(), Busy()
-    world.eyes = analyser  # type: ignore[assignment]  # another analyser
+    world.analyser = analyser
     harness = Harness(world, parallel=PARALLEL, backlog=backlog)
     for journey in JOURNEYS:
         await harness.opened(journey)
@@ -63,18 +63,18 @@ async def test_two_hundred_uploads_at_once_are_all_taken_and_looked_at_in_turn()
         async with asyncio.timeout(PATIENCE_S):  # answers do not wait for the look
             await asyncio.gather(*(harness.send(subject=journey) for journey in JOURNEYS))
         answered = time.monotonic() - began
-        assert await harness.checks.aggregates.count({"kind": "analysing"}) == CITIZENS
+        assert await harness.world.read(CHECKS).count({"kind": "analysing"}) == CITIZENS
         analyser.may_look.set()
         async with asyncio.timeout(PATIENCE_S):
             while analyser.seen < CITIZENS:  # noqa: ASYNC110 - the analyser sets no event
                 await asyncio.sleep(0.01)
-            while await harness.checks.aggregates.count({"kind": "analysing"}):  # noqa: ASYNC110 - nor does the end
+            while await harness.world.read(CHECKS).count({"kind": "analysing"}):  # noqa: ASYNC110 - nor does the end
                 await asyncio.sleep(0.01)
     finally:
         await harness.timers.stop()
     for journey in JOURNEYS:
         assert isinstance(await harness.state(journey), CheckMatched)
-        assert harness.world.told(journey) == [("face.matched", {"model": "stub", "reviewed": False})]
+        assert harness.world.published(journey) == [("face.matched", {"model": "stub", "reviewed": False})]
     assert analyser.most <= PARALLEL
     assert analyser.seen == CITIZENS, "nobody is looked at twice"
     print(f"{4 * CITIZENS} uploads answered in {answered:.2f} s")  # noqa: T201 - the figure of the test
@@ -87,12 +87,12 @@ async def test_the_queue_moves_in_the_order_of_coming_and_everybody_sees_their_p
         await harness.send(subject=journey)
 
     async def ahead(journey: str) -> int:
-        state = await harness.state(journey)
-        assert isinstance(state, CheckAnalysing)
-        return (await harness.captures.progress(state)).ahead
+        url = f"/v1/journeys/{journey}/capture"
+        answer = await harness.http.get(url, headers=harness.world.citizen(journey))
+        return int(answer.json()["progress"]["ahead"])
 
     assert [await ahead(journey) for journey in JOURNEYS[:20]] == list(range(20))
-    due = await harness.checks.documents.due(int(harness.world.now.timestamp() * 1000), 5)
+    due = await harness.world.rows.due(int(harness.world.now.timestamp() * 1000), 5)
     assert [key for key, _ in due] == JOURNEYS[:5]
     for key, wake_at in due:
         await harness.timers.run_once(key, wake_at)
@@ -105,7 +105,7 @@ async def test_a_slow_store_is_asked_for_the_line_the_less_often_the_longer_it_t
 ) -> None:
     harness, _ = await crowd()
     await harness.send(subject=JOURNEYS[0])
-    checks, asked = harness.checks.aggregates, 0
+    checks, asked = harness.world.read(CHECKS), 0
     read = checks.values
 
     async def slow(where: Mapping[str, Any], path: str) -> Sequence[Any]:
@@ -136,8 +136,9 @@ async def test_when_the_backlog_is_full_uploads_are_asked_to_come_back_and_none_
         harness.world.now += timedelta(seconds=1)
         try:
             await harness.send(subject=journey)
-        except Refused as error:
-            refused.append((error.key, PROBLEMS[error.key], error.facts["retry_at"]))
+        except ProblemAnswer as error:
+            moment = datetime.fromisoformat(error.document["retry_at"])
+            refused.append((error.key, error.status, moment))
         else:
             taken += 1
     # The eleventh came eleven seconds after noon.

@@ -7,19 +7,8 @@ import httpx
 import structlog
 
 from tests.unit.biometrics.clients import URL, key_of, staff
-from tests.unit.biometrics.harness import (
-    CLOSED,
-    DOCUMENT,
-    JOURNEY,
-    NUMBERS,
-    OTHER,
-    PERSON,
-    STARTED,
-    Harness,
-    World,
-    picture,
-    taken,
-)
+from tests.unit.biometrics.factories import CLOSED, DOCUMENT, JOURNEY, NUMBERS, OTHER, PERSON, STARTED, picture, taken
+from tests.unit.biometrics.harness import Harness, World
 
 AUDIT = "/v1/audit/face-checks"
 
@@ -27,14 +16,14 @@ AUDIT = "/v1/audit/face-checks"
 async def test_an_auditor_reads_how_a_check_was_judged_and_by_whom_and_nothing_of_the_person(
     world: World, harness: Harness, http: httpx.AsyncClient
 ) -> None:
-    world.eyes.band = "review"
+    world.analyser.band = "review"
     await harness.opened()
     await harness.tried({"selfie": picture(b"selfie.too_dark")})
     await harness.tried()
-    await harness.looked("selfie", "clerk-7")
+    await harness.viewed("selfie", "clerk-7")
     remark = f"{PERSON.surname} as in the file"
-    await harness.reviews.decide(JOURNEY, matched=True, clerk="clerk-7", reason=remark)
-    await harness.tell(CLOSED)
+    await harness.decide(JOURNEY, matched=True, clerk="clerk-7", reason=remark)
+    await harness.deliver(CLOSED)
     with structlog.testing.capture_logs() as logs:
         answer = await http.get(f"{AUDIT}/{JOURNEY}", headers=staff(world, "auditor", "auditor-1"))
     record = answer.json()
@@ -62,7 +51,7 @@ async def test_records_come_page_by_page_each_once_and_each_page_is_logged(
     journeys = [f"7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4{number:03x}" for number in range(7)]
     for journey in reversed(journeys):
         await harness.opened(journey)
-    await harness.tell(STARTED, OTHER)  # whose phone is not proven: nothing is on record
+    await harness.deliver(STARTED, OTHER)  # whose phone is not proven: nothing is on record
     seen, url = [], f"{AUDIT}?limit=3"
     with structlog.testing.capture_logs() as logs:
         while url:

@@ -13,7 +13,7 @@ from services.biometrics.analysis.workers import WorkerDied
 from services.biometrics.capture.content import MOST_BYTES
 from services.biometrics.texts import TEXTS
 from tests.unit.biometrics.clients import URL, key_of, put, staff
-from tests.unit.biometrics.harness import (
+from tests.unit.biometrics.factories import (
     CLOSED,
     GOOD,
     JOURNEY,
@@ -23,11 +23,10 @@ from tests.unit.biometrics.harness import (
     RULES,
     STARTED,
     WITH_CARD,
-    Harness,
-    World,
     clip,
     picture,
 )
+from tests.unit.biometrics.harness import Harness, World
 
 
 async def test_a_citizen_is_shown_the_challenge_and_then_each_part_that_came_in(
@@ -84,7 +83,7 @@ async def test_after_a_failed_try_the_citizen_is_shown_what_to_do_better_and_wha
 
 
 async def test_captures_before_the_phone_is_proven_are_not_taken(harness: Harness, http: httpx.AsyncClient) -> None:
-    await harness.tell(STARTED)
+    await harness.deliver(STARTED)
     assert key_of(await http.get(URL)) == (404, "capture.not_open")
     assert key_of(await put(http, "selfie", picture(b"x"))) == (404, "capture.not_open")
 
@@ -96,7 +95,7 @@ async def test_captures_for_an_older_challenge_too_late_or_after_the_end_are_tol
     assert key_of(await put(http, "selfie", picture(b"x"), nonce="n-0")) == (409, "capture.stale")
     world.now += RULES.session
     assert key_of(await put(http, "selfie", picture(b"x"))) == (409, "capture.closed")
-    await harness.tell(CLOSED)
+    await harness.deliver(CLOSED)
     assert key_of(await put(http, "selfie", picture(b"x"))) == (409, "capture.closed")
     assert (await http.get(URL)).json()["state"] == "closed"
 
@@ -113,7 +112,7 @@ async def test_each_part_may_be_as_large_as_it_may_and_one_octet_more_is_too_lar
     for part in WITH_CARD:
         start, most = (GOOD[part] + bytes(16))[:16], MOST_BYTES[part]
         assert (await put(http, part, start + bytes(most - 16))).status_code == 202
-    assert max(len(piece) for piece in world.media.values()) <= MB, "a piece is all that is held in memory"
+    assert max(piece.size for piece in world.media.values()) <= MB, "a piece is all that is held in memory"
 
 
 async def test_a_picture_too_large_is_refused_though_its_length_was_not_announced(
@@ -207,7 +206,7 @@ async def test_only_the_journeys_own_token_opens_its_captures(
 async def test_a_failed_check_is_shown_as_such_without_tries(
     world: World, harness: Harness, http: httpx.AsyncClient
 ) -> None:
-    world.eyes.band = "no_match"
+    world.analyser.band = "no_match"
     await harness.opened()
     for _ in range(RULES.tries):
         await harness.tried()
@@ -284,7 +283,7 @@ async def test_what_is_being_looked_at_is_seen_at_every_instance(
         await seen.wait()
         raise WorkerDied("x")
 
-    monkeypatch.setattr(world.eyes, source, held)
+    monkeypatch.setattr(world.analyser, source, held)
     due = asyncio.create_task(Harness(world).wake_due())
     await looking.wait()
     assert (await http.get(URL)).json()["progress"] == {"ahead": 0, "stage": source}

@@ -3,13 +3,11 @@
 from datetime import timedelta
 
 import httpx
-import pytest
 
-from libs.common.core.errors import Refused
 from services.biometrics.analysis.workers import AnalysisTimeout, WorkerDied
-from services.biometrics.capture.pre_checks import PreChecks
 from tests.unit.biometrics.clients import URL, key_of
-from tests.unit.biometrics.harness import JOURNEY, MINUTE, RULES, Harness, World, clip, picture
+from tests.unit.biometrics.factories import MINUTE, RULES, clip, picture
+from tests.unit.biometrics.harness import Harness, World
 
 
 async def test_a_pre_check_tells_what_to_change_keeps_nothing_and_costs_no_try(
@@ -34,7 +32,7 @@ async def test_a_pre_check_tells_what_to_change_keeps_nothing_and_costs_no_try(
     }
     assert key_of(await http.post(url, content=clip(b"x"))) == (415, "picture.not_an_image")
     assert key_of(await http.post(url, content=picture(bytes(300_000)))) == (413, "picture.too_large")
-    world.eyes.failures.append(WorkerDied("x"))
+    world.analyser.failures.append(WorkerDied("x"))
     assert key_of(await http.post(url, content=picture(b"x"))) == (503, "pre_check.unavailable")
     assert world.media == {}
     assert (await harness.session()).tries_left == RULES.tries
@@ -58,25 +56,24 @@ async def test_the_pace_of_pre_checks_holds_whichever_instance_is_asked(
     world: World, harness: Harness, http: httpx.AsyncClient
 ) -> None:
     await harness.opened()
-    looks = [PreChecks(Harness(world).checks.aggregates, world.eyes, world.clock) for _ in range(3)]
-    for number in range(5):
-        await looks[number % 3].admit(JOURNEY)
-    for each in looks:
-        with pytest.raises(Refused, match=r"pre_check\.too_often"):
-            await each.admit(JOURNEY)
+    instances = [Harness(world).http for _ in range(3)]
+
+    async def check(number: int) -> httpx.Response:
+        return await instances[number].post(f"{URL}/pre-check", content=picture(b"x"), headers=world.citizen())
+
+    assert [(await check(number % 3)).status_code for number in range(5)] == [200] * 5
+    for number in range(3):
+        assert key_of(await check(number)) == (429, "pre_check.too_often")
     assert key_of(await http.post(f"{URL}/pre-check", content=picture(b"x"))) == (429, "pre_check.too_often")
     world.now += timedelta(seconds=2)
-    await looks[0].admit(JOURNEY)
-    await looks[1].admit(JOURNEY)
-    with pytest.raises(Refused, match=r"pre_check\.too_often"):
-        await looks[2].admit(JOURNEY)
+    assert [(await check(number)).status_code for number in range(3)] == [200, 200, 429]
 
 
 async def test_a_picture_whose_look_had_to_be_ended_ends_the_looks_of_its_journey_for_a_minute(
     world: World, harness: Harness, http: httpx.AsyncClient
 ) -> None:
     await harness.opened()
-    world.eyes.failures.append(AnalysisTimeout("x"))
+    world.analyser.failures.append(AnalysisTimeout("x"))
     url = f"{URL}/pre-check"
     assert key_of(await http.post(url, content=picture(b"x"))) == (503, "pre_check.unavailable")
     world.now += 0.9 * MINUTE

@@ -1,17 +1,15 @@
 """Uploads that arrive in pieces, break off and go on: over a real connection, and as a store of pieces."""
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,18 +19,11 @@ from libs.citizen.api.caller import Caller, Patience
 from libs.citizen.errors import ProblemError
 from libs.common.contracts.http.biometrics import Band
 from libs.common.contracts.http.identity import JourneyTicket
-from libs.common.core.errors import Refused
-from libs.common.core.health import Health
-from libs.common.web.http import MB, create_app, server
-from libs.common.web.tokens import Authenticator, TokenIssuer, TokenVerifier
-from services.biometrics.capture.api import capture_routes
-from services.biometrics.capture.pre_checks import PreChecks
-from services.biometrics.capture.service import Chunks
+from libs.common.web.http import MB, server
 from services.biometrics.capture.uploads import MOST_PIECES, PIECE_BYTES
 from services.biometrics.check.states import CheckAnalysing
-from services.biometrics.problems import PROBLEMS
-from services.biometrics.texts import TEXTS
-from tests.unit.biometrics.harness import GOOD, JOURNEY, METRICS, NOON, WITH_CARD, Harness, World, clip, picture, stream
+from tests.unit.biometrics.factories import GOOD, JOURNEY, NOON, WITH_CARD, clip, picture
+from tests.unit.biometrics.harness import Harness, ProblemAnswer, World, succeeded
 from tests.waiting import PATIENCE_S
 
 UPLOAD = "0d9b0c1e-9f6b-4b0a-8d0f-6f2f6a3a7c11"
@@ -101,24 +92,13 @@ async def bad_line(*after: int) -> AsyncIterator[Line]:
     world = World()
     harness = Harness(world)
     await harness.opened()
-    issuer = TokenIssuer(Ed25519PrivateKey.generate(), "identity", "key-1", world.clock)
-    auth = Authenticator(TokenVerifier(json.dumps(issuer.jwks()), "identity", world.clock))
-    pre_checks = PreChecks(harness.checks.aggregates, world.eyes, world.clock)
-    app = create_app(
-        "biometrics",
-        metrics=METRICS,
-        health=Health(),
-        routers=[capture_routes(harness.captures, pre_checks, auth)],
-        problems=PROBLEMS,
-        texts=TEXTS,
-    )
-    running = server(app, "127.0.0.1", 0)
+    running = server(harness.process.app.http, "127.0.0.1", 0)
     task = asyncio.create_task(running.serve())
     while not running.started:  # noqa: ASYNC110 - the server sets no event
         await asyncio.sleep(0.01)
     port = running.servers[0].sockets[0].getsockname()[1]
     cutting = Cutting(port, list(after))
-    token = issuer.journey(JOURNEY, timedelta(days=7))
+    token = world.around.keys.tokens.journey(JOURNEY, timedelta(days=7))
     ticket = JourneyTicket(journey_id=JOURNEY, token=token, expires_at=NOON)
     async with cutting.open() as url, httpx.AsyncClient() as http:
         caller = Caller(http, url, Patience(total=PATIENCE_S, first=0.02, longest=0.1))
@@ -128,7 +108,7 @@ async def bad_line(*after: int) -> AsyncIterator[Line]:
 
 
 async def kept(harness: Harness) -> bytes:
-    return await harness.uploads.whole((await harness.session()).captures["clip"])
+    return await harness.media((await harness.session()).captures["clip"])
 
 
 async def test_a_clip_whose_connection_is_cut_in_the_middle_goes_on_where_it_stood() -> None:
@@ -167,9 +147,26 @@ async def test_nothing_is_left_of_a_single_request_whose_connection_is_lost() ->
         assert (await line.harness.session()).captures == {}
 
 
-async def send(harness: Harness, content: bytes, offset: int, length: int, upload: str = UPLOAD) -> tuple[int, bool]:
-    chunks = Chunks("clip", upload, "n-1", stream(content), offset, length)
-    return await harness.captures.receive(JOURNEY, chunks)
+def address(upload: str = UPLOAD) -> str:
+    return f"/v1/journeys/{JOURNEY}/capture/clip/uploads/{upload}"
+
+
+def nonced(harness: Harness) -> dict[str, str]:
+    return {**harness.world.citizen(), "X-Capture-Nonce": "n-1"}
+
+
+async def send(
+    harness: Harness, content: bytes | AsyncIterator[bytes], offset: int, length: int, upload: str = UPLOAD
+) -> tuple[int, bool]:
+    headers = {**nonced(harness), "Upload-Offset": str(offset), "Upload-Length": str(length)}
+    answer = succeeded(await harness.http.patch(address(upload), content=content, headers=headers)).json()
+    return answer["offset"], answer["complete"]
+
+
+async def stands(harness: Harness) -> tuple[int, bool]:
+    answer = await harness.http.head(address(), headers=nonced(harness))
+    assert answer.status_code == 204
+    return int(answer.headers["Upload-Offset"]), answer.headers["Upload-Complete"] == "?1"
 
 
 @settings(max_examples=30, deadline=None)
@@ -179,15 +176,15 @@ async def test_however_an_upload_is_cut_up_it_comes_back_as_it_was_sent(cuts: li
     await harness.opened()
     places = sorted({cut for cut in cuts if cut < len(CLIP)} | {0, len(CLIP)})
     for start, end in pairwise(places):
-        assert await harness.captures.offset(JOURNEY, "clip", UPLOAD, "n-1") == (start, False)
+        assert await stands(harness) == (start, False)
         assert await send(harness, CLIP[start:end], start, len(CLIP)) == (end, end == len(CLIP))
     assert await kept(harness) == CLIP
-    assert await harness.captures.offset(JOURNEY, "clip", UPLOAD, "n-1") == (len(CLIP), True)
-    assert max(len(piece) for piece in harness.world.media.values()) <= PIECE_BYTES
+    assert await stands(harness) == (len(CLIP), True)
+    assert max(piece.size for piece in harness.world.media.values()) <= PIECE_BYTES
 
 
-async def refused(harness: Harness, content: bytes, offset: int, length: int) -> Refused:
-    with pytest.raises(Refused) as error:
+async def refused(harness: Harness, content: bytes, offset: int, length: int) -> ProblemAnswer:
+    with pytest.raises(ProblemAnswer) as error:
         await send(harness, content, offset, length)
     return error.value
 
@@ -198,7 +195,7 @@ async def test_an_upload_goes_on_only_where_it_stands_and_says_where_that_is() -
     await send(harness, CLIP[:1000], 0, 3000)
     for offset in (1, 999, 1001, 3000):
         wrong = await refused(harness, CLIP[offset:3000], offset, 3000)
-        assert (wrong.key, wrong.facts) == ("upload.wrong_offset", {"offset": 1000})
+        assert (wrong.key, wrong.document["offset"]) == ("upload.wrong_offset", 1000)
     assert await send(harness, CLIP[1000:3000], 1000, 3000) == (3000, True)
 
 
@@ -214,7 +211,7 @@ async def test_the_last_request_may_be_repeated_when_its_answer_was_lost() -> No
 @pytest.mark.parametrize("band", ["review", "no_match"])
 async def test_the_last_request_of_the_last_part_may_be_repeated_though_the_look_has_begun(band: Band) -> None:
     harness = Harness(World())
-    harness.world.eyes.band = band
+    harness.world.analyser.band = band
     await harness.opened()
     for part in WITH_CARD:
         if part != "clip":
@@ -224,10 +221,10 @@ async def test_the_last_request_of_the_last_part_may_be_repeated_though_the_look
     assert isinstance(await harness.state(), CheckAnalysing)
     media = dict(harness.world.media)
     assert await send(harness, GOOD["clip"], 0, everything[0]) == everything
-    assert await harness.captures.offset(JOURNEY, "clip", UPLOAD, "n-1") == everything
+    assert await stands(harness) == everything
     await harness.wake_due()
     if band == "review":
-        assert await harness.captures.offset(JOURNEY, "clip", UPLOAD, "n-1") == everything
+        assert await stands(harness) == everything
         assert harness.world.media == media
     else:  # the try is over, and what was sent for it is not wanted any more
         assert (await refused(harness, GOOD["clip"], 0, everything[0])).key == "capture.stale"
@@ -299,9 +296,9 @@ async def test_an_upload_whose_pieces_another_one_dropped_is_not_taken_for_whole
         await send(harness, CLIP[:1000], 0, 3000, upload=f"{UPLOAD[:-1]}2")
         yield CLIP[2 * MB :]
 
-    with pytest.raises(Refused) as error:
-        await harness.captures.receive(JOURNEY, Chunks("clip", UPLOAD, "n-1", interrupted(), 0, len(CLIP)))
-    assert (error.value.key, error.value.facts) == ("upload.wrong_offset", {"offset": 0})
+    with pytest.raises(ProblemAnswer) as error:
+        await send(harness, interrupted(), 0, len(CLIP))
+    assert (error.value.key, error.value.document["offset"]) == ("upload.wrong_offset", 0)
     assert (await harness.session()).captures == {}
 
 
@@ -311,8 +308,8 @@ async def test_an_upload_with_a_gap_ends_at_the_gap_and_goes_on_from_there(world
     await send(harness, CLIP[: 2 * MB], 0, len(CLIP))
     first = min(world.media)
     del world.media[first]
-    assert await harness.captures.offset(JOURNEY, "clip", UPLOAD, "n-1") == (0, False)
-    assert (await refused(harness, CLIP[2 * MB :], 2 * MB, len(CLIP))).facts == {"offset": 0}
+    assert await stands(harness) == (0, False)
+    assert (await refused(harness, CLIP[2 * MB :], 2 * MB, len(CLIP))).document["offset"] == 0
 
 
 async def test_uploads_are_asked_to_come_back_while_too_many_wait_and_then_taken(world: World) -> None:
@@ -323,10 +320,10 @@ async def test_uploads_are_asked_to_come_back_while_too_many_wait_and_then_taken
         await harness.send(subject=journey)
     await harness.opened()
     world.now += timedelta(seconds=1)
-    with pytest.raises(Refused) as error:
+    with pytest.raises(ProblemAnswer) as error:
         await harness.receive("selfie", "n-4", picture(b"x"))
     assert error.value.key == "capture.busy"
-    assert error.value.facts["retry_at"] == world.now + timedelta(seconds=30)
+    assert datetime.fromisoformat(error.value.document["retry_at"]) == world.now + timedelta(seconds=30)
     await harness.wake_due()
     world.now += timedelta(seconds=1)
     await harness.receive("selfie", "n-4", picture(b"x"))

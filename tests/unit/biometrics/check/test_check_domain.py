@@ -33,7 +33,7 @@ from services.biometrics.check.states import (
     wake_at,
 )
 from services.biometrics.check.templates import Template
-from tests.unit.biometrics.harness import DOCUMENT, HOUR, IIN, MINUTE, NOON, PERSON, RULES, WITH_CARD, WITH_PASSPORT
+from tests.unit.biometrics.factories import DOCUMENT, HOUR, IIN, MINUTE, NOON, PERSON, RULES, WITH_CARD, WITH_PASSPORT
 
 TODAY = date(2026, 3, 2)
 OWN = DocumentFacts(iin=IIN, document_number=DOCUMENT, birth_date=date(1985, 4, 12), expiry_date=date(2030, 1, 1))

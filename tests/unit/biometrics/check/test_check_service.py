@@ -14,26 +14,23 @@ from services.biometrics.analysis.workers import WorkerDied
 from services.biometrics.check import states
 from services.biometrics.check.parts import CARD, PAGE, Part
 from services.biometrics.check.states import CheckAnalysing, CheckMatched
-from tests.unit.biometrics.harness import (
+from tests.unit.biometrics.factories import (
     CLOSED,
     GOOD,
     HOUR,
     IIN,
     JOURNEY,
-    METRICS,
     NOON,
     PERSON,
     RULES,
     STARTED,
     VERIFIED,
     WITH_CARD,
-    Harness,
-    World,
     card,
     clip,
     picture,
-    refused,
 )
+from tests.unit.biometrics.harness import Harness, World, refused, succeeded
 
 
 @settings(max_examples=25, deadline=None)
@@ -43,10 +40,10 @@ async def test_person_and_phone_in_any_order_and_twice_open_one_session_with_one
 ) -> None:
     world = World()
     harness = Harness(world)
-    metas = {fact.topic: world.meta(fact) for fact in (STARTED, VERIFIED)}
+    ids = {fact.topic: world.message_id() for fact in (STARTED, VERIFIED)}
     seen = set()
     for fact in facts:
-        await harness.tell(fact, meta=metas[fact.topic])
+        await harness.deliver(fact, message_id=ids[fact.topic])
         seen.add(fact.topic)
         assert isinstance(await harness.state(), states.CheckOpen) is (len(seen) == 2)
     session = await harness.session()
@@ -57,8 +54,8 @@ async def test_person_and_phone_in_any_order_and_twice_open_one_session_with_one
 async def test_captures_are_not_taken_before_the_phone_is_proven(world: World, harness: Harness) -> None:
     for fact in (None, STARTED):
         if fact is not None:
-            await harness.tell(fact)
-        assert await refused(harness.captures.check(JOURNEY)) == ("capture.not_open", 404)
+            await harness.deliver(fact)
+        assert await refused(shown(harness)) == ("capture.not_open", 404)
         assert await refused(harness.receive("selfie", "n-1", picture(b""))) == ("capture.not_open", 404)
     assert world.media == {}
 
@@ -75,8 +72,8 @@ async def test_the_fourth_part_in_whatever_order_starts_the_analysis_and_not_bef
     assert isinstance(await harness.state(), CheckAnalysing)
     assert world.topics == []
     await harness.wake_due()
-    assert world.told() == [("face.matched", {"model": "model-7", "reviewed": False})]
-    assert world.eyes.challenges == [("left", "blink", "right")]
+    assert world.published() == [("face.matched", {"model": "model-7", "reviewed": False})]
+    assert world.analyser.challenges == [("left", "blink", "right")]
 
 
 async def test_a_passports_page_is_a_whole_document(world: World, harness: Harness) -> None:
@@ -163,14 +160,14 @@ async def test_a_failed_try_says_why_and_wants_only_what_failed(
 ) -> None:
     await harness.opened()
     await harness.tried(media)
-    assert world.told() == [("face.rejected", {"reasons": [reason], "tries_left": 4, "final": False})]
+    assert world.published() == [("face.rejected", {"reasons": [reason], "tries_left": 4, "final": False})]
     session = await harness.session()
     assert set(WITH_CARD) - set(session.captures) == wanted
     assert session.guidance == (reason,)
     assert (session.challenge.nonce == "n-1") is ("clip" not in wanted)
     await harness.tried()
     assert world.topics == ["face.rejected", "face.matched"]
-    assert world.eyes.challenges[-1] == session.challenge.actions
+    assert world.analyser.challenges[-1] == session.challenge.actions
 
 
 async def test_a_card_is_good_until_midnight_in_the_country(world: World, harness: Harness) -> None:
@@ -186,15 +183,15 @@ async def test_a_card_that_ended_at_midnight_in_the_country_is_no_longer_good(wo
     await harness.send({"document-back": card(expiry_date=date(2026, 3, 2))})
     world.now = NOON.replace(hour=19, minute=1)  # 00:01 of the next day in Astana
     await harness.wake_due()
-    assert world.told()[0][1]["reasons"] == ["document.expired"]
+    assert world.published()[0][1]["reasons"] == ["document.expired"]
 
 
 async def test_five_strangers_in_a_row_end_in_one_final_rejection_and_no_loop(world: World, harness: Harness) -> None:
-    world.eyes.band = "no_match"
+    world.analyser.band = "no_match"
     await harness.opened()
     for _ in range(RULES.tries):
         await harness.tried()
-    assert [(each["tries_left"], each["final"]) for _, each in world.told()] == [
+    assert [(each["tries_left"], each["final"]) for _, each in world.published()] == [
         (4, False),
         (3, False),
         (2, False),
@@ -204,38 +201,41 @@ async def test_five_strangers_in_a_row_end_in_one_final_rejection_and_no_loop(wo
     assert await refused(harness.receive("selfie", "n-5", picture(b"x"))) == ("capture.closed", 409)
     world.now += 48 * HOUR
     await harness.wake_due()
-    assert len(world.told()) == RULES.tries
-    assert world.eyes.looks == RULES.tries
+    assert len(world.published()) == RULES.tries
+    assert world.analyser.looks == RULES.tries
 
 
-def counted(metric: str, **labels: str) -> float:
-    return METRICS.registry.get_sample_value(f"onboarding_{metric}", labels) or 0
+async def shown(harness: Harness) -> None:
+    succeeded(await harness.http.get(f"/v1/journeys/{JOURNEY}/capture", headers=harness.world.citizen()))
+
+
+async def waiting(harness: Harness) -> tuple[float, float]:
+    await harness.process.repeat("face_checks.count")
+    counted = harness.counted
+    return await counted("face_checks_waiting", whom="worker"), await counted("face_checks_waiting", whom="clerk")
 
 
 async def test_the_metrics_tell_what_waits_what_came_of_looks_and_which_reviews_lapsed(world: World) -> None:
     harness = Harness(world)
     names = [("face_analyses_total", each) for each in ("match", "review", "no_match", "broken")]
     names += [("face_reviews_total", each) for each in ("matched", "rejected", "overdue")]
-    before = {name: counted(name[0], outcome=name[1]) for name in names}
     journeys = [f"{JOURNEY[:-1]}{number}" for number in range(5)]
     for journey in journeys:
         await harness.opened(journey)
         await harness.send(subject=journey)
     world.now += READ_EVERY
-    await harness.analysis.count_waiting()
-    assert (counted("face_checks_waiting", whom="worker"), counted("face_checks_waiting", whom="clerk")) == (5, 0)
-    world.eyes.failures.append(WorkerDied("x"))
-    world.eyes.band = "review"
+    assert await waiting(harness) == (5, 0)
+    world.analyser.failures.append(WorkerDied("x"))
+    world.analyser.band = "review"
     await harness.wake_due()
     world.now += READ_EVERY
-    await harness.analysis.count_waiting()
-    assert (counted("face_checks_waiting", whom="worker"), counted("face_checks_waiting", whom="clerk")) == (0, 5)
-    await harness.reviews.decide(journeys[0], matched=True, clerk="clerk-7", reason="the same scar")
+    assert await waiting(harness) == (0, 5)
+    await harness.decide(journeys[0], matched=True, clerk="clerk-7", reason="the same scar")
     for journey in journeys[1:3]:
-        await harness.reviews.decide(journey, matched=False, clerk="clerk-7", reason="another person")
+        await harness.decide(journey, matched=False, clerk="clerk-7", reason="another person")
     world.now += RULES.review
     await harness.wake_due()
-    more = {name[1]: counted(name[0], outcome=name[1]) - before[name] for name in names}
+    more = {outcome: await harness.counted(name, outcome=outcome) for name, outcome in names}
     assert more == {
         "match": 0,
         "review": 5,
@@ -248,17 +248,17 @@ async def test_the_metrics_tell_what_waits_what_came_of_looks_and_which_reviews_
 
 
 async def test_hearing_everything_again_tells_nothing_new(world: World, harness: Harness) -> None:
-    metas = {fact.topic: world.meta(fact) for fact in (STARTED, VERIFIED, CLOSED)}
-    await harness.tell(STARTED, meta=metas[STARTED.topic])
-    await harness.tell(VERIFIED, meta=metas[VERIFIED.topic])
+    ids = {fact.topic: world.message_id() for fact in (STARTED, VERIFIED, CLOSED)}
+    await harness.deliver(STARTED, message_id=ids[STARTED.topic])
+    await harness.deliver(VERIFIED, message_id=ids[VERIFIED.topic])
     await harness.tried()
-    await harness.tell(CLOSED, meta=metas[CLOSED.topic])
+    await harness.deliver(CLOSED, message_id=ids[CLOSED.topic])
     await harness.wake_due()
-    told, state = world.told(), await harness.state()
+    told, state = world.published(), await harness.state()
     for fact in (STARTED, VERIFIED, CLOSED):
-        await harness.tell(fact, meta=metas[fact.topic])
+        await harness.deliver(fact, message_id=ids[fact.topic])
     await harness.wake_due()
-    assert (world.told(), await harness.state()) == (told, state)
+    assert (world.published(), await harness.state()) == (told, state)
 
 
 async def test_nothing_personal_stands_in_clear_in_store_events_logs_or_names_of_media(
@@ -268,7 +268,7 @@ async def test_nothing_personal_stands_in_clear_in_store_events_logs_or_names_of
         await harness.opened()
         await harness.tried({"document-back": card(document_number="9")})
         await harness.tried()
-    everything = str(world.rows.rows) + str(world.log.published) + str(logs) + str(list(world.media))
+    everything = str(world.rows.rows) + str(world.around.broker.written) + str(logs) + str(list(world.media))
     assert "analysis.done" in everything
     for secret in (IIN, PERSON.surname, str(PERSON.given_name), "900000011", "+7701"):
         assert secret not in everything

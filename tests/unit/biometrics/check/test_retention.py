@@ -11,13 +11,12 @@ import pytest
 from bson import ObjectId
 
 from deploy.embedded.stack import Store
-from libs.common.delivery.documents import Searched
-from libs.common.delivery.mongo_documents import MongoDocuments
-from libs.common.storage.blobs import Blobs, MongoBlobs
+from libs.common.storage.blobs import Blobs
 from libs.common.storage.mongo import Database
 from services.biometrics.check.parts import Part
 from services.biometrics.check.states import MEDIA_KEPT_AT_MOST, CheckClosed, CheckMatched
-from tests.unit.biometrics.harness import CLOSED, JOURNEY, KEYRING, NUMBERS, STARTED, Harness, World, clip, picture
+from tests.unit.biometrics.factories import CLOSED, JOURNEY, NUMBERS, STARTED, clip, picture
+from tests.unit.biometrics.harness import Harness, StoredBackend, World
 
 MARK = b"a face that nobody may find here"  # its length is a multiple of neither 3 nor 4, so three base64 forms exist
 MEDIA: dict[Part, bytes] = {"selfie": picture(MARK * 40_000), "clip": clip(MARK * 40_000)}
@@ -26,15 +25,11 @@ MEDIA: dict[Part, bytes] = {"selfie": picture(MARK * 40_000), "clip": clip(MARK 
 @asynccontextmanager
 async def on_disk(store: Store, world: World) -> AsyncIterator[tuple[Harness, Blobs, Database]]:
     database = Database(store.uri, "biometrics")
-    blobs = MongoBlobs(database, KEYRING, world.clock, "biometrics")
-
-    def documents(name: str, searched: Searched) -> MongoDocuments:
-        return MongoDocuments(database, name, searched)
-
-    harness = Harness(world, blobs=blobs, documents=documents, faces_kept=timedelta(days=7))
+    backend = StoredBackend(world, database)
+    harness = Harness(world, backend=backend, faces_kept=timedelta(days=7))
     await database.start()
     try:
-        yield harness, blobs, database
+        yield harness, backend.kept_blobs, database
     finally:
         await database.stop()
 
@@ -67,7 +62,7 @@ async def test_neither_pictures_nor_faces_ever_stand_on_the_disk_in_clear(
     own_store: Store, tmp_path: Path, band: str
 ) -> None:
     world = World()
-    world.eyes.band = band  # type: ignore[assignment]  # one of the bands
+    world.analyser.band = band
     async with on_disk(own_store, world) as (harness, _, _database):
         await harness.opened()
         await harness.send(MEDIA)
@@ -75,7 +70,7 @@ async def test_neither_pictures_nor_faces_ever_stand_on_the_disk_in_clear(
         assert found(tmp_path, MARK, NUMBERS) == []
         await harness.wake_due()
         assert found(tmp_path, MARK, NUMBERS) == []
-        await harness.tell(CLOSED)
+        await harness.deliver(CLOSED)
         await harness.wake_due()
         assert found(tmp_path, MARK, NUMBERS) == []
 
@@ -89,7 +84,7 @@ async def test_after_the_end_the_store_holds_no_media_and_an_audit_record_of_num
         assert isinstance(await harness.state(), CheckMatched)
         files = [ObjectId(row["_id"]) for row in await _rows(database, "blob_records")]
         assert await pieces(database, files) > 4
-        await harness.tell(CLOSED)
+        await harness.deliver(CLOSED)
         await harness.wake_due()
         assert await _rows(database, "blob_records") == []
         assert await pieces(database, files) == 0
@@ -121,10 +116,10 @@ async def test_what_is_known_of_a_person_goes_by_its_date_if_nobody_tells_the_en
     world = World()
     async with on_disk(own_store, world) as (harness, _, database):
         if began == "phone unproven":
-            await harness.tell(STARTED)
+            await harness.deliver(STARTED)
         else:
             await harness.opened()
-            world.eyes.band = "review"
+            world.analyser.band = "review"
             await harness.tried(MEDIA if began == "reviewed" else MEDIA | {"selfie": picture(b"selfie.blurred")})
         world.now += MEDIA_KEPT_AT_MOST - timedelta(seconds=1)
         await harness.wake_due()

@@ -21,7 +21,8 @@ from services.biometrics.models.limits import Limit
 from services.biometrics.settings import BiometricsSettings
 from tests.fixtures.media.make import MediaFiles
 from tests.unit.biometrics.conftest import CHALLENGE
-from tests.unit.biometrics.harness import FakeAnalyser, Harness, World
+from tests.unit.biometrics.factories import FakeAnalyser
+from tests.unit.biometrics.harness import Harness, World
 from tests.unit.biometrics.liveness.pad_network import SIZE, mounted
 
 
@@ -130,7 +131,7 @@ class Suspicious(FakeAnalyser):
 
 
 async def test_a_doubt_leads_to_a_clerk_and_what_was_said_stays_on_record() -> None:
-    harness = Harness(World(eyes=Suspicious()))
+    harness = Harness(World(Suspicious()))
     await harness.opened()
     await harness.tried()
     state = await harness.state()

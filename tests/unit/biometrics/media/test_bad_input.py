@@ -33,7 +33,8 @@ from tests.fixtures.media.make import MediaFiles
 from tests.fixtures.media.photos import Who
 from tests.unit.biometrics.analysis import hanging_decoders
 from tests.unit.biometrics.conftest import CHALLENGE, HOLDER, jpeg
-from tests.unit.biometrics.harness import PERSON, RULES, STARTED, VERIFIED, Harness, World
+from tests.unit.biometrics.factories import PERSON, RULES, STARTED, VERIFIED
+from tests.unit.biometrics.harness import Harness, World
 from tests.waiting import PATIENCE_S
 
 SECONDS: Final = 2.0
@@ -271,11 +272,11 @@ async def test_a_decoder_that_sleeps_costs_one_try_of_one_picture_and_is_answere
     await pool.start()
     asleep = pid(pool)
     eyes, world, good = WorkerAnalyser(pool), World(), real(media)
-    world.eyes = eyes  # type: ignore[assignment]  # these see
+    world.analyser = eyes
     world.new_challenge = lambda: Challenge(actions=CHALLENGE, nonce="n-1")  # type: ignore[method-assign]  # the clip's
     harness, asleep_by = Harness(world), saved(Image.open(media.selfie), "PNG")
-    await harness.tell(STARTED.model_copy(update={"person": Sealed(PERSON.model_copy(update=REGISTERED))}))
-    await harness.tell(VERIFIED)
+    await harness.deliver(STARTED.model_copy(update={"person": Sealed(PERSON.model_copy(update=REGISTERED))}))
+    await harness.deliver(VERIFIED)
     await harness.send({**good, "selfie": asleep_by})
     began = time.monotonic()
     with pytest.raises(AnalysisTimeout):

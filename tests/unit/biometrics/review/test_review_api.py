@@ -3,13 +3,14 @@
 import httpx
 
 from tests.unit.biometrics.clients import URL, key_of, staff
-from tests.unit.biometrics.harness import JOURNEY, MINUTE, RULES, WITH_CARD, Harness, World, picture, taken
+from tests.unit.biometrics.factories import JOURNEY, MINUTE, RULES, WITH_CARD, picture, taken
+from tests.unit.biometrics.harness import Harness, World
 
 
 async def test_a_clerk_sees_the_queue_and_the_pictures_and_decides_once(
     world: World, harness: Harness, http: httpx.AsyncClient
 ) -> None:
-    world.eyes.band = "review"
+    world.analyser.band = "review"
     await harness.opened()
     await harness.tried()
     assert (await http.get(URL)).json()["state"] == "review"
@@ -36,16 +37,15 @@ async def test_a_clerk_sees_the_queue_and_the_pictures_and_decides_once(
 
 
 async def test_reviews_are_for_clerks_alone(world: World, harness: Harness, http: httpx.AsyncClient) -> None:
-    world.eyes.band = "review"
+    world.analyser.band = "review"
     await harness.opened()
     await harness.tried()
-    _, links = await harness.reviews.case(JOURNEY, "clerk-7")
-    text = harness.reviews.address(links["selfie"])
+    links = await harness.links("clerk-7")
     for headers in ({}, staff(world, "officer")):
         answers = [
             await http.get("/v1/reviews", headers=headers),
             await http.get(f"/v1/reviews/{JOURNEY}", headers=headers),
-            await http.get(f"/v1/reviews/pictures/{text}", headers=headers),
+            await http.get(links["selfie"], headers=headers),
             await http.post(
                 f"/v1/reviews/{JOURNEY}/decision", json={"match": True, "reason": "it is me"}, headers=headers
             ),
@@ -57,7 +57,7 @@ async def test_reviews_are_for_clerks_alone(world: World, harness: Harness, http
 async def test_a_link_to_a_picture_works_for_its_clerk_for_minutes_and_for_that_capture_alone(
     world: World, harness: Harness, http: httpx.AsyncClient
 ) -> None:
-    world.eyes.band = "review"
+    world.analyser.band = "review"
     await harness.opened()
     await harness.tried()
     case = (await http.get(f"/v1/reviews/{JOURNEY}", headers=staff(world))).json()
@@ -77,7 +77,7 @@ async def test_a_link_to_a_picture_works_for_its_clerk_for_minutes_and_for_that_
 
 
 async def test_a_link_shows_no_capture_of_a_later_try(world: World, harness: Harness, http: httpx.AsyncClient) -> None:
-    world.eyes.band = "review"
+    world.analyser.band = "review"
     await harness.opened()
     await harness.tried()
     case = (await http.get(f"/v1/reviews/{JOURNEY}", headers=staff(world))).json()
@@ -91,7 +91,7 @@ async def test_a_link_shows_no_capture_of_a_later_try(world: World, harness: Har
 async def test_the_queue_comes_page_by_page_the_most_urgent_first(
     world: World, harness: Harness, http: httpx.AsyncClient
 ) -> None:
-    world.eyes.band = "review"
+    world.analyser.band = "review"
     journeys = [f"7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4{number:03x}" for number in range(7)]
     for number, journey in enumerate(reversed(journeys)):
         if number % 2:
@@ -110,13 +110,12 @@ async def test_the_queue_comes_page_by_page_the_most_urgent_first(
     assert (await http.get("/v1/reviews?after=nonsense", headers=staff(world))).status_code == 422
 
 
-async def test_under_the_two_person_rule_a_second_clerk_is_asked_for(
-    world: World, harness: Harness, http: httpx.AsyncClient
-) -> None:
-    world.eyes.band = "review"
+async def test_under_the_two_person_rule_a_second_clerk_is_asked_for(world: World) -> None:
+    harness = Harness(world, rules=RULES.model_copy(update={"reviewers": 2}))
+    http = harness.http
+    world.analyser.band = "review"
     await harness.opened()
     await harness.tried()
-    harness.reviews._rules = RULES.model_copy(update={"reviewers": 2})
     url, decision = f"/v1/reviews/{JOURNEY}/decision", {"match": True, "reason": "the same person"}
     assert (await http.post(url, json=decision, headers=staff(world))).json() == {"ended": False}
     assert [each["decisions"] for each in (await http.get("/v1/reviews", headers=staff(world))).json()] == [1]
