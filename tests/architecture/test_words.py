@@ -56,8 +56,6 @@ RETIRED_FILES: Final = frozenset(
         "holdings",
         "platform",
         "patience",
-        "steps",
-        "rest",
     ]
 )
 ONE_A_SERVICE: Final = frozenset({"Handlers", "Settings", "Refusal"})

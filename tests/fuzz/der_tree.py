@@ -8,7 +8,7 @@ CONSTRUCTED: Final = 0x20
 _STRINGS: Final = (0x03, 0x04)
 _LONG: Final = 0x80
 _DEEP: Final = 2000
-_LOOK_INTO: Final = 40
+_DEPTH: Final = 40
 """Levels: what was nested deeper by an earlier change is one value here."""
 
 
@@ -30,7 +30,7 @@ class Node:
 
 def nodes(der: bytes) -> list[Node]:
     """Find every value, and those inside strings that hold DER themselves; as far as it reads as DER at all."""
-    return list(_nodes(der, 0, len(der), _LOOK_INTO))
+    return list(_nodes(der, 0, len(der), _DEPTH))
 
 
 def _nodes(der: bytes, start: int, end: int, levels: int) -> Iterator[Node]:

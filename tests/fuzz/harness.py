@@ -17,7 +17,7 @@ import structlog
 
 with atheris.instrument_imports(include=["libs.common", "services.ca"]):
     from tests.fuzz.der_tree import CHANGES, mutated
-    from tests.fuzz.targets import Target, desk_and_targets
+    from tests.fuzz.targets import Target, service_and_targets
     from tests.unit.ca.hierarchies import establish
 
 _MAX_OCTETS = 20_000
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> None:
     warnings.simplefilter("error")
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     runner = asyncio.Runner()
-    _, targets = desk_and_targets(establish(folder / "authority"), folder, runner)
+    _, targets = service_and_targets(establish(folder / "authority"), folder, runner)
     chosen = list(targets.values()) if name == "all" else [targets[name]]
     corpus = folder / "corpus"
     corpus.mkdir()

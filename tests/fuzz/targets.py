@@ -41,8 +41,8 @@ from services.ca.timestamp.stamping import TimeStampAuthority
 from services.ca.verification.api import verification_routes
 from services.ca.verification.service import VerificationService
 from tests.fuzz.ber_forms import in_ber
-from tests.unit.ca.counter import Counter
 from tests.unit.ca.hierarchies import CertificationAuthority, keystore
+from tests.unit.ca.ocsp_harness import OcspHost
 from tests.unit.ca.office import JOURNEY, KEYRING, METRICS, World, csr, key
 from tests.unit.ca.signing import DATA, TSA_POLICY, OurStamps, Signer
 from tests.unit.ca.timestamp.test_timestamps import request as time_stamp_request
@@ -79,10 +79,10 @@ class Target:
     send: Callable[[bytes], Coroutine[Any, Any, None]]
 
 
-class Desk:
+class FuzzedService:
     """The authority's application, and messages that it takes."""
 
-    def __init__(self, app: FastAPI, counter: Counter, token: str) -> None:
+    def __init__(self, app: FastAPI, counter: OcspHost, token: str) -> None:
         self._app = app
         self._counter = counter
         self._token = token
@@ -221,10 +221,10 @@ async def _exchange(app: FastAPI, method: str, path: str, body: bytes, headers: 
     return Answer(sent[0]["status"], b"".join(each.get("body", b"") for each in sent[1:]))
 
 
-async def open_desk(authority: CertificationAuthority) -> Desk:
+async def open_service(authority: CertificationAuthority) -> FuzzedService:
     """Put the application together as the service does, on a store in memory."""
     world = World()
-    counter = await Counter(world, authority).open()
+    counter = await OcspHost(world, authority).open()
     identity = TokenIssuer(Ed25519PrivateKey.generate(), "identity", "key-1", world.clock)
     verifier = TokenVerifier(json.dumps(identity.jwks()), "identity", world.clock)
     tolerance = timedelta(milliseconds=500)
@@ -252,12 +252,12 @@ async def open_desk(authority: CertificationAuthority) -> Desk:
         routers=routers,
         direct=[OcspEndpoint(counter.ocsp, METRICS)],
     )
-    return Desk(app, counter, identity.journey(JOURNEY, timedelta(days=7)))
+    return FuzzedService(app, counter, identity.journey(JOURNEY, timedelta(days=7)))
 
 
-def desk_and_targets(
+def service_and_targets(
     authority: CertificationAuthority, folder: Path, runner: asyncio.Runner
-) -> tuple[Desk, dict[str, Target]]:
+) -> tuple[FuzzedService, dict[str, Target]]:
     """Open the desk for callers that are not asynchronous."""
-    desk = runner.run(open_desk(authority))
-    return desk, runner.run(desk.targets(folder))
+    service = runner.run(open_service(authority))
+    return service, runner.run(service.targets(folder))

@@ -38,12 +38,12 @@ class RenewalSignatures:
                 a ``signature.…`` of `libs.common.pki.cms`.
         """
         if signature is None:
-            raise Refused(CaRefusal.VOUCHING_SIGNATURE_MISSING)
+            raise Refused(CaRefusal.RENEWAL_SIGNATURE_MISSING)
         verified = verify_detached(signature, document, self._trust, self._clock())
         owner = await self._reservations.owner("serial", verified.serial_number)
         state = None if owner is None else await self._enrolments.get(owner)
         if not isinstance(state, Issued) or state.facts.citizen_id != citizen_id or citizen_id is None:
-            raise Refused(CaRefusal.VOUCHING_OTHER_HOLDER)
+            raise Refused(CaRefusal.RENEWAL_OTHER_HOLDER)
         if any(each.serial == verified.serial_number and each.revoked_at is not None for each in state.certificates):
-            raise Refused(CaRefusal.VOUCHING_CERTIFICATE_REVOKED)
+            raise Refused(CaRefusal.RENEWAL_CERTIFICATE_REVOKED)
         log.info("vouching.proven", subject=owner, serial=verified.serial_number, digest=verified.digest)

@@ -14,6 +14,7 @@ from libs.common.storage.records import Records
 from libs.common.web.backend import Backend
 from libs.common.web.service import ServiceBase
 from services.ca.audit.evidence import appended_at
+from services.ca.collections import CHECKS, LEDGER
 from services.ca.ledger.acts import Checkpointed
 from services.ca.ledger.chain import ChainLedger
 from services.ca.metrics import AuthorityMetrics
@@ -31,12 +32,12 @@ async def note_check(checks: Records, at: datetime, errors: int, warnings: int) 
 
 def notes(backend: Backend) -> Records:
     """Open what `note_check` writes."""
-    return backend.records("checks", ("at",))
+    return backend.records(CHECKS, ("at",))
 
 
 def ledger_metrics(base: ServiceBase, ledger: ChainLedger, metrics: AuthorityMetrics) -> Repeating:
     """Return what sets the metrics once a minute."""
-    chain = base.backend.chain("ledger")
+    chain = base.backend.chain(LEDGER)
     gauges = LedgerMetrics(notes(base.backend), chain, ledger, metrics=metrics, clock=base.clock)
     return Repeating("ledger.metrics", EVERY_S, gauges.update)
 

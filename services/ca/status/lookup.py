@@ -53,7 +53,7 @@ class StatusLookup:
         self._clock = clock
         self._monotonic = monotonic
         self._known: OrderedDict[CertificateId, Known] = OrderedDict()
-        self._recent: dict[CertificateId, Known] = {}
+        self._changed: dict[CertificateId, Known] = {}
         self._refreshed_at: float | None = None
         self._refreshing: asyncio.Future[None] | None = None
         self._wanted: dict[CertificateId, asyncio.Future[Known | None]] = {}
@@ -105,7 +105,7 @@ class StatusLookup:
     async def _read_changes(self) -> None:
         began = self._monotonic()
         changed = await self._statuses.changed_since(self._clock() - _OVERLAP)
-        self._recent = dict(changed)
+        self._changed = dict(changed)
         for certificate, status in changed:
             if certificate in self._known and self._known[certificate] != status:
                 self._known[certificate] = status
@@ -124,7 +124,7 @@ class StatusLookup:
 
     def _remember(self, certificate: CertificateId, found: Known) -> Known:
         """Keep what was read, unless a revocation was seen while it was being read."""
-        known = self._recent.get(certificate, found)
+        known = self._changed.get(certificate, found)
         known = self._known.setdefault(certificate, known)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

@@ -212,7 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (BackupError, HierarchyError, KeyStoreError, ValidationError, OSError) as error:
         sys.stderr.write(f"The backup was not used: {error}\n")
         return 1
-    sys.stdout.write(_told(given.action, contents))
+    sys.stdout.write(_summary(given.action, contents))
     return 0
 
 
@@ -238,7 +238,7 @@ async def _head() -> Head:
         return await source.sources.ledger.head()
 
 
-def _told(action: str, contents: Contents) -> str:
+def _summary(action: str, contents: Contents) -> str:
     lines = [f"{action}: {len(contents.files)} files of {contents.made_at:%Y-%m-%d %H:%M} UTC; keys that fit:"]
     lines += [f"  {label:20} SHA-256 {digest}" for label, digest in contents.keys.items()]
     if contents.ledger is not None:

@@ -114,13 +114,13 @@ class Witness:
         der = await self._lists.revocation_list(ShardId.named_in(certificate))
         if der is None:
             raise Unavailable("the certificate's revocation list is not published")
-        status, this_update, next_update = await asyncio.to_thread(_look_up, der, certificate.serial_number)
+        status, this_update, next_update = await asyncio.to_thread(_embedded_status, der, certificate.serial_number)
         if next_update is None or next_update < self._clock():
             raise Unavailable("the certificate's revocation list is out of date")
         return RevocationEvidence("CRL", status, der if len(der) <= MAX_LIST else None, this_update)
 
 
-def _look_up(der: bytes, serial_number: int) -> tuple[Status, datetime, datetime | None]:
+def _embedded_status(der: bytes, serial_number: int) -> tuple[Status, datetime, datetime | None]:
     crl = x509.load_der_x509_crl(der)
     entry = crl.get_revoked_certificate_by_serial_number(serial_number)
     return GoodStatus() if entry is None else _revoked(entry), crl.last_update_utc, crl.next_update_utc

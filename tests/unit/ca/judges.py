@@ -17,8 +17,8 @@ from pkilint.validation import (  # type: ignore[import-untyped]  # it ships no 
 
 from services.ca.model.certificate import Certificate
 from services.ca.model.ids import ShardId
-from tests.unit.ca.counter import Counter
 from tests.unit.ca.hierarchies import NOW
+from tests.unit.ca.ocsp_harness import OcspHost
 
 AT = str(int(NOW.timestamp()) + 1)
 _TABLE = Path(__file__).parents[3] / "docs" / "pki-findings.md"
@@ -33,7 +33,9 @@ def run(*command: str | Path, refused: bool = False) -> str:
     return done.stdout + done.stderr
 
 
-async def judged_by_openssl(counter: Counter, certificate: Certificate, folder: Path, *, revoked: bool = False) -> None:
+async def judged_by_openssl(
+    counter: OcspHost, certificate: Certificate, folder: Path, *, revoked: bool = False
+) -> None:
     """Follow the chain among all that are served, with the list of the certificate's own issuer."""
     der = await counter.lists.revocation_list(ShardId(certificate.issuer, certificate.crl_shard))
     assert der is not None

@@ -176,7 +176,7 @@ class World:
         name = message_id or f"message-{next(self._messages)}"
         return Meta(name, event.type(), "elsewhere", self.now, subject, subject)
 
-    def told(self, *topics: str) -> list[dict[str, Any]]:
+    def sent(self, *topics: str) -> list[dict[str, Any]]:
         """What was told on these topics (all, if none is named), each event id once."""
         once = {each.meta.id: each for each in self.log.published if not topics or each.topic in topics}
         return [{"topic": each.topic, "journey": each.meta.subject, **json.loads(each.value)} for each in once.values()]
@@ -269,13 +269,13 @@ class Office:
         )
         self._routes = {route.event.topic: route.handle for route in Handlers(self.service, self.revocations).routes()}
 
-    async def tell(self, event: Event, subject: str = JOURNEY, meta: Meta | None = None) -> None:
+    async def receive(self, event: Event, subject: str = JOURNEY, meta: Meta | None = None) -> None:
         """Deliver an event as its own handler gets it."""
         await self._routes[event.topic](Received(event, meta or self.world.meta(event, subject)))
 
     async def opened(self, subject: str = JOURNEY, facts: Sequence[Event] = FACTS) -> None:
         for fact in facts:
-            await self.tell(fact, subject)
+            await self.receive(fact, subject)
 
     async def request(self, subject: str, sign_csr: str, auth_csr: str, signature: bytes | None = None) -> None:
         """Ask for the two certificates of a journey."""

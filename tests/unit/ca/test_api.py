@@ -130,13 +130,13 @@ async def test_requests_sent_twice_under_one_key_or_two_give_the_same_certificat
     await office.wake_due()
     answers.append(await http.post(URL, json=FORM, headers=mine()))
     assert [each.status_code for each in answers] == [202] * 4
-    assert len(world.told("cert.issued")) == 2
+    assert len(world.sent("cert.issued")) == 2
 
 
 async def test_requests_before_their_time_are_answered_as_such_and_the_same_ones_are_taken_later(
     office: Office, http: httpx.AsyncClient, mine: Headers
 ) -> None:
-    await office.tell(STARTED)
+    await office.receive(STARTED)
     headers = mine()
     early = await http.post(URL, json=FORM, headers=headers)
     assert (early.status_code, early.json()["key"]) == (409, "enrolment.not_open")
@@ -152,7 +152,7 @@ async def test_other_keys_and_a_journey_that_is_over_are_told_apart(
     other = {"sign_csr": csrs(3)[0], "auth_csr": csrs(3)[1]}
     refused = await http.post(URL, json=other, headers=mine())
     assert (refused.status_code, refused.json()["key"]) == (409, "enrolment.other_keys")
-    await office.tell(closed("failed"))
+    await office.receive(closed("failed"))
     over = await http.post(URL, json=FORM, headers=mine())
     assert (over.status_code, over.json()["key"]) == (409, "enrolment.closed")
 
@@ -192,7 +192,7 @@ async def test_a_bad_request_is_a_problem_with_its_own_key_and_an_event(
     assert answer.headers["content-type"] == "application/problem+json"
     assert (answer.status_code, answer.json()["key"]) == (422, reason)
     assert answer.json()["type"] == f"urn:onboarding:problem:{reason}"
-    assert [each["reason"] for each in office.world.told("cert.refused")] == [reason]
+    assert [each["reason"] for each in office.world.sent("cert.refused")] == [reason]
 
 
 async def test_a_key_of_another_journey_is_a_problem_and_an_event(
@@ -202,7 +202,7 @@ async def test_a_key_of_another_journey_is_a_problem_and_an_event(
     await office.opened()
     answer = await http.post(URL, json=FORM, headers=mine())
     assert (answer.status_code, answer.json()["key"]) == (422, "csr.key_in_use")
-    assert [each["journey"] for each in world.told("cert.refused")] == [JOURNEY]
+    assert [each["journey"] for each in world.sent("cert.refused")] == [JOURNEY]
 
 
 async def test_a_request_without_idempotency_key_or_of_another_shape_is_refused(
@@ -249,11 +249,11 @@ async def test_clerks_revoke_and_no_token_of_a_citizen_does(
         await http.post("/v1/certificates/ZZ/revoke", json={}, headers=clerk),
     ]
     assert [each.status_code for each in refused] == [403, 403, 403, 401, 404, 422, 422]
-    assert not world.told("cert.revoked")
+    assert not world.sent("cert.revoked")
     for serial, reason in ((sign.serial, "keyCompromise"), (auth.serial, "unspecified")):
         answer = await http.post(f"/v1/certificates/{serial}/revoke", json={"reason": reason}, headers=clerk)
         assert answer.status_code == 202
-    assert {each["serial"]: each["reason"] for each in world.told("cert.revoked")} == {
+    assert {each["serial"]: each["reason"] for each in world.sent("cert.revoked")} == {
         sign.serial: "keyCompromise",
         auth.serial: "unspecified",
     }

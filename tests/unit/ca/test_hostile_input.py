@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from libs.common.pki.der import header
 from tests.fuzz.der_tree import CHANGES, mutated
-from tests.fuzz.targets import Desk, Target, desk_and_targets, require
+from tests.fuzz.targets import FuzzedService, Target, require, service_and_targets
 from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.signing import DATA
 
 NAMES = ("ocsp", "tsa", "csr", "certificate", "cms", "revocation", "ber")
 """Those that read DER."""
-Made = tuple[asyncio.Runner, Desk, dict[str, Target]]
+Made = tuple[asyncio.Runner, FuzzedService, dict[str, Target]]
 
 changes = st.lists(
     st.tuples(st.sampled_from([*CHANGES, "truncate", "swap"]), st.integers(0, 1 << 16), st.integers(0, 1 << 16)),
@@ -34,7 +34,7 @@ changes = st.lists(
 @pytest.fixture(scope="module")
 def made(authority: CertificationAuthority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     with asyncio.Runner() as runner:
-        yield (runner, *desk_and_targets(authority, tmp_path_factory.mktemp("fuzz"), runner))
+        yield (runner, *service_and_targets(authority, tmp_path_factory.mktemp("fuzz"), runner))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -134,11 +134,11 @@ def filled(value: bytes) -> bytes:
 @pytest.mark.parametrize("place", ["digests", "certificates", "unsigned attributes", "time-stamps"])
 def test_millions_of_values_in_a_signature_cost_neither_time_nor_memory(made: Made, place: str) -> None:
     """Each would become an object, before any limit of a certain place is looked at."""
-    runner, desk, targets = made
+    runner, service, targets = made
     body = {"cms": b64encode(crowded(targets["cms"].examples[0])[place]).decode(), "data": b64encode(DATA).decode()}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    answer = runner.run(desk.exchange("POST", "/v1/verify/cms/verify", json.dumps(body).encode()))
+    answer = runner.run(service.exchange("POST", "/v1/verify/cms/verify", json.dumps(body).encode()))
 
     assert (answer.status, answer.json["valid"], answer.json["reason"]) == (200, False, "too_large")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150 * 1024  # kilobytes
@@ -172,9 +172,9 @@ BODIES = {
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("what", ["x509/info", "cms/verify", "xml/verify"])
 def test_json_that_is_no_form_is_refused(made: Made, what: str, body: str) -> None:
-    runner, desk, _ = made
+    runner, service, _ = made
 
-    answer = runner.run(desk.exchange("POST", f"/v1/verify/{what}", BODIES[body]))
+    answer = runner.run(service.exchange("POST", f"/v1/verify/{what}", BODIES[body]))
 
     require(answer.status in {200, 400, 413, 422}, answer)
     if answer.status == 200:
@@ -195,8 +195,8 @@ def test_a_short_run_of_the_fuzzer_finds_nothing() -> None:
 
 
 def test_the_fuzzers_judge_finds_an_answer_that_must_not_be(made: Made) -> None:
-    runner, desk, _ = made
-    answer = runner.run(desk.exchange("GET", "/nowhere", b""))
+    runner, service, _ = made
+    answer = runner.run(service.exchange("GET", "/nowhere", b""))
 
     with pytest.raises(AssertionError, match="404"):
         require(answer.status == 200, answer)

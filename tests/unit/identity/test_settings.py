@@ -32,7 +32,7 @@ def sealing(*audiences: str) -> str:
 
 
 def settings(**change: Any) -> Settings:
-    told: dict[str, Any] = {
+    reason: dict[str, Any] = {
         "profile": "development",
         "kafka": "127.0.0.1:9092",
         "mongo_uri": "mongodb://127.0.0.1",
@@ -44,7 +44,7 @@ def settings(**change: Any) -> Settings:
         "event_jwks": event_keys.JWKS,
         "token_key": pem(KEY),
     }
-    return Settings(**told | change)
+    return Settings(**reason | change)
 
 
 OUTSIDE = {
@@ -74,8 +74,8 @@ def test_the_token_key_may_come_as_a_file(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "token.pem"
     path.write_text(pem(KEY))
     monkeypatch.setenv("IDENTITY_TOKEN_KEY_FILE", str(path))
-    told = settings().model_dump(exclude={"token_key", "mongo_uri", "sealing"})
-    read = Settings(**told, mongo_uri="mongodb://127.0.0.1", sealing=sealing("person", "contact", "identity"))
+    reason = settings().model_dump(exclude={"token_key", "mongo_uri", "sealing"})
+    read = Settings(**reason, mongo_uri="mongodb://127.0.0.1", sealing=sealing("person", "contact", "identity"))
     assert read.kid == "key-7"
 
 
@@ -94,10 +94,10 @@ def test_the_token_key_may_come_as_a_file(tmp_path: Path, monkeypatch: pytest.Mo
 def test_impossible_settings_are_refused_in_a_sentence(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError) as refused:
         settings(**change)
-    told = explain(refused.value)
-    assert sentence in told
-    assert "PRIVATE KEY" not in told
-    assert "nonsense" not in told
+    reason = explain(refused.value)
+    assert sentence in reason
+    assert "PRIVATE KEY" not in reason
+    assert "nonsense" not in reason
 
 
 def test_production_with_both_outside_systems_is_possible() -> None:

@@ -111,7 +111,7 @@ async def test_a_gateway_that_is_not_there_is_asked_later(operator: Operator, fr
 
 
 def settings(**change: Any) -> Settings:
-    told: dict[str, Any] = {
+    reason: dict[str, Any] = {
         "profile": "development",
         "kafka": "127.0.0.1:9",
         "mongo_uri": "mongodb://127.0.0.1:9",
@@ -122,7 +122,7 @@ def settings(**change: Any) -> Settings:
         "event_key": event_keys.pem("otp"),
         "event_jwks": event_keys.JWKS,
     }
-    return Settings(**{**told, **change})
+    return Settings(**{**reason, **change})
 
 
 GATEWAY = {"sms_url": "https://sms.test.kz/v1/messages", "sms_token": "a token"}

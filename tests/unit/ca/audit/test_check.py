@@ -53,13 +53,13 @@ class Audited(Witnessed):
         )
         evidence = await gather(sources, witnesses, self.authority.publication.base_url)
         if topics:
-            await read_topics(evidence, self.told())
+            await read_topics(evidence, self.sent())
         return report(evidence, Times(now=self.world.now, settled=self.world.now - timedelta(minutes=1)))
 
     async def found(self, **options: Any) -> set[str]:
         return {each.key for each in (await self.report(**options)).findings}
 
-    async def told(self) -> AsyncIterator[tuple[Event, Meta]]:
+    async def sent(self) -> AsyncIterator[tuple[Event, Meta]]:
         kinds: dict[str, type[Event]] = {CertIssued.topic: CertIssued, CertRevoked.topic: CertRevoked}
         for each in self.world.log.published:
             if each.topic in kinds:
@@ -85,12 +85,12 @@ async def office(world: World, authority: CertificationAuthority) -> Audited:
     await office.lists.start()
     await office.checkpoints.start()
     await office.issued()
-    await office.tell(closed("completed"))
+    await office.receive(closed("completed"))
     (sign, _) = await office.issued(NEWER, 3)
     await office.revocations.by_clerk(sign.serial, "keyCompromise", "clerk-1")
     await office.wake_due()
     await office.issued(ANYBODY, 5)
-    await office.tell(closed("failed"), ANYBODY)
+    await office.receive(closed("failed"), ANYBODY)
     await office.wake_due()
     world.now += LATER
     await office.wake_due()
@@ -186,11 +186,11 @@ def unreserved(office: Audited) -> None:
         del office.world.book.owners[name]
 
 
-def never_told(office: Audited) -> None:
+def never_sent(office: Audited) -> None:
     untold(office, JOURNEY, "cert.issued")
 
 
-def never_told_of_the_revocation(office: Audited) -> None:
+def revocation_never_sent(office: Audited) -> None:
     untold(office, JOURNEY, "cert.revoked")
 
 
@@ -243,8 +243,8 @@ def sealed_for_others(office: Audited) -> None:
         (unlisted, {"list.revocation_missing", "list.backwards"}),
         (crl_of_a_stranger, {"list.invalid"}),
         (unreserved, {"serial.not_reserved"}),
-        (never_told, {"topic.certificate_missing"}),
-        (never_told_of_the_revocation, {"topic.revocation_missing"}),
+        (never_sent, {"topic.certificate_missing"}),
+        (revocation_never_sent, {"topic.revocation_missing"}),
         (in_two_journeys, {"serial.twice", "certificate.lint"}),
     ],
 )
@@ -297,7 +297,7 @@ async def test_topics_that_were_lost_as_a_whole_are_a_warning_because_nothing_ca
 
 
 async def test_the_topics_are_left_out_when_asked_and_nothing_is_said_about_them(office: Audited) -> None:
-    never_told(office)
+    never_sent(office)
     assert await office.found(topics=False) == set()
 
 
@@ -321,7 +321,7 @@ async def _signed_and_gone(office: Audited, journey: str) -> list[CertificateInt
     await office.wake_due()
     gone = office.world.chain.entries
     keep = [e for e in gone if not (e.fact.about == journey and e.fact.kind == "certificate.issued")]
-    told = [office.ledger.read(e) for e in keep if e.fact.about == journey]
+    sent = [office.ledger.read(e) for e in keep if e.fact.about == journey]
     relinked, head = [], Head(0, "0" * 64)
     for each in keep:
         if each.fact.kind != "ledger.checkpointed":
@@ -330,7 +330,7 @@ async def _signed_and_gone(office: Audited, journey: str) -> list[CertificateInt
     gone[:] = relinked
     office.world.log.published[:] = [e for e in office.world.log.published if e.meta.subject != journey]
     rows[journey] = replace(before, state={"kind": "closed", "reason": "journey.failed"}, wake_at=None, outbox=())
-    return [each for each in told if isinstance(each, CertificateIntended)]
+    return [each for each in sent if isinstance(each, CertificateIntended)]
 
 
 async def test_what_is_just_happening_is_not_judged(world: World, office: Audited) -> None:

@@ -22,9 +22,9 @@ from services.ca.model.certificate import Certificate
 from services.ca.model.ids import ShardId
 from services.ca.ocsp.questions import read_questions
 from services.ca.verification.service import VerificationRequest, VerificationService
-from tests.unit.ca.counter import Counter, openssl
 from tests.unit.ca.hierarchies import EC, NOW, RSA, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.judges import EXPLAINED, lint_certificate, lint_crl, lint_ocsp, run
+from tests.unit.ca.ocsp_harness import OcspHost, openssl
 from tests.unit.ca.office import CITIZEN, JOURNEY, World, csr
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
@@ -32,11 +32,11 @@ EC_KEY = ec.generate_private_key(ec.SECP384R1())
 
 
 @pytest_asyncio.fixture
-async def counter(authority: CertificationAuthority) -> Counter:
-    return await Counter(World(), authority).open()
+async def counter(authority: CertificationAuthority) -> OcspHost:
+    return await OcspHost(World(), authority).open()
 
 
-async def both_kinds(counter: Counter) -> tuple[Certificate, Certificate]:
+async def both_kinds(counter: OcspHost) -> tuple[Certificate, Certificate]:
     """A citizen signs with an RSA key, and signs in with an EC key."""
     await counter.lists.start()
     await counter.opened()
@@ -59,7 +59,7 @@ def named(issuer: x509.Certificate) -> tuple[bytes, bytes]:
 
 
 async def test_an_rsa_key_is_certified_by_the_rsa_issuer_and_an_ec_key_by_the_ec_issuer(
-    counter: Counter, authority: CertificationAuthority
+    counter: OcspHost, authority: CertificationAuthority
 ) -> None:
     sign, auth = await both_kinds(counter)
 
@@ -71,7 +71,7 @@ async def test_an_rsa_key_is_certified_by_the_rsa_issuer_and_an_ec_key_by_the_ec
 
 
 async def test_openssl_follows_each_chain_and_finds_the_revoked_certificate_on_its_own_issuers_list(
-    counter: Counter, authority: CertificationAuthority, tmp_path: Path
+    counter: OcspHost, authority: CertificationAuthority, tmp_path: Path
 ) -> None:
     sign, auth = await both_kinds(counter)
     counter.world.now += timedelta(seconds=31)
@@ -93,7 +93,7 @@ async def test_openssl_follows_each_chain_and_finds_the_revoked_certificate_on_i
 
 
 async def test_each_issuers_certificates_point_to_its_own_addresses(
-    counter: Counter, authority: CertificationAuthority
+    counter: OcspHost, authority: CertificationAuthority
 ) -> None:
     for each in await both_kinds(counter):
         extensions = read(each).extensions
@@ -108,7 +108,7 @@ async def test_each_issuers_certificates_point_to_its_own_addresses(
 
 
 async def test_openssl_accepts_the_answers_about_both_kinds_each_signed_for_its_issuer(
-    counter: Counter, authority: CertificationAuthority, tmp_path: Path
+    counter: OcspHost, authority: CertificationAuthority, tmp_path: Path
 ) -> None:
     home, at = authority.directory, str(int(NOW.timestamp()) + 1)
     for each in await both_kinds(counter):
@@ -127,7 +127,7 @@ async def test_openssl_accepts_the_answers_about_both_kinds_each_signed_for_its_
 
 
 async def test_a_certificate_is_unknown_to_the_issuer_that_did_not_issue_it(
-    counter: Counter, authority: CertificationAuthority
+    counter: OcspHost, authority: CertificationAuthority
 ) -> None:
     sign, auth = await both_kinds(counter)
     others = {RSA.label: EC.label, EC.label: RSA.label}
@@ -146,7 +146,7 @@ async def test_a_certificate_is_unknown_to_the_issuer_that_did_not_issue_it(
 
 
 async def test_one_request_about_certificates_of_two_issuers_gets_no_answer_signed_for_one_of_them(
-    counter: Counter, authority: CertificationAuthority, tmp_path: Path
+    counter: OcspHost, authority: CertificationAuthority, tmp_path: Path
 ) -> None:
     """No responder may speak for both, and clients would not believe one that did (RFC 6960, 4.2.2.2)."""
     sign, auth = await both_kinds(counter)
@@ -162,7 +162,7 @@ async def test_one_request_about_certificates_of_two_issuers_gets_no_answer_sign
 
 
 async def test_both_kinds_are_verified_with_evidence_of_their_own_issuers_responder(
-    counter: Counter, authority: CertificationAuthority
+    counter: OcspHost, authority: CertificationAuthority
 ) -> None:
     verification = VerificationService(authority.trust, counter.witness, counter.world.clock)
     for each in await both_kinds(counter):

@@ -13,9 +13,9 @@ from services.ca.authority.hierarchy import HierarchyError, load
 from services.ca.keys.store import SigningKeyKind
 from services.ca.model.certificate import Certificate
 from services.ca.model.ids import ShardId
-from tests.unit.ca.counter import Counter
 from tests.unit.ca.hierarchies import EC, NOW, RSA, CertificationAuthority, establish
 from tests.unit.ca.judges import AT, judged_by_openssl, lint_certificate, run
+from tests.unit.ca.ocsp_harness import OcspHost
 from tests.unit.ca.office import CITIZEN, JOURNEY, NEWER, World, csrs, key
 
 NEXT = EC.model_copy(update={"label": "issuing-2", "name": "NCA Issuing I3 (test)", "key": SigningKeyKind.P384})
@@ -28,13 +28,13 @@ def read(certificate: Certificate) -> x509.Certificate:
     return x509.load_pem_x509_certificate(certificate.text.value.pem.encode())
 
 
-async def rolled_over(home: Path, world: World) -> tuple[Counter, Certificate]:
+async def rolled_over(home: Path, world: World) -> tuple[OcspHost, Certificate]:
     """A citizen is certified; then the ceremony is held again with one more generation."""
-    before = await Counter(world, establish(home)).open()
+    before = await OcspHost(world, establish(home)).open()
     await before.lists.start()
     (old, _) = await before.issued()
     world.now = LATER
-    after = await Counter(world, establish(home, LATER, (EC, NEXT, RSA))).open()
+    after = await OcspHost(world, establish(home, LATER, (EC, NEXT, RSA))).open()
     await after.lists.start()
     await after.wake_due()
     return after, old
@@ -74,12 +74,12 @@ async def test_a_certificate_of_the_old_generation_is_revoked_by_the_old_key_lon
 async def test_an_intent_of_the_old_generation_is_signed_by_the_old_key_after_the_roll_over(tmp_path: Path) -> None:
     """The crash that loses a signature, and the roll-over, fall together."""
     world, home = World(), tmp_path / "ca"
-    before = Counter(world, establish(home))
+    before = OcspHost(world, establish(home))
     await before.opened()
     await before.request(JOURNEY, *csrs())
     await before.service.wake(JOURNEY, world.now)  # one step: the intents are recorded, nothing is signed
     world.now += timedelta(minutes=2)
-    after = await Counter(world, establish(home, world.now, (EC, NEXT, RSA))).open()
+    after = await OcspHost(world, establish(home, world.now, (EC, NEXT, RSA))).open()
     await after.wake_due()
 
     (sign, auth) = await after.certificates()
@@ -153,14 +153,14 @@ def test_every_generations_certificate_satisfies_pkilint_and_openssl(tmp_path: P
 
 async def test_the_lists_of_an_ended_generation_are_signed_no_more(tmp_path: Path) -> None:
     world, twins = World(), (EC, RSA, NEXT, RSA.model_copy(update={"label": "issuing-rsa-2", "name": "I4 (test)"}))
-    before = Counter(world, establish(tmp_path))
+    before = OcspHost(world, establish(tmp_path))
     await before.lists.start()
     await before.wake_due()
     renew(tmp_path)
     establish(tmp_path, NOW + timedelta(days=9 * 365), twins)
     renew(tmp_path)
     world.now = NOW + TEN_YEARS + timedelta(days=1)
-    after = Counter(world, establish(tmp_path, world.now, twins))
+    after = OcspHost(world, establish(tmp_path, world.now, twins))
     old, new = ShardId(EC.label, 0), ShardId(NEXT.label, 0)
     last = await after.lists.revocation_list(old)
     await after.lists.start()

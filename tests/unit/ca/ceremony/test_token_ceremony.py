@@ -27,9 +27,9 @@ from services.ca.timestamp import stamping
 from services.ca.timestamp.api import TimeStamping, tsa_routes
 from services.ca.timestamp.clock import WatchedClock
 from services.ca.timestamp.stamping import TimeStampAuthority
-from tests.unit.ca.counter import Counter
 from tests.unit.ca.hierarchies import SEAL_PASSPHRASE, CertificationAuthority
 from tests.unit.ca.judges import run
+from tests.unit.ca.ocsp_harness import OcspHost
 from tests.unit.ca.office import JOURNEY, METRICS, World, csr, key
 from tests.unit.ca.signing import TSA_POLICY
 from tests.unit.ca.token import MODULE, PIN, SoftToken, new_token, restart
@@ -158,9 +158,9 @@ def test_without_its_pin_the_service_says_so(installed: Installed) -> None:
         service_keys(installed.settings().model_copy(update={"token_pin": None}))
 
 
-async def opened(installed: Installed, now: datetime) -> Counter:
+async def opened(installed: Installed, now: datetime) -> OcspHost:
     world = World(now=now)
-    counter = await Counter(world, installed.authority(), in_token=True).open()
+    counter = await OcspHost(world, installed.authority(), in_token=True).open()
     await counter.lists.start()
     await counter.opened()
     requests = (csr(rsa.generate_private_key(65537, 2048)), csr(key(1)))
@@ -199,7 +199,7 @@ async def test_issuing_waits_while_the_token_is_away_and_goes_on_when_it_is_back
     await counter.wake_due()
 
     assert len(await counter.certificates()) == 2
-    assert len(counter.world.told("cert.issued")) == 2
+    assert len(counter.world.sent("cert.issued")) == 2
 
 
 async def test_the_time_stamp_authority_stamps_with_its_key_in_the_token(installed: Installed, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_whatever_happens_in_whatever_order_certificates_are_told_once_and_only_
 ) -> None:
     notes = dict(zip(FACT_NAMES, NOTES, strict=True))
     state: EnrolmentState | None = None
-    told: list[Event] = []
+    sent: list[Event] = []
     known: set[str] = set()
     for step in steps:
         try:
@@ -163,8 +163,8 @@ def test_whatever_happens_in_whatever_order_certificates_are_told_once_and_only_
             continue
         if decision is not None:
             state = decision.state
-            told += decision.events
-    serials = [event.serial for event in told if isinstance(event, CertIssued)]
+            sent += decision.events
+    serials = [event.serial for event in sent if isinstance(event, CertIssued)]
     assert serials in ([], ["aa01", "bb02"])
     assert not serials or known == set(notes)
     # What is on record when the steps stop still has its end before it: stored, or counted as revoked.
@@ -272,12 +272,12 @@ async def test_a_journey_with_all_facts_gets_two_certificates_for_its_own_keys_t
         home = authority.directory
         run("openssl", "verify", "-attime", str(int(NOW.timestamp()) + 1), "-x509_strict", "-CAfile", home / "root.pem",
             "-untrusted", home / "issuing.pem", folder / "certificate.pem")  # fmt: skip
-    told = world.told()
-    assert [(each["topic"], each["serial"], each["profile"], each["citizen_id"]) for each in told] == [
+    sent = world.sent()
+    assert [(each["topic"], each["serial"], each["profile"], each["citizen_id"]) for each in sent] == [
         ("cert.issued", sign.serial, "SIGN", CITIZEN),
         ("cert.issued", auth.serial, "AUTH", CITIZEN),
     ]
-    assert [each["key_id"] for each in told] == [sign.key_id, auth.key_id]
+    assert [each["key_id"] for each in sent] == [sign.key_id, auth.key_id]
 
 
 @settings(max_examples=15, deadline=None)
@@ -289,14 +289,14 @@ async def test_events_in_any_order_and_twice_lead_to_the_same_two_certificates(
     office = Office(world, authority)
     metas = {fact.topic: world.meta(fact, JOURNEY) for fact in FACTS}
     for fact in facts:
-        await office.tell(fact, meta=metas[fact.topic])
+        await office.receive(fact, meta=metas[fact.topic])
     assert await office.state() == "open"
     await office.request(JOURNEY, *csrs())
     await office.wake_due()
     for fact in facts:
-        await office.tell(fact, meta=metas[fact.topic])
+        await office.receive(fact, meta=metas[fact.topic])
     await office.wake_due()
-    assert [each["profile"] for each in world.told("cert.issued")] == ["SIGN", "AUTH"]
+    assert [each["profile"] for each in world.sent("cert.issued")] == ["SIGN", "AUTH"]
 
 
 async def test_the_same_requests_again_give_the_same_two_certificates(world: World, office: Office) -> None:
@@ -305,7 +305,7 @@ async def test_the_same_requests_again_give_the_same_two_certificates(world: Wor
         await office.request(JOURNEY, *csrs())
         await office.wake_due()
     assert [each.serial for each in await office.certificates()] == [each.serial for each in before]
-    assert len(world.told()) == 2
+    assert len(world.sent()) == 2
 
 
 async def test_other_keys_are_refused_and_stay_free_for_the_next_journey(world: World, office: Office) -> None:
@@ -314,7 +314,7 @@ async def test_other_keys_are_refused_and_stay_free_for_the_next_journey(world: 
         await office.request(JOURNEY, *csrs(3))
     assert error.value.key == "enrolment.other_keys"
     assert len(await office.issued(NEWER, 3)) == 2
-    assert not world.told("cert.refused")
+    assert not world.sent("cert.refused")
 
 
 async def test_a_bad_request_after_good_ones_does_not_undo_what_was_accepted(world: World, office: Office) -> None:
@@ -324,14 +324,14 @@ async def test_a_bad_request_after_good_ones_does_not_undo_what_was_accepted(wor
         await office.request(JOURNEY, "no request", csrs()[1])
     await office.wake_due()
     assert len(await office.certificates()) == 2
-    assert not world.told("cert.refused")
+    assert not world.sent("cert.refused")
 
 
 async def test_keys_sent_before_the_time_or_after_the_end_stay_free_for_another_journey(office: Office) -> None:
-    await office.tell(STARTED)
+    await office.receive(STARTED)
     for ending in (False, True):
         if ending:
-            await office.tell(closed("cancelled"))
+            await office.receive(closed("cancelled"))
         with pytest.raises(Refused) as error:
             await office.request(JOURNEY, *csrs(5))
         assert error.value.key == ("enrolment.closed" if ending else "enrolment.not_open")
@@ -346,7 +346,7 @@ async def test_a_key_certified_in_another_journey_is_refused_whatever_it_is_for(
         with pytest.raises(Refused) as error:
             await office.request(NEWER, *pair)
         assert (error.value.key, PROBLEMS[error.value.key]) == ("csr.key_in_use", 422)
-    assert [(each["journey"], each["reason"], each["final"]) for each in world.told("cert.refused")] == [
+    assert [(each["journey"], each["reason"], each["final"]) for each in world.sent("cert.refused")] == [
         (NEWER, "csr.key_in_use", False)
     ] * 2
     assert await office.state(NEWER) == "open"
@@ -380,7 +380,7 @@ async def test_a_bad_request_is_told_and_the_citizen_may_send_a_better_one(
     with pytest.raises(Refused) as error:
         await office.request(JOURNEY, *pair)
     assert (error.value.key, PROBLEMS[error.value.key]) == (reason, 422)
-    assert [(each["topic"], each["reason"], each["final"]) for each in world.told()] == [
+    assert [(each["topic"], each["reason"], each["final"]) for each in world.sent()] == [
         ("cert.refused", reason, False)
     ]
     await office.request(JOURNEY, *csrs())
@@ -396,19 +396,19 @@ async def test_a_name_that_cannot_stand_in_a_certificate_ends_the_matter_with_on
     await office.request(JOURNEY, *csrs())
     await office.wake_due()
     await office.wake_due()
-    assert [(each["topic"], each["reason"], each["final"]) for each in world.told()] == [
+    assert [(each["topic"], each["reason"], each["final"]) for each in world.sent()] == [
         ("cert.refused", "name.unusable", True)
     ]
     assert await office.certificates() == ()
 
 
 async def test_facts_after_the_end_of_a_journey_open_nothing(world: World, office: Office) -> None:
-    await office.tell(closed("expired"))
+    await office.receive(closed("expired"))
     await office.opened()
     with pytest.raises(Refused) as error:
         await office.request(JOURNEY, *csrs())
     assert error.value.key == "enrolment.closed"
-    assert world.told() == []
+    assert world.sent() == []
     assert "person" not in str(world.rows["enrolments"].rows[JOURNEY].state)
 
 

@@ -123,7 +123,7 @@ class Scene:
     async def way(self, office: Office) -> None:
         """Everything from the facts to the certificates, as brokers and clients repeat it after a crash."""
         for fact in FACTS:
-            await office.tell(fact, meta=replace(self.world.meta(fact, JOURNEY), id=fact.topic))
+            await office.receive(fact, meta=replace(self.world.meta(fact, JOURNEY), id=fact.topic))
         if self.at_once:
             try:
                 await self.work_off(office)
@@ -170,8 +170,8 @@ class Scene:
     def serials_signed(self) -> set[str]:
         return {serial_text(each.serial_number) for each in self.signed}
 
-    def told(self, topic: str) -> list[str]:
-        return [each["serial"] for each in self.world.told(topic)]
+    def sent(self, topic: str) -> list[str]:
+        return [each["serial"] for each in self.world.sent(topic)]
 
 
 def settled(state: object) -> bool:
@@ -239,8 +239,8 @@ async def test_after_a_break_at_any_step_each_request_has_one_certificate_told_o
     certificates = [x509.load_pem_x509_certificate(each.text.value.pem.encode()) for each in state.certificates]
     assert len({each.tbs_certificate_bytes for each in scene.signed}) == 2, "something else was signed besides"
     assert {each.tbs_certificate_bytes for each in certificates} == {e.tbs_certificate_bytes for e in scene.signed}
-    assert scene.told("cert.issued") == [each.serial for each in state.certificates]
-    assert not scene.world.told("cert.refused", "cert.revoked")
+    assert scene.sent("cert.issued") == [each.serial for each in state.certificates]
+    assert not scene.world.sent("cert.refused", "cert.revoked")
 
 
 async def test_after_a_break_and_a_failed_journey_what_was_recorded_is_stored_and_revoked_and_the_rest_never_signed(
@@ -248,18 +248,18 @@ async def test_after_a_break_and_a_failed_journey_what_was_recorded_is_stored_an
 ) -> None:
     await scene.break_there(authority)
     office = Office(scene.world, authority)
-    await office.tell(closed("failed"))
+    await office.receive(closed("failed"))
     state = await scene.recover(office)
 
     if STEPS.index(scene.broken.step) < RECORDED:
         assert isinstance(state, states.Closed)
-        assert (scene.signed, scene.world.told("cert.issued", "cert.revoked")) == ([], [])
+        assert (scene.signed, scene.world.sent("cert.issued", "cert.revoked")) == ([], [])
         return
     assert isinstance(state, states.Issued)
     assert state.settled
     serials = {each.serial for each in state.certificates}
     assert serials == scene.serials_signed == await office.listed()
-    assert sorted(scene.told("cert.issued")) == sorted(scene.told("cert.revoked")) == sorted(serials)
+    assert sorted(scene.sent("cert.issued")) == sorted(scene.sent("cert.revoked")) == sorted(serials)
 
 
 @pytest.fixture
@@ -279,8 +279,8 @@ async def test_after_a_break_a_replica_with_another_address_signs_what_was_recor
 
     assert isinstance(state, states.Issued)
     assert len({each.tbs_certificate_bytes for each in scene.signed}) == 2, "something else was signed besides"
-    assert scene.told("cert.issued") == [each.serial for each in state.certificates]
-    assert not scene.world.told("cert.refused", "cert.revoked")
+    assert scene.sent("cert.issued") == [each.serial for each in state.certificates]
+    assert not scene.world.sent("cert.refused", "cert.revoked")
     place = authority.publication if STEPS.index(scene.broken.step) >= RECORDED else moved.publication
     named = {
         each.access_location.value
@@ -306,12 +306,12 @@ async def test_after_a_break_an_intent_that_breaks_a_newer_rule_ends_refused_and
 
     if not RECORDED <= STEPS.index(scene.broken.step) < STORED:
         assert isinstance(state, states.Issued)
-        assert scene.told("cert.issued") == [each.serial for each in state.certificates]
+        assert scene.sent("cert.issued") == [each.serial for each in state.certificates]
         return
     assert isinstance(state, states.Void)
     assert state.settled
     serials = {each.serial for each in state.certificates}
-    assert scene.serials_signed <= serials == await office.listed() == set(scene.told("cert.revoked"))
-    assert [(each["reason"], each["final"]) for each in scene.world.told("cert.refused")] == [("profile.broken", True)]
-    assert not scene.world.told("cert.issued")
+    assert scene.serials_signed <= serials == await office.listed() == set(scene.sent("cert.revoked"))
+    assert [(each["reason"], each["final"]) for each in scene.world.sent("cert.refused")] == [("profile.broken", True)]
+    assert not scene.world.sent("cert.issued")
     assert await office.state() == "void"

@@ -34,7 +34,7 @@ OTHERS = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a03"
 async def present(world: World, office: Office) -> KeyEntry:
     """The SIGN key and certificate of a citizen whose first journey is over and whose renewal waits for requests."""
     sign, _ = await office.issued()
-    await office.tell(closed("completed"))
+    await office.receive(closed("completed"))
     world.now += LEASE
     await office.opened(NEWER, (RENEWAL, VERIFIED))
     return holding_of(sign, 1)
@@ -63,11 +63,11 @@ async def test_phone_and_present_key_give_new_certificates_and_the_old_ones_are_
     new = await office.certificates(NEWER)
     assert [each.profile for each in new] == ["SIGN", "AUTH"]
     assert not any(each.revoked_at for each in new)
-    assert [(each["serial"], each["reason"]) for each in world.told("cert.revoked")] == [
+    assert [(each["serial"], each["reason"]) for each in world.sent("cert.revoked")] == [
         (serial, "superseded") for serial in old
     ]
     assert await office.listed() == set(old)
-    assert len(world.told("cert.issued")) == 4
+    assert len(world.sent("cert.issued")) == 4
 
 
 async def test_without_the_phone_a_renewal_takes_no_requests(world: World, office: Office) -> None:
@@ -130,7 +130,7 @@ async def notices(world: World, office: Office, day: int) -> list[tuple[str, int
     """What was told in all when so many days of the year are over."""
     world.now = NOW + timedelta(days=day)
     await office.wake_due()
-    return [(each["profile"], each["days_left"]) for each in world.told("cert.expiring")]
+    return [(each["profile"], each["days_left"]) for each in world.sent("cert.expiring")]
 
 
 async def test_the_end_is_announced_thirty_fourteen_and_seven_days_before_for_each_certificate_once(
@@ -162,6 +162,6 @@ async def test_what_was_revoked_or_superseded_is_not_announced(world: World, off
     _, auth = await office.certificates(NEWER)
     await office.revocations.by_clerk(auth.serial, "keyCompromise", CITIZEN)
     assert await notices(world, office, 336) == [("SIGN", 30)]
-    assert {each["journey"] for each in world.told("cert.expiring")} == {NEWER}
+    assert {each["journey"] for each in world.sent("cert.expiring")} == {NEWER}
     state = await office.enrolments.aggregates.get(JOURNEY)
     assert isinstance(state, states.Issued)

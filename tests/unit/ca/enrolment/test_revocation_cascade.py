@@ -23,13 +23,13 @@ OF_A_KEY = tuple(each for each in REASONS if each not in OF_THE_PERSON)
 
 async def personal(office: Office) -> Certificate:
     sign, _ = await office.issued()
-    await office.tell(closed("completed"))
+    await office.receive(closed("completed"))
     office.world.now += LEASE
     return sign
 
 
 def revoked(world: World) -> dict[str, str]:
-    return {each["serial"]: each["reason"] for each in world.told("cert.revoked")}
+    return {each["serial"]: each["reason"] for each in world.sent("cert.revoked")}
 
 
 @pytest.mark.parametrize("reason", sorted(OF_THE_PERSON))

@@ -58,8 +58,8 @@ async def test_a_crash_at_every_step_from_requests_to_certificates_still_gives_e
         assert [each.profile for each in certificates] == ["SIGN", "AUTH"], f"step {step}"
         serials = [each.serial for each in certificates]
         assert not intents or serials == intents, f"other serials than were recorded, step {step}"
-        told = world.told()
-        assert [(each["topic"], each["serial"]) for each in told] == [("cert.issued", serial) for serial in serials]
+        sent = world.sent()
+        assert [(each["topic"], each["serial"]) for each in sent] == [("cert.issued", serial) for serial in serials]
         assert all(world.book.owners["serial", serial] == JOURNEY for serial in serials)
         state = await office.enrolments.aggregates.get(JOURNEY)
         assert isinstance(state, states.Issued)
@@ -115,21 +115,21 @@ async def test_a_journey_that_fails_after_issuance_has_both_revoked_listed_and_t
 ) -> None:
     serials = [each.serial for each in await office.issued()]
     world.now += LEASE
-    await office.tell(closed(outcome))  # type: ignore[arg-type]  # one of the outcomes
+    await office.receive(closed(outcome))  # type: ignore[arg-type]  # one of the outcomes
     assert await live(office) == [False, False]
     await office.wake_due()
     assert await office.listed() == set(serials)
-    assert [(each["serial"], each["reason"], each["citizen_id"]) for each in world.told("cert.revoked")] == [
+    assert [(each["serial"], each["reason"], each["citizen_id"]) for each in world.sent("cert.revoked")] == [
         (serial, "cessationOfOperation", CITIZEN) for serial in serials
     ]
 
 
 async def test_a_journey_that_completes_keeps_its_certificates(world: World, office: Office) -> None:
     await office.issued()
-    await office.tell(closed("completed"))
+    await office.receive(closed("completed"))
     await office.wake_due()
     assert await live(office) == [True, True]
-    assert (await office.listed(), world.told("cert.revoked")) == (set(), [])
+    assert (await office.listed(), world.sent("cert.revoked")) == (set(), [])
 
 
 async def test_a_journey_that_fails_while_its_certificates_are_made_never_shows_or_tells_them(
@@ -143,22 +143,22 @@ async def test_a_journey_that_fails_while_its_certificates_are_made_never_shows_
         await requested(world, authority)
         with pytest.raises(Crash):
             await Office(world, authority, Faults(step)).wake_due()
-        await Office(world, authority).tell(closed("failed"))
+        await Office(world, authority).receive(closed("failed"))
         office = await after_crash(world, authority)
-        issued = {each["serial"] for each in world.told("cert.issued")}
-        assert issued == {each["serial"] for each in world.told("cert.revoked")} == await office.listed()
+        issued = {each["serial"] for each in world.sent("cert.issued")}
+        assert issued == {each["serial"] for each in world.sent("cert.revoked")} == await office.listed()
         assert not any(await live(office))
 
 
 async def test_the_newer_journey_of_a_citizen_supersedes_the_older_certificates(world: World, office: Office) -> None:
     older = [each.serial for each in await office.issued()]
-    await office.tell(closed("completed"))
+    await office.receive(closed("completed"))
     world.now += LEASE
     await office.issued(NEWER, 3)
-    await office.tell(closed("completed"), NEWER)
+    await office.receive(closed("completed"), NEWER)
     assert (await live(office), await live(office, NEWER)) == ([False, False], [True, True])
     assert await office.listed() == set(older)
-    assert [(each["journey"], each["serial"], each["reason"]) for each in world.told("cert.revoked")] == [
+    assert [(each["journey"], each["serial"], each["reason"]) for each in world.sent("cert.revoked")] == [
         (JOURNEY, serial, "superseded") for serial in older
     ]
 
@@ -204,7 +204,7 @@ async def test_certificates_revoked_at_once_supersede_nothing(world: World, offi
     await office.request(NEWER, *csrs(3))
     for _ in range(2):
         await wake_once(office, NEWER)
-    await office.tell(closed("failed"), NEWER)
+    await office.receive(closed("failed"), NEWER)
     await office.wake_due()
     assert (await live(office), await live(office, NEWER)) == ([True, True], [False, False])
 
@@ -216,7 +216,7 @@ async def test_certificates_of_different_citizens_do_not_touch_each_other(world:
     await office.request(NEWER, *csrs(3))
     await office.wake_due()
     assert (await live(office), await live(office, NEWER)) == ([True, True], [True, True])
-    assert len(world.told("cert.issued")) == 4
+    assert len(world.sent("cert.issued")) == 4
 
 
 async def test_one_certificate_is_revoked_and_the_other_stays(world: World, office: Office) -> None:
@@ -226,7 +226,7 @@ async def test_one_certificate_is_revoked_and_the_other_stays(world: World, offi
         await office.wake_due()
     assert await live(office) == [False, True]
     assert await office.listed() == {sign.serial}
-    assert [(each["serial"], each["reason"]) for each in world.told("cert.revoked")] == [(sign.serial, "keyCompromise")]
+    assert [(each["serial"], each["reason"]) for each in world.sent("cert.revoked")] == [(sign.serial, "keyCompromise")]
 
 
 async def test_a_clerk_revokes_anybodys_certificate_and_is_named_in_the_log(world: World, office: Office) -> None:
@@ -234,7 +234,7 @@ async def test_a_clerk_revokes_anybodys_certificate_and_is_named_in_the_log(worl
     with structlog.testing.capture_logs() as logs:
         await office.revocations.by_clerk(auth.serial, "keyCompromise", "clerk-7")
     assert await live(office) == [True, False]
-    assert [(each["serial"], each["reason"]) for each in world.told("cert.revoked")] == [(auth.serial, "keyCompromise")]
+    assert [(each["serial"], each["reason"]) for each in world.sent("cert.revoked")] == [(auth.serial, "keyCompromise")]
     assert [each["by"] for each in logs if each["event"] == "revocation.asked"] == ["clerk-7"]
 
 
@@ -251,11 +251,11 @@ async def test_a_crash_at_every_step_of_a_revocation_ends_with_the_serial_on_the
     serial, counted = sign.serial, Faults()
     rows = {name: dict(kind.rows) for name, kind in base.rows.items()}
     records = deepcopy({name: kind.rows for name, kind in base.records.items()})
-    told = list(base.log.published)
+    sent = list(base.log.published)
     await revoke(base, counted)
     for step in range(1, counted.steps + 1):
         base.now = NOW
-        base.log.published = list(told)
+        base.log.published = list(sent)
         for name, kind in base.rows.items():
             kind.rows = dict(rows.get(name, {}))
         for name, kept in base.records.items():
@@ -266,7 +266,7 @@ async def test_a_crash_at_every_step_of_a_revocation_ends_with_the_serial_on_the
         await revoke(base, Faults())  # the holder asks again, having got no answer
         office = await after_crash(base, authority)
         assert await office.listed() == {serial}, f"step {step}"
-        assert [each["serial"] for each in base.told("cert.revoked")] == [serial]
+        assert [each["serial"] for each in base.sent("cert.revoked")] == [serial]
 
 
 async def test_nothing_personal_stands_in_clear_in_store_events_or_logs(world: World, office: Office) -> None:
@@ -278,7 +278,7 @@ async def test_nothing_personal_stands_in_clear_in_store_events_or_logs(world: W
         for _ in range(3):
             await wake_once(office, JOURNEY)
             snapshots.append(world.everything())
-        await office.tell(closed("failed"))
+        await office.receive(closed("failed"))
         await office.wake_due()
     everything = before + "".join(snapshots) + world.everything() + str(logs)
     assert "issuance.signed" in everything
@@ -289,17 +289,17 @@ async def test_nothing_personal_stands_in_clear_in_store_events_or_logs(world: W
 async def test_hearing_everything_again_from_the_beginning_tells_nothing_new(world: World, office: Office) -> None:
     metas = {fact.topic: world.meta(fact, JOURNEY) for fact in FACTS}
     for fact in FACTS:
-        await office.tell(fact, meta=metas[fact.topic])
+        await office.receive(fact, meta=metas[fact.topic])
     await office.request(JOURNEY, *csrs())
     await office.wake_due()
     end = world.meta(closed("failed"), JOURNEY)
-    await office.tell(closed("failed"), meta=end)
+    await office.receive(closed("failed"), meta=end)
     await office.wake_due()
     ids = [each.meta.id for each in world.log.published]
     rows = {name: {key: row.state for key, row in kind.rows.items()} for name, kind in world.rows.items()}
     for fact in FACTS:
-        await office.tell(fact, meta=metas[fact.topic])
-    await office.tell(closed("failed"), meta=end)
+        await office.receive(fact, meta=metas[fact.topic])
+    await office.receive(closed("failed"), meta=end)
     await office.wake_due()
     assert {each.meta.id for each in world.log.published} == set(ids)
     assert {name: {key: row.state for key, row in kind.rows.items()} for name, kind in world.rows.items()} == rows

@@ -150,11 +150,11 @@ def test_a_key_that_could_be_taken_out_is_not_used(token: SoftToken) -> None:
 def test_a_wrong_pin_is_told_and_not_tried_again(token: SoftToken, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token locks after a few: the session must not spend them by trying again on its own."""
     opened: list[str] = []
-    look = pkcs11.lib
+    ask_again = pkcs11.lib
 
     def counted(module: str) -> object:
         opened.append(module)
-        return look(module)
+        return ask_again(module)
 
     monkeypatch.setattr("services.ca.keys.token_session.pkcs11.lib", counted)
     with pytest.raises(KeyStoreError, match="refuses the PIN") as caught:

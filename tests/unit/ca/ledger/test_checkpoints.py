@@ -68,7 +68,7 @@ async def test_the_head_is_vouched_for_told_and_kept_in_the_ledger(
     await office.wake_due()
     newest = await checkpoint(office)
     assert newest.hash == world.chain.entries[newest.position - 1].hash
-    assert [(each["position"], each["hash"]) for each in world.told("ledger.checkpointed")] == [
+    assert [(each["position"], each["hash"]) for each in world.sent("ledger.checkpointed")] == [
         (newest.position, newest.hash)
     ]
     last = await office.ledger.last("ledger.checkpointed")
@@ -94,11 +94,11 @@ async def test_a_ledger_that_stands_still_gets_no_further_checkpoint_and_one_tha
     for _ in range(3):
         world.now += EVERY
         await office.wake_due()
-    assert len(world.told("ledger.checkpointed")) == 1
+    assert len(world.sent("ledger.checkpointed")) == 1
     await office.issued()
     world.now += EVERY
     await office.wake_due()
-    first, second = (each["position"] for each in world.told("ledger.checkpointed"))
+    first, second = (each["position"] for each in world.sent("ledger.checkpointed"))
     assert second > first
 
 
@@ -114,9 +114,9 @@ async def test_a_crash_at_any_step_leaves_one_checkpoint_told_once(authority: Ce
         await office.checkpoints.start()
         await office.wake_due()
         await office.kind.outbox.sweep()
-        told = {each["position"] for each in world.told("ledger.checkpointed")}
+        sent = {each["position"] for each in world.sent("ledger.checkpointed")}
         on_record = [e for e in world.chain.entries if e.fact.kind == "ledger.checkpointed"]
-        assert (len(told), len(on_record)) == (1, 1), f"step {step}"
+        assert (len(sent), len(on_record)) == (1, 1), f"step {step}"
 
 
 async def _due(world: World, authority: CertificationAuthority, faults: Faults) -> None:

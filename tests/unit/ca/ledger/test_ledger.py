@@ -22,8 +22,8 @@ from services.ca.ledger.acts import (
     ListSigned,
     RevocationAsked,
 )
-from tests.unit.ca.counter import Counter
 from tests.unit.ca.hierarchies import PERSON, CertificationAuthority
+from tests.unit.ca.ocsp_harness import OcspHost
 from tests.unit.ca.office import CITIZEN, JOURNEY, LEASE, Office, World, closed, csrs
 from tests.unit.common.faults import Crash, Faults
 
@@ -74,7 +74,7 @@ def watch_keys(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_no_key_signs_what_is_not_on_record_before(
     world: World, authority: CertificationAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counter = Counter(world, authority)
+    counter = OcspHost(world, authority)
     signed = watch_keys(world, monkeypatch)
     await counter.open()
     (sign, _) = await counter.issued()
@@ -87,8 +87,8 @@ async def test_an_issuance_and_a_revocation_stand_with_what_was_before_and_what_
     (sign, auth) = await office.issued()
     await office.revocations.by_clerk(sign.serial, "keyCompromise", "clerk-7")
     await office.wake_due()
-    told = recorded(office)
-    kinds = [each.kind for each in told]
+    sent = recorded(office)
+    kinds = [each.kind for each in sent]
     assert kinds == [
         "certificate.intended",
         "certificate.intended",
@@ -99,7 +99,7 @@ async def test_an_issuance_and_a_revocation_stand_with_what_was_before_and_what_
         "list.intended",
         "list.signed",
     ]
-    intended, issued, asked, revoked, listed = (told[n] for n in (0, 2, 4, 5, 7))
+    intended, issued, asked, revoked, listed = (sent[n] for n in (0, 2, 4, 5, 7))
     signed = recording.certificate(sign)
     assert isinstance(intended, CertificateIntended)
     assert intended.after.tbs_sha256 == hashlib.sha256(signed.tbs_certificate_bytes).hexdigest()
@@ -113,7 +113,7 @@ async def test_an_issuance_and_a_revocation_stand_with_what_was_before_and_what_
     assert (revoked.after.reason, revoked.after.at) == ("keyCompromise", office.world.now)
     assert isinstance(listed, ListSigned)
     assert (listed.before, listed.after.entries) == (None, 1)
-    assert auth.serial in {each.serial for each in told if isinstance(each, CertificateIssued)}
+    assert auth.serial in {each.serial for each in sent if isinstance(each, CertificateIssued)}
     assert {each.fact.about for each in office.world.chain.entries} == {JOURNEY, f"list/{sign.issuer}/{sign.crl_shard}"}
     assert list(breaks(office.world.chain.entries)) == []
 
@@ -135,7 +135,7 @@ async def test_a_crash_at_any_step_leaves_each_act_once_and_nothing_told_that_is
         with pytest.raises(Crash):
             await Office(world, authority, Faults(step)).wake_due()
         on_record = {_about(entry.fact.id) for entry in world.chain.entries}
-        assert {f"issued/{each['serial']}" for each in world.told("cert.issued")} <= on_record
+        assert {f"issued/{each['serial']}" for each in world.sent("cert.issued")} <= on_record
         world.now += LEASE
         office = Office(world, authority)
         await office.wake_due()
@@ -156,11 +156,11 @@ async def test_a_journey_that_ends_badly_has_its_revocations_on_record_with_the_
 ) -> None:
     await office.issued()
     world.now += LEASE
-    await office.tell(closed("failed"))
+    await office.receive(closed("failed"))
     await office.wake_due()
     revoked = [each for each in recorded(office) if isinstance(each, CertificateRevoked)]
-    told = world.told("cert.revoked")
-    assert [(each.serial, each.after.reason) for each in revoked] == [(each["serial"], each["reason"]) for each in told]
+    sent = world.sent("cert.revoked")
+    assert [(each.serial, each.after.reason) for each in revoked] == [(each["serial"], each["reason"]) for each in sent]
     assert len(revoked) == 2
 
 
@@ -194,8 +194,8 @@ async def test_what_the_authority_works_with_is_recorded_when_it_changes_also_ba
     for configuration in (CONFIGURATION, CONFIGURATION, other, CONFIGURATION):
         offices = [Office(world, authority) for _ in range(3)]
         await asyncio.gather(*(each.ledger.configure(configuration) for each in offices))
-    told = [each for each in recorded(Office(world, authority)) if isinstance(each, acts.ConfigurationChanged)]
-    assert [(each.before, each.after) for each in told] == [
+    sent = [each for each in recorded(Office(world, authority)) if isinstance(each, acts.ConfigurationChanged)]
+    assert [(each.before, each.after) for each in sent] == [
         (None, CONFIGURATION),
         (CONFIGURATION, other),
         (other, CONFIGURATION),

@@ -12,8 +12,8 @@ from services.ca.metrics import AuthorityMetrics
 from services.ca.monitoring.expiry_metrics import ExpiryMetrics, of_lists, of_responders
 from services.ca.timestamp.clock import QUARANTINE, WatchedClock
 from tests.unit.ca.authority.test_rollover import NEXT
-from tests.unit.ca.counter import Counter
 from tests.unit.ca.hierarchies import EC, NOW, RSA, CertificationAuthority, establish
+from tests.unit.ca.ocsp_harness import OcspHost
 from tests.unit.ca.office import World
 
 TOLERANCE = timedelta(milliseconds=500)
@@ -22,7 +22,7 @@ TOLERANCE = timedelta(milliseconds=500)
 class ShownMetrics:
     """What the metrics show of an authority at work."""
 
-    def __init__(self, counter: Counter, home: Path) -> None:
+    def __init__(self, counter: OcspHost, home: Path) -> None:
         self.metrics = Metrics("ca")
         self.monotonic = 0.0
         self._clock = WatchedClock(counter.world.clock, lambda: self.monotonic, TOLERANCE)
@@ -53,14 +53,14 @@ def seconds(moment: datetime) -> float:
 
 
 @pytest_asyncio.fixture
-async def counter(authority: CertificationAuthority) -> Counter:
-    counter = await Counter(World(), authority).open()
+async def counter(authority: CertificationAuthority) -> OcspHost:
+    counter = await OcspHost(World(), authority).open()
     await counter.lists.start()
     await counter.wake_due()
     return counter
 
 
-async def test_everything_that_ends_is_told_with_its_end(counter: Counter, authority: CertificationAuthority) -> None:
+async def test_everything_that_ends_is_told_with_its_end(counter: OcspHost, authority: CertificationAuthority) -> None:
     hierarchy = authority.hierarchy
     issuing = {
         label: seconds(hierarchy.generation(label).certificate.not_valid_after_utc) for label in (EC.label, RSA.label)
@@ -82,7 +82,7 @@ async def test_everything_that_ends_is_told_with_its_end(counter: Counter, autho
 
 
 async def test_what_is_signed_anew_is_told_anew_and_what_is_not_comes_nearer_its_end(
-    counter: Counter, authority: CertificationAuthority
+    counter: OcspHost, authority: CertificationAuthority
 ) -> None:
     shown = ShownMetrics(counter, authority.directory)
     counter.world.now += LIFETIME / 2
@@ -99,7 +99,7 @@ async def test_a_new_generation_takes_the_place_of_the_one_that_ends(tmp_path: P
     world = World()
     world.now = later
 
-    shown = await ShownMetrics(await Counter(world, authority).open(), tmp_path).now()
+    shown = await ShownMetrics(await OcspHost(world, authority).open(), tmp_path).now()
 
     ends = {each.label: seconds(each.certificate.not_valid_after_utc) for each in authority.hierarchy.generations}
     assert shown["issuing_ec"] == ends[NEXT.label] > ends[EC.label]
@@ -108,7 +108,7 @@ async def test_a_new_generation_takes_the_place_of_the_one_that_ends(tmp_path: P
 
 async def test_what_is_missing_has_ended_long_ago(authority: CertificationAuthority, tmp_path: Path) -> None:
     """Before any list was signed, before the responder was certified, and without the root's list."""
-    shown = ShownMetrics(Counter(World(), authority), tmp_path)
+    shown = ShownMetrics(OcspHost(World(), authority), tmp_path)
     now = await shown.now()
     assert (now["lists"], now["responders"], now["root_list"]) == (0, 0, 0)
 
@@ -117,7 +117,7 @@ async def test_what_is_missing_has_ended_long_ago(authority: CertificationAuthor
 
 
 async def test_a_list_that_a_ceremony_renewed_beside_the_service_is_told(
-    counter: Counter, tmp_path: Path, authority: CertificationAuthority
+    counter: OcspHost, tmp_path: Path, authority: CertificationAuthority
 ) -> None:
     shown = ShownMetrics(counter, tmp_path)
     newer = establish(tmp_path / "newer", NOW + timedelta(days=100))
@@ -128,7 +128,7 @@ async def test_a_list_that_a_ceremony_renewed_beside_the_service_is_told(
 
 
 async def test_a_jump_of_the_clock_is_told_though_nobody_wants_a_time_stamp(
-    counter: Counter, authority: CertificationAuthority
+    counter: OcspHost, authority: CertificationAuthority
 ) -> None:
     shown = ShownMetrics(counter, authority.directory)
     assert not await shown.clock_is_doubtful()

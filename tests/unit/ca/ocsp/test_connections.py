@@ -19,8 +19,8 @@ from libs.common.core.errors import Unavailable
 from libs.common.web.http import server
 from services.ca.ocsp.questions import MAX_OCTETS
 from services.ca.ocsp.service import OcspAnswer
-from tests.unit.ca.counter import URL, Counter
 from tests.unit.ca.hierarchies import CertificationAuthority
+from tests.unit.ca.ocsp_harness import URL, OcspHost
 from tests.unit.ca.office import World
 from tests.waiting import PATIENCE_S
 
@@ -70,7 +70,7 @@ def _response(head: bytes) -> HTTPResponse:
 class Watched:
     """The service, with a note of how often it was asked in each way."""
 
-    def __init__(self, counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, counter: OcspHost, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at_once = self.waited = 0
         at_once, answer = counter.ocsp.at_once, counter.ocsp.answer
 
@@ -88,17 +88,17 @@ class Watched:
 
 
 @pytest_asyncio.fixture
-async def counter(authority: CertificationAuthority) -> Counter:
-    return await Counter(World(), authority).open()
+async def counter(authority: CertificationAuthority) -> OcspHost:
+    return await OcspHost(World(), authority).open()
 
 
 @pytest_asyncio.fixture
-async def watched(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> Watched:
+async def watched(counter: OcspHost, monkeypatch: pytest.MonkeyPatch) -> Watched:
     return Watched(counter, monkeypatch)
 
 
 @pytest_asyncio.fixture
-async def port(counter: Counter) -> AsyncIterator[int]:
+async def port(counter: OcspHost) -> AsyncIterator[int]:
     running = server(counter.app(), "127.0.0.1", 0)
     task = asyncio.create_task(running.serve())
     while not running.started:  # noqa: ASYNC110 - the server sets no event
@@ -133,7 +133,7 @@ def status(body: bytes) -> OCSPCertStatus:
 
 
 async def test_what_memory_knows_is_answered_at_once_and_the_headers_are_those_of_the_usual_way(
-    counter: Counter, watched: Watched, line: Line
+    counter: OcspHost, watched: Watched, line: Line
 ) -> None:
     certificate = await counter.citizen()
     bare, fresh = counter.question(certificate), counter.question(certificate, NONCE)
@@ -157,7 +157,7 @@ async def test_what_memory_knows_is_answered_at_once_and_the_headers_are_those_o
 
 
 async def test_a_revocation_shows_at_once_to_whoever_asks_at_once(
-    counter: Counter, watched: Watched, line: Line
+    counter: OcspHost, watched: Watched, line: Line
 ) -> None:
     certificate = await counter.citizen()
     question = counter.question(certificate)
@@ -174,7 +174,7 @@ async def test_a_revocation_shows_at_once_to_whoever_asks_at_once(
 
 
 async def test_requests_sent_together_are_answered_in_their_order_whichever_way_they_go(
-    counter: Counter, line: Line
+    counter: OcspHost, line: Line
 ) -> None:
     certificate = await counter.citizen()
     bare, unknown = counter.question(certificate), counter.question_about(7)
@@ -193,7 +193,7 @@ async def test_requests_sent_together_are_answered_in_their_order_whichever_way_
 
 @pytest.mark.parametrize("size", [1, 7, 60])
 async def test_a_request_that_comes_in_pieces_is_answered_when_it_is_whole(
-    counter: Counter, line: Line, size: int
+    counter: OcspHost, line: Line, size: int
 ) -> None:
     question = counter.question(await counter.citizen())
     for request in (post(question), post(question)):
@@ -202,7 +202,7 @@ async def test_a_request_that_comes_in_pieces_is_answered_when_it_is_whole(
         assert status((await line.answer())[2]) is OCSPCertStatus.GOOD
 
 
-async def test_too_much_is_malformed_and_the_connection_goes_on(counter: Counter, line: Line) -> None:
+async def test_too_much_is_malformed_and_the_connection_goes_on(counter: OcspHost, line: Line) -> None:
     question = counter.question(await counter.citizen())
     for octets in (MAX_OCTETS, MAX_OCTETS + 1, 3_000_000):
         await line.send(post(bytes(octets)))
@@ -238,7 +238,7 @@ async def test_http_that_is_none_is_refused_and_the_connection_ended(line: Line)
     assert await line.ended()
 
 
-async def test_two_lengths_are_no_way_to_smuggle_a_second_request(counter: Counter, line: Line) -> None:
+async def test_two_lengths_are_no_way_to_smuggle_a_second_request(counter: OcspHost, line: Line) -> None:
     question = counter.question(await counter.citizen())
     await line.send(post(question, f"Content-Length: {len(question) + 1}") + get("/health/live"))
 
@@ -247,7 +247,7 @@ async def test_two_lengths_are_no_way_to_smuggle_a_second_request(counter: Count
 
 
 async def test_a_replica_whose_store_is_silent_says_try_later_on_connections_too(
-    counter: Counter, line: Line, monkeypatch: pytest.MonkeyPatch
+    counter: OcspHost, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     question = counter.question(await counter.citizen())
     await line.send(post(question))
@@ -263,7 +263,7 @@ async def test_a_replica_whose_store_is_silent_says_try_later_on_connections_too
 
 
 async def test_a_fault_of_ours_is_no_fault_of_the_request(
-    counter: Counter, line: Line, monkeypatch: pytest.MonkeyPatch
+    counter: OcspHost, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The usual way answers then, whose faults are told as such."""
 
@@ -276,7 +276,7 @@ async def test_a_fault_of_ours_is_no_fault_of_the_request(
     assert status((await line.answer())[2]) is OCSPCertStatus.GOOD
 
 
-async def test_idle_connections_do_not_hold_up_the_end_of_the_server(counter: Counter) -> None:
+async def test_idle_connections_do_not_hold_up_the_end_of_the_server(counter: OcspHost) -> None:
     running = server(counter.app(), "127.0.0.1", 0)
     task = asyncio.create_task(running.serve())
     while not running.started:  # noqa: ASYNC110 - the server sets no event

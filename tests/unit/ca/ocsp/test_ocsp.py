@@ -26,9 +26,9 @@ from services.ca.model.status import Known, RevokedStatus
 from services.ca.ocsp.questions import MAX_OCTETS, MAX_QUESTIONS, OcspRefused, read_questions
 from services.ca.ocsp.service import PREPARED_FOR
 from tests.fuzz.ber_forms import opened
-from tests.unit.ca.counter import URL, Counter, openssl
 from tests.unit.ca.hierarchies import CertificationAuthority, establish, pem
 from tests.unit.ca.judges import lint_ocsp
+from tests.unit.ca.ocsp_harness import URL, OcspHost, openssl
 from tests.unit.ca.office import World
 from tests.unit.common.faults import Crash, Faults
 
@@ -52,13 +52,13 @@ HOSTILE = (
 
 
 @pytest_asyncio.fixture
-async def counter(world: World, authority: CertificationAuthority) -> Counter:
-    return await Counter(world, authority).open()
+async def counter(world: World, authority: CertificationAuthority) -> OcspHost:
+    return await OcspHost(world, authority).open()
 
 
 @pytest.mark.parametrize("digest", [hashes.SHA1(), hashes.SHA256()], ids=lambda digest: digest.name)  # noqa: S303 - what clients send
 async def test_a_certificate_is_good_until_it_is_revoked_and_then_revoked_for_its_reason(
-    counter: Counter, digest: hashes.HashAlgorithm
+    counter: OcspHost, digest: hashes.HashAlgorithm
 ) -> None:
     certificate = await counter.citizen()
     question = counter.question(certificate, digest=digest)
@@ -76,9 +76,9 @@ async def test_a_certificate_is_good_until_it_is_revoked_and_then_revoked_for_it
 
 
 async def test_a_revocation_is_told_within_a_second_by_a_replica_that_answered_good_before(
-    counter: Counter, world: World, authority: CertificationAuthority
+    counter: OcspHost, world: World, authority: CertificationAuthority
 ) -> None:
-    other = await Counter(world, authority).open()
+    other = await OcspHost(world, authority).open()
     certificate = await counter.citizen()
     question = counter.question(certificate)
     assert (await other.asked(question)).certificate_status is OCSPCertStatus.GOOD
@@ -93,16 +93,16 @@ async def test_a_revocation_is_told_within_a_second_by_a_replica_that_answered_g
 
 
 async def test_replicas_share_one_responder_certificate(
-    counter: Counter, world: World, authority: CertificationAuthority
+    counter: OcspHost, world: World, authority: CertificationAuthority
 ) -> None:
-    other = await Counter(world, authority).open()
+    other = await OcspHost(world, authority).open()
     question = counter.question(authority.hierarchy.seal)
 
     assert (await counter.asked(question)).certificates == (await other.asked(question)).certificates
 
 
 @pytest.mark.parametrize("number", [(1 << 126) + 5, 7, 0, -5, 1 << 300])
-async def test_a_number_never_issued_is_unknown_never_good(counter: Counter, number: int) -> None:
+async def test_a_number_never_issued_is_unknown_never_good(counter: OcspHost, number: int) -> None:
     try:
         question = counter.question_about(number)
     except ValueError:  # the client's library makes no such request: it is written by hand
@@ -116,19 +116,19 @@ async def test_a_number_never_issued_is_unknown_never_good(counter: Counter, num
     assert answer.certificate_status is OCSPCertStatus.UNKNOWN
 
 
-async def test_a_number_reserved_for_a_certificate_that_is_not_stored_yet_is_unknown(counter: Counter) -> None:
+async def test_a_number_reserved_for_a_certificate_that_is_not_stored_yet_is_unknown(counter: OcspHost) -> None:
     await counter.world.book.take("serial", f"{(1 << 126) + 9:x}", "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a09")
 
     assert (await counter.asked(counter.question_about((1 << 126) + 9))).certificate_status is OCSPCertStatus.UNKNOWN
 
 
-async def test_the_operators_own_certificates_are_good(counter: Counter, authority: CertificationAuthority) -> None:
+async def test_the_operators_own_certificates_are_good(counter: OcspHost, authority: CertificationAuthority) -> None:
     for certificate in (authority.hierarchy.seal, authority.hierarchy.tsa):
         answer = await counter.asked(counter.question(certificate))
         assert answer.certificate_status is OCSPCertStatus.GOOD
 
 
-async def test_a_look_alike_authoritys_certificate_is_none_of_ours(counter: Counter, tmp_path: Path) -> None:
+async def test_a_look_alike_authoritys_certificate_is_none_of_ours(counter: OcspHost, tmp_path: Path) -> None:
     stranger = establish(tmp_path)
 
     answer = await counter.asked(counter.question(stranger.hierarchy.seal, issuer=stranger.issuing))
@@ -138,7 +138,7 @@ async def test_a_look_alike_authoritys_certificate_is_none_of_ours(counter: Coun
 
 @pytest.mark.parametrize(("octets", "kept"), [(0, True), (200, False)])
 async def test_a_question_padded_to_be_one_of_many_is_answered_but_its_answer_is_not_kept(
-    counter: Counter, *, octets: int, kept: bool
+    counter: OcspHost, *, octets: int, kept: bool
 ) -> None:
     certificate, above = counter.authority.hierarchy.seal, counter.authority.issuing
     padding = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.55738.1"), bytes(octets))
@@ -154,7 +154,7 @@ async def test_a_question_padded_to_be_one_of_many_is_answered_but_its_answer_is
 
 
 @pytest.mark.parametrize("octets", [1, 16, 32, 128])
-async def test_the_nonce_comes_back_as_it_was_sent(counter: Counter, octets: int) -> None:
+async def test_the_nonce_comes_back_as_it_was_sent(counter: OcspHost, octets: int) -> None:
     nonce = bytes(range(octets))
 
     answer = await counter.asked(counter.question(counter.authority.hierarchy.seal, nonce))
@@ -163,14 +163,14 @@ async def test_the_nonce_comes_back_as_it_was_sent(counter: Counter, octets: int
 
 
 @pytest.mark.parametrize("octets", [0, 129])
-async def test_a_nonce_of_impossible_length_is_malformed(counter: Counter, octets: int) -> None:
+async def test_a_nonce_of_impossible_length_is_malformed(counter: OcspHost, octets: int) -> None:
     answer = await counter.asked(counter.question(counter.authority.hierarchy.seal, bytes(octets)))
 
     assert answer.response_status is MALFORMED
 
 
 async def test_openssl_believes_each_answer_of_a_request_about_several_certificates(
-    counter: Counter, tmp_path: Path
+    counter: OcspHost, tmp_path: Path
 ) -> None:
     good, revoked = [x509.load_pem_x509_certificate(each.text.value.pem.encode()) for each in await counter.issued()]
     await counter.revoke(revoked, "keyCompromise")
@@ -196,7 +196,7 @@ async def test_openssl_believes_each_answer_of_a_request_about_several_certifica
 @pytest.mark.parametrize("nonce", [None, NONCE], ids=["bare", "nonce"])
 @pytest.mark.parametrize("status", list(OCSPCertStatus), ids=lambda status: status.name)
 async def test_pkilint_finds_nothing_in_any_answer(
-    counter: Counter, status: OCSPCertStatus, nonce: bytes | None
+    counter: OcspHost, status: OCSPCertStatus, nonce: bytes | None
 ) -> None:
     certificate = await counter.citizen()
     if status is OCSPCertStatus.REVOKED:
@@ -210,7 +210,7 @@ async def test_pkilint_finds_nothing_in_any_answer(
     assert lint_ocsp(answer.der) == []
 
 
-async def test_citizens_certificates_name_the_responder(counter: Counter) -> None:
+async def test_citizens_certificates_name_the_responder(counter: OcspHost) -> None:
     certificate = await counter.citizen()
 
     access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
@@ -218,7 +218,7 @@ async def test_citizens_certificates_name_the_responder(counter: Counter) -> Non
     assert named == [f"{counter.authority.publication.base_url}/issuing/ocsp"]
 
 
-async def test_post_and_get_give_the_answer_and_only_a_bare_get_may_be_cached(counter: Counter) -> None:
+async def test_post_and_get_give_the_answer_and_only_a_bare_get_may_be_cached(counter: OcspHost) -> None:
     certificate = await counter.citizen()
     bare, fresh = counter.question(certificate), counter.question(certificate, NONCE)
     async with counter.http() as http:
@@ -236,7 +236,7 @@ async def test_post_and_get_give_the_answer_and_only_a_bare_get_may_be_cached(co
     assert kept.headers["etag"].startswith('"')
 
 
-async def test_what_is_revoked_may_be_cached_until_the_next_update_and_the_unknown_never(counter: Counter) -> None:
+async def test_what_is_revoked_may_be_cached_until_the_next_update_and_the_unknown_never(counter: OcspHost) -> None:
     certificate = await counter.citizen()
     await counter.revoke(certificate, "superseded")
 
@@ -251,7 +251,7 @@ async def test_what_is_revoked_may_be_cached_until_the_next_update_and_the_unkno
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=lambda hostile: f"{hostile[:4].hex()}-{len(hostile)}")
-async def test_hostile_bodies_are_malformed_requests_with_status_200(counter: Counter, hostile: bytes) -> None:
+async def test_hostile_bodies_are_malformed_requests_with_status_200(counter: OcspHost, hostile: bytes) -> None:
     async with counter.http() as http:
         answers = [await http.post(URL, content=hostile)]
         if 0 < len(hostile) < 10_000:
@@ -260,7 +260,7 @@ async def test_hostile_bodies_are_malformed_requests_with_status_200(counter: Co
     assert {(answer.status_code, answer.content) for answer in answers} == {(200, MALFORMED_DER)}
 
 
-async def test_a_question_in_ber_is_malformed(counter: Counter) -> None:
+async def test_a_question_in_ber_is_malformed(counter: OcspHost) -> None:
     question = counter.question_about(7)
     async with counter.http() as http:
         taken, refused = [await http.post(URL, content=each) for each in (question, opened(question))]
@@ -269,14 +269,14 @@ async def test_a_question_in_ber_is_malformed(counter: Counter) -> None:
     assert refused.content == MALFORMED_DER
 
 
-async def test_a_get_that_is_no_base64_is_malformed(counter: Counter) -> None:
+async def test_a_get_that_is_no_base64_is_malformed(counter: OcspHost) -> None:
     async with counter.http() as http:
         for text in ("Әліппе", "%%%", "a b", "=", "AAA"):
             answer = await http.get(f"{URL}/{quote(text, safe='')}")
             assert (answer.status_code, answer.content) == (200, MALFORMED_DER)
 
 
-def too_many(counter: Counter) -> bytes:
+def too_many(counter: OcspHost) -> bytes:
     """One question too many, and each of them well-formed."""
     single = counter.question_about(7)[6:]  # of SEQUENCE, SEQUENCE, SEQUENCE OF: all short
     questions = single * (MAX_QUESTIONS + 1)
@@ -285,11 +285,11 @@ def too_many(counter: Counter) -> bytes:
     return questions
 
 
-async def test_more_questions_than_anyone_needs_are_refused(counter: Counter) -> None:
+async def test_more_questions_than_anyone_needs_are_refused(counter: OcspHost) -> None:
     assert (await counter.asked(too_many(counter))).response_status is MALFORMED
 
 
-async def test_an_unknown_critical_extension_is_refused(counter: Counter) -> None:
+async def test_an_unknown_critical_extension_is_refused(counter: OcspHost) -> None:
     builder = ocsp.OCSPRequestBuilder().add_certificate(
         counter.authority.hierarchy.seal, counter.authority.issuing, hashes.SHA256()
     )
@@ -300,22 +300,22 @@ async def test_an_unknown_critical_extension_is_refused(counter: Counter) -> Non
 
 
 async def test_evidence_misses_no_revocation_though_a_look_was_under_way_that_came_too_early_for_it(
-    counter: Counter, monkeypatch: pytest.MonkeyPatch
+    counter: OcspHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = await counter.citizen()
     await counter.asked(counter.question(certificate))  # remembered as good
-    looked, may_answer, look = asyncio.Event(), asyncio.Event(), counter.statuses.changed_since
+    lookup, may_answer, ask_again = asyncio.Event(), asyncio.Event(), counter.statuses.changed_since
 
     async def slow(moment: datetime) -> Sequence[tuple[CertificateId, Known]]:
-        seen = await look(moment)
-        looked.set()
+        seen = await ask_again(moment)
+        lookup.set()
         await may_answer.wait()
         return seen
 
     monkeypatch.setattr(counter.statuses, "changed_since", slow)
     counter.world.now += timedelta(seconds=1)
     early = asyncio.create_task(counter.asked(counter.question(certificate)))
-    await looked.wait()
+    await lookup.wait()
     await counter.revoke(certificate, "keyCompromise")
     asked = asyncio.create_task(counter.ocsp.evidence(certificate))
     await asyncio.sleep(0)
@@ -326,7 +326,7 @@ async def test_evidence_misses_no_revocation_though_a_look_was_under_way_that_ca
     await early
 
 
-async def test_without_a_store_the_answer_is_to_try_later(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_store_the_answer_is_to_try_later(counter: OcspHost, monkeypatch: pytest.MonkeyPatch) -> None:
     question = counter.question(await counter.citizen())
 
     async def down(*_: object, **__: object) -> None:
@@ -340,12 +340,12 @@ async def test_without_a_store_the_answer_is_to_try_later(counter: Counter, monk
 async def test_before_the_responder_is_certified_the_answer_is_to_try_later(
     world: World, authority: CertificationAuthority
 ) -> None:
-    early = Counter(world, authority)
+    early = OcspHost(world, authority)
 
     assert (await early.asked(early.question(authority.hierarchy.seal))).response_status is TRY_LATER
 
 
-async def test_the_responders_certificate_is_renewed_before_it_ends_and_answers_go_on(counter: Counter) -> None:
+async def test_the_responders_certificate_is_renewed_before_it_ends_and_answers_go_on(counter: OcspHost) -> None:
     question = counter.question(counter.authority.hierarchy.seal)
     seen = set()
     for _ in range(7):
@@ -363,10 +363,10 @@ async def test_the_responder_is_certified_once_wherever_the_process_dies(
     world: World, authority: CertificationAuthority, step: int
 ) -> None:
     try:
-        await Counter(world, authority, Faults(step)).open()
+        await OcspHost(world, authority, Faults(step)).open()
     except Crash:
         world.now += timedelta(seconds=31)
-    counter = await Counter(world, authority).open()
+    counter = await OcspHost(world, authority).open()
 
     (certificate,) = (await counter.asked(counter.question(authority.hierarchy.seal))).certificates
 
@@ -379,7 +379,7 @@ async def test_the_responder_is_certified_once_wherever_the_process_dies(
 def test_any_octets_are_read_or_refused_and_nothing_else(
     authority: CertificationAuthority, changes: list[tuple[int, int]], end: bytes
 ) -> None:
-    whole = bytearray(Counter(World(), authority).question(authority.hierarchy.seal, NONCE))
+    whole = bytearray(OcspHost(World(), authority).question(authority.hierarchy.seal, NONCE))
     for position, value in changes:
         whole[position % len(whole)] = value
     try:

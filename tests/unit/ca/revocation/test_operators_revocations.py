@@ -23,10 +23,10 @@ from services.ca.verification.service import VerificationRequest, VerificationSe
 from services.kandas.documents.seal import Seal
 from tests.unit.ca.audit.test_check import Audited
 from tests.unit.ca.authority.test_rollover import NEXT
-from tests.unit.ca.counter import Counter
 from tests.unit.ca.hierarchies import EC, NOW, RSA, SEAL_PASSPHRASE, CertificationAuthority, establish, pem
 from tests.unit.ca.judges import lint_crl, run
 from tests.unit.ca.ledger.test_checkpoints import checkpoint
+from tests.unit.ca.ocsp_harness import OcspHost
 from tests.unit.ca.office import JOURNEY, NEWER, World, csrs, key
 from tests.unit.ca.signing import DATA, OurStamps, Signer
 
@@ -60,15 +60,15 @@ def home(authority: CertificationAuthority, tmp_path: Path) -> Path:
     return shutil.copytree(authority.directory, tmp_path / "ca")
 
 
-async def open_counter(world: World, authority: CertificationAuthority) -> Counter:
+async def open_counter(world: World, authority: CertificationAuthority) -> OcspHost:
     """One replica, started as the service starts."""
-    counter = Counter(world, authority)
+    counter = OcspHost(world, authority)
     await counter.lists.start()
     await operators(counter).start()
     return await counter.open()
 
 
-def operators(counter: Counter) -> OperatorsRevocations:
+def operators(counter: OcspHost) -> OperatorsRevocations:
     return OperatorsRevocations(
         counter.authority.hierarchy,
         statuses=counter.statuses,
@@ -84,7 +84,7 @@ def without_issuing(home: Path, reason: str = "keyCompromise") -> CertificationA
     return establish(home, HELD, BOTH, (stated(EC.label, reason),))
 
 
-async def fallen(world: World, home: Path, reason: str = "keyCompromise") -> tuple[Counter, x509.Certificate]:
+async def fallen(world: World, home: Path, reason: str = "keyCompromise") -> tuple[OcspHost, x509.Certificate]:
     """A citizen is certified; then the authority that did it is revoked."""
     before = await open_counter(world, establish(home))
     certificate = await before.citizen()
@@ -92,7 +92,7 @@ async def fallen(world: World, home: Path, reason: str = "keyCompromise") -> tup
     return await open_counter(world, without_issuing(home, reason)), certificate
 
 
-async def judged(counter: Counter, certificate: x509.Certificate, folder: Path, *, depth: str, refused: bool) -> None:
+async def judged(counter: OcspHost, certificate: x509.Certificate, folder: Path, *, depth: str, refused: bool) -> None:
     """Let OpenSSL follow the chain, with the lists of the certificate's issuer and of the root."""
     place = ShardId.named_in(certificate)
     der = await counter.lists.revocation_list(place)
@@ -108,7 +108,7 @@ async def judged(counter: Counter, certificate: x509.Certificate, folder: Path, 
     assert ("certificate revoked" in said) is refused
 
 
-async def answered(counter: Counter, certificate: x509.Certificate, label: str = EC.label) -> OCSPResponse:
+async def answered(counter: OcspHost, certificate: x509.Certificate, label: str = EC.label) -> OCSPResponse:
     issuer = counter.authority.hierarchy.generation(label).certificate
     return await counter.asked(counter.question(certificate, issuer=issuer))
 
@@ -155,8 +155,8 @@ async def test_an_intent_of_a_revoked_authority_is_not_signed_any_more(world: Wo
     await after.wake_due()
 
     assert await after.state() == "void"
-    assert [each["final"] for each in world.told("cert.refused")] == [True]
-    assert world.told("cert.issued") == []
+    assert [each["final"] for each in world.sent("cert.refused")] == [True]
+    assert world.sent("cert.issued") == []
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ async def test_what_is_revoked_is_recorded_and_listed_once_however_often_the_ser
     assert await counter.lists.current(ShardId(EC.label, 0)) == signed
 
 
-class Auditor(Audited, Counter):
+class Auditor(Audited, OcspHost):
     """An office with a responder, whose books are looked at."""
 
 
@@ -364,8 +364,8 @@ def test_the_transcript_tells_what_was_stated_and_that_the_roots_list_was_signed
     without_issuing(home)
     lines = [json.loads(each) for each in (home / "ceremony.jsonl").read_text(encoding="utf-8").splitlines()]
 
-    (told,) = (each for each in lines if each["step"] == "revocation stated")
-    assert (told["issuer"], told["revoked_for"]) == ("root", "keyCompromise")
+    (sent,) = (each for each in lines if each["step"] == "revocation stated")
+    assert (sent["issuer"], sent["revoked_for"]) == ("root", "keyCompromise")
     assert (lines[-1]["step"], lines[-1]["number"], lines[-1]["entries"]) == ("revocation list signed", 2, 1)
     assert "Stated as revoked" in (home / "ceremony.txt").read_text(encoding="utf-8")
 

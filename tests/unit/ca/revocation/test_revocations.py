@@ -64,7 +64,7 @@ async def test_either_key_of_a_pair_revokes_a_certificate_without_session_or_pho
     for _ in range(2):
         await office.revocations.by_signature(request, signature)
     assert await live(office) == [False, True]
-    assert [(each["serial"], each["reason"]) for each in world.told("cert.revoked")] == [(sign.serial, "keyCompromise")]
+    assert [(each["serial"], each["reason"]) for each in world.sent("cert.revoked")] == [(sign.serial, "keyCompromise")]
     asked = [json.loads(each.fact.payload) for each in world.chain.entries if each.fact.kind == "revocation.asked"]
     assert [(each["by"], each["means"]) for each in asked] == [(CITIZEN, "signature")]
 
@@ -85,7 +85,7 @@ async def test_other_peoples_keys_altered_requests_and_look_alikes_revoke_nothin
     for malformed in (b"", b"[]", order(sign.serial, action="sign"), order(sign.serial, reason="cACompromise")):
         assert await refused(office, malformed, b"0") == "revocation.malformed"
     assert await refused(office, request, b"0") == "signature.malformed"
-    assert "keyCompromise" not in {each["reason"] for each in office.world.told("cert.revoked")}
+    assert "keyCompromise" not in {each["reason"] for each in office.world.sent("cert.revoked")}
 
 
 async def test_a_revoked_key_revokes_no_other(office: Office, tmp_path: Path) -> None:
@@ -104,11 +104,11 @@ async def test_a_request_from_the_cabinet_is_carried_out_when_its_code_came_back
     halves = [wish(sign.serial), OtpConfirmed(phone_ref="phone-ref")]
     for half in reversed(halves) if code_first else halves:
         assert await live(office) == [True, True]
-        await office.tell(half, REQUEST_ID)
-        await office.tell(half, REQUEST_ID)
+        await office.receive(half, REQUEST_ID)
+        await office.receive(half, REQUEST_ID)
         await office.wake_due()
     assert await live(office) == [False, True]
-    assert len(world.told("cert.revoked")) == 1
+    assert len(world.sent("cert.revoked")) == 1
 
 
 @pytest.mark.parametrize("case", ["somebody else's", "too late", "unknown"])
@@ -117,12 +117,12 @@ async def test_a_confirmed_request_that_is_not_the_citizens_or_too_late_revokes_
 ) -> None:
     sign, _ = await office.issued()
     serial = "7f" * 16 if case == "unknown" else sign.serial
-    await office.tell(wish(serial, STRANGER if case == "somebody else's" else CITIZEN), REQUEST_ID)
+    await office.receive(wish(serial, STRANGER if case == "somebody else's" else CITIZEN), REQUEST_ID)
     world.now += timedelta(minutes=16 if case == "too late" else 1)
-    await office.tell(OtpConfirmed(phone_ref="phone-ref"), REQUEST_ID)
+    await office.receive(OtpConfirmed(phone_ref="phone-ref"), REQUEST_ID)
     await office.wake_due()
     assert await live(office) == [True, True]
-    assert not world.told("cert.revoked")
+    assert not world.sent("cert.revoked")
 
 
 @given(st.permutations(["ask", "ask", "other", "confirm", "confirm"]))

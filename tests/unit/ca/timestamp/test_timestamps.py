@@ -21,9 +21,9 @@ from services.ca.timestamp.clock import QUARANTINE, WatchedClock
 from services.ca.timestamp.stamping import MAX_OCTETS, TimeStampAuthority, TimeStampFailure
 from services.ca.timestamp.structures import MessageImprint, TimeStampRequest
 from tests.fuzz.ber_forms import opened
-from tests.unit.ca.counter import openssl
 from tests.unit.ca.hierarchies import NOW, CertificationAuthority, establish, keystore
 from tests.unit.ca.judges import AT
+from tests.unit.ca.ocsp_harness import openssl
 from tests.unit.ca.office import METRICS
 
 POLICY = ObjectIdentifier("1.2.398.3.3.2.6.2")
@@ -116,9 +116,9 @@ class Refusal:
 
 def failure_of(response: bytes) -> TimeStampFailure:
     """Read the one bit that is set, which has to be the last."""
-    told = asn1.decode_der(Refusal, response).status
-    octets, unused = told.failure.as_bytes(), told.failure.padding_bits()
-    assert told.status == 2
+    sent = asn1.decode_der(Refusal, response).status
+    octets, unused = sent.failure.as_bytes(), sent.failure.padding_bits()
+    assert sent.status == 2
     assert int.from_bytes(octets, "big") == 1 << unused
     return TimeStampFailure(8 * len(octets) - unused - 1)
 
@@ -224,9 +224,9 @@ def test_a_clock_that_jumped_is_doubted_until_it_ran_evenly_for_a_while(
     assert REFUSED not in stamping.answer(request())[:16]
 
 
-@pytest.mark.parametrize("looks", range(8))
-def test_a_process_held_up_while_it_looks_at_both_clocks_doubts_neither(clocks: Clocks, looks: int) -> None:
-    pauses = iter([0.0] * looks + [3.0])
+@pytest.mark.parametrize("reads", range(8))
+def test_a_process_held_up_while_it_looks_at_both_clocks_doubts_neither(clocks: Clocks, reads: int) -> None:
+    pauses = iter([0.0] * reads + [3.0])
 
     def steady() -> float:
         clocks.pass_by(next(pauses, 0.0))

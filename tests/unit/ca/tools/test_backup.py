@@ -22,9 +22,9 @@ from services.ca.model.certificate import Certificate
 from services.ca.model.ids import serial_number
 from services.ca.tools import backup
 from services.ca.tools.backup import BackupError
-from tests.unit.ca.counter import Counter
 from tests.unit.ca.hierarchies import KEYSTORE_PASSPHRASE, NOW, CertificationAuthority, config, establish, keystore
 from tests.unit.ca.judges import judged_by_openssl
+from tests.unit.ca.ocsp_harness import OcspHost
 from tests.unit.ca.office import CITIZEN, LEASE, NEWER, World, csrs
 from tests.unit.ca.token import MODULE, PIN, new_token
 
@@ -60,7 +60,7 @@ async def test_after_the_loss_of_the_machine_the_authority_goes_on_and_gives_no_
 ) -> None:
     """The store survives elsewhere; chance is made to repeat itself, so that only the record prevents a reuse."""
     world, lost = World(), establish(tmp_path / "lost")
-    before = await Counter(world, lost).open()
+    before = await OcspHost(world, lost).open()
     await before.lists.start()
     (sign, auth) = await before.issued()
     file = backed_up(lost, tmp_path / "backup.tar")
@@ -68,7 +68,7 @@ async def test_after_the_loss_of_the_machine_the_authority_goes_on_and_gives_no_
 
     home = tmp_path / "found"
     contents = backup.restore(file, home, home / "keys", SECRETS, NOW)
-    after = await Counter(world, reopened(home)).open()
+    after = await OcspHost(world, reopened(home)).open()
     repeated = iter([int(sign.serial, 16), int(auth.serial, 16)])
     monkeypatch.setattr(
         "services.ca.issuance.authority.serial_number", lambda chance: next(repeated, serial_number(chance))
@@ -83,7 +83,7 @@ async def test_after_the_loss_of_the_machine_the_authority_goes_on_and_gives_no_
     await require_revocable(after, sign, tmp_path)
 
 
-async def issued_at_last(counter: Counter) -> tuple[Certificate, ...]:
+async def issued_at_last(counter: OcspHost) -> tuple[Certificate, ...]:
     """Issue; a number that is somebody else's fails the try, and the timer tries again with another."""
     await counter.request(NEWER, *csrs(21))
     for _ in range(5):
@@ -93,7 +93,7 @@ async def issued_at_last(counter: Counter) -> tuple[Certificate, ...]:
     return await counter.certificates(NEWER)
 
 
-async def require_revocable(counter: Counter, old: Certificate, folder: Path) -> None:
+async def require_revocable(counter: OcspHost, old: Certificate, folder: Path) -> None:
     """The restored key signs the list that openssl finds the old certificate on."""
     await counter.revocations.by_clerk(old.serial, "keyCompromise", CITIZEN)
     await counter.wake_due()
@@ -206,17 +206,17 @@ def test_keys_that_the_service_never_uses_are_opened_in_the_drill_too(tmp_path: 
 
 def test_beside_a_token_the_seals_key_is_a_file_that_is_opened_too(tmp_path: Path) -> None:
     token = new_token(tmp_path / "hsm", "ca")
-    told = {"CA_TOKEN_MODULE": str(MODULE), "CA_TOKEN_LABEL": "ca", "CA_TOKEN_PIN": PIN.get_secret_value()}
+    sent = {"CA_TOKEN_MODULE": str(MODULE), "CA_TOKEN_LABEL": "ca", "CA_TOKEN_PIN": PIN.get_secret_value()}
     folder = tmp_path / "keys"
     EncryptedFiles(folder, KEYSTORE_PASSPHRASE).create("seal", SigningKeyKind.P256)
     token.keys().create("tsa", SigningKeyKind.P256)
 
-    keys = environment_keys(folder, told | SECRETS)
+    keys = environment_keys(folder, sent | SECRETS)
 
     assert keys.load("seal").public_key() == EncryptedFiles(folder, KEYSTORE_PASSPHRASE).load("seal").public_key()
     assert keys.load("tsa").public_key() == token.keys().load("tsa").public_key()
     with pytest.raises(KeyStoreError, match="CA_KEYSTORE_PASSPHRASE"):
-        environment_keys(folder, told)
+        environment_keys(folder, sent)
 
 
 def test_keys_in_a_token_are_known_by_their_digests(authority: CertificationAuthority, tmp_path: Path) -> None:
@@ -227,11 +227,11 @@ def test_keys_in_a_token_are_known_by_their_digests(authority: CertificationAuth
         for label in ("issuing", "tsa"):
             token.keys().create(label, SigningKeyKind.P256)
     made = backup.make(tmp_path / "backup.tar", home, tmp_path / "none", keystore(home), now=NOW)
-    told = {"CA_TOKEN_MODULE": str(MODULE), "CA_TOKEN_LABEL": "one", "CA_TOKEN_PIN": PIN.get_secret_value()}
+    sent = {"CA_TOKEN_MODULE": str(MODULE), "CA_TOKEN_LABEL": "one", "CA_TOKEN_PIN": PIN.get_secret_value()}
 
     assert not [name for name in made.files if name.startswith("keys/")]
     with pytest.raises(KeyStoreError, match=r"not the one in issuing\.pem"):
-        backup.verify(tmp_path / "backup.tar", told, NOW)
+        backup.verify(tmp_path / "backup.tar", sent, NOW)
 
 
 def test_the_command_line_makes_verifies_and_restores(

@@ -49,8 +49,8 @@ def java(exhibits: Exhibits) -> dict[tuple[str, str], str]:
     ]  # fmt: skip
     (exhibits.folder / "java.tsv").write_text("\n".join(lines) + "\n")
     said = run("java", "-cp", exhibits.folder, "ChainJudge", exhibits.folder / "java.tsv")
-    verdicts = (line.partition("\t") for line in said.splitlines())
-    return {(name.split()[0], name.split()[1]): verdict for name, _, verdict in verdicts}
+    judgements = (line.partition("\t") for line in said.splitlines())
+    return {(name.split()[0], name.split()[1]): verdict for name, _, verdict in judgements}
 
 
 def remarks(said: str) -> set[str]:

@@ -27,8 +27,8 @@ from services.ca.timestamp.tokens import SIGNATURE_TIME_STAMP
 from services.ca.verification.api import verification_routes
 from services.ca.verification.service import VerificationService
 from services.ca.verification.signature_evidence import RevocationEvidence, Source
-from tests.unit.ca.counter import Counter
 from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority, establish, pem
+from tests.unit.ca.ocsp_harness import OcspHost
 from tests.unit.ca.office import METRICS, World, key
 from tests.unit.ca.signing import DATA, OurStamps, Signer
 
@@ -37,19 +37,19 @@ HOUR = timedelta(hours=1)
 
 
 @pytest_asyncio.fixture
-async def counter(world: World, authority: CertificationAuthority) -> Counter:
-    counter = await Counter(world, authority).open()
+async def counter(world: World, authority: CertificationAuthority) -> OcspHost:
+    counter = await OcspHost(world, authority).open()
     await counter.lists.start()
     await counter.wake_due()
     return counter
 
 
 @pytest.fixture
-def asked(counter: Counter, world: World) -> Asks:
+def asked(counter: OcspHost, world: World) -> Asks:
     return asks(counter, world)
 
 
-def asks(counter: Counter, world: World) -> Asks:
+def asks(counter: OcspHost, world: World) -> Asks:
     verification = VerificationService(counter.authority.hierarchy.trust, counter.witness, world.clock)
     app = create_app(
         "ca",
@@ -86,11 +86,11 @@ def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-async def citizen(counter: Counter, folder: Path) -> Signer:
+async def citizen(counter: OcspHost, folder: Path) -> Signer:
     return Signer(await counter.citizen(), key(1), folder)
 
 
-async def test_a_good_certificate_is_valid_and_the_record_says_so_signed(counter: Counter, asked: Asks) -> None:
+async def test_a_good_certificate_is_valid_and_the_record_says_so_signed(counter: OcspHost, asked: Asks) -> None:
     certificate = await counter.citizen()
 
     answer = await asked("x509/info", certs=[der(certificate)])
@@ -108,7 +108,7 @@ async def test_a_good_certificate_is_valid_and_the_record_says_so_signed(counter
     assert (proof.certificate_status, proof.serial_number) == (ocsp.OCSPCertStatus.GOOD, certificate.serial_number)
 
 
-async def test_a_certificate_says_whose_it_is_in_the_members_integrators_know(counter: Counter, asked: Asks) -> None:
+async def test_a_certificate_says_whose_it_is_in_the_members_integrators_know(counter: OcspHost, asked: Asks) -> None:
     answer = await asked("x509/info", certs=[der(await counter.citizen())])
 
     subject = answer["signers"][0]["subject"]
@@ -124,7 +124,7 @@ async def test_a_certificate_says_whose_it_is_in_the_members_integrators_know(co
     }
 
 
-async def test_a_seal_is_shown_with_its_organisation_and_number(counter: Counter, asked: Asks) -> None:
+async def test_a_seal_is_shown_with_its_organisation_and_number(counter: OcspHost, asked: Asks) -> None:
     seal = counter.authority.hierarchy.seal
 
     (shown,) = (await asked("x509/info", certs=[der(seal)]))["signers"]
@@ -137,7 +137,7 @@ async def test_a_seal_is_shown_with_its_organisation_and_number(counter: Counter
 
 
 @pytest.mark.parametrize("form", ["DER", "PEM", "lines"])
-async def test_a_certificate_may_come_as_der_or_pem_in_base64(counter: Counter, asked: Asks, form: str) -> None:
+async def test_a_certificate_may_come_as_der_or_pem_in_base64(counter: OcspHost, asked: Asks, form: str) -> None:
     certificate = await counter.citizen()
     given: object = {"DER": der(certificate), "PEM": pem(certificate), "lines": pem(certificate).decode()}[form]
 
@@ -146,7 +146,7 @@ async def test_a_certificate_may_come_as_der_or_pem_in_base64(counter: Counter, 
 
 @pytest.mark.parametrize("version", [0, 1, 3, 127])
 async def test_a_certificate_of_another_version_is_none_of_ours_in_whichever_form_it_comes(
-    counter: Counter, asked: Asks, version: int
+    counter: OcspHost, asked: Asks, version: int
 ) -> None:
     octets = (await counter.citizen()).public_bytes(Encoding.DER)
     third = bytes.fromhex("a003020102")
@@ -162,7 +162,7 @@ async def test_a_certificate_of_another_version_is_none_of_ours_in_whichever_for
     ("reason", "before_it"), [("superseded", True), ("cessationOfOperation", True), ("keyCompromise", False)]
 )
 async def test_after_a_revocation_nothing_is_valid_and_before_it_only_if_the_key_was_not_lost(
-    counter: Counter, asked: Asks, reason: Any, *, before_it: bool
+    counter: OcspHost, asked: Asks, reason: Any, *, before_it: bool
 ) -> None:
     certificate = await counter.citizen()
     counter.world.now += HOUR
@@ -176,7 +176,7 @@ async def test_after_a_revocation_nothing_is_valid_and_before_it_only_if_the_key
     assert before["valid"] is before_it
 
 
-async def test_the_revocation_list_is_evidence_for_those_who_ask_for_it(counter: Counter, asked: Asks) -> None:
+async def test_the_revocation_list_is_evidence_for_those_who_ask_for_it(counter: OcspHost, asked: Asks) -> None:
     certificate = await counter.citizen()
 
     answer = await asked("x509/info", certs=[der(certificate)], revocationCheck=["OCSP", "CRL"])
@@ -187,7 +187,7 @@ async def test_the_revocation_list_is_evidence_for_those_who_ask_for_it(counter:
     assert crl.is_signature_valid(counter.authority.issuer.public_key)
 
 
-async def test_a_list_that_is_out_of_date_tells_nothing(counter: Counter, asked: Asks) -> None:
+async def test_a_list_that_is_out_of_date_tells_nothing(counter: OcspHost, asked: Asks) -> None:
     certificate = await counter.citizen()
     counter.world.now += timedelta(days=2)
     await counter.responders.start()
@@ -198,7 +198,7 @@ async def test_a_list_that_is_out_of_date_tells_nothing(counter: Counter, asked:
 
 
 async def test_a_detached_signature_is_valid_until_its_certificate_is_revoked(
-    counter: Counter, asked: Asks, tmp_path: Path
+    counter: OcspHost, asked: Asks, tmp_path: Path
 ) -> None:
     signer = await citizen(counter, tmp_path)
     signature = signer.cms()
@@ -215,7 +215,7 @@ async def test_a_detached_signature_is_valid_until_its_certificate_is_revoked(
 
 
 async def test_a_signature_with_its_document_inside_is_valid_unless_another_is_put_beside_it(
-    counter: Counter, asked: Asks, tmp_path: Path
+    counter: OcspHost, asked: Asks, tmp_path: Path
 ) -> None:
     signature = (await citizen(counter, tmp_path)).cms(options=("-cades", "-nodetach"))
 
@@ -229,7 +229,7 @@ async def test_a_signature_with_its_document_inside_is_valid_unless_another_is_p
 
 @pytest.mark.parametrize("size", [len(DATA), 1_000_000])
 async def test_a_streamed_signature_is_valid_and_a_changed_octet_of_its_document_is_not(
-    counter: Counter, asked: Asks, tmp_path: Path, size: int
+    counter: OcspHost, asked: Asks, tmp_path: Path, size: int
 ) -> None:
     """In BER, the document in parts."""
     document = (DATA * size)[:size]
@@ -246,7 +246,7 @@ async def test_a_streamed_signature_is_valid_and_a_changed_octet_of_its_document
 
 
 async def test_a_document_of_ten_megabytes_is_taken_and_a_larger_one_refused(
-    counter: Counter, asked: Asks, tmp_path: Path
+    counter: OcspHost, asked: Asks, tmp_path: Path
 ) -> None:
     document = bytes(range(256)) * 40_000
     signature = (await citizen(counter, tmp_path)).cms(data=document)
@@ -256,7 +256,7 @@ async def test_a_document_of_ten_megabytes_is_taken_and_a_larger_one_refused(
 
 
 async def test_each_of_several_signers_is_judged_and_all_have_to_count(
-    counter: Counter, asked: Asks, tmp_path: Path
+    counter: OcspHost, asked: Asks, tmp_path: Path
 ) -> None:
     first, second = await citizen(counter, tmp_path), stray(counter.authority, tmp_path)
     both = first.cms(second)
@@ -283,7 +283,7 @@ def stray(authority: CertificationAuthority, folder: Path, profile: Any = None, 
 
 
 async def test_a_certificate_of_our_key_that_is_in_no_record_is_not_valid(
-    counter: Counter, asked: Asks, tmp_path: Path
+    counter: OcspHost, asked: Asks, tmp_path: Path
 ) -> None:
     (shown,) = (await asked("x509/info", certs=[der(stray(counter.authority, tmp_path).certificate)]))["signers"]
 
@@ -304,7 +304,7 @@ async def test_a_look_alikes_certificate_and_signature_are_told_to_be_that(asked
     assert (of_certificate["valid"], of_signature["valid"]) == (False, False)
 
 
-async def test_a_certificate_counts_for_its_purpose_and_its_time_alone(counter: Counter, asked: Asks) -> None:
+async def test_a_certificate_counts_for_its_purpose_and_its_time_alone(counter: OcspHost, asked: Asks) -> None:
     certificate = der(await counter.citizen())
 
     for form, reason in (
@@ -317,7 +317,7 @@ async def test_a_certificate_counts_for_its_purpose_and_its_time_alone(counter: 
 
 
 async def test_a_document_is_not_signed_with_a_certificate_for_signing_in(
-    counter: Counter, asked: Asks, tmp_path: Path
+    counter: OcspHost, asked: Asks, tmp_path: Path
 ) -> None:
     answer = await asked("cms/verify", cms=stray(counter.authority, tmp_path, AUTH).cms(), data=DATA)
 
@@ -326,7 +326,7 @@ async def test_a_document_is_not_signed_with_a_certificate_for_signing_in(
 
 
 async def test_a_time_stamp_keeps_a_signature_valid_after_its_certificate_ended(
-    counter: Counter, asked: Asks, tmp_path: Path
+    counter: OcspHost, asked: Asks, tmp_path: Path
 ) -> None:
     signature = await (await citizen(counter, tmp_path)).stamped(OurStamps(counter.authority, NOW + HOUR))
     counter.world.now = NOW + timedelta(days=400)
@@ -342,7 +342,7 @@ async def test_a_time_stamp_keeps_a_signature_valid_after_its_certificate_ended(
 
 @pytest.mark.parametrize(("stamped", "valid"), [(HOUR, True), (3 * HOUR, False)])
 async def test_a_lost_key_undoes_no_signature_that_a_time_stamp_proves_older(
-    counter: Counter, asked: Asks, tmp_path: Path, stamped: timedelta, *, valid: bool
+    counter: OcspHost, asked: Asks, tmp_path: Path, stamped: timedelta, *, valid: bool
 ) -> None:
     signer = await citizen(counter, tmp_path)
     signature = await signer.stamped(OurStamps(counter.authority, NOW + stamped))
@@ -358,14 +358,14 @@ def test_what_was_stamped_in_the_second_of_the_revocation_is_not_proven_older(
     signed: int, objection: str | None
 ) -> None:
     revoked = RevokedStatus(NOW + timedelta(milliseconds=900), "keyCompromise")
-    told: dict[Source, RevokedStatus] = {"OCSP": revoked, "CRL": RevokedStatus(NOW, "keyCompromise")}
-    for source, status in told.items():
+    sent: dict[Source, RevokedStatus] = {"OCSP": revoked, "CRL": RevokedStatus(NOW, "keyCompromise")}
+    for source, status in sent.items():
         evidence = RevocationEvidence(source, status, b"", NOW)
         assert evidence.objection(NOW + timedelta(seconds=signed), proven=True) == objection
 
 
 async def test_a_time_stamp_of_a_strangers_authority_or_of_another_signature_proves_nothing(
-    counter: Counter, asked: Asks, tmp_path: Path
+    counter: OcspHost, asked: Asks, tmp_path: Path
 ) -> None:
     signer = await citizen(counter, tmp_path)
     counter.world.now += HOUR
@@ -403,7 +403,7 @@ def with_stamp(signature: bytes, token: bytes) -> bytes:
 
 
 async def test_when_nobody_can_tell_of_revocation_nothing_is_called_valid(
-    world: World, counter: Counter, asked: Asks
+    world: World, counter: OcspHost, asked: Asks
 ) -> None:
     certificate = der(await counter.citizen())
     world.rows["responders"].rows.clear()
@@ -421,7 +421,7 @@ async def test_junk_is_malformed(asked: Asks, junk: bytes) -> None:
     assert of_signature["reason"] == "malformed"
 
 
-async def test_a_message_without_any_signature_is_unsigned(counter: Counter, asked: Asks, tmp_path: Path) -> None:
+async def test_a_message_without_any_signature_is_unsigned(counter: OcspHost, asked: Asks, tmp_path: Path) -> None:
     outer = asn1.decode_der(ContentInfo, (await citizen(counter, tmp_path)).cms())
     bare = type(outer.content)(
         **{name: getattr(outer.content, name) for name in type(outer.content).__dataclass_fields__}
@@ -450,7 +450,7 @@ async def test_forms_that_are_none_are_refused_and_not_repeated(asked: Asks) -> 
 
 
 async def test_a_signed_xml_is_valid_and_gives_back_what_was_signed(
-    counter: Counter, asked: Asks, tmp_path: Path
+    counter: OcspHost, asked: Asks, tmp_path: Path
 ) -> None:
     signer = await citizen(counter, tmp_path)
     signed = signer.xml('<?xml version="1.0" encoding="UTF-8"?><өтініш>бар</өтініш>')

@@ -123,11 +123,11 @@ def test_a_journey_is_closed_exactly_once_even_if_it_also_failed(
 @given(shuffled_with_repetitions(WHOLE_WAY))
 def test_replaying_everything_to_a_journey_that_ended_tells_nothing(facts: list[JourneyFact]) -> None:
     run = go(Run().start(), list(WHOLE_WAY))
-    told, state = list(run.events), run.state
+    reason, state = list(run.events), run.state
     for fact in facts:
         run.take(domain.take_in(run.state, fact, TIMES[id(fact)], END))
     run.start(now=NOON + DAY)
-    assert run.events == told
+    assert run.events == reason
     assert run.state == state
 
 

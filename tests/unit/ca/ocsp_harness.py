@@ -31,7 +31,7 @@ from tests.unit.common.faults import Faults
 URL = "/pki/issuing/ocsp"
 
 
-class Counter(Office):
+class OcspHost(Office):
     """One replica of the service, as relying parties see it."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Counter(Office):
         )
         self.ocsp = OcspService(self.status_book, self.responders, world.clock, in_token=in_token)
 
-    async def open(self) -> "Counter":
+    async def open(self) -> "OcspHost":
         """Start, and do what is due."""
         await self.responders.start()
         await self.wake_due()
