@@ -39,7 +39,7 @@ from services.biometrics.models.limits import Limit, Measures
 
 # Longer sides in pixels to which media are scaled down: faces need no more, the small print of a card does.
 _SELFIE_SIDE, _CLIP_SIDE, _DOCUMENT_SIDE = 1280, 640, 2000
-# Frames a second that are looked at. A turn lasts, a blink does not.
+# Frames a second that are sampled. A turn lasts, a blink does not.
 _CLIP_RATE, _BLINK_RATE = 6.0, 8.0
 _CERTAIN_FACE: Final = 0.5
 
@@ -140,7 +140,7 @@ def _not_a_person(picture: Picture, face: Face) -> list[GuidanceKey]:
 
 
 def _not_one_face(picture: Picture, faces: int) -> GuidanceKey:
-    """Tell several faces from none, and from one too far away for the detector but seen in the middle part."""
+    """Separate several faces from none, and from one too far away for the detector but seen in the middle part."""
     if faces > 1:
         return GuidanceKey("selfie.one_person_only")
     height, width = picture.shape[:2]

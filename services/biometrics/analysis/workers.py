@@ -31,11 +31,11 @@ _START_SECONDS: Final = 60.0
 _PATIENCE_SECONDS: Final = 30.0
 """By the clock alone, however busy the machine is."""
 _END_SECONDS: Final = 1.0
-_LOOK_AGAIN_SECONDS: Final = 0.01
+_CHECK_AGAIN_SECONDS: Final = 0.01
 
 
 class AnalysisBroken(Exception):
-    """A job gave no result. That says nothing about what it was to look at: it may be tried again."""
+    """A job gave no result. That says nothing about its input: it may be tried again."""
 
 
 class WorkerDied(AnalysisBroken):
@@ -139,7 +139,7 @@ class Workers:
     def _repair(self, slot: "_Slot") -> None:
         try:
             slot.start()
-        finally:  # what did not start is started before its next job, which is told why it cannot be
+        finally:  # what did not start is started before its next job, which fails with the reason if it cannot be
             self._idle.put(slot)
 
 
@@ -231,14 +231,14 @@ def _ready(process: SpawnProcess, connection: Connection, timeout: float) -> boo
     began, before = monotonic(), _kept_waiting(process.pid)
     left = timeout
     while left > 0:
-        if wait([connection, process.sentinel], max(left, _LOOK_AGAIN_SECONDS)):
+        if wait([connection, process.sentinel], max(left, _CHECK_AGAIN_SECONDS)):
             return True
         left = timeout - (monotonic() - began) + (_kept_waiting(process.pid) - before)
     return False
 
 
 def _kept_waiting(pid: int | str | None) -> float:
-    """Give the seconds that a process, and those it started, were ready to run and others ran instead.
+    """Return the seconds that a process, and those it started, were ready to run and others ran instead.
 
     Linux, Documentation/scheduler/sched-stats.rst: the second number, nanoseconds. 0 where the kernel does not count.
     """
@@ -267,5 +267,5 @@ def _work(connection: Connection, prepare: Callable[..., None], arguments: tuple
 def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
     try:
         return True, function(*arguments)
-    except Exception as error:  # noqa: BLE001 - told to the caller, in words: not every exception survives pickling
+    except Exception as error:  # noqa: BLE001 - the caller gets it in words: not every exception survives pickling
         return False, f"{function.__name__} raised {type(error).__name__}: {error}"

@@ -11,7 +11,7 @@ from services.biometrics.document.glyphs import HEIGHT, TALL, WIDTH, Grey, Patch
 from services.biometrics.media.decode import Picture
 
 _COARSE: Final = 8
-"""Paper is looked for on a picture so many times smaller: light changes slowly."""
+"""Paper is found on a picture so many times smaller: light changes slowly."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,12 +30,12 @@ class Side:
 
     @classmethod
     def of(cls, picture: Picture) -> Self:
-        """Look at a rectified side."""
+        """Even out the light of a rectified side."""
         grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
         return cls(picture, grey, even(grey))
 
     def turned(self) -> Self:
-        """Give the side upside down."""
+        """Return the side upside down."""
         around = (cv2.rotate(each, cv2.ROTATE_180) for each in (self.picture, self.grey, self.print))
         return type(self)(*(np.asarray(each, np.uint8) for each in around))
 
@@ -50,7 +50,7 @@ def even(grey: Grey) -> Grey:
 
 
 def dark(ink: Grey) -> NDArray[np.bool_]:
-    """Tell ink from paper by Otsu's threshold."""
+    """Separate ink from paper by Otsu's threshold."""
     _, mask = cv2.threshold(ink, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     return np.asarray(mask > 0)
 
@@ -68,7 +68,7 @@ def row_of_patches(ink: Grey, matrix: NDArray[np.float64], count: int) -> Patche
 
 
 def upright(left: float, middle: float, pitch: float, tall: float, slope: float = 0.0) -> NDArray[np.float64]:
-    """Give the matrix for `row_of_patches`.
+    """Return the matrix for `row_of_patches`.
 
     Args:
         left: Where the first patch begins, pixels.

@@ -74,7 +74,7 @@ def frame_around(picture: Picture, points: NDArray[np.float64]) -> Quad | None:
 
 
 def is_document(quad: Quad, points: NDArray[np.float64]) -> bool:
-    """Tell a card or a page, whose portrait stands at one end, from a picture of a person, who stands in the middle."""
+    """Return whether a frame is a card or a page: their portrait stands at one end, a person in the middle."""
     along = quad[1] - quad[0]
     place = float((points.mean(axis=0) - quad[0]) @ along / (along @ along))
     return not _MIDDLE <= place <= 1 - _MIDDLE
@@ -90,7 +90,7 @@ def _candidates(picture: Picture, longest: int = _SMALL, filled: float = 0.0) ->
 
     Args:
         picture: RGB.
-        longest: It is looked at with its longer side scaled down to so many pixels.
+        longest: Its longer side is scaled down to so many pixels.
         filled: How much of a quadrilateral its outline encloses at least.
     """
     small = _small(picture, longest)
@@ -135,7 +135,7 @@ def _masks(channel: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _leaves(quad: Quad, size: tuple[int, ...]) -> bool:
-    """Tell whether two corners or more lie on the picture's edge: that is the table, not a card."""
+    """Return whether two corners or more lie on the picture's edge: that is the table, not a card."""
     low, high = quad.min(axis=1), (np.array([size[1], size[0]]) - quad).min(axis=1)
     return int((np.minimum(low, high) < 4).sum()) >= 2  # noqa: PLR2004 - pixels; corners
 

@@ -1,6 +1,6 @@
 """An identity document from its photographs: where the card lies, the portrait on it, its machine-readable zone.
 
-A side is told by what is on it, never by what it is called: one picture of each side, one picture that shows
+A side is recognised by what is on it, never by its name: one picture of each side, one picture that shows
 both sides, or one picture of a passport page are all read in the same way. A picture in which no card's edge
 is seen is taken to be the card itself (a scan, or a file cut to size).
 
@@ -89,7 +89,7 @@ class DocumentReader:
         self._print = PrintReader()
 
     def read(self, pictures: Sequence[Picture], profile: DocumentProfile = DOCUMENT) -> ReadDocument:
-        """Look for a portrait and a machine-readable zone on every side that `pictures` show."""
+        """Find a portrait and a machine-readable zone on every side that `pictures` show."""
         sides = [(side, side.turned()) for picture in pictures for side in _sides(picture)]
         # The zone most often stands on the side photographed last, and the portrait of a card on the other.
         zone = self._zone.read(side for both in reversed(sides) for side in both)
@@ -111,7 +111,7 @@ class DocumentReader:
         return max(found, key=lambda each: each.face.eye_distance, default=None)
 
     def _portraits(self, both: tuple[Side, Side], profile: DocumentProfile) -> Iterator[Portrait]:
-        """Look on the left of the side and, if there is no face, on the left of the side turned around."""
+        """Search the left of the side and, if there is no face, on the left of the side turned around."""
         for side in both:
             left = side.picture[:, : round(side.picture.shape[1] * profile.portrait_part)]
             if faces := self._finder.faces(left):

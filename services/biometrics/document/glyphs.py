@@ -76,7 +76,7 @@ def normalised(patches: Patches) -> Patches:
 
 
 def forward(layers: Sequence[tuple[Patches, Patches]], values: Patches) -> list[Patches]:
-    """Give the values of every layer, the last without its softmax."""
+    """Return the values of every layer, the last without its softmax."""
     outputs = [values]
     for n, (weights, bias) in enumerate(layers):
         sums = outputs[-1] @ weights + bias

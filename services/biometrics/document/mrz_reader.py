@@ -58,11 +58,11 @@ class ZoneLine:
         return cls(ink, left, right, middle, slope, max(bottom - top - abs(slope) * (right - left), _LEAST_TALL))
 
     def cells(self, left: float, pitch: float) -> NDArray[np.float64]:
-        """Give the matrix that cuts the line into cells from `left` on."""
+        """Return the matrix that cuts the line into cells from `left` on."""
         return upright(left, self.middle + self.slope * left, pitch, self.tall, self.slope)
 
     def profile(self) -> NDArray[np.float64]:
-        """Give how much ink each column has, 0 to 1, a little smoothed."""
+        """Return how much ink each column has, 0 to 1, a little smoothed."""
         half = self.tall / 2
         rows = self.ink[max(round(self.middle - half), 0) : round(self.middle + half)]
         return np.asarray(cv2.blur(1 - rows.mean(axis=0)[None] / 255, (3, 1))[0], np.float64)
@@ -134,7 +134,7 @@ def _divisions(lines: Sequence[ZoneLine], count: int) -> list[tuple[float, float
 
 
 def _extent(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """Give where the print begins and ends: the longest stretch of ink without a gap wider than two characters."""
+    """Return where the print begins and ends: the longest stretch of ink without a gap wider than two characters."""
     tall = mask.shape[0]
     columns = np.flatnonzero(mask.sum(axis=0) > 0.12 * tall)
     if not columns.size:
@@ -145,7 +145,7 @@ def _extent(mask: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def _slope(mask: NDArray[np.bool_]) -> float:
-    """Give how far the line falls for each pixel across: a straight line through the middles of its ink."""
+    """Return how far the line falls for each pixel across: a straight line through the middles of its ink."""
     weights = mask.sum(axis=0)
     columns = np.flatnonzero(weights)
     middles = (np.arange(mask.shape[0]) @ mask)[columns] / weights[columns]

@@ -92,7 +92,7 @@ class PrintReader:
 
 
 def contradicts(zone: Mrz, front: Print, back: Print | None) -> bool:
-    """Tell whether print that was read belongs to another document than the zone.
+    """Return whether print that was read belongs to another document than the zone.
 
     Args:
         zone: The machine-readable zone.
@@ -114,7 +114,7 @@ def _lacks(read: frozenset[str] | frozenset[date], expected: str | date | None) 
 
 
 def _rows(ink: Grey) -> Iterator[_Row]:
-    """Give the rows of boxes that are long enough to hold something of interest."""
+    """Return the rows of boxes that are long enough to hold something of interest."""
     rows: list[_Row] = []
     for box in _boxes(ink):
         row = next((row for row in reversed(rows) if row.goes_on_with(box)), None)
@@ -126,7 +126,7 @@ def _rows(ink: Grey) -> Iterator[_Row]:
 
 
 def _boxes(ink: Grey) -> list[_Box]:
-    """Give the outlines that may be digits, from left to right."""
+    """Return the outlines that may be digits, from left to right."""
     # All components, those within another's hole too: several times faster than labelling them.
     outlines, nesting = cv2.findContours((ink < _INK).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if not outlines:

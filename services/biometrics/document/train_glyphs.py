@@ -160,7 +160,7 @@ def _gradients(parameters: Sequence[Patches], values: Patches, labels: NDArray[n
 
 
 def right(layers: Layers, patches: Patches, labels: NDArray[np.intp]) -> float:
-    """Give the share that is read right."""
+    """Return the share that is read right."""
     return float((forward(layers, normalised(patches))[-1].argmax(axis=1) == labels).mean())
 
 

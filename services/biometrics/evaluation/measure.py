@@ -42,7 +42,7 @@ class Presentations:
         passed: without a doubt.
         doubted: for a clerk to judge, because the detector of presentation attacks doubted them.
         refused: by first reason.
-        unanswered: what could not be looked at, by reason: files that are no such clip, and failures of ours.
+        unanswered: what could not be analysed, by reason: files that are no such clip, and failures of ours.
     """
 
     kind: str
@@ -73,7 +73,7 @@ async def faces(workers: Workers, dataset: Dataset, *, any_quality: bool = False
     people: list[list[Embedding]] = [[] for _ in dataset.faces]
     jobs = [(number, path) for number, pictures in enumerate(dataset.faces) for path in pictures]
 
-    async def look(job: tuple[int, Path]) -> None:
+    async def analyse(job: tuple[int, Path]) -> None:
         number, path = job
         try:
             report = await workers.run(analyses.analyse_selfie, path.read_bytes(), any_quality)
@@ -88,7 +88,7 @@ async def faces(workers: Workers, dataset: Dataset, *, any_quality: bool = False
         else:
             people[number].append(from_bytes(report.embedding))
 
-    await _all(look, jobs, "pictures")
+    await _all(analyse, jobs, "pictures")
     return Acquired(tuple(tuple(each) for each in people if each), len(jobs), refused)
 
 
@@ -96,7 +96,7 @@ async def clips(workers: Workers, dataset: Dataset) -> tuple[Presentations, ...]
     """Judge every clip by what it was asked for."""
     found = {clip.kind: Counter[tuple[_Fate, str]]() for clip in dataset.clips}
 
-    async def look(clip: Clip) -> None:
+    async def analyse(clip: Clip) -> None:
         try:
             report = await workers.run(analyses.analyse_clip, clip.path.read_bytes(), clip.challenge)
         except AnalysisTimeout:
@@ -106,7 +106,7 @@ async def clips(workers: Workers, dataset: Dataset) -> tuple[Presentations, ...]
         else:
             found[clip.kind][_fate(report), next(iter(report.guidance), "")] += 1
 
-    await _all(look, dataset.clips, "clips")
+    await _all(analyse, dataset.clips, "clips")
     return tuple(_presentations(kind, each) for kind, each in sorted(found.items()))
 
 
@@ -137,7 +137,7 @@ def _within(pictures: NDArray[np.float32], card: ModelCard) -> Floats:
     return card.distances(pictures, pictures)[np.triu_indices(len(pictures), k=1)]
 
 
-async def _all(look: Callable[[T], Awaitable[None]], jobs: Sequence[T], what: str) -> None:
+async def _all(analyse: Callable[[T], Awaitable[None]], jobs: Sequence[T], what: str) -> None:
     """Do all jobs, few at a time (their files are held in memory), and say every now and then how far it is."""
     done = 0
     turn = asyncio.Semaphore(_AT_ONCE)
@@ -145,7 +145,7 @@ async def _all(look: Callable[[T], Awaitable[None]], jobs: Sequence[T], what: st
     async def one(job: T) -> None:
         nonlocal done
         async with turn:
-            await look(job)
+            await analyse(job)
         done += 1
         if done % _PROGRESS_EVERY == 0 or done == len(jobs):
             sys.stderr.write(f"{what}: {done} of {len(jobs)}\n")

@@ -40,6 +40,6 @@ def det_png(comparisons: Comparisons, points: tuple[OperatingPoint, ...], model:
 
 
 def _deviate(rates: Floats, fewest: float) -> Floats:
-    """Give the normal deviate, which knows neither 0 nor 1."""
+    """Return the normal deviate, which knows neither 0 nor 1."""
     deviates: Floats = norm.ppf(np.clip(rates, fewest / 2, 1 - fewest / 2))
     return deviates

@@ -44,9 +44,9 @@ class Evaluation:
     any_quality: bool = False
     """Whether pictures were taken that the service would have refused."""
     detector: str = NOT_CONFIGURED
-    """The detector of presentation attacks that looked at the clips."""
+    """The detector of presentation attacks that was shown the clips."""
     look_s: float = ANALYSIS_S
-    """Seconds that a look might take."""
+    """Seconds that an analysis might take."""
 
     @property
     def points(self) -> tuple[OperatingPoint, ...]:
@@ -139,8 +139,8 @@ def _clips(presentations: Sequence[Presentations], detector: str) -> str:
         "## Liveness\n",
         f"Detector of presentation attacks: `{detector}`. What it doubts goes to a clerk.\n",
         "APCER: share of attacks that passed without a doubt. BPCER: share of live people who did not.",
-        "What could not be looked at is no answer: it is left out of an APCER, and a failure in a BPCER.\n",
-        "| kind | clips | to a clerk | not looked at | error | rate, 95 % interval | reasons of refusal |",
+        "What could not be analysed is no answer: it is left out of an APCER, and a failure in a BPCER.\n",
+        "| kind | clips | to a clerk | not analysed | error | rate, 95 % interval | reasons of refusal |",
         "|---|---|---|---|---|---|---|",
         *map(_row, presentations),
     ]
@@ -153,7 +153,7 @@ def _clips(presentations: Sequence[Presentations], detector: str) -> str:
 
 def _row(each: Presentations) -> str:
     error, few = _error(each), " (too few to compare by)" if each.total < FEW else ""
-    rate = "**no claim**: none could be looked at" if error is None else f"{_shown(error)}{few}"
+    rate = "**no claim**: none could be analysed" if error is None else f"{_shown(error)}{few}"
     cells = (
         each.kind,
         each.total,
@@ -167,7 +167,7 @@ def _row(each: Presentations) -> str:
 
 
 def _error(each: Presentations) -> Rate | None:
-    """Give the share of errors among the attacks that were judged, or among all live people; None without any."""
+    """Return the share of errors among the attacks that were judged, or among all live people; None without any."""
     if each.attack:
         return proportion(each.passed, each.answered) if each.answered else None
     return proportion(each.total - each.passed, each.total)

@@ -68,7 +68,7 @@ class OperatingPoint:
 
 
 def proportion(errors: int, trials: int) -> Rate:
-    """Give a share with its exact (Clopper-Pearson) interval."""
+    """Return a share with its exact (Clopper-Pearson) interval."""
     if trials == 0:
         raise ValueError("a rate needs trials")
     interval = binomtest(errors, trials).proportion_ci(CONFIDENCE, method="exact")
@@ -76,7 +76,7 @@ def proportion(errors: int, trials: int) -> Rate:
 
 
 def fnmr(genuine: Sequence[Floats], threshold: float, seed: int = 0) -> Rate:
-    """Give the share of genuine comparisons beyond ``threshold``; each person counts alike.
+    """Return the share of genuine comparisons beyond ``threshold``; each person counts alike.
 
     The interval is that of a bootstrap over people. Where no person ever failed, or all did, resampling cannot see
     beyond the sample: there the exact interval over people stands.
@@ -92,14 +92,14 @@ def fnmr(genuine: Sequence[Floats], threshold: float, seed: int = 0) -> Rate:
 
 
 def fmr(comparisons: Comparisons, threshold: float) -> Rate:
-    """Give the share of impostor comparisons within ``threshold``, with an interval over pairs of people."""
+    """Return the share of impostor comparisons within ``threshold``, with an interval over pairs of people."""
     value = float(np.mean(comparisons.impostor <= threshold))
     exact = proportion(round(value * comparisons.pairs), comparisons.pairs)
     return Rate(value, min(exact.low, value), max(exact.high, value), comparisons.pairs)
 
 
 def carries(target: float, trials: int) -> Carries:
-    """Tell whether so many independent trials carry a claim about a rate of ``target``."""
+    """Return whether so many independent trials carry a claim about a rate of ``target``."""
     if trials * target >= RULE_OF_THIRTY:
         return "yes"
     return "indication" if trials * target >= RULE_OF_THREE else "no"
@@ -116,7 +116,7 @@ def operating_point(comparisons: Comparisons, target: float) -> OperatingPoint:
 
 
 def det(comparisons: Comparisons) -> tuple[Floats, Floats]:
-    """Give the curve of both error rates (false match, false non-match) over all thresholds the data know."""
+    """Return the curve of both error rates (false match, false non-match) over all thresholds the data know."""
     genuine = np.sort(np.concatenate(comparisons.genuine))
     impostor = np.sort(comparisons.impostor)
     thresholds = np.unique(np.concatenate([genuine, impostor]))
@@ -126,6 +126,6 @@ def det(comparisons: Comparisons) -> tuple[Floats, Floats]:
 
 
 def _threshold(impostor: Floats, target: float) -> float:
-    """Give the largest distance at which no more than ``target`` of the impostors match."""
+    """Return the largest distance at which no more than ``target`` of the impostors match."""
     allowed = int(np.floor(target * impostor.size))
     return float(np.nextafter(np.sort(impostor)[allowed], -np.inf))

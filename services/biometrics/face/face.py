@@ -147,15 +147,15 @@ class FaceFinder:
         return self._mesh_in(picture, _crop_around(face))
 
     def follow(self, picture: Picture, before: Face) -> Face:
-        """Return the mesh of the face that was at `before` a moment ago, without looking for it again.
+        """Return the mesh of the face that was at `before` a moment ago, without another search.
 
         A second pass is made only where the face moved so far that the first saw it off its middle. What was there
         and is gone shows as a low `presence`.
         """
-        looked = _crop_around(before)
-        face = self._mesh_in(picture, looked)
+        followed = _crop_around(before)
+        face = self._mesh_in(picture, followed)
         centred = _crop_around(face)
-        return self._mesh_in(picture, centred) if _astray(looked, centred) else face
+        return self._mesh_in(picture, centred) if _astray(followed, centred) else face
 
     def faces(self, picture: Picture) -> list[Face]:
         """Return every face of `picture` with its mesh, surest first."""
@@ -276,11 +276,11 @@ def _crop(centre: Points, side: float, angle: float, margin: float = 1.5) -> Mat
     return np.column_stack([turn, centre - turn @ [MESH_SIDE / 2, MESH_SIDE / 2]])
 
 
-def _astray(looked: Matrix, centred: Matrix) -> bool:
-    """Tell whether a face stands off the middle of the crop by a tenth of its side, or fills another part of it."""
+def _astray(followed: Matrix, centred: Matrix) -> bool:
+    """Return whether a face stands off the middle of the crop by a tenth of its side, or fills another part of it."""
     middle = np.array([MESH_SIDE / 2, MESH_SIDE / 2, 1])
-    side, wanted = (MESH_SIDE * float(np.hypot(crop[0, 0], crop[1, 0])) for crop in (looked, centred))
-    off = float(np.linalg.norm((looked - centred) @ middle))
+    side, wanted = (MESH_SIDE * float(np.hypot(crop[0, 0], crop[1, 0])) for crop in (followed, centred))
+    off = float(np.linalg.norm((followed - centred) @ middle))
     return off > side * _ASTRAY or abs(wanted - side) > side * _ASTRAY
 
 

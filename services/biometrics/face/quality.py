@@ -132,7 +132,7 @@ def advise(measures: Measures, profile: QualityProfile = SELFIE) -> list[Guidanc
 
 
 def _margins(face: Face, width: int, height: int) -> Measures:
-    """Give the distances from the middle of the eyes to the picture's edges, in distances of the eyes.
+    """Return the distances from the middle of the eyes to the picture's edges, in distances of the eyes.
 
     Names as in ISO/IEC 29794-5; the left is the picture's.
     """

@@ -23,7 +23,7 @@ _HELD: Final = "_held"
 
 
 def kind_of(action: Action) -> Kind:
-    """Tell which movement it is, held or not."""
+    """Return which movement it is, held or not."""
     return cast("Kind", action.removesuffix(_HELD))
 
 

@@ -1,6 +1,6 @@
-"""Looking at the frames of a clip, once each as they are decoded, and what is kept of them.
+"""Faces in the frames of a clip, each seen once as it is decoded, and what is kept of them.
 
-Looking for faces in a whole picture is dear, and so is a second pass over a face. A face that was found is followed
+Searching a whole picture is costly, and so is a second pass over a face. A face that was found is followed
 from frame to frame; the picture is searched again twice a second, because somebody else may have come, and at once
 when the face is lost.
 """
@@ -53,10 +53,10 @@ class Observation:
 def observe(
     frames: Iterable[VideoFrame], finder: FaceFinder, embedder: Embedder, pad: PadModel | None = None
 ) -> Iterator[Observation]:
-    """Look at each frame once."""
-    watch = _Watch(finder)
+    """Find the face in each frame, once."""
+    tracker = _FaceTracker(finder)
     for frame in _bunched(frames):
-        count, face = watch.look(frame)
+        count, face = tracker.find(frame)
         grey = np.asarray(cv2.cvtColor(frame.picture, cv2.COLOR_RGB2GRAY), np.uint8)
         if face is None or abs(face.pose.yaw) > STRAIGHT:
             yield Observation(frame.time, count, grey, face)
@@ -72,15 +72,15 @@ def _bunched(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
         yield from bunch
 
 
-class _Watch:
-    """Keeps an eye on the face of a clip."""
+class _FaceTracker:
+    """Follows the face of a clip from frame to frame."""
 
     def __init__(self, finder: FaceFinder) -> None:
         self._finder = finder
         self._followed: Face | None = None
         self._search_at = 0.0
 
-    def look(self, frame: VideoFrame) -> tuple[int, Face | None]:
+    def find(self, frame: VideoFrame) -> tuple[int, Face | None]:
         """Return how many faces the frame shows and, if it is one, its mesh."""
         count, face = 1, None
         if self._followed is not None and frame.time < self._search_at:
@@ -109,7 +109,7 @@ class _Watch:
 
 
 def _inside(face: Face, found: Detection) -> bool:
-    """Tell whether the middle of what was found lies in the middle half of the face."""
+    """Return whether the middle of what was found lies in the middle half of the face."""
     bounds = face.bounds.reshape(2, 2)
     off = np.abs(found.box.reshape(2, 2).mean(axis=0) - bounds.mean(axis=0))
     return bool((off < (bounds[1] - bounds[0]) / 4).all())

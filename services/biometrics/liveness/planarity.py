@@ -103,7 +103,7 @@ def _tracked(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return where points began and ended that were found again on the way back of every step.
 
-    Each is looked for where the face as a whole went, which is the same for a head and for a picture of one: what
+    Each is searched where the face as a whole went, which is the same for a head and for a picture of one: what
     tells them apart is found by the texture alone.
     """
     origin = points = start

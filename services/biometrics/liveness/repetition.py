@@ -28,7 +28,7 @@ _NOISE, _CHANGED = 2, 0.001
 
 
 def same_picture(before: Grey, after: Grey) -> bool:
-    """Tell whether `after` is `before` again, as a codec renders it: all but a thousandth of the pixels equal."""
+    """Return whether `after` is `before` again, as a codec renders it: all but a thousandth of the pixels equal."""
     if before.shape != after.shape:
         return False
     most = _CHANGED * before.size
@@ -53,7 +53,7 @@ def longest_repeat(times: Sequence[float], faces: Sequence[Face]) -> float:
     """Return the seconds of the longest stretch of movement that comes twice (0: none).
 
     The track of the face is laid over itself, ever later; between samples it is interpolated, because a loop
-    knows nothing of when frames are looked at.
+    knows nothing of when frames are sampled.
     """
     if len(faces) < 3:  # noqa: PLR2004 - two stretches need three samples
         return 0.0
@@ -66,12 +66,12 @@ def longest_repeat(times: Sequence[float], faces: Sequence[Face]) -> float:
 
 
 def _moved(stretch: Track) -> bool:
-    """Tell a movement from somebody who keeps still, which is always alike."""
+    """Separate a movement from somebody who keeps still, which is always alike."""
     return bool(_distances(stretch, stretch[:1]).max() > _MOVEMENT)
 
 
 def _alike(at: Times, track: Track, lags: Times) -> NDArray[np.bool_]:
-    """Tell for each lag (rows) and sample (columns) whether the face is in the same place so much later again."""
+    """Return for each lag (rows) and sample (columns) whether the face is in the same place so much later again."""
     later = at[None] + lags[:, None]
     after = np.clip(np.searchsorted(at, later), 1, len(at) - 1)
     share = ((later - at[after - 1]) / np.maximum(at[after] - at[after - 1], 1e-6)).astype(np.float32)[..., None]

@@ -21,11 +21,11 @@ from services.biometrics.media.orientation import exif_orientation, upright
 Picture = NDArray[np.uint8]
 """RGB, rows × columns × 3."""  # noqa: RUF001 - a product of sizes
 GuidanceKey = NewType("GuidanceKey", str)
-"""Names a text that tells the citizen what to change; the portal holds the texts, in each language."""
+"""The id of a text that says what to change; the catalogue holds it in each language."""
 
 
 class UndecodableError(ValueError):
-    """The bytes are not what they should be. `key` tells the citizen what to do about it."""
+    """The bytes are not what they should be. `key` is the text that says what to do about it."""
 
     def __init__(self, key: str, reason: str) -> None:
         self.key = GuidanceKey(key)

@@ -41,7 +41,7 @@ class ClipLimits:
         data: Bytes of the file.
         shortest: Seconds.
         longest: Seconds.
-        frames: How many there are, looked at or not.
+        frames: How many there are, sampled or not.
         rate: Frames a second.
         pixels: Of a frame.
     """
