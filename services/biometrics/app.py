@@ -7,14 +7,12 @@ from libs.common.core.background import Repeating
 from libs.common.core.values import Clock, NewId, new_id, utc_now
 from libs.common.web.backend import Backend
 from libs.common.web.service import App, build_base
-from services.biometrics.analysis import analyses
-from services.biometrics.analysis.analyser import Analyser, StubAnalyser, WorkerAnalyser
+from services.biometrics.analysis.analyser import Analyser, open_analyser
 from services.biometrics.analysis.known_faces import KnownFaces
 from services.biometrics.analysis.pipeline import Pipeline
 from services.biometrics.analysis.queue import AnalysisQueue
 from services.biometrics.analysis.replay_check import ReplayCheck
 from services.biometrics.analysis.service import ANALYSIS_LEASE, CheckAnalysis
-from services.biometrics.analysis.workers import Workers
 from services.biometrics.audit.api import audit_routes
 from services.biometrics.audit.service import Audit
 from services.biometrics.capture.api import capture_routes
@@ -26,7 +24,7 @@ from services.biometrics.check.domain import NewChallenge
 from services.biometrics.check.service import FaceChecks
 from services.biometrics.collections import CHECKS, FACES, MEDIA_KEY
 from services.biometrics.handlers import BiometricsEvents, NextStep
-from services.biometrics.liveness.pad import read_card
+from services.biometrics.liveness.pad import detector
 from services.biometrics.liveness.pad_result import NOT_CONFIGURED
 from services.biometrics.metrics import FaceMetrics
 from services.biometrics.problems import PROBLEMS
@@ -57,7 +55,7 @@ def build(
     rules = settings.rules
     checks, faces = base.engine.open(CHECKS), base.engine.open(FACES)
     uploads = Uploads(base.blobs(MEDIA_KEY))
-    analyser = analyser or _analyser(settings)
+    analyser = analyser or open_analyser(settings)
     queue = AnalysisQueue(checks.aggregates, clock)
     kept = timedelta(days=settings.same_face_days)
     metrics = FaceMetrics(base.metrics)
@@ -95,7 +93,7 @@ def build(
         checks.aggregates, face_checks=face_checks, captures=captures, analysis=analysis, reviews=reviews
     )
     lease_s, parallel = ANALYSIS_LEASE.total_seconds(), 2 * settings.workers
-    for role, name in ((PAD_ROLE, _detector(settings)), (REGISTER_ROLE, NOT_CONFIGURED)):
+    for role, name in ((PAD_ROLE, detector(settings.pad_card)), (REGISTER_ROLE, NOT_CONFIGURED)):
         base.health.notes[role] = name
         metrics.models.labels(role, name).set(1)
     return base.app(
@@ -119,15 +117,3 @@ def build(
         ],
         texts=TEXTS,
     )
-
-
-def _analyser(settings: BiometricsSettings) -> Analyser:
-    if settings.analyser == "stub":
-        return StubAnalyser(settings.profile)
-    return WorkerAnalyser(
-        Workers(settings.workers, analyses.load, settings.models, settings.pad_card, timeout=settings.look_s)
-    )
-
-
-def _detector(settings: BiometricsSettings) -> str:
-    return NOT_CONFIGURED if settings.pad_card is None else read_card(settings.pad_card).id

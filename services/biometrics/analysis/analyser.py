@@ -7,6 +7,7 @@ from services.biometrics.analysis.reports import ClipReport, DocumentReport, Emb
 from services.biometrics.analysis.workers import Workers
 from services.biometrics.document.mrz import Mrz
 from services.biometrics.models.model_card import DLIB_RESNET_V1
+from services.biometrics.settings import BiometricsSettings
 
 
 class Analyser(Protocol):
@@ -74,6 +75,15 @@ class WorkerAnalyser:
     async def alike(self, face: Embedded, model: str, others: list[bytes]) -> int:
         """Count faces that match."""
         return await self._workers.run(analyses.alike, face, model, others)
+
+
+def open_analyser(settings: BiometricsSettings) -> Analyser:
+    """Make the analyser that the settings name."""
+    if settings.analyser == "stub":
+        return StubAnalyser(settings.profile)
+    return WorkerAnalyser(
+        Workers(settings.workers, analyses.load, settings.models, settings.pad_card, timeout=settings.look_s)
+    )
 
 
 def stub_picture(comment: bytes) -> bytes:

@@ -10,8 +10,8 @@ from services.biometrics.analysis import analyses
 from services.biometrics.analysis.workers import JobFailed, Workers
 from services.biometrics.evaluation import dataset, measure, plot, report
 from services.biometrics.evaluation.dataset import Dataset, DatasetError
-from services.biometrics.liveness.pad import PadError, read_card
-from services.biometrics.liveness.pad_result import NOT_CONFIGURED
+from services.biometrics.liveness.pad import PadError
+from services.biometrics.liveness.pad import detector as detector_id
 from services.biometrics.models.files import ModelsError, verify
 from services.biometrics.models.model_card import ModelCard
 from services.biometrics.settings import ANALYSIS_S
@@ -34,7 +34,7 @@ async def evaluate(
         JobFailed: a worker could not be prepared; says why.
     """
     card = ModelCard.model_validate_json(verify(models).path("face-embedding-card").read_bytes())
-    detector = NOT_CONFIGURED if pad_card is None else read_card(pad_card).id
+    detector = detector_id(pad_card)
     workers = Workers(processes, analyses.load, models, pad_card, timeout=look_s)
     await workers.start()
     try:

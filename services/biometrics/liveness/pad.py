@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from services.biometrics.face.face import Face, patch
-from services.biometrics.liveness.pad_result import PadResult
+from services.biometrics.liveness.pad_result import NOT_CONFIGURED, PadResult
 from services.biometrics.media.decode import Picture
 from services.biometrics.models.files import OnnxNetwork, sha256
 from services.biometrics.models.model_card import NetworkCard
@@ -123,3 +123,8 @@ def read_card(card: Path) -> PadCard:
     except ValidationError as error:
         places = ", ".join(sorted({".".join(map(str, each["loc"])) or "the whole" for each in error.errors()}))
         raise PadError(card, f"is not a card (look at: {places})") from error
+
+
+def detector(card: Path | None) -> str:
+    """Return the id of the detector with this card; ``not_configured`` where none is mounted."""
+    return NOT_CONFIGURED if card is None else read_card(card).id
