@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 
 from libs.common.core.health import Health
 from libs.common.pki.der import serial_text
+from libs.common.testing.faults import Faults
 from libs.common.web.http import create_app
 from services.ca.authority.hierarchy import ROOT_LIST
 from services.ca.collections import RESPONDERS
@@ -26,7 +27,6 @@ from services.ca.texts import TEXTS
 from services.ca.verification.signature_evidence import Witness
 from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.office import METRICS, FaultyBook, Office, World
-from tests.unit.common.faults import Faults
 
 URL = "/pki/issuing/ocsp"
 

@@ -28,6 +28,7 @@ from libs.common.delivery.timers import Timers
 from libs.common.storage.chain import Entry
 from libs.common.storage.records import Fields
 from libs.common.testing.chain import MemoryChain
+from libs.common.testing.faults import Faults, faulty
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from libs.common.testing.records import MemoryRecords
 from services.ca.authority.issuers import PrivateKey
@@ -45,7 +46,7 @@ from services.ca.model.certificate import Certificate
 from services.ca.revocation.service import Revocations
 from services.ca.status.records import Statuses
 from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority
-from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log
+from tests.unit.common.kept_log import FaultyPublisher, Log
 
 JOURNEY = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a01"
 NEWER = "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a02"
@@ -207,7 +208,7 @@ class Office:
         self.issuing = IssuingAuthority(authority.hierarchy, publication, authority.keys, shards=2)
         self.engine = Engine(
             source="ca",
-            documents=lambda name, _: FaultyDocuments(world.rows.setdefault(name, MemoryDocuments()), self.faults),
+            documents=lambda name, _: faulty(world.rows.setdefault(name, MemoryDocuments()), self.faults),
             publisher=FaultyPublisher(world.log, self.faults),
             keyring=KEYRING,
             metrics=METRICS,

@@ -12,7 +12,7 @@ from libs.common.core.metrics import Metrics
 from libs.common.core.sealing import Sealed
 from libs.common.delivery.consumption import Authenticate, Consumption, Route
 from libs.common.delivery.retry import Circuit, RawMessage, Record, RetryPolicy
-from tests.unit.common.faults import LogRecord
+from libs.common.testing.broker import BrokerRecord
 from tests.unit.common.shop_harness import KEYRING, NOON, Buyer
 from tests.waiting import PATIENCE_S
 
@@ -94,7 +94,7 @@ class LetterConsumer:
 
         self.does[number] = fail
 
-    async def batch(self, *records: LogRecord) -> None:
+    async def batch(self, *records: BrokerRecord) -> None:
         async with asyncio.timeout(PATIENCE_S):
             assert not await self.consumption.batch(records)
 
@@ -107,19 +107,19 @@ def meta_of(number: int, key: str = "a") -> Meta:
     return Meta(f"id-{number}", LetterSent.type(), "post", NOON, key, "correlation")
 
 
-def letter(number: int, key: str = "a", to: str | None = None) -> LogRecord:
+def letter(number: int, key: str = "a", to: str | None = None) -> BrokerRecord:
     meta = meta_of(number, key)
     event = LetterSent(number=number, to=Sealed(Buyer(name=to)) if to else None)
-    return LogRecord("letter.sent", number, key.encode(), encode(event, meta, KEYRING), meta.headers())
+    return BrokerRecord("letter.sent", number, key.encode(), encode(event, meta, KEYRING), meta.headers())
 
 
-def with_header(record: LogRecord, name: str, value: bytes | None) -> LogRecord:
+def with_header(record: BrokerRecord, name: str, value: bytes | None) -> BrokerRecord:
     kept = tuple(pair for pair in record.headers if pair[0] != name)
     return replace(record, headers=(*kept, (name, value)))
 
 
-def as_read(message: RawMessage, offset: int = 0) -> LogRecord:
-    return LogRecord(message.topic, offset, message.key, message.value, message.headers)
+def as_read(message: RawMessage, offset: int = 0) -> BrokerRecord:
+    return BrokerRecord(message.topic, offset, message.key, message.value, message.headers)
 
 
 def header(message: RawMessage, name: str) -> str:

@@ -26,8 +26,10 @@ from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.engine import Collection, Engine, Kind
 from libs.common.delivery.kafka import authentic
 from libs.common.delivery.timers import Timers
+from libs.common.testing.broker import BrokerRecord
+from libs.common.testing.faults import Faults, faulty
 from libs.common.testing.memory import MemoryDocuments
-from tests.unit.common.faults import Faults, FaultyDocuments, FaultyPublisher, Log, LogRecord
+from tests.unit.common.kept_log import FaultyPublisher, Log
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LEASE_S = 30.0
@@ -150,7 +152,7 @@ class Service:
         metrics = METRICS[name]
         engine = Engine(
             source=name,
-            documents=lambda _name, _searched: CachedDocuments(FaultyDocuments(rows, faults)),
+            documents=lambda _name, _searched: CachedDocuments(faulty(rows, faults)),
             publisher=publisher,
             keyring=KEYRING,
             metrics=metrics,
@@ -176,7 +178,7 @@ class Service:
     async def wake(self, key: str, now: datetime) -> None:
         raise AssertionError(f"{self.name} has no timers, but {key} was woken at {now}")
 
-    def unread(self) -> list[LogRecord]:
+    def unread(self) -> list[BrokerRecord]:
         committed = self.world.log.committed.get(self.name, 0)
         return [record for record in self.world.log.records[committed:] if record.topic in self.consumption.topics]
 
@@ -313,6 +315,6 @@ async def states(world: World) -> dict[str, dict[str, str]]:
     }
 
 
-def parked(world: World) -> list[LogRecord]:
+def parked(world: World) -> list[BrokerRecord]:
     """Give what was parked for retry or given up."""
     return [r for r in world.log.records if is_retry_topic(r.topic) or is_dead_letter_topic(r.topic)]

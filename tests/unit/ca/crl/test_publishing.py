@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.core.health import Health
+from libs.common.testing.faults import Crash, Faults
 from libs.common.web.http import create_app
 from services.ca.crl import shards, signing
 from services.ca.crl.api import list_routes
@@ -24,7 +25,6 @@ from services.ca.texts import TEXTS
 from tests.unit.ca.hierarchies import NOW, CertificationAuthority
 from tests.unit.ca.judges import lint_crl
 from tests.unit.ca.office import LEASE, METRICS, Office, World
-from tests.unit.common.faults import Crash, Faults
 
 PLACE = ShardId("issuing", 0)
 YEAR = timedelta(days=365)

@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.core.values import to_millis
+from libs.common.testing.faults import Crash, Faults
 from services.ca.crl import shards
 from services.ca.crl.shards import RENEW_AFTER
 from services.ca.crl.signing import BACKDATED, LIFETIME
@@ -15,7 +16,6 @@ from services.ca.model.ids import ShardId
 from tests.unit.ca.hierarchies import EC, NOW, CertificationAuthority
 from tests.unit.ca.judges import lint_crl, run
 from tests.unit.ca.office import CITIZEN, LEASE, Office, World
-from tests.unit.common.faults import Crash, Faults
 
 
 async def edition(office: Office, number: int) -> x509.CertificateRevocationList:

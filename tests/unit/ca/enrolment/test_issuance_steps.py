@@ -12,6 +12,7 @@ from libs.common.delivery.documents import Document, Outgoing
 from libs.common.pki.der import serial_text
 from libs.common.storage.chain import Entry
 from libs.common.testing.chain import MemoryChain
+from libs.common.testing.faults import Crash
 from libs.common.testing.memory import MemoryDocuments, MemoryReservations
 from services.ca.enrolment import csr_intake as intake_module
 from services.ca.enrolment import states
@@ -22,7 +23,7 @@ from services.ca.issuance.authority import IssuingAuthority
 from services.ca.model.profiles import Publication
 from tests.unit.ca.hierarchies import CertificationAuthority
 from tests.unit.ca.office import FACTS, JOURNEY, LEASE, Office, World, closed, csrs
-from tests.unit.common.faults import Crash, Log
+from tests.unit.common.kept_log import Log
 from tests.waiting import PATIENCE_S
 
 STEPS = (

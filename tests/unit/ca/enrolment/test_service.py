@@ -5,12 +5,12 @@ from copy import deepcopy
 import pytest
 import structlog
 
+from libs.common.testing.faults import Crash, Faults
 from services.ca.enrolment import states
 from services.ca.issuance.authority import IssuingAuthority
 from services.ca.model.certificate import Certificate
 from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority
 from tests.unit.ca.office import CITIZEN, FACTS, JOURNEY, LEASE, NEWER, PHONE, STRANGER, Office, World, closed, csrs
-from tests.unit.common.faults import Crash, Faults
 
 
 async def live(office: Office, subject: str = JOURNEY) -> list[bool]:

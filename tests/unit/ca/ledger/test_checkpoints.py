@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.x509 import ObjectIdentifier
 
+from libs.common.testing.faults import Crash, Faults
 from services.ca.authority.hierarchy import TSA
 from services.ca.collections import CHECKPOINTS
 from services.ca.keys.store import require_ec
@@ -21,7 +22,6 @@ from tests.unit.ca.hierarchies import CertificationAuthority, establish, keystor
 from tests.unit.ca.judges import run
 from tests.unit.ca.ledger.test_ledger import CONFIGURATION
 from tests.unit.ca.office import Office, World
-from tests.unit.common.faults import Crash, Faults
 
 EVERY = timedelta(hours=1)
 

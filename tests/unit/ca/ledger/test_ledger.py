@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from libs.common.storage.chain import breaks
+from libs.common.testing.faults import Crash, Faults
 from services.ca.authority.issuers import Issuer, PrivateKey
 from services.ca.crl.signing import CrlFields, RevokedEntries, sign_list
 from services.ca.ledger import acts, recording
@@ -25,7 +26,6 @@ from services.ca.ledger.acts import (
 from tests.unit.ca.hierarchies import PERSON, CertificationAuthority
 from tests.unit.ca.ocsp_harness import OcspHost
 from tests.unit.ca.office import CITIZEN, JOURNEY, LEASE, Office, World, closed, csrs
-from tests.unit.common.faults import Crash, Faults
 
 CONFIGURATION = Configuration(
     issuer_keys=("aa",),

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.common.core.errors import Unavailable
+from libs.common.testing.faults import Crash, Faults
 from services.ca.model.ids import CertificateId
 from services.ca.model.status import Known, RevokedStatus
 from services.ca.ocsp.questions import MAX_OCTETS, MAX_QUESTIONS, OcspRefused, read_questions
@@ -30,7 +31,6 @@ from tests.unit.ca.hierarchies import CertificationAuthority, establish, pem
 from tests.unit.ca.judges import lint_ocsp
 from tests.unit.ca.ocsp_harness import URL, OcspHost, openssl
 from tests.unit.ca.office import World
-from tests.unit.common.faults import Crash, Faults
 
 SUCCESSFUL, MALFORMED, TRY_LATER, UNAUTHORIZED = (
     OCSPResponseStatus.SUCCESSFUL,

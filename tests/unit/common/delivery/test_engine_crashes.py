@@ -9,7 +9,7 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.common.faults import Crash, Faults
+from libs.common.testing.faults import Crash, Faults
 from tests.unit.common.shop_harness import Shop, World, facts, parked, states
 
 ORDERS = {"order-1": "Aizhan", "order-2": "Serik"}

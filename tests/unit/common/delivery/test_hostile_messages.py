@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from libs.common.contracts.events import MAX_EVENT_BYTES
 from libs.common.delivery.retry import MAX_PARKED_BYTES, Circuit
-from tests.unit.common.faults import LogRecord
+from libs.common.testing.broker import BrokerRecord
 from tests.unit.common.letter_harness import GIVEN_UP, RETRIES, Headers, LetterConsumer, header, letter, with_header
 
 
-def tampered(record: LogRecord) -> LogRecord:
+def tampered(record: BrokerRecord) -> BrokerRecord:
     assert record.value is not None
     at = record.value.index(b'"box":"') + 20
     swapped = b"A" if record.value[at : at + 1] != b"A" else b"B"
@@ -144,7 +144,7 @@ async def test_whatever_bytes_come_they_end_and_hold_back_nobody(
     consumer = LetterConsumer()
     names = ("ce_id", "ce_type", "ce_time", "x-attempt", "x-not-before", "x-origin")
     named = [(names[len(name) % 6], value) for name, value in headers] if ours else headers
-    hostile = LogRecord(topic, 1, key, value, tuple(named))
+    hostile = BrokerRecord(topic, 1, key, value, tuple(named))
     await consumer.batch(letter(2), hostile, letter(3, "b"))
     assert sorted(consumer.handled) == [2, 3]
     assert [message.topic for message in consumer.broker.parked] == [GIVEN_UP]
