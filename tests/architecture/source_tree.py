@@ -9,8 +9,6 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TREES: Final = ("libs", "services", "deploy", "tests")
-MOVING: Final = ("services.biometrics", "tests.unit.biometrics")
-"""What is still being moved; the rules on words and collections do not look at it yet."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,6 @@ class Module:
         """`services.X` for that package and the modules in it."""
         parts = self.name.split(".")
         return ".".join(parts[:2]) if parts[0] == "services" and len(parts) > 1 else None
-
-
-def is_moving(name: str) -> bool:
-    """Return whether a module is still being moved."""
-    return any(within(name, package) for package in MOVING)
 
 
 Modules = Mapping[str, Module]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.architecture.arrows import arrows, room_of_common
-from tests.architecture.source_tree import ROOT, TREES, Module, Modules, Rule, is_moving, modules_of, violations, within
+from tests.architecture.source_tree import ROOT, TREES, Module, Modules, Rule, modules_of, violations, within
 
 ROOMS = ("core", "media", "texts", "storage", "contracts", "delivery", "pki", "web", "testing")
 """The rooms of libs/common. Each imports only itself and those before it."""
@@ -76,7 +76,7 @@ def the_citizens_side_knows_no_service(module: Module, _: Modules) -> Iterator[t
 
 
 def collections_are_declared_in_one_file_a_service(module: Module, _: Modules) -> Iterator[tuple[int, str]]:
-    if module.service is None or module.name == f"{module.service}.collections" or is_moving(module.name):
+    if module.service is None or module.name == f"{module.service}.collections":
         return
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call) and names_a_collection(node):

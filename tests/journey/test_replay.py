@@ -49,7 +49,6 @@ async def test_replaying_every_topic_from_the_start_tells_nothing_new(broker_kin
         application, certificates = await a_day_in_the_life(system)
         facts = await system.facts()
         before = len(log_lines(system, "message"))
-        seen = system.observer.seen
 
         await running.stop(*SERVICES)
         await asyncio.gather(*(rewind(system, service) for service in SERVICES))
@@ -63,7 +62,8 @@ async def test_replaying_every_topic_from_the_start_tells_nothing_new(broker_kin
         await wait_until(read_again, lambda read: read >= to_read, seconds=lambda _: WAITING.machines)
         await system.check()
         assert await read_again() == to_read
-        assert system.observer.seen == seen
+        # By id: what a service had not yet struck off its outbox when it stopped is published once more, unchanged.
+        assert {record.id for record in (await system.facts()).records} == {record.id for record in facts.records}
         assert await what_everybody_sees(system) == (application, certificates)
 
 

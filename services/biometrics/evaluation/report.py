@@ -80,7 +80,7 @@ def json(found: Evaluation) -> bytes:
         "bands": {} if faces is None else {name: _rates(faces, limit) for name, limit in _bands(found.card)},
         "operating_points": [asdict(point) for point in found.points],
         "detector": found.detector,
-        "presentations": [_told(each) for each in found.presentations],
+        "presentations": [_rate_text(each) for each in found.presentations],
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
@@ -173,7 +173,7 @@ def _error(each: Presentations) -> Rate | None:
     return proportion(each.total - each.passed, each.total)
 
 
-def _told(each: Presentations) -> dict[str, object]:
+def _rate_text(each: Presentations) -> dict[str, object]:
     error = _error(each)
     return {
         "kind": each.kind,

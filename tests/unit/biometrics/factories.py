@@ -78,8 +78,8 @@ GOOD: dict[Part, bytes] = {
 
 def taken(part: Part, nonce: str = "n-1", subject: str = JOURNEY) -> bytes:
     """A good capture: of a face another one in each journey, and a clip for each challenge."""
-    told = {"selfie": f" {subject}", "clip": f" {subject} {nonce}"}.get(part, "")
-    return GOOD[part] + told.encode()
+    shown = {"selfie": f" {subject}", "clip": f" {subject} {nonce}"}.get(part, "")
+    return GOOD[part] + shown.encode()
 
 
 class FakeAnalyser:
@@ -89,7 +89,7 @@ class FakeAnalyser:
         self.band: Band = "match"
         self.failures: list[Exception] = []
         self.challenges: list[tuple[str, ...]] = []
-        self.looks = 0
+        self.analyses = 0
         self.model = "model-7"
         self.doubts: tuple[GuidanceKey, ...] = ()
 
@@ -100,7 +100,7 @@ class FakeAnalyser:
         """Nothing is to be ended."""
 
     async def selfie(self, data: bytes) -> SelfieReport:
-        self.looks += 1
+        self.analyses += 1
         if self.failures:
             raise self.failures.pop(0)
         return SelfieReport(measures={}, profile="p", **self._seen(data))

@@ -10,7 +10,7 @@ from tests.unit.biometrics.factories import GOOD, LEASE, RULES
 from tests.unit.biometrics.harness import Harness, World
 
 
-async def looked_again(harness: Harness) -> None:
+async def repeat_broken(harness: Harness) -> None:
     """Let the time pass after which a look that broke is repeated."""
     while isinstance(await harness.state(), CheckAnalysing):
         harness.world.now += domain.ANALYSE_AGAIN
@@ -24,9 +24,9 @@ async def test_an_analysis_that_breaks_is_repeated_and_costs_nothing(
     world.analyser.failures = [failure] * (RULES.analyses_per_try - 1)
     await harness.opened()
     await harness.tried()
-    await looked_again(harness)
+    await repeat_broken(harness)
     assert world.topics == ["face.matched"]
-    assert world.analyser.looks == RULES.analyses_per_try
+    assert world.analyser.analyses == RULES.analyses_per_try
 
 
 async def test_a_picture_over_which_workers_crash_is_to_be_sent_again_and_the_citizen_keeps_every_try(
@@ -35,7 +35,7 @@ async def test_a_picture_over_which_workers_crash_is_to_be_sent_again_and_the_ci
     world.analyser.failures += [WorkerDied("x")] * RULES.analyses_per_try
     await harness.opened()
     await harness.tried()
-    await looked_again(harness)
+    await repeat_broken(harness)
     session = await harness.session()
     assert (session.guidance, session.tries_left) == (("capture.not_readable",), RULES.tries)
     assert set(session.captures) == {"clip", "document-front", "document-back"}, "only that picture"
@@ -50,11 +50,11 @@ async def test_an_analysis_that_breaks_over_every_picture_costs_tries_at_last_an
     await harness.opened()
     for _ in range(RULES.tries + 1):
         await harness.tried()
-        await looked_again(harness)
+        await repeat_broken(harness)
     assert {each["reasons"][0] for _, each in world.published()} == {"capture.not_readable"}
     assert [each["tries_left"] for _, each in world.published()] == [5, 4, 3, 2, 1, 0]
     assert [each["final"] for _, each in world.published()] == [False] * 5 + [True]
-    assert world.analyser.looks == RULES.analyses_per_try * (RULES.tries + 1)
+    assert world.analyser.analyses == RULES.analyses_per_try * (RULES.tries + 1)
 
 
 async def test_a_picture_that_takes_too_long_is_looked_at_once_and_costs_a_try_of_that_picture_alone(
@@ -66,10 +66,10 @@ async def test_a_picture_that_takes_too_long_is_looked_at_once_and_costs_a_try_o
     session = await harness.session()
     assert (session.guidance, session.tries_left) == (("selfie.takes_too_long",), RULES.tries - 1)
     assert set(session.captures) == {"clip", "document-front", "document-back"}
-    assert (world.analyser.looks, len(world.analyser.challenges)) == (1, 1)
+    assert (world.analyser.analyses, len(world.analyser.challenges)) == (1, 1)
     await harness.tried()
     assert world.topics == ["face.rejected", "face.matched"]
-    assert (world.analyser.looks, len(world.analyser.challenges)) == (2, 1), (
+    assert (world.analyser.analyses, len(world.analyser.challenges)) == (2, 1), (
         "the clip was good and is not looked at again"
     )
 

@@ -107,12 +107,12 @@ async def test_what_passed_under_an_older_model_is_looked_at_again_and_not_compa
     harness = Harness(world)
     await harness.opened()
     await harness.tried({"selfie": picture(b"selfie.blurred")})
-    looks = world.analyser.looks
+    analyses = world.analyser.analyses
     world.analyser.model = "model-8"
     await harness.tried()
     assert world.published()[-1] == ("face.matched", {"model": "model-8", "reviewed": False})
     assert len(world.analyser.challenges) == 2, "the clip was looked at by both models"
-    assert world.analyser.looks > looks
+    assert world.analyser.analyses > analyses
 
 
 async def test_what_passed_is_not_looked_at_again_in_the_next_try(world: World) -> None:

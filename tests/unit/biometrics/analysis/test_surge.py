@@ -32,13 +32,13 @@ class Busy(StubAnalyser):
     def __init__(self) -> None:
         super().__init__("bench")
         self.now = self.most = self.seen = 0
-        self.may_look = asyncio.Event()
-        self.may_look.set()
+        self.may_analyse = asyncio.Event()
+        self.may_analyse.set()
 
     async def selfie(self, data: bytes) -> SelfieReport:
         self.now += 1
         self.most = max(self.most, self.now)
-        await self.may_look.wait()
+        await self.may_analyse.wait()
         await asyncio.sleep(0.005)
         self.now -= 1
         self.seen += 1
@@ -56,7 +56,7 @@ async def crowd(backlog: int = 500) -> tuple[Harness, Busy]:
 
 async def test_two_hundred_uploads_at_once_are_all_taken_and_looked_at_in_turn() -> None:
     harness, analyser = await crowd()
-    analyser.may_look.clear()
+    analyser.may_analyse.clear()
     await harness.timers.start()
     try:
         began = time.monotonic()
@@ -64,7 +64,7 @@ async def test_two_hundred_uploads_at_once_are_all_taken_and_looked_at_in_turn()
             await asyncio.gather(*(harness.send(subject=journey) for journey in JOURNEYS))
         answered = time.monotonic() - began
         assert await harness.world.read(CHECKS).count({"kind": "analysing"}) == CITIZENS
-        analyser.may_look.set()
+        analyser.may_analyse.set()
         async with asyncio.timeout(PATIENCE_S):
             while analyser.seen < CITIZENS:  # noqa: ASYNC110 - the analyser sets no event
                 await asyncio.sleep(0.01)

@@ -37,9 +37,9 @@ async def test_an_auditor_reads_how_a_check_was_judged_and_by_whom_and_nothing_o
     assert record["decisions"] == [{"clerk": "clerk-7", "matched": True, "at": "2026-03-02T12:00:00Z"}]
     assert [(each["clerk"], each["part"], each["times"]) for each in record["looks"]] == [("clerk-7", "selfie", 1)]
     assert set(record) == {"journey_id", "state", "tries", "decisions", "looks"}
-    told = answer.text + json.dumps(logs, default=str)
+    shown = answer.text + json.dumps(logs, default=str)
     for secret in (PERSON.iin, PERSON.surname, str(PERSON.given_name), DOCUMENT, remark, NUMBERS.decode()):
-        assert secret not in told
+        assert secret not in shown
     assert [(each["auditor"], each["subject"]) for each in logs if each["event"] == "audit.read"] == [
         ("auditor-1", JOURNEY)
     ]

@@ -221,8 +221,8 @@ async def test_a_browser_that_waits_is_answered_when_something_changes_and_not_b
     first = await http.get(URL)
     seen = {"If-None-Match": first.headers["etag"]}
     assert (await http.get(URL, headers=seen)).status_code == 304
-    for told in (f"W/{first.headers['etag']}", f'"another", {first.headers["etag"]}'):
-        assert (await http.get(URL, headers={"If-None-Match": told})).status_code == 304
+    for shown in (f"W/{first.headers['etag']}", f'"another", {first.headers["etag"]}'):
+        assert (await http.get(URL, headers={"If-None-Match": shown})).status_code == 304
     assert (await http.get(URL, headers={"If-None-Match": '"another"'})).status_code == 200
     waiting = asyncio.create_task(http.get(URL, headers=seen | {"Prefer": "wait=20"}))
     await asyncio.sleep(0.05)
@@ -276,16 +276,16 @@ async def test_what_is_being_looked_at_is_seen_at_every_instance(
 ) -> None:
     await harness.opened()
     await harness.send()
-    looking, seen = asyncio.Event(), asyncio.Event()
+    stage, seen = asyncio.Event(), asyncio.Event()
 
     async def held(*_: object) -> SelfieReport:
-        looking.set()
+        stage.set()
         await seen.wait()
         raise WorkerDied("x")
 
     monkeypatch.setattr(world.analyser, source, held)
     due = asyncio.create_task(Harness(world).wake_due())
-    await looking.wait()
+    await stage.wait()
     assert (await http.get(URL)).json()["progress"] == {"ahead": 0, "stage": source}
     assert world.rows.rows[JOURNEY].wake_at == int((world.now + LEASE).timestamp() * 1000) - 1000
     due.cancel()

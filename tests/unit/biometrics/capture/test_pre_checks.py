@@ -42,14 +42,14 @@ async def test_pre_checks_are_few_at_once_and_then_one_a_second(
     world: World, harness: Harness, http: httpx.AsyncClient
 ) -> None:
     await harness.opened()
-    looks = [(await http.post(f"{URL}/pre-check", content=picture(b"x"))).status_code for _ in range(7)]
-    assert looks == [200] * 5 + [429] * 2
+    analyses = [(await http.post(f"{URL}/pre-check", content=picture(b"x"))).status_code for _ in range(7)]
+    assert analyses == [200] * 5 + [429] * 2
     refused = await http.post(f"{URL}/pre-check", content=picture(b"x"))
     assert key_of(refused) == (429, "pre_check.too_often")
     assert "retry-after" in refused.headers
     world.now += timedelta(seconds=1)
-    looks = [(await http.post(f"{URL}/pre-check", content=picture(b"x"))).status_code for _ in range(2)]
-    assert looks == [200, 429]
+    analyses = [(await http.post(f"{URL}/pre-check", content=picture(b"x"))).status_code for _ in range(2)]
+    assert analyses == [200, 429]
 
 
 async def test_the_pace_of_pre_checks_holds_whichever_instance_is_asked(

@@ -69,10 +69,10 @@ def analysing(tries_left: int = 5) -> CheckAnalysing:
     )
 
 
-def outcome(verdict: FaceVerdict, looked_at: CheckAnalysing | None = None) -> AnalysisOutcome:
+def outcome(verdict: FaceVerdict, analysed_at: CheckAnalysing | None = None) -> AnalysisOutcome:
     record = Try(at=NOON, band=verdict.band, reasons=verdict.reasons, model=verdict.model)
     face = Sealed(Template(model="model-7", embedding=b"face"))
-    return AnalysisOutcome((looked_at or analysing()).captures, verdict, record, {"selfie": face, "clip": face})
+    return AnalysisOutcome((analysed_at or analysing()).captures, verdict, record, {"selfie": face, "clip": face})
 
 
 def concluded(verdict: FaceVerdict, state: CheckAnalysing | None = None) -> tuple[CheckState, tuple[Event, ...]]:
@@ -178,17 +178,17 @@ def test_only_failed_parts_are_asked_for_again_and_the_challenge_is_new_only_for
 
 
 def test_the_fifth_failed_try_is_final_and_nothing_leads_on_from_there() -> None:
-    told: list[Event] = []
+    shown: list[Event] = []
     state: CheckState = analysing()
     for _ in range(RULES.tries):
         assert isinstance(state, CheckAnalysing)
         state, events = concluded(NO_MATCH, state)
-        told += events
+        shown += events
         if isinstance(state, CheckOpen):
             for part in WITH_CARD:
                 state = domain.receive(state, part, state.challenge.nonce, f"blob-{part}", NOON).state  # type: ignore[union-attr]  # open until the last part
     assert isinstance(state, CheckFailed)
-    assert [(e.tries_left, e.final) for e in told if isinstance(e, FaceRejected)] == [
+    assert [(e.tries_left, e.final) for e in shown if isinstance(e, FaceRejected)] == [
         (4, False),
         (3, False),
         (2, False),

@@ -202,7 +202,7 @@ async def test_five_strangers_in_a_row_end_in_one_final_rejection_and_no_loop(wo
     world.now += 48 * HOUR
     await harness.wake_due()
     assert len(world.published()) == RULES.tries
-    assert world.analyser.looks == RULES.tries
+    assert world.analyser.analyses == RULES.tries
 
 
 async def shown(harness: Harness) -> None:
@@ -254,11 +254,11 @@ async def test_hearing_everything_again_tells_nothing_new(world: World, harness:
     await harness.tried()
     await harness.deliver(CLOSED, message_id=ids[CLOSED.topic])
     await harness.wake_due()
-    told, state = world.published(), await harness.state()
+    shown, state = world.published(), await harness.state()
     for fact in (STARTED, VERIFIED, CLOSED):
         await harness.deliver(fact, message_id=ids[fact.topic])
     await harness.wake_due()
-    assert (world.published(), await harness.state()) == (told, state)
+    assert (world.published(), await harness.state()) == (shown, state)
 
 
 async def test_nothing_personal_stands_in_clear_in_store_events_logs_or_names_of_media(

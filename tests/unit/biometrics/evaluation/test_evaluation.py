@@ -123,10 +123,10 @@ def test_what_could_not_be_looked_at_speaks_for_no_detection_and_against_the_ser
     assert "| bona-fide | 60 | 0 | 30 | BPCER | 50.00 %" in text
     assert "| mask | 30 | 0 | 30 | APCER | **no claim**" in text
     assert "| printed | 40 | 0 | 30 | APCER | 10.00 %" in text
-    told = json.loads(report.json(of_clips(*kinds)))["presentations"]
-    assert [each["error"] and each["error"]["trials"] for each in told] == [60, None, 10]
-    assert told[2]["refused"] == {"clip.looks_flat": 9}
-    assert told[2]["unanswered"] == {"clip.damaged": 30}
+    shown = json.loads(report.json(of_clips(*kinds)))["presentations"]
+    assert [each["error"] and each["error"]["trials"] for each in shown] == [60, None, 10]
+    assert shown[2]["refused"] == {"clip.looks_flat": 9}
+    assert shown[2]["unanswered"] == {"clip.damaged": 30}
 
 
 def test_a_detectors_doubt_about_a_live_person_is_an_error_and_about_an_attack_none() -> None:
@@ -204,9 +204,9 @@ async def test_clips_are_judged_as_the_service_would_and_the_report_is_left_whol
     write(
         await evaluate(dataset.read(tmp_path), models, 1, any_quality=False, pad_card=mounted(tmp_path), look_s=20), out
     )
-    told = json.loads((out / "report.json").read_text())
-    assert told["detector"] == "brightness-1"
-    live, cut = told["presentations"]
+    shown = json.loads((out / "report.json").read_text())
+    assert shown["detector"] == "brightness-1"
+    live, cut = shown["presentations"]
     assert live["passed"] + live["doubted"] == live["total"] == 1
     assert (cut["total"], cut["error"]["trials"], cut["error"]["value"]) == (3, 1, 0)
     assert sum(cut["unanswered"].values()) == 2
@@ -253,10 +253,10 @@ async def test_real_photographs_are_compared_and_no_rate_is_claimed_from_two_peo
             shutil.copy(PHOTOGRAPHS / name, folder)
     found = await evaluate(dataset.read(tmp_path), models, 1, any_quality=True, look_s=20)
     write(found, tmp_path / "out")
-    told = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert (told["pictures"], told["people"], told["pairs_of_people"]) == (3, 2, 1)
-    assert told["bands"]["match"]["fnmr"]["value"] == 0
-    assert told["bands"]["match"]["fmr"]["value"] == 0
-    assert [point["carries"] for point in told["operating_points"]] == ["no", "no"]
+    shown = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert (shown["pictures"], shown["people"], shown["pairs_of_people"]) == (3, 2, 1)
+    assert shown["bands"]["match"]["fnmr"]["value"] == 0
+    assert shown["bands"]["match"]["fmr"]["value"] == 0
+    assert [point["carries"] for point in shown["operating_points"]] == ["no", "no"]
     assert (tmp_path / "out" / "det.png").read_bytes().startswith(b"\x89PNG")
     assert not any(name in (tmp_path / "out" / "report.md").read_text() for name in ("obama", "biden", "other"))

@@ -18,7 +18,7 @@ def network(output: str) -> bytes:
     shown = helper.make_tensor_value_info("pictures", TensorProto.FLOAT, ["n", 3, SIZE, SIZE])
     axes = numpy_helper.from_array(np.array([1, 2, 3], np.int64), "axes")
     nodes = [helper.make_node("ReduceMean", ["pictures", "axes"], ["mean"], keepdims=0)]
-    told: list[int | str] = ["n"]
+    outputs: list[int | str] = ["n"]
     if output == "logits":
         last = numpy_helper.from_array(np.array([1], np.int64), "last")
         nodes += [
@@ -26,11 +26,11 @@ def network(output: str) -> bytes:
             helper.make_node("Neg", ["column"], ["other"]),
             helper.make_node("Concat", ["other", "column"], ["told"], axis=1),
         ]
-        initializers, told = [axes, last], ["n", 2]
+        initializers, outputs = [axes, last], ["n", 2]
     else:
         nodes.append(helper.make_node("Identity", ["mean"], ["told"]))
         initializers = [axes]
-    answer = helper.make_tensor_value_info("told", TensorProto.FLOAT, told)
+    answer = helper.make_tensor_value_info("told", TensorProto.FLOAT, outputs)
     graph = helper.make_graph(nodes, "brightness", [shown], [answer], initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
@@ -52,6 +52,6 @@ def mounted(folder: Path, **change: Any) -> Path:
     } | change
     made = network(str(card["output"]))
     (folder / "brightness.onnx").write_bytes(made)
-    told = PadCard.model_validate({"sha256": sha256(made)} | card)
-    (folder / "pad.json").write_text(told.model_dump_json())
+    outputs = PadCard.model_validate({"sha256": sha256(made)} | card)
+    (folder / "pad.json").write_text(outputs.model_dump_json())
     return folder / "pad.json"

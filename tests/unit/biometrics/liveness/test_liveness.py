@@ -91,13 +91,13 @@ def test_a_photograph_that_is_turned_and_held_is_flat_all_the_same(scenes: dict[
     assert judged(filmed(pictures), tools, ("left_held",)).guidance in (["clip.no_left"], ["clip.looks_flat"])
 
 
-@pytest.mark.parametrize("looks", [3, 4, 8])
+@pytest.mark.parametrize("poses", [3, 4, 8])
 @pytest.mark.parametrize("who", ["a", "b"])
 def test_a_turned_photograph_is_seen_to_be_flat_however_often_it_is_looked_at(
-    scenes: dict[Who, Picture], tools: Tools, who: Who, looks: int
+    scenes: dict[Who, Picture], tools: Tools, who: Who, poses: int
 ) -> None:
     at = turned_print(scenes[who])
-    turn = [frame.picture for frame in filmed([at(yaw) for yaw in np.linspace(0, 35, looks)])]
+    turn = [frame.picture for frame in filmed([at(yaw) for yaw in np.linspace(0, 35, poses)])]
     faces = [tools.finder.faces(picture)[0] for picture in turn]
     greys = [np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8) for picture in turn]
     flow = flow_residual(greys, faces)
@@ -106,12 +106,12 @@ def test_a_turned_photograph_is_seen_to_be_flat_however_often_it_is_looked_at(
     assert flow.residual < 1.1
 
 
-@pytest.mark.parametrize("looks", [3, 4, 8])
+@pytest.mark.parametrize("poses", [3, 4, 8])
 @pytest.mark.parametrize("who", ["a", "b"])
 def test_a_turned_head_is_seen_to_be_solid_however_often_it_is_looked_at(
-    puppets: dict[Who, Puppet], tools: Tools, who: Who, looks: int
+    puppets: dict[Who, Puppet], tools: Tools, who: Who, poses: int
 ) -> None:
-    turn = filmed([puppets[who].render(Attitude(yaw=yaw)) for yaw in np.linspace(0, 27, looks)])
+    turn = filmed([puppets[who].render(Attitude(yaw=yaw)) for yaw in np.linspace(0, 27, poses)])
     faces = [tools.finder.faces(frame.picture)[0] for frame in turn]
     greys = [np.asarray(cv2.cvtColor(frame.picture, cv2.COLOR_RGB2GRAY), np.uint8) for frame in turn]
     flow = flow_residual(greys, faces)
@@ -167,8 +167,8 @@ def test_frames_that_a_camera_gives_twice_are_nothing_to_complain_of(
     doubled = [
         VideoFrame((2 * i + again) / RATE / 2, frame.picture) for i, frame in enumerate(frames) for again in (0, 1)
     ]
-    looked_at = [frame for i, frame in enumerate(doubled) if i % 3 == 0]  # eight a second out of 24
-    assert judged(looked_at, tools).guidance == []
+    analysed_at = [frame for i, frame in enumerate(doubled) if i % 3 == 0]  # eight a second out of 24
+    assert judged(analysed_at, tools).guidance == []
 
 
 def pausing(puppet: Puppet, seconds: int) -> list[Picture]:

@@ -74,15 +74,15 @@ def test_a_card_that_is_none_is_refused_with_what_to_look_at(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("card", "told"),
+    ("card", "shown"),
     [("none.json", "none.json is missing"), (".", "cannot be read"), ("bad.json", "look at: the whole")],
 )
-def test_a_card_that_will_not_do_is_named_among_the_wrong_settings(tmp_path: Path, card: str, told: str) -> None:
+def test_a_card_that_will_not_do_is_named_among_the_wrong_settings(tmp_path: Path, card: str, shown: str) -> None:
     (tmp_path / "bad.json").write_text("not a card")
     with pytest.raises(ValidationError) as error:
         BiometricsSettings(pad_card=tmp_path / card)
     (found,) = (each for each in error.value.errors() if each["loc"] == ("pad_card",))
-    assert told in found["msg"]
+    assert shown in found["msg"]
     assert "unset BIOMETRICS_PAD_CARD" in found["msg"]
 
 
