@@ -25,7 +25,7 @@ from tests.unit.citizen.kandas_stub import STAFF
 from tests.unit.citizen.stubs import CODE, PIN, StubServices
 
 SHORT_LIMITS = WaitLimits(machines=3, people=3, first=0.001, longest=0.002)
-STUB_URL = "http://services.test"
+SERVICES = ("identity", "otp", "biometrics", "ca", "kandas")
 ME = EdsApplicant(IIN, "+77011234567", "aigul@example.kz")
 APPLICANT = ApplicantForm(
     iin=IIN, surname="Тестова", given_name="Айгуль", birth_date=date(1983, 7, 17), citizenship="CN",
@@ -77,7 +77,7 @@ class CitizenRun:
     ticket: JourneyTicket | None = None
 
     def services(self) -> AbstractAsyncContextManager[Services]:
-        endpoints = Endpoints(identity=STUB_URL, otp=STUB_URL, biometrics=STUB_URL, ca=STUB_URL, kandas=STUB_URL)
+        endpoints = Endpoints.model_validate({name: f"http://{name}" for name in SERVICES})
         transport = self.transport or httpx.ASGITransport(self.stub.app)
         return Services.connect(endpoints, Patience(total=5, first=0.001, longest=0.002), transport)
 

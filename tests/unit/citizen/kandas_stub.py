@@ -151,8 +151,10 @@ class StubKandas:
     async def officer_view(self, request: Request, _: bytes) -> Response:
         application = self._application(request, STAFF)
         attached = [{"person": person, "kind": kind} for person, kind in application.attachments]
-        about = {"service": "grant", "region": application.form["region"], "people": self._view(application)["persons"]}
-        return JSONResponse(self._view(application) | about | {"attachments": attached})
+        seen = self._view(application)
+        shared = {name: seen[name] for name in ("application_id", "status", "due_on", "timeline")}
+        form = {name: application.form[name] for name in ("service", "region")}
+        return JSONResponse(shared | form | {"people": seen["persons"], "attachments": attached})
 
     async def attachment(self, request: Request, _: bytes) -> Response:
         place = request.path_params["person"], request.path_params["kind"]

@@ -194,7 +194,6 @@ class StubServices:
             "reason": journey.reason,
             "guidance": journey.guidance,
             "timeline": journey.timeline,
-            "something_new": True,
         }
         return JSONResponse(answer)
 
@@ -222,12 +221,12 @@ class StubServices:
 
     async def code(self, request: Request, body: bytes) -> Response:
         journey, code = self._journey(request), json.loads(body)["code"]
+        if not code.isdigit():
+            raise StubRefused("code.malformed", "A code has digits only.", 422)
         journey.asked_code += 1
         if journey.asked_code == 1:
             raise StubRefused("otp.not_sent_yet", "The code is on its way.", 409)
         journey.codes.append(code)
-        if not code.isdigit():
-            raise StubRefused("code.malformed", "A code has digits only.", 422)
         if code == "000000":
             raise StubRefused("otp.expired", "This code is too old.", 410)
         if code != CODE:
@@ -293,7 +292,7 @@ class StubServices:
         part = request.path_params["part"].replace("-", "_")
         journey.received[part] = self.uploads[name]
         journey.sent.append(part)
-        return JSONResponse({"pending": True}, 202)
+        return JSONResponse({"offset": len(body), "complete": True}, 202)
 
     async def stands(self, request: Request, _: bytes) -> Response:
         """Tell how much of an upload is here; one that is whole is not wanted again."""

@@ -202,6 +202,12 @@ async def test_an_answer_of_another_form_is_not_quoted() -> None:
     assert "Айгуль" not in repr(unusable.value.facts)
 
 
+async def test_a_member_of_a_newer_service_is_passed_over() -> None:
+    async with server(answer("200 OK", '{"journey_id": "1", "step": "code", "something_new": true}')) as seen:
+        view = await Identity(seen.caller).journey(TICKET)
+    assert view.step == "code"
+
+
 def test_a_ticket_does_not_show_its_token() -> None:
     ticket = JourneyTicket.model_validate(
         {"journey_id": "1", "token": "very-secret", "expires_at": "2026-03-02T09:30Z"}
