@@ -29,7 +29,7 @@ from libs.common.delivery.consumption import Consumption, Route
 from libs.common.delivery.decisions import Decision
 from libs.common.delivery.document_cache import CachedDocuments
 from libs.common.delivery.documents import Outgoing
-from libs.common.delivery.engine import Engine
+from libs.common.delivery.engine import Engine, Kind
 from libs.common.delivery.kafka import KafkaPublisher, KafkaSettings, Subscription
 from libs.common.delivery.mongo_documents import MongoDocuments
 from libs.common.storage.mongo import Database
@@ -204,7 +204,7 @@ async def engine(ground: Ground) -> Stopwatch:
             clock=utc_now,
             new_id=new_id,
         )
-        kind = parts.kind(Count, "counts")
+        kind = parts.open(Kind[Count]("counts", Count))
 
         async def handle(message: Received[Counted]) -> None:
             number = message.event.number

@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr
 
 from deploy.embedded.process import Server
 from deploy.embedded.stack import Store
@@ -171,12 +172,14 @@ async def opened_branch(broker: Server, store: Store, folder: Path, *, idempoten
         kafka=broker.address,
         kafka_idempotence=idempotence,
         kafka_fetch_wait_ms=20,
-        mongo_uri=store.uri,
+        mongo_uri=SecretStr(store.uri),
         mongo_database="ca",
-        sealing=json.dumps({"keys": {name: {"1": secret} for name in ("person", "contact", "ca")}, "blind": secret}),
+        sealing=SecretStr(
+            json.dumps({"keys": {name: {"1": secret} for name in ("person", "contact", "ca")}, "blind": secret})
+        ),
         http_port=0,
         identity_jwks=json.dumps(tokens.jwks()),
-        event_key=event_keys.pem("ca"),
+        event_key=SecretStr(event_keys.pem("ca")),
         event_jwks=event_keys.JWKS,
         staff_jwks=staff.jwks,
         staff_issuer=STAFF_ISSUER,

@@ -45,7 +45,7 @@ class Aggregates(Generic[S]):
         source: the CloudEvents source of what these aggregates tell: the service's name.
         outbox: publishes what was decided, over the same documents.
         nudges: where work that is due at once is announced, so that it need not wait for the next sweep.
-        wake_at: when a state wants to be woken; without it the decision says so.
+        wake_at: when a state wants to be woken; without it none does.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class Aggregates(Generic[S]):
     async def _written(self, key: str, before: Document | None, decision: Decision[S], cause: Meta | None) -> bool:
         """Store a decision unless somebody else stored meanwhile, publish it, and see to what is due at once."""
         now = self._clock()
-        wake_at = decision.wake_at if self._wake_at is None else self._wake_at(decision.state)
+        wake_at = None if self._wake_at is None else self._wake_at(decision.state)
         due = wake_at is not None and wake_at <= now
         held_until = self._nudges.hold(to_millis(now)) if due else None
         after = self._after(key, before, decision, cause, now)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Generic, TypeVar
 
 from libs.common.contracts.events import Event
@@ -13,14 +12,10 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[S]):
-    """What follows from a fact: the state after it, and the events to publish.
-
-    ``wake_at`` counts only for kinds that do not derive it from their state.
-    """
+    """What follows from a fact: the state after it, and the events to publish."""
 
     state: S
     events: tuple[Event, ...] = ()
-    wake_at: datetime | None = None
 
 
 Decide = Callable[[S | None], Decision[S] | None]

@@ -94,10 +94,6 @@ class Engine:
         )
         return Collection(kind.name, documents, aggregates, outbox, nudges)
 
-    def kind(self, state: Any, name: str, *, searched: Searched = ()) -> Collection[Any]:
-        """Open a collection whose decisions state the time of the next wake. Goes when every kind derives it."""
-        return self.open(Kind[Any](name, state, searched=searched))
-
     def timers(self, collection: Collection[Any], wake: Wake, *, lease_s: float = 30.0, parallel: int = 8) -> Timers:
         """Make the timers of a collection: ``wake`` is called with a key and the time when an aggregate is due."""
         return Timers(

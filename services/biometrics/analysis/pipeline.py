@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
 
+from libs.common.contracts.http.biometrics import Band
 from libs.common.core.model import evolve
 from libs.common.core.sealing import Sealed
 from libs.common.core.values import Clock
@@ -127,8 +128,8 @@ class Pipeline:
             model=analysed.model,
             hashes=analysed.hashes,
             examined={source: _examined(report) for source, report in analysed.reports.items()},
-            distances={} if match is None else dict(match.distances),
-            bands={} if match is None else dict(match.bands),
+            distances={} if match is None else dict[str, float](match.distances.items()),
+            bands={} if match is None else dict[str, Band](match.bands.items()),
             signals=findings.signals,
         )
         return AnalysisOutcome(state.captures, verdict, record, analysed.kept)

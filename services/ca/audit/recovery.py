@@ -95,10 +95,10 @@ def recover(
     requests = tuple(request_of(each) for each in found)
     after: Issued | Void
     if all(each.signed for each in found):
-        certificates = tuple(Certificate(**_numbered(each), text=Sealed(_text(each))) for each in found)
+        certificates = tuple(evolve(_recorded(each), Certificate, text=Sealed(_text(each))) for each in found)
         after = Issued(facts=facts, requests=requests, certificates=certificates)
     else:
-        numbers = tuple(RecordedCertificate(**_numbered(each, otherwise=now)) for each in found)
+        numbers = tuple(_recorded(each, otherwise=now) for each in found)
         after = Void(facts=facts, requests=requests, certificates=numbers)
     return Decision(after, _unpublished(after, published))
 
@@ -157,24 +157,24 @@ def _unpublished(state: Certified, published: PublishedSerials | None) -> tuple[
     return (*issued, *revoked)
 
 
-def _numbered(found: Found, otherwise: datetime | None = None) -> Mapping[str, object]:
+def _recorded(found: Found, otherwise: datetime | None = None) -> RecordedCertificate:
     """Return what the record says of it; ``otherwise``: when it is revoked, if it was not before."""
     read = x509.load_der_x509_certificate(found.der)
     at, reason = found.revoked or (otherwise, None if otherwise is None else "cessationOfOperation")
     extensions = read.extensions
     issuer = extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
-    return {
-        "serial": serial_text(read.serial_number),
-        "key_id": extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex(),
-        "issuer": found.issuer,
-        "issuer_key_id": issuer.hex(),
-        "profile": found.profile,
-        "not_before": read.not_valid_before_utc,
-        "not_after": read.not_valid_after_utc,
-        "crl_shard": found.crl_shard,
-        "revoked_at": at,
-        "revoked_for": reason,
-    }
+    return RecordedCertificate(
+        serial=serial_text(read.serial_number),
+        key_id=extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex(),
+        issuer=found.issuer,
+        issuer_key_id=issuer.hex(),
+        profile=found.profile,
+        not_before=read.not_valid_before_utc,
+        not_after=read.not_valid_after_utc,
+        crl_shard=found.crl_shard,
+        revoked_at=at,
+        revoked_for=reason,
+    )
 
 
 def request_of(found: Found) -> RequestedKey:

@@ -10,9 +10,10 @@ from typing import Final, Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
+from libs.common.core.model import Model, evolve
 from libs.common.pki.der import serial_text
 from libs.common.pki.oids import NAME_KEYWORDS
 from services.ca.model.status import GoodStatus, RevokedStatus
@@ -45,10 +46,13 @@ _ATTRIBUTES: Final = {
 }
 
 
-class Shown(BaseModel):
+KeyUsage = Literal["SIGN", "AUTH", "UNKNOWN"]
+
+
+class Shown(Model):
     """What is shown: members in camel case."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
 class SubjectOut(Shown):
@@ -85,11 +89,11 @@ class VerifiedCertificateOut(Shown):
     valid: bool
     reason: str | None
     at: datetime
-    revocations: list[RevocationOut] = []
+    revocations: tuple[RevocationOut, ...] = ()
     not_before: datetime | None = None
     not_after: datetime | None = None
-    key_usage: Literal["SIGN", "AUTH", "UNKNOWN"] = "UNKNOWN"
-    key_user: list[str] = []
+    key_usage: KeyUsage = "UNKNOWN"
+    key_user: tuple[str, ...] = ()
     serial_number: str | None = None
     sign_alg: str | None = None
     public_key: str | None = None
@@ -105,40 +109,42 @@ def certificate_out(finding: VerificationFinding) -> VerifiedCertificateOut:
         valid=finding.reason is None,
         reason=finding.reason,
         at=finding.at,
-        revocations=[_revocation(each) for each in finding.evidence],
+        revocations=tuple(_revocation(each) for each in finding.evidence),
     )
     if finding.certificate is None:
         return shown
-    return shown.model_copy(update=_members(finding.certificate))
+    return _with_members(shown, finding.certificate)
 
 
-def _members(certificate: x509.Certificate) -> dict[str, object]:
+def _with_members(shown: VerifiedCertificateOut, certificate: x509.Certificate) -> VerifiedCertificateOut:
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return {
-        "not_before": certificate.not_valid_before_utc,
-        "not_after": certificate.not_valid_after_utc,
-        "key_usage": _key_usage(certificate),
-        "key_user": _key_users(certificate),
-        "serial_number": serial_text(certificate.serial_number),
-        "sign_alg": _algorithm(certificate),
-        "public_key": _base64(certificate.public_key().public_bytes(*form)),
-        "signature": _base64(certificate.signature),
-        "subject": _name(certificate.subject),
-        "issuer": _name(certificate.issuer),
-        "pem": certificate.public_bytes(Encoding.PEM).decode(),
-    }
+    return evolve(
+        shown,
+        VerifiedCertificateOut,
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        key_usage=_key_usage(certificate),
+        key_user=_key_users(certificate),
+        serial_number=serial_text(certificate.serial_number),
+        sign_alg=_algorithm(certificate),
+        public_key=_base64(certificate.public_key().public_bytes(*form)),
+        signature=_base64(certificate.signature),
+        subject=_name(certificate.subject),
+        issuer=_name(certificate.issuer),
+        pem=certificate.public_bytes(Encoding.PEM).decode(),
+    )
 
 
-def _key_usage(certificate: x509.Certificate) -> str:
+def _key_usage(certificate: x509.Certificate) -> KeyUsage:
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     if usage.content_commitment:
         return "SIGN"
     return "AUTH" if usage.digital_signature else "UNKNOWN"
 
 
-def _key_users(certificate: x509.Certificate) -> list[str]:
+def _key_users(certificate: x509.Certificate) -> tuple[str, ...]:
     purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    return [_KEY_USERS[each.dotted_string] for each in purposes if each.dotted_string in _KEY_USERS]
+    return tuple(_KEY_USERS[each.dotted_string] for each in purposes if each.dotted_string in _KEY_USERS)
 
 
 def _algorithm(certificate: x509.Certificate) -> str:

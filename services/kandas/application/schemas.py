@@ -57,7 +57,7 @@ def view(state: ApplicationState, language: Language) -> KandasApplicationView:
         waits_for=waits_for,
         waits_for_text="" if waits_for is None else TEXTS.text(f"waits.{waits_for}", language),
         waits_until=waits_until,
-        due_on=under_way and under_way.due_on,
+        due_on=None if under_way is None else under_way.due_on,
         overdue=under_way is not None and under_way.overdue,
         reason=state.reason if isinstance(state, Returned) else None,
         reason_text=TEXTS.text(f"reason.{state.reason}", language) if isinstance(state, Returned) else "",

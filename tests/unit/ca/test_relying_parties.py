@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
+from pydantic import SecretStr
 
 from libs.common.core.kafka_access import KafkaAccess
 from libs.common.core.values import utc_now
@@ -45,12 +46,12 @@ async def service_settings(broker_address: str, broker_kind: str, mongo_uri: str
         profile="development",
         kafka=broker_address,
         kafka_idempotence=broker_kind == "kafka",
-        mongo_uri=mongo_uri,
+        mongo_uri=SecretStr(mongo_uri),
         mongo_database=f"ca-{uuid4().hex[:8]}",
-        sealing=json.dumps({"keys": keys, "blind": secret}),
+        sealing=SecretStr(json.dumps({"keys": keys, "blind": secret})),
         http_port=0,
         identity_jwks=json.dumps(jwks),
-        event_key=event_keys.pem("ca"),
+        event_key=SecretStr(event_keys.pem("ca")),
         event_jwks=event_keys.JWKS,
         directory=tmp_path,
         keystore_passphrase=KEYSTORE_PASSPHRASE,

@@ -20,6 +20,7 @@ from libs.citizen.keys.private_keys import KeyAlgorithm
 from libs.citizen.signing.cms import signer
 from libs.common.contracts.http.identity import JourneyTicket
 from libs.common.contracts.http.kandas import ApplicantForm, ApplicationForm, DocumentNeeded, MemberForm, PersonForm
+from libs.common.contracts.kandas import Relation
 from tests.unit.citizen.factories import IIN
 from tests.unit.citizen.kandas_stub import STAFF
 from tests.unit.citizen.stubs import CODE, PIN, StubServices
@@ -31,12 +32,16 @@ APPLICANT = ApplicantForm(
     iin=IIN, surname="Тестова", given_name="Айгуль", birth_date=date(1983, 7, 17), citizenship="CN",
     origin_country="CN", document_number="E12345678",
 )  # fmt: skip
+RELATIVES: tuple[tuple[str, date, Relation], ...] = (
+    ("Болат", date(1980, 1, 5), "spouse"),
+    ("Дана", date(2010, 9, 1), "child"),
+)
 MEMBERS = tuple(
     MemberForm(
         surname="Тестов", given_name=name, birth_date=born, citizenship="CN", origin_country="CN",
         document_number="E87654321", relation=relation,
     )
-    for name, born, relation in (("Болат", date(1980, 1, 5), "spouse"), ("Дана", date(2010, 9, 1), "child"))
+    for name, born, relation in RELATIVES
 )  # fmt: skip
 FORM = ApplicationForm(service="grant", region="almaty", applicant=APPLICANT, family=MEMBERS)
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic import SecretStr
 
 from libs.common.contracts.events import Event, Meta, encode
 from libs.common.core.kafka_access import KafkaAccess
@@ -40,14 +41,14 @@ def make_settings(broker_address: str, broker_kind: str, mongo_uri: str) -> Sett
         profile="development",
         kafka=broker_address,
         kafka_idempotence=broker_kind == "kafka",
-        mongo_uri=mongo_uri,
+        mongo_uri=SecretStr(mongo_uri),
         mongo_database=f"identity-{uuid4().hex[:8]}",
-        sealing=json.dumps({"keys": keys, "blind": secret}),
+        sealing=SecretStr(json.dumps({"keys": keys, "blind": secret})),
         http_port=0,
         identity_jwks=json.dumps(TokenIssuer(key, "identity", "k1", utc_now).jwks()),
-        event_key=event_keys.pem("identity"),
+        event_key=SecretStr(event_keys.pem("identity")),
         event_jwks=event_keys.JWKS,
-        token_key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        token_key=SecretStr(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from libs.common.core.settings import explain
 from libs.common.testing import event_keys
@@ -74,8 +74,9 @@ def test_the_token_key_may_come_as_a_file(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "token.pem"
     path.write_text(pem(KEY))
     monkeypatch.setenv("IDENTITY_TOKEN_KEY_FILE", str(path))
-    reason = settings().model_dump(exclude={"token_key", "mongo_uri", "sealing"})
-    read = Settings(**reason, mongo_uri="mongodb://127.0.0.1", sealing=sealing("person", "contact", "identity"))
+    others = settings().model_dump(exclude={"token_key", "mongo_uri", "sealing"})
+    keyring = SecretStr(sealing("person", "contact", "identity"))
+    read = Settings(**others, mongo_uri=SecretStr("mongodb://127.0.0.1"), sealing=keyring)
     assert read.kid == "key-7"
 
 
