@@ -446,6 +446,6 @@ def test_help_and_errors_are_in_the_language_and_services_are_asked_for_it(serve
     assert "Получить ЭЦП" in served.citizen.done("eds", "--help", "--lang", "ru")
     assert "Показать эту справку." in served.citizen.done("--lang", "ru", "kandas", "apply", "--help")
     result = served.citizen("status", "-o", str(tmp_path), "--lang", "ru")
-    assert "нет начатой процедуры" in result.stderr
+    assert "нет начатой заявки" in result.stderr
     served.citizen("kandas", "status", "--iin", IIN, "--lang", "kk-Arab")
     assert b"(b'accept-language', b'kk-Arab')" in served.stub.received[-1]
