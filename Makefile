@@ -35,7 +35,7 @@ test: setup models packages-test ## all tests, on the embedded stack, side by si
 	@$(RUN) pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-fast: setup models packages-test ## for daily use: units, contracts and architecture
-	@$(RUN) pytest $(SIDE_BY_SIDE) tests/unit tests/contract tests/architecture $(ARGS)
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal tests/unit tests/contract tests/architecture $(ARGS)
 
 test-kafka: setup models ## tests that need a broker, on a real Apache Kafka (error 3: it cannot run here)
 	@deploy/install-packages kafka || true # what is then missing, the next line names, with its own status

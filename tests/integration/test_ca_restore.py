@@ -8,7 +8,7 @@ import pytest
 from services.ca.audit.rules import AuditFinding
 from services.ca.tools.check import AuditReport
 from tests.integration.ca_harness import CaHarness, crl_number
-from tests.unit.ca.test_relying_parties import running
+from tests.integration.test_relying_parties import running
 from tests.waiting import until
 
 pytestmark = pytest.mark.kafka

@@ -12,7 +12,7 @@ from cryptography.x509.ocsp import OCSPCertStatus
 
 from services.ca.status.lookup import FRESH_S
 from tests.integration.ca_harness import CaHarness
-from tests.unit.ca.test_relying_parties import answered, running
+from tests.integration.test_relying_parties import answered, running
 
 pytestmark = pytest.mark.kafka
 

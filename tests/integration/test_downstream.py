@@ -22,7 +22,7 @@ from libs.common.delivery.topic_admin import create_topics
 from libs.common.testing import event_keys
 from tests.waiting import PATIENCE_S
 
-PAGE: Final = (Path(__file__).parents[3] / "docs" / "downstream.md").read_text()
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "downstream.md").read_text()
 
 
 UNUSUAL: Final = {
