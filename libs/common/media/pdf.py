@@ -22,14 +22,11 @@ HEAD_BYTES: Final = 1024 + len(b"%PDF-")
 """How many bytes `is_pdf` wants to see: readers take a header that begins within the first 1024."""
 
 _PROGRAM: Final = Path(__file__).with_name("pdf_program.py")
-_CPU_SECONDS_DRAWING: Final = 1
-_CPU_SECONDS_OPENING: Final = 5
-_MEMORY: Final = 2**30
 _PATIENCE_S: Final = 10.0
 """For a program that does not answer; a worker that waits for it is ended long before."""
 # As `pdf_program` has them, which is not imported: PDFium shall not be in this process.
 _REFUSED: Final = 3
-_REQUEST, _STATUS, _HEAD = struct.Struct("<II"), struct.Struct("<i"), struct.Struct("<II")
+_REQUEST, _STATUS, _HEAD = struct.Struct("<III"), struct.Struct("<i"), struct.Struct("<II")
 
 
 class PdfRefusal(StrEnum):
@@ -48,6 +45,17 @@ class PdfRefusedError(ValueError):
     def __init__(self, reason: PdfRefusal) -> None:
         super().__init__(str(reason))
         self.reason = reason
+
+
+class PdfLimits(NamedTuple):
+    """What the process of one PDF may take."""
+
+    cpu_seconds: int
+    memory_mib: int
+
+
+DRAWING: Final = PdfLimits(1, 1024)
+OPENING: Final = PdfLimits(5, 512)
 
 
 class DrawnPage(NamedTuple):
@@ -70,7 +78,7 @@ def check(data: bytes) -> None:
         PdfRefusedError: it is locked, damaged, or takes too much.
         OSError: the program can't be started.
     """
-    _handled(data, 0, _CPU_SECONDS_OPENING)
+    _handled(data, 0, OPENING)
 
 
 def draw(data: bytes, longest: int) -> list[DrawnPage]:
@@ -80,7 +88,7 @@ def draw(data: bytes, longest: int) -> list[DrawnPage]:
         PdfRefusedError: it is locked, damaged, or takes too much.
         OSError: the program can't be started.
     """
-    return _unpacked(_handled(data, longest, _CPU_SECONDS_DRAWING))
+    return _unpacked(_handled(data, longest, DRAWING))
 
 
 class PdfProgram:
@@ -91,7 +99,7 @@ class PdfProgram:
         self._requests.settimeout(_PATIENCE_S)
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - a fixed command without a shell
-                [sys.executable, "-I", str(_PROGRAM), str(theirs.fileno()), str(_MEMORY)],
+                [sys.executable, "-I", str(_PROGRAM), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env={},
                 stdin=subprocess.DEVNULL,
@@ -99,10 +107,10 @@ class PdfProgram:
                 stderr=subprocess.DEVNULL,  # what it says may quote the document
             )
 
-    def handle(self, data: bytes, longest: int, cpu_seconds: int) -> tuple[int, bytes]:
+    def handle(self, data: bytes, longest: int, limits: PdfLimits) -> tuple[int, bytes]:
         """Return the status, and what was drawn or why not; raise OSError if the program is gone."""
         with _file(data) as given, _file() as written:
-            socket.send_fds(self._requests, [_REQUEST.pack(longest, cpu_seconds)], [given, written])
+            socket.send_fds(self._requests, [_REQUEST.pack(longest, *limits)], [given, written])
             answer = self._requests.recv(_STATUS.size)
             if not answer:
                 raise ConnectionResetError("the program ended")
@@ -122,15 +130,15 @@ class _Programs:
         self.running: PdfProgram | None = None
         self._free = Lock()
 
-    def handle(self, data: bytes, longest: int, cpu_seconds: int) -> tuple[int, bytes]:
+    def handle(self, data: bytes, longest: int, limits: PdfLimits) -> tuple[int, bytes]:
         with self._free:
             if self.running is not None:
                 try:
-                    return self.running.handle(data, longest, cpu_seconds)
+                    return self.running.handle(data, longest, limits)
                 except OSError:
                     self.running.end()
             self.running = PdfProgram()
-            return self.running.handle(data, longest, cpu_seconds)
+            return self.running.handle(data, longest, limits)
 
     def end(self) -> None:
         if self.running is not None:
@@ -141,8 +149,8 @@ PROGRAMS: Final = _Programs()
 atexit.register(PROGRAMS.end)
 
 
-def _handled(data: bytes, longest: int, cpu_seconds: int) -> bytes:
-    status, written = PROGRAMS.handle(data, longest, cpu_seconds)
+def _handled(data: bytes, longest: int, limits: PdfLimits) -> bytes:
+    status, written = PROGRAMS.handle(data, longest, limits)
     if status == _REFUSED:
         raise PdfRefusedError(PdfRefusal(written.decode()))
     if status != 0:  # ended by the kernel at a limit, or by a fault in the library

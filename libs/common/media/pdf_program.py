@@ -4,10 +4,11 @@ PDFium neither runs scripts nor opens files here. The program loads it once and 
 that handles this one and ends; the kernel ends it when it takes too much of the processor or of memory. So each PDF
 meets a library that has seen no other, and costs no start of an interpreter.
 
-Its socket brings a request: the longer side of a page in pixels (0: open the pages, draw nothing) and the seconds of
-processor time, with two open files, the PDF and the one to write to. That gets, for each drawn page, width and height
-(two little-endian 32-bit numbers) and its pixels (blue, green, red); or the fault found, with status 3. The answer is
-the status: negative where a signal ended the process. The program imports nothing of ours, so that it starts quickly.
+Its socket brings a request: the longer side of a page in pixels (0: open the pages, draw nothing), the seconds of
+processor time and the MiB of memory it may take, with two open files, the PDF and the one to write to. That gets, for
+each drawn page, width and height (two little-endian 32-bit numbers) and its pixels (blue, green, red); or the fault
+found, with status 3. The answer is the status: negative where a signal ended the process.
+The program imports nothing of ours, so that it starts quickly.
 """
 
 import ctypes
@@ -29,7 +30,7 @@ MOST_DRAWN_PAGES, MOST_OPENED_PAGES = 2, 500
 MOST_OBJECTS, MOST_SEGMENTS, MOST_PIXELS = 3_000, 50_000, 50_000_000
 MOST_WRITTEN: Final = 2**28
 REFUSED: Final = 3
-REQUEST, STATUS, HEAD = struct.Struct("<II"), struct.Struct("<i"), struct.Struct("<II")
+REQUEST, STATUS, HEAD = struct.Struct("<III"), struct.Struct("<i"), struct.Struct("<II")
 _PR_SET_PDEATHSIG: Final = 1
 _LOCKED: Final = (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY)
 _END: Final = b"startxref"
@@ -121,18 +122,17 @@ def _check(objects: Sequence[pypdfium2.PdfObject]) -> None:
 def main() -> None:
     """Handle PDF after PDF, until the other side is gone."""
     end_with_parent()
-    memory = int(sys.argv[2])
     with socket.socket(fileno=int(sys.argv[1])) as requests:
         while True:
             request, files, _, _ = socket.recv_fds(requests, REQUEST.size, 2)
             if not request:
                 return
-            (longest, cpu_seconds), (given, written) = REQUEST.unpack(request), files
+            (longest, cpu_seconds, memory), (given, written) = REQUEST.unpack(request), files
             child = os.fork()
             if child == 0:
                 requests.close()
                 end_with_parent()
-                limit(cpu_seconds, memory)
+                limit(cpu_seconds, memory * 2**20)
                 os._exit(_serve(given, written, longest))
             _, ended = os.waitpid(child, 0)
             for each in files:

@@ -3,23 +3,48 @@
 Beside each key that people would not understand stands a ``…_text`` in the reader's language (``Accept-Language``).
 """
 
+import re
+import unicodedata
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from libs.common.contracts.http.shapes import Answer, Form, PlainName, TimelineEntry
 from libs.common.contracts.kandas import CheckAnswer, DocumentKind, Outcome, RefusalGround, Relation, Service
 from libs.common.core.values import Iin, Name, OptionalName, as_typed, none_if_empty
 
-Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2,3}$")]
+
+def _as_printed(number: object) -> object:
+    """Return a number as papers print it, whatever it was typed with.
+
+    Chinese keyboards have full-width letters, word processors other spaces and dashes (Unicode, compatibility forms).
+    """
+    if not isinstance(number, str):
+        return number
+    plain = unicodedata.normalize("NFKC", number)
+    dashed = "".join("-" if unicodedata.category(character) == "Pd" else character for character in plain)
+    return re.sub(r"[^\S\n]+", " ", str(as_typed(dashed)))
+
+
+def _code(code: object) -> object:
+    return as_typed(unicodedata.normalize("NFKC", code) if isinstance(code, str) else code)
+
+
+Country = Annotated[str, BeforeValidator(_code), StringConstraints(to_upper=True, pattern=r"^[A-Za-z]{2,3}$")]
 """A country by its ISO 3166-1 code of two or three letters; XXA is a stateless person (ICAO Doc 9303-3)."""
 
-DocumentNumber = Annotated[str, BeforeValidator(as_typed), StringConstraints(pattern=r"^[\w -]{3,40}$")]
+RegionCode = Annotated[str, BeforeValidator(_code), StringConstraints(to_upper=True, max_length=10)]
+"""A region by its ISO 3166-2 code, such as ``KZ-75``."""
+
+DocumentNumber = Annotated[str, BeforeValidator(_as_printed), StringConstraints(pattern=r"^[\w -]{3,40}$")]
+"""The number of an identity document. Letters of any script: some countries print Cyrillic ones."""
 
 
 class PersonForm(Form):
     """What an application says of one person. Newcomers may have no IIN yet.
+
+    Somebody with one name may write it in either place; it is kept as the surname (ICAO Doc 9303-3, 4.6).
 
     ``previous_end`` is the last day of the status to be extended; ``extensions_before`` counts what it had already.
     """
@@ -36,6 +61,13 @@ class PersonForm(Form):
     nationality_in_document: bool = True
     previous_end: Annotated[date | None, BeforeValidator(none_if_empty)] = None
     extensions_before: int = Field(default=0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_is_the_surname(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or none_if_empty(given.get("surname")) is not None:
+            return given
+        return given | {"surname": given.get("given_name"), "given_name": None}
 
     @property
     def full_name(self) -> str:
@@ -56,10 +88,10 @@ class MemberForm(PersonForm):
 
 
 class ApplicationForm(Form):
-    """An application for the applicant and any number of family members. ``region`` is an ISO 3166-2 code."""
+    """An application for the applicant and any number of family members."""
 
     service: Service
-    region: str
+    region: RegionCode
     applicant: ApplicantForm
     family: tuple[MemberForm, ...] = ()
 

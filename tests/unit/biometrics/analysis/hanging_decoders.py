@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import PngImagePlugin
 
-from libs.common.media.pdf import PROGRAMS, PdfProgram
+from libs.common.media.pdf import DRAWING, PROGRAMS, PdfProgram
 from services.biometrics.analysis import analyses
 from services.biometrics.media import video
 
@@ -31,7 +31,7 @@ def load_with_stopped_drawing(models: Path) -> None:
     """Make this process ready to analyse; but the program that draws PDFs stands still."""
     analyses.load(models)
     PROGRAMS.running = PdfProgram()
-    assert PROGRAMS.running.handle(b"no PDF", 400, 1) == (3, b"damaged"), "it is ready and works"
+    assert PROGRAMS.running.handle(b"no PDF", 400, DRAWING) == (3, b"damaged"), "it is ready and works"
     os.kill(PROGRAMS.running.process.pid, signal.SIGSTOP)
 
 

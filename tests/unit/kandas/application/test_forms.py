@@ -28,6 +28,11 @@ def test_somebody_with_one_name_can_apply(none: str | None) -> None:
     assert member(given_name=none, patronymic=none).full_name == "Сакен"
 
 
+def test_one_name_counts_wherever_it_was_written() -> None:
+    form = member(surname="", given_name="Сакен")
+    assert (form.surname, form.given_name) == ("Сакен", None)
+
+
 def test_nobody_applies_without_a_name() -> None:
     with pytest.raises(ValidationError):
         member(surname="", given_name="")
@@ -41,6 +46,23 @@ def test_an_empty_field_of_what_not_everybody_has_means_none() -> None:
 @pytest.mark.parametrize("written", ["G۱۲۳۴۵۶۷۹", " G12345679 ", "G１２３４５６７９", "G12345679\N{ZERO WIDTH SPACE}"])
 def test_a_document_number_is_one_value_whatever_the_script_of_its_digits(written: str) -> None:
     assert member(document_number=written).document_number == "G12345679"
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("\N{FULLWIDTH LATIN CAPITAL LETTER G}12345679", "G12345679"),
+        ("AB\N{NO-BREAK SPACE}123\N{EN DASH}456", "AB 123-456"),
+        ("АА 1234567", "АА 1234567"),
+    ],
+)
+def test_a_document_number_is_kept_as_papers_print_it(written: str, kept: str) -> None:
+    assert member(document_number=written).document_number == kept
+
+
+@pytest.mark.parametrize("written", ["cn", " CN ", "\N{FULLWIDTH LATIN CAPITAL LETTER C}N", "CN\N{ZERO WIDTH SPACE}"])
+def test_a_country_is_one_code_however_it_was_typed(written: str) -> None:
+    assert member(citizenship=written).citizenship == "CN"
 
 
 @pytest.mark.parametrize("number", ["", "G1", "G12345679\nX", "<G12345679>"])
