@@ -1,21 +1,27 @@
 """Settings of identity, as ``IDENTITY_…``."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
+from typing_extensions import override
 
+from libs.common.core.risks import Risk, plain_addresses
 from libs.common.core.settings import ServiceSettings
 from services.identity.accounts.domain import SignInRules
 from services.identity.accounts.hashing import HashRules
 from services.identity.accounts.pins import PinHash
 from services.identity.journeys.states import JourneyRules
 from services.identity.register.people import INVENTED_PEOPLE
+
+_LEAST_WORK: Final = 19456 * 2
+"""KiB times passes of Argon2id; OWASP's Password Storage Cheat Sheet recommends at least this."""
 
 
 class Settings(ServiceSettings):
@@ -41,6 +47,13 @@ class Settings(ServiceSettings):
     mcb_url: str | None = None
     mcb_token: SecretStr | None = None
     development_people: Path = INVENTED_PEOPLE
+
+    @override
+    def risks(self) -> Iterator[Risk]:
+        yield from super().risks()
+        yield from plain_addresses(register_url=self.register_url, mcb_url=self.mcb_url)
+        if self.pin_hash.memory_kib * self.pin_hash.passes < _LEAST_WORK:
+            yield Risk("weak-pin-hash", "PINs can be guessed from their hashes: leave pin_hash as it is, or dearer")
 
     @property
     def private_key(self) -> Ed25519PrivateKey:

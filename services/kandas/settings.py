@@ -1,12 +1,15 @@
 """The settings of kandas, read from the environment as ``KANDAS_…``."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
+from typing_extensions import override
 
+from libs.common.core.risks import Risk, plain_addresses
 from libs.common.core.settings import ServiceSettings
 from services.kandas.rules.domain import RuleBook
 from services.kandas.rules.law import Law
@@ -54,6 +57,13 @@ class Settings(ServiceSettings):
     documents_days: int = Field(default=365, ge=1)
     ministry_url: str | None = None
     ministry_token: SecretStr | None = None
+
+    @override
+    def risks(self) -> Iterator[Risk]:
+        yield from super().risks()
+        yield from plain_addresses(ministry_url=self.ministry_url)
+        if self.revoked_certificates is None:
+            yield Risk("no-revoked-list", "a revoked seal would not be noticed: name the file revoked_certificates")
 
     @property
     def law(self) -> Law:

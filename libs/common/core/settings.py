@@ -13,6 +13,7 @@ mount them: a variable with ``_FILE`` at its end names the file that holds the v
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from libs.common.core.kafka_access import KafkaAccess, Mechanism, by_password, tls
+from libs.common.core.risks import Risk, encrypted_store, refuse_risks, weak_keyring
 from libs.common.core.sealing import Keyring
 
 Profile = Literal["production", "development", "bench"]
@@ -118,6 +120,7 @@ class ServiceSettings(BrokerSettings):
         staff_jwks: the public keys of the operator's OpenID provider, likewise; none: no staff gets in.
         staff_issuer: ``iss`` of staff tokens.
         staff_audience: ``aud`` that staff tokens must name; none: any.
+        accepted_risks: names of `risks` that production accepts all the same, with commas between them.
     """
 
     profile: Profile = "production"
@@ -136,6 +139,7 @@ class ServiceSettings(BrokerSettings):
     staff_jwks: str | None = None
     staff_issuer: str | None = None
     staff_audience: str | None = None
+    accepted_risks: str = ""
     log_json: bool = True
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -148,6 +152,17 @@ class ServiceSettings(BrokerSettings):
     def event_signing_key(self) -> Ed25519PrivateKey:
         """The key that signs this service's events."""
         return _ed25519(self.event_key)
+
+    def risks(self) -> Iterator[Risk]:
+        """Return what production refuses unless it is accepted by name. A service adds its own."""
+        if not self.kafka_tls:
+            yield Risk("kafka-plaintext", "events reach the brokers without TLS: set kafka_tls=true")
+        if not encrypted_store(self.mongo_uri.get_secret_value()):
+            yield Risk("store-plaintext", "the store is reached without TLS: put tls=true into mongo_uri")
+        if self.staff_jwks is not None and self.staff_audience is None:
+            yield Risk("staff-audience", "tokens made for other systems open staff's routes: set staff_audience")
+        if weak_keyring(self.sealing.get_secret_value()):
+            yield Risk("weak-key", "a key in sealing is not random: make each from 32 random bytes")
 
     @field_validator("event_key")
     @classmethod
@@ -196,6 +211,8 @@ class ServiceSettings(BrokerSettings):
             )
         if urlsplit(self.mongo_uri.get_secret_value()).scheme not in ("mongodb", "mongodb+srv"):
             raise ValueError("mongo_uri must begin with mongodb:// or mongodb+srv://")
+        if self.profile == "production":
+            refuse_risks(self.risks(), self.accepted_risks)
         return self
 
 

@@ -31,7 +31,7 @@ WAYS: Mapping[str, Callable[[Path], Mapping[str, Container]]] = {
     "production": partial(rendered, "production"),
 }
 OPERATORS_FILES = {
-    "mongo-uri": "mongodb://store.example",
+    "mongo-uri": "mongodb://store.example/?tls=true",
     **dict.fromkeys(("register-token", "mcb-token", "sms-token", "ministry-token", "kafka-password"), "t0ken"),
 }
 

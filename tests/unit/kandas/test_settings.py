@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from libs.common.testing import event_keys
 from services.kandas.settings import Settings
 
-KEY = base64.b64encode(bytes(32)).decode()
+KEY = base64.b64encode(bytes(range(32))).decode()
 _MONDAY = date(2026, 3, 2)
 GIVEN = {
     "kafka": "127.0.0.1:9092",
@@ -26,6 +26,8 @@ GIVEN = {
     "seal_passphrase": "invented-for-tests",
 }
 
+SAFE = {"kafka_tls": True, "mongo_uri": "mongodb://store.example/?tls=true", "revoked_certificates": "revoked.json"}
+
 
 def test_development_needs_no_ministry_and_finds_its_rules() -> None:
     settings = Settings.model_validate(GIVEN | {"profile": "development"})
@@ -36,10 +38,10 @@ def test_development_needs_no_ministry_and_finds_its_rules() -> None:
 def test_production_without_a_ministry_or_a_public_address_is_refused() -> None:
     ministry = {"ministry_url": "https://ministry.example/", "ministry_token": "invented"}
     with pytest.raises(ValidationError, match="ministry_url"):
-        Settings.model_validate(GIVEN)
+        Settings.model_validate(GIVEN | SAFE)
     with pytest.raises(ValidationError, match="verify_url"):
-        Settings.model_validate(GIVEN | ministry)
-    settings = Settings.model_validate(GIVEN | ministry | {"verify_url": "https://kandas.example/v1/documents"})
+        Settings.model_validate(GIVEN | SAFE | ministry)
+    settings = Settings.model_validate(GIVEN | SAFE | ministry | {"verify_url": "https://kandas.example/v1/documents"})
     assert settings.profile == "production"
 
 

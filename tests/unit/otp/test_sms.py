@@ -24,7 +24,7 @@ from tests.unit.otp.harness import PHONE
 from tests.waiting import PATIENCE_S
 
 JWKS = json.dumps(TokenIssuer(Ed25519PrivateKey.generate(), "identity", "key-1", lambda: NOON).jwks())
-SECRET = base64.b64encode(bytes(32)).decode()
+SECRET = base64.b64encode(bytes(range(32))).decode()
 SEALING = json.dumps({"keys": {"contact": {"1": SECRET}}, "blind": SECRET})
 
 
@@ -125,23 +125,24 @@ def settings(**change: Any) -> Settings:
     return Settings(**{**reason, **change})
 
 
+SAFE: dict[str, Any] = {"kafka_tls": True, "mongo_uri": "mongodb://store.example/?tls=true"}
 GATEWAY = {"sms_url": "https://sms.test.kz/v1/messages", "sms_token": "a token"}
 
 
 def test_production_without_a_gateway_is_refused() -> None:
     with pytest.raises(ValidationError, match="no code reaches anybody"):
-        settings(profile="production")
+        settings(profile="production", **SAFE)
 
 
 @pytest.mark.parametrize("half", [{"sms_url": "https://sms.test.kz"}, {"sms_token": "a token"}])
 @pytest.mark.parametrize("profile", ["production", "development"])
 def test_half_a_gateway_is_refused_and_does_not_fall_back_to_an_inbox(profile: str, half: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="belong together"):
-        settings(profile=profile, **half)
+        settings(profile=profile, **SAFE, **half)
 
 
 async def test_production_has_no_inbox_at_any_address() -> None:
-    http = build(settings(profile="production", **GATEWAY)).http
+    http = build(settings(profile="production", **SAFE, **GATEWAY)).http
     async with httpx.AsyncClient(transport=httpx.ASGITransport(http), base_url="http://otp") as client:
         answer = await client.get("/dev/inbox", params={"journey_id": "7a4b3f0e-5a35-4d0a-9a51-6a5b8f6f4a01"})
     assert (answer.status_code, answer.json()["key"]) == (404, "route.unknown")

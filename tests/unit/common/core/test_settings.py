@@ -37,7 +37,8 @@ class OtpSettings(ServiceSettings):
 def settings(**changes: Any) -> OtpSettings:
     usual: dict[str, Any] = {
         "kafka": "127.0.0.1:9092",
-        "mongo_uri": "mongodb://user:pa55@db/",
+        "kafka_tls": True,
+        "mongo_uri": "mongodb://user:pa55@db/?tls=true",
         "mongo_database": "otp",
         "sealing": SEALING,
         "http_port": 8000,
@@ -159,7 +160,9 @@ def certificate(folder: Path) -> dict[str, Path]:
 
 
 def test_without_more_said_the_broker_is_spoken_to_in_clear() -> None:
-    assert settings().kafka_access.options() == {"bootstrap_servers": "127.0.0.1:9092"}
+    assert settings(profile="development", kafka_tls=False).kafka_access.options() == {
+        "bootstrap_servers": "127.0.0.1:9092"
+    }
 
 
 def test_over_tls_the_broker_is_verified_by_name_against_the_named_authority_alone(tmp_path: Path) -> None:
@@ -196,5 +199,5 @@ def test_a_password_is_used_as_it_was_said(mechanism: str) -> None:
     ],
 )
 def test_a_way_to_the_broker_that_cannot_work_is_refused(changes: dict[str, Any], said: str) -> None:
-    assert said in (reason := refusal(**changes))
+    assert said in (reason := refusal(**({"kafka_tls": False} | changes)))
     assert "pa55" not in reason
