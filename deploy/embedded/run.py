@@ -3,12 +3,13 @@
 import asyncio
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
-from deploy.embedded.installation import Installation
+from deploy.embedded.installation import SERVICES, Installation, usual_ports
 from deploy.embedded.process import LOOPBACK
 from deploy.embedded.services import in_one_process
 from deploy.embedded.stack import Broker, Store
@@ -18,30 +19,60 @@ from libs.common.delivery.topic_admin import create_topics
 from services.ca.tools.check import main as ca_check
 from tests.fixtures.people import REGION, invent, register_of
 
-FOLDER: Final = Path("var/run")
-BROKER_PORT: Final = 9092
-STORE_PORT: Final = 27017
 PEOPLE: Final = 20
 
 
-def check(arguments: list[str]) -> int:
-    """Check the authority of a running installation; see `services.ca.tools.check`. Gives its exit status."""
-    installation = Installation(FOLDER, f"{LOOPBACK}:{BROKER_PORT}", f"mongodb://{LOOPBACK}:{STORE_PORT}")
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an installation lies, and its ports: several can run side by side.
+
+    Args:
+        folder: keys, authority, logs and the store's data.
+        port_base: the services listen from the next port on, then broker and store; None: the usual ports.
+    """
+
+    folder: Path = Path("var/run")
+    port_base: int | None = None
+
+    @property
+    def services(self) -> dict[str, int]:
+        """The port of each service."""
+        if self.port_base is None:
+            return usual_ports()
+        return {service: self.port_base + number for number, service in enumerate(SERVICES, start=1)}
+
+    @property
+    def broker(self) -> int:
+        """The port of the broker."""
+        return 9092 if self.port_base is None else self.port_base + len(SERVICES) + 1
+
+    @property
+    def store(self) -> int:
+        """The port of the store."""
+        return 27017 if self.port_base is None else self.port_base + len(SERVICES) + 2
+
+
+def check(place: Place, arguments: list[str]) -> int:
+    """Check the authority of a running installation; see `services.ca.tools.check`. Return its exit status."""
+    broker, store = f"{LOOPBACK}:{place.broker}", f"mongodb://{LOOPBACK}:{place.store}"
+    installation = Installation(place.folder, broker, store, place.services)
     os.environ.update(installation.environment("ca"))
     return ca_check(arguments)
 
 
-async def until_interrupted(models: Path, console: Console) -> int:
-    """Start everything, say where it is, and wait."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+async def until_interrupted(place: Place, models: Path, console: Console) -> int:
+    """Start everything, print where it is, and wait."""
+    folder = place.folder
+    folder.mkdir(parents=True, exist_ok=True)
     people = [invent(number) for number in range(1, PEOPLE + 1)]
-    (FOLDER / "register.json").write_text(register_of(people), encoding="utf-8")
-    with (FOLDER / "services.log").open("a", encoding="utf-8") as log:
+    (folder / "register.json").write_text(register_of(people), encoding="utf-8")
+    with (folder / "services.log").open("a", encoding="utf-8") as log:
         logging.configure("run", json=True, stream=log)
-        async with Broker(FOLDER, BROKER_PORT) as broker, Store(FOLDER, STORE_PORT) as store:
+        async with Broker(folder, place.broker) as broker, Store(folder, place.store) as store:
             await create_topics(KafkaAccess(broker.address))
+            register = folder / "register.json"
             installation = Installation(
-                FOLDER, broker.address, store.uri, models=models, people=FOLDER / "register.json"
+                folder, broker.address, store.uri, place.services, models=models, people=register
             )
             installation.prepare()
             async with in_one_process(installation):
@@ -51,14 +82,15 @@ async def until_interrupted(models: Path, console: Console) -> int:
 
 
 def _say(console: Console, installation: Installation, broker: Broker, store: Store) -> None:
+    folder = installation.folder
     for service, port in installation.ports.items():
         console.print(f"{service:11} http://127.0.0.1:{port}    /health/ready /metrics /openapi.json", markup=False)
     person = invent(1)
     console.print(f"broker      {broker.address} (Kafka protocol, in memory)\nstore       {store.uri}", markup=False)
-    console.print(f"logs        {FOLDER}/services.log", markup=False)
+    console.print(f"logs        {folder}/services.log", markup=False)
     console.print(
         f"\nA citizen of this installation: IIN {person.iin}, phone {person.phone}, document {person.document_number}; "
-        f"{PEOPLE} of them in {FOLDER}/register.json.\n"
+        f"{PEOPLE} of them in {folder}/register.json.\n"
         "Go their way:  .venv/bin/python -m libs.citizen eds --dev-inbox\n"
         "It asks for captures; without a camera, .venv/bin/python -m tests.fixtures.media OUT CHALLENGE makes them.\n"
         f"An officer of {REGION}, in another shell:\n  export CITIZEN_STAFF_TOKEN={installation.staff.officer(REGION)}",
