@@ -5,6 +5,7 @@ what it inherits: the namespaces in force, and for the inclusive forms the attri
 """
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Self
 
 from lxml import etree  # type: ignore[import-untyped]  # it ships no types
@@ -20,12 +21,8 @@ _WITH_COMMENTS: Final = {
 _FORMS: Final = frozenset({_INCLUSIVE, _INCLUSIVE_1_1, _EXCLUSIVE})
 _PREFIXES: Final = f"{{{_EXCLUSIVE}}}InclusiveNamespaces"
 _XML: Final = "{http://www.w3.org/XML/1998/namespace}"
-_INHERITED: Final = {
-    _INCLUSIVE: frozenset({f"{_XML}lang", f"{_XML}space", f"{_XML}base", f"{_XML}id"}),
-    _INCLUSIVE_1_1: frozenset({f"{_XML}lang", f"{_XML}space", f"{_XML}base"}),
-    _EXCLUSIVE: frozenset(),
-}
-"""Attributes that an element takes over from those around it (Canonical XML 1.0, 2.4, and 1.1, 2.4)."""
+_INHERITED_1_1: Final = frozenset({f"{_XML}lang", f"{_XML}space", f"{_XML}base"})
+"""Attributes that an element takes over from those around it (Canonical XML 1.1, 2.4)."""
 
 
 class UnsupportedForm(ValueError):
@@ -66,13 +63,25 @@ class CanonicalForm:
     def part(self, element: etree._Element) -> bytes:
         """Write an element of a document, with what it inherits."""
         alone = etree.fromstring(etree.tostring(element, encoding="utf-8", with_tail=False))  # with its namespaces
-        for name in _INHERITED[self.method].difference(element.attrib):
-            around = [each.get(name) for each in element.iterancestors() if name in each.attrib]
+        for name, around in self._inherited(element).items():
             if self.method == _INCLUSIVE_1_1 and name == f"{_XML}base" and len(around) > 1:
                 raise UnsupportedForm("addresses that rest on one another")
-            if around:
-                alone.set(name, around[0])
+            alone.set(name, around[0])
         return self.whole(alone)
+
+    def _inherited(self, element: etree._Element) -> dict[str, list[str]]:
+        """Return the attributes that an element takes over, each with its values from the inside out."""
+        found: dict[str, list[str]] = {}
+        for name, value in chain.from_iterable(each.attrib.items() for each in element.iterancestors()):
+            if name not in element.attrib and self._is_inherited(name):
+                found.setdefault(name, []).append(value)
+        return found
+
+    def _is_inherited(self, name: str) -> bool:
+        """Return whether the form takes this attribute over: 1.0 whatever is XML's own (2.4), 1.1 those it names."""
+        if self.method == _INCLUSIVE_1_1:
+            return name in _INHERITED_1_1
+        return self.method == _INCLUSIVE and name.startswith(_XML)
 
 
 CANONICAL_XML: Final = CanonicalForm(_INCLUSIVE)

@@ -89,7 +89,7 @@ def test_every_canonical_form_is_what_xmlsec_writes(
     """Where a default namespace, prefixes nobody uses and attributes of XML itself are inherited."""
     document = (
         '<а xmlns="urn:a" xmlns:p="urn:p" xml:lang="kk" xml:space="preserve" xml:base="http://a.kz/" b="&lt;&#13;"\n'
-        'a="1"><б xmlns=""/> <p:в xmlns:p="urn:v" p:г="2"/>\n<![CDATA[<&]]></а>'
+        'xml:id="x" xml:kk="?" a="1"><б xmlns=""/> <p:в xmlns:p="urn:v" p:г="2"/>\n<![CDATA[<&]]></а>'
     )
 
     (signature,), covered = read_xml(signer_of(authority).xml(document, *forms, prefix).encode(), trust, SOON)
