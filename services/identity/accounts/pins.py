@@ -20,14 +20,14 @@ class PinHash(Personal):
     encoded: str
 
 
-def check_not_simple(pin: str, *, birth_date: date, iin: str, phone: str) -> None:
+def check_not_simple(pin: str, *, birth_date: date | None, iin: str, phone: str) -> None:
     """Refuse a PIN that somebody would try first.
 
     Raises:
         Refused: ``pin.too_simple``, for few different digits, a row, a repeated group, a birth date, or digits
             of the IIN or the phone number.
     """
-    dates = {birth_date.strftime(form) for form in _BIRTH_DATE_FORMS}
+    dates = {birth_date.strftime(form) for form in _BIRTH_DATE_FORMS} if birth_date else set()
     if len(set(pin)) < _FEWEST_DIGITS or _in_a_row(pin) or _repeats(pin) or pin in dates or pin in iin or pin in phone:
         raise Refused(Refusal.PIN_TOO_SIMPLE)
 

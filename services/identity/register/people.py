@@ -16,13 +16,16 @@ from libs.common.core.values import Iin, OptionalName, as_typed, none_if_empty
 INVENTED_PEOPLE: Final = Path(__file__).parents[1] / "data" / "people.json"
 
 
+OptionalDate = Annotated[date | None, BeforeValidator(none_if_empty)]
+
+
 class Resident(Personal):
-    """Somebody the population register knows."""
+    """Somebody the population register knows. Of some people nobody knows the day of birth."""
 
     audience: ClassVar[str] = "person"
 
     person: Person
-    birth_date: date
+    birth_date: date | None
 
 
 def _as_in_the_zone(number: str | None) -> str | None:
@@ -45,8 +48,8 @@ class RegisterRecord(Model):
     document_number: Annotated[
         str | None, BeforeValidator(none_if_empty), BeforeValidator(as_typed), AfterValidator(_as_in_the_zone)
     ] = None
-    document_expires: Annotated[date | None, BeforeValidator(none_if_empty)] = None
-    birth_date: date
+    document_expires: OptionalDate = None
+    birth_date: OptionalDate = None
     phones: tuple[PhoneNumber, ...] = ()
 
     @model_validator(mode="after")

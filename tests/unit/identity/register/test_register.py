@@ -1,6 +1,7 @@
 """The population register: the real adapter against a server, and the one for development."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import httpx
@@ -31,7 +32,7 @@ async def test_the_register_is_asked_by_post_so_that_no_iin_stands_in_an_address
         found = await HttpRegister(client).find(IIN)
     assert found is not None
     assert (found.person.iin, found.person.surname, found.person.patronymic) == (IIN, "ТОЛҚЫНБЕКОВА", None)
-    assert found.birth_date.isoformat() == "1985-04-12"
+    assert found.birth_date == date(1985, 4, 12)
     [(path, body, _)] = gateway.asked
     assert IIN not in path
     assert body == {"iin": IIN}
@@ -77,13 +78,14 @@ async def test_a_register_that_does_not_listen_is_away() -> None:
 async def test_empty_text_means_that_the_register_knows_none(
     gateway: StubGateway, client: httpx.AsyncClient, empty: str | None
 ) -> None:
-    none = dict.fromkeys(("patronymic", "document_number", "document_expires"), empty)
+    none = dict.fromkeys(("patronymic", "document_number", "document_expires", "birth_date"), empty)
     gateway.says(200, RECORD | none)
     async with client:
         found = await HttpRegister(client).find(IIN)
     assert found is not None
     person = found.person
     assert (person.patronymic, person.document_number, person.document_expires) == (None, None, None)
+    assert (person.birth_date, found.birth_date) == (None, None)
 
 
 @pytest.mark.parametrize("written", ["N12345678", " n12345678 ", "N 1234-5678", "N۱۲۳۴۵۶۷۸"])
