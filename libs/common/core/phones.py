@@ -9,6 +9,7 @@ from pydantic import AfterValidator, StringConstraints
 REGION: Final = "KZ"
 _SEPARATORS: Final = frozenset({"Zs", "Pd", "Ps", "Pe", "Cf", "Cc"})
 """Spaces, dashes, brackets, and invisible marks such as those that phones put around a copied number."""
+_OTHER_SEPARATORS: Final = ".\N{MINUS SIGN}"
 _PLUS: Final = "+\N{FULLWIDTH PLUS SIGN}"
 
 
@@ -35,7 +36,7 @@ def _plain(character: str) -> str:
         return str(unicodedata.decimal(character))
     if character in _PLUS:
         return "+"
-    if character == "." or unicodedata.category(character) in _SEPARATORS:
+    if character in _OTHER_SEPARATORS or unicodedata.category(character) in _SEPARATORS:
         return ""
     raise ValueError("a phone number has digits, spaces, dashes and brackets only")
 

@@ -25,6 +25,8 @@ normal: TypeAdapter[str] = TypeAdapter(E164Phone)
         "+٧ ٧٠١ ١٢٣ ٤٥ ٦٧",
         "＋７７０１１２３４５６７",
         "８ ７０１ １２３ ４５ ６７",
+        "\N{RIGHT-TO-LEFT MARK}+৭ (৭০১) ১২৩-৪৫-৬৭",
+        "+7 701 123\N{MINUS SIGN}45\N{MINUS SIGN}67",
     ],
     ids=ascii,
 )
