@@ -6,7 +6,7 @@ from typing import Final
 from libs.common.core.errors import Refused
 from services.biometrics.check.parts import Part
 from services.biometrics.media.decode import PictureLimits
-from services.biometrics.media.kinds import HEAD_BYTES, SIGNATURE_BYTES, Kind, is_av1, kind_of
+from services.biometrics.media.kinds import BRANDS_BYTES, HEAD_BYTES, SIGNATURE_BYTES, Kind, is_av1, kind_of
 from services.biometrics.media.video import ClipLimits
 from services.biometrics.refusals import BiometricsRefusal
 
@@ -43,7 +43,8 @@ def is_recognised(head: bytes, accepted: frozenset[Kind]) -> bool:
     """
     if len(head) < SIGNATURE_BYTES:
         return False
-    if kind_of(head) not in accepted and "application/pdf" in accepted and len(head) < HEAD_BYTES:
+    most = HEAD_BYTES if "application/pdf" in accepted else BRANDS_BYTES
+    if kind_of(head) not in accepted and len(head) < most:
         return False
     require(head, accepted)
     return True

@@ -18,8 +18,9 @@ _WEIGHTS: Final = (7, 3, 1)
 _IIN_LENGTH: Final = 12
 _CENTURIES: Final = {"1": 18, "2": 18, "3": 19, "4": 19, "5": 20, "6": 20}
 """The first two digits of the year of birth, by the seventh digit of an IIN."""
-_UNKNOWN: Final = re.compile(r"\d{4}(?:<<|00)|\d\d(?:<<<<|0000)|<{6}")
-"""A date of birth of which the day, the month or all is not known (Doc 9303 part 3, section 4.8)."""
+_MONTH, _DAY_OF_MONTH = r"(?:0\d|1[0-2]|<<)", r"(?:[0-2]\d|3[01]|<<)"
+_UNKNOWN: Final = re.compile(rf"(?=.*<<|..00|....00)(?:\d\d|<<){_MONTH}{_DAY_OF_MONTH}")
+"""A date of birth of which part or all is not known: filler (Doc 9303 part 3, section 4.8), or zeros as some write."""
 # What a reader of printed characters takes for a digit, and the other way round.
 _TO_DIGIT: Final = str.maketrans("OQDUILZSGB", "0000112568")
 _TO_LETTER: Final = str.maketrans("012568", "OIZSGB")

@@ -1,6 +1,7 @@
 """What a file is, by its first bytes: names and declared types prove nothing."""
 
 import re
+from collections.abc import Iterator
 from typing import Final, Literal
 
 from libs.common.media import pdf
@@ -9,7 +10,9 @@ Kind = Literal["image/jpeg", "image/png", "image/webp", "image/heif", "applicati
 """What `kind_of` knows. Of these ``image/heif`` (HEIC and AVIF, too) is taken nowhere."""
 
 SIGNATURE_BYTES: Final = 16
-"""How many bytes `kind_of` wants to see of anything but a PDF."""
+"""How many bytes tell everything but a PDF, and a picture whose first brand is another."""
+BRANDS_BYTES: Final = 64
+"""How many bytes hold all the brands that a file has."""
 HEAD_BYTES: Final = pdf.HEAD_BYTES
 """How many bytes `kind_of` wants to see: a PDF may have some before its header."""
 
@@ -22,7 +25,10 @@ _STILL_BRANDS: Final = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1", b"miaf"}
     | {b"avif", b"avis", b"avci", b"avcs", b"jpeg", b"jpgs"}
 )
-"""Brands of ISO base media files (ISO/IEC 23008-12, annexes B to K) that hold pictures, and begin like MP4."""
+"""Brands of ISO base media files (ISO/IEC 23008-12, annexes B to K) that hold pictures, and begin like MP4.
+
+The first brand may be another: the rest of the box says what else the file may be taken for (ISO/IEC 14496-12, 4.3).
+"""
 _AV1: Final = re.compile(rb"V_AV1|stsd.{12}av01", re.DOTALL)
 """AV1 as Matroska names it (its codec mapping), and as ISO base media files do (AV1-ISOBMFF, 2.2)."""
 
@@ -35,8 +41,14 @@ def kind_of(head: bytes) -> Kind | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     if head[4:8] == b"ftyp":
-        return "image/heif" if head[8:12] in _STILL_BRANDS else "video/mp4"
+        return "video/mp4" if _STILL_BRANDS.isdisjoint(_brands(head)) else "image/heif"
     return "application/pdf" if pdf.is_pdf(head) else None
+
+
+def _brands(head: bytes) -> Iterator[bytes]:
+    """Yield the brands of a file type box, as far as they are there; between the first two stands a version."""
+    size = int.from_bytes(head[:4], "big")
+    return (head[at : at + 4] for at in (8, *range(16, min(size, len(head)) - 3, 4)))
 
 
 def is_av1(beginning: bytes) -> bool:

@@ -39,7 +39,7 @@ _BY_MATRIX: Final[Mapping[tuple[int, ...], int]] = {
     (0, -1, 1, 0): 8,
 }
 _TAG: Final = 0x0112
-_WHOLE_NUMBERS: Final = {1: "B", 3: "H", 4: "I"}
+_WHOLE_NUMBERS: Final = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
 """The types of TIFF 6.0, section 2, that an orientation is written in."""
 _XMP: Final = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 _SKEWED: Final = 0.02
@@ -122,7 +122,8 @@ def _matrix(header: memoryview, start: int) -> Matrix:
         numbers = struct.unpack_from(">9i", header, start + later)
     except (IndexError, struct.error):
         return np.eye(2)
-    return np.array([numbers[0:2], numbers[3:5]], np.float64) / 65536
+    turn = np.array([numbers[0:2], numbers[3:5]], np.float64) / 65536
+    return turn if turn.any() else np.eye(2)  # never written: players show such a clip as it lies
 
 
 def _by_quarters(matrix: Matrix) -> int:

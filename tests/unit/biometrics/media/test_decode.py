@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from services.biometrics.media.decode import UndecodableError, picture
+from services.biometrics.media.kinds import kind_of
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -49,6 +50,17 @@ def test_what_phones_call_50_megapixels_is_taken(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"msf1", b"hevc", b"avif", b"avis"])
 def test_what_phones_write_in_place_of_a_jpeg_is_named(brand: bytes) -> None:
     assert key(b"\x00\x00\x00\x18ftyp" + brand + bytes(60)) == "picture.heic"
+
+
+@pytest.mark.parametrize("others", [(b"mif1", b"heic"), (b"mp42", b"avif"), (b"miaf", b"MiHB")])
+def test_a_picture_whose_first_brand_is_another_is_named_too(others: tuple[bytes, ...]) -> None:
+    """ISO/IEC 14496-12, 4.3: a file may be taken for whatever its box of brands lists."""
+    brands = b"isom\0\0\0\0" + b"".join(others)
+    assert key(struct.pack(">I4s", 8 + len(brands), b"ftyp") + brands + bytes(60)) == "picture.heic"
+
+
+def test_what_stands_behind_the_brands_is_none() -> None:
+    assert kind_of(struct.pack(">I4s8s4s", 20, b"ftyp", b"isom", b"avc1") + b"mif1heic" + bytes(60)) == "video/mp4"
 
 
 def png_claiming(width: int, height: int) -> bytes:

@@ -69,7 +69,7 @@ def tiff(entries: list[tuple[int, int, int, bytes]], order: str = "<") -> bytes:
 
 
 def orientation(value: int, order: str = "<", kind: int = 3) -> tuple[int, int, int, bytes]:
-    form = {1: "B", 3: "H", 4: "I"}[kind]
+    form = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}[kind]
     return (0x0112, kind, 1, struct.pack(order + form, value).ljust(4, b"\0"))
 
 
@@ -101,7 +101,7 @@ def test_no_odd_entry_of_any_type_and_length_hides_the_orientation() -> None:
         assert np.array_equal(picture(jpeg(exif), 1280), expected), (tag, kind, count, where)
 
 
-@pytest.mark.parametrize("kind", [1, 3, 4])
+@pytest.mark.parametrize("kind", [1, 3, 4, 6, 8, 9])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_an_orientation_is_a_whole_number_of_any_size(kind: int, order: str) -> None:
     assert exif_orientation(tiff([orientation(8, order, kind)], order)) == 8
@@ -186,11 +186,19 @@ def test_a_matrix_that_also_scales_turns_alike(recorded: Callable[[int], bytes])
     assert track_orientation(turned(recorded(1), 1, 0.001, -0.001, 1)) == 1, "a rounding of the camera's"
 
 
-@pytest.mark.parametrize("matrix", [(0.7, 0.7, -0.7, 0.7), (0, 0, 0, 0), (1, 0, 1, 0), (1, 0.3, -0.3, 1)])
+@pytest.mark.parametrize("matrix", [(0.7, 0.7, -0.7, 0.7), (0, 0, 0, 1), (1, 0, 1, 0), (1, 0.3, -0.3, 1)])
 def test_a_rotation_that_is_no_quarter_is_named(recorded: Callable[[int], bytes], matrix: tuple[float, ...]) -> None:
     with pytest.raises(UndecodableError) as caught:
         list(frames(turned(recorded(1), *matrix), 4, 640))
     assert caught.value.key == "clip.unknown_rotation"
+
+
+@pytest.mark.parametrize("header", [b"tkhd", b"mvhd"])
+def test_a_matrix_that_was_never_written_turns_nothing(recorded: Callable[[int], bytes], header: bytes) -> None:
+    """As FFmpeg has it (`av_display_rotation_get`: no rotation without a length)."""
+    clip = recorded(6)
+    blank = turned(turned(clip, *MATRICES[6]), 0, 0, 0, 0, header=header)
+    assert track_orientation(blank) == (UPRIGHT if header == b"tkhd" else 6)
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 16, 2**31, 2**32 - 1])
