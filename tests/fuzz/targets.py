@@ -23,7 +23,7 @@ from cryptography.x509 import load_pem_x509_csr, ocsp
 from fastapi import FastAPI
 
 from libs.common.core.health import Health
-from libs.common.pki.ber import NotBerError, to_der
+from libs.common.pki.ber import NotBerError, from_ber
 from libs.common.testing.idempotency import MemoryIdempotencyStore
 from libs.common.web.http import create_app
 from libs.common.web.idempotency import Idempotency
@@ -154,8 +154,8 @@ class FuzzedService:
         """What can be brought into DER is DER then; all else is refused by the one name."""
         began = process_time()
         with suppress(NotBerError):
-            der = to_der(octets)
-            require(to_der(der) == der, Answer(0, der))
+            der = from_ber(octets).der
+            require(from_ber(der).der == der, Answer(0, der))
         require(process_time() - began < MAX_SECONDS, Answer(0, octets))
 
     async def revocation(self, octets: bytes) -> None:

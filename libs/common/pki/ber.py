@@ -2,10 +2,13 @@
 
 Changed is what BER leaves to the writer: lengths (indefinite, or longer than needed), octet strings in parts, the order
 of sets. All else stays, and is the strict reader's to judge. What is signed stays as it was signed: certificates and
-revocation lists have to come in DER and are not looked into; signed attributes are signed in DER, however they travel
-(RFC 5652, 5.4); the parts of a content are one content.
+revocation lists have to come in DER and are not looked into; the parts of a content are one content. Signed attributes
+are signed in DER, however they travel (RFC 5652, 5.4); some signers sign them as they travel, and OpenSSL and Java
+verify them so: those octets are kept too.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from libs.common.pki.der import header
@@ -20,7 +23,8 @@ _OCTET_STRING, _SET = 0x04, 0x31
 _END: Final = b"\x00\x00"
 _AS_THEY_CAME: Final = frozenset({b"\x30\xa0\x30\xa0", b"\x30\xa0\x30\xa1"})
 """Where certificates and lists stand: the tags from the outermost value on."""
-_SETS: Final = _AS_THEY_CAME | {b"\x30\xa0\x30\x31\x30\xa0", b"\x30\xa0\x30\x31\x30\xa1"}
+_SIGNED_ATTRIBUTES: Final = b"\x30\xa0\x30\x31\x30\xa0"
+_SETS: Final = _AS_THEY_CAME | {_SIGNED_ATTRIBUTES, b"\x30\xa0\x30\x31\x30\xa1"}
 """Sets whose own tag does not say so; the second pair are a signer's signed and unsigned attributes."""
 
 _Value = tuple[int, bytes]
@@ -31,7 +35,20 @@ class NotBerError(ValueError):
     """No value in BER, or one that nests deeper or holds more values than any signature does."""
 
 
-def to_der(ber: bytes) -> bytes:
+@dataclass(frozen=True, slots=True)
+class FromBer:
+    """A value brought into DER.
+
+    Attributes:
+        der: the value.
+        as_it_came: the signed attributes as they came, by what became of them; both with the tag of a SET.
+    """
+
+    der: bytes
+    as_it_came: Mapping[bytes, bytes]
+
+
+def from_ber(ber: bytes) -> FromBer:
     """Bring a SignedData in its ContentInfo from BER into DER; what is DER already stays the same.
 
     Time grows with the size alone; memory is at most four times the size and 6 MB, whatever it holds.
@@ -39,16 +56,18 @@ def to_der(ber: bytes) -> bytes:
     Raises:
         NotBerError: see there; nothing else, for any octets.
     """
-    value, end = _Reader(ber).value(0, len(ber), b"")
+    reader = _Reader(ber)
+    value, end = reader.value(0, len(ber), b"")
     if end != len(ber):
         raise NotBerError("octets after the end")
-    return _encoded(value)
+    return FromBer(_encoded(value), reader.as_it_came)
 
 
 class _Reader:
     def __init__(self, ber: bytes) -> None:
         self._ber = ber
         self._values = 0
+        self.as_it_came: dict[bytes, bytes] = {}
 
     def value(self, start: int, limit: int, around: bytes) -> tuple[_Value, int]:
         """Read the value at ``start``, inside of those with the tags ``around``, and say where it ends."""
@@ -65,7 +84,10 @@ class _Reader:
         encoded = [_encoded(part) for part in parts]
         if tag == _SET or path in _SETS:
             encoded.sort()
-        return (tag, b"".join(encoded)), after
+        content_in_der = b"".join(encoded)
+        if path == _SIGNED_ATTRIBUTES:
+            self.as_it_came[_encoded((_SET, content_in_der))] = bytes((_SET,)) + self._ber[start + 1 : after]
+        return (tag, content_in_der), after
 
     def _header(self, start: int, limit: int) -> tuple[int, int, int | None]:
         """Read a tag and a length: where the content begins, and where it ends if that is said."""

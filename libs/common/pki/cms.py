@@ -9,7 +9,8 @@ Once its time is known (now, or a time-stamp's), ``Claim.verify`` says whether i
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
-from libs.common.pki.ber import to_der
+from libs.common.pki.ber import from_ber
 from libs.common.pki.certificate_use import PERSON_SIGN, CertificateUse
 from libs.common.pki.cms_algorithms import DIGESTS, SCHEMES, digest_of
 from libs.common.pki.cms_refusals import SignatureRefusal, SignatureRefused
@@ -84,6 +85,7 @@ class Claim:
     Attributes:
         certificate: the one that is named, DER. Nothing says yet that it is to be believed.
         fields: what it holds.
+        signed: what the signature may have been made over: the signed attributes in DER, and as they came.
     """
 
     info: SignerInfo
@@ -91,6 +93,7 @@ class Claim:
     digest: hashes.HashAlgorithm
     certificate: bytes
     fields: TbsCertificate
+    signed: tuple[bytes, ...]
 
     def verify(self, trust: TrustAnchors, at: datetime, *uses: CertificateUse) -> x509.Certificate:
         """Return the signer's certificate if the signature counts at that time. SignatureRefused otherwise."""
@@ -127,19 +130,24 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A SignedData: the content, if it is inside, signers and certificates."""
+    """A SignedData: the content, if it is inside, signers and certificates.
+
+    ``as_it_came``: see `libs.common.pki.ber.FromBer`; empty for what came in DER.
+    """
 
     content_type: x509.ObjectIdentifier
     content: bytes | None
     signers: tuple[SignerInfo, ...]
     certificates: tuple[bytes, ...]
+    as_it_came: Mapping[bytes, bytes] = field(default_factory=dict)
 
     def claim(self, signer: SignerInfo, data: bytes) -> Claim:
         """Hold the document against one of the signers. SignatureRefused if it is not what was signed."""
         attributes = _attributes(signer)
         digest = _check_document(signer, attributes, self.content_type, data)
         der, fields = signer_certificate(self.certificates, signer, attributes)
-        return Claim(signer, attributes, digest, der, fields)
+        signed = dict.fromkeys((attributes.octets, self.as_it_came.get(attributes.octets, attributes.octets)))
+        return Claim(signer, attributes, digest, der, fields, tuple(signed))
 
 
 def read(message: bytes, limit: int = MAX_OCTETS, content_type: x509.ObjectIdentifier = DATA) -> Message:
@@ -154,7 +162,7 @@ def read(message: bytes, limit: int = MAX_OCTETS, content_type: x509.ObjectIdent
     """
     if len(message) > limit:
         raise SignatureRefused(SignatureRefusal.TOO_LARGE)
-    outer = _content_info(message)
+    outer, as_it_came = _content_info(message)
     signed_data = outer.content
     if (
         outer.type != SIGNED_DATA
@@ -171,6 +179,7 @@ def read(message: bytes, limit: int = MAX_OCTETS, content_type: x509.ObjectIdent
         content=signed_data.encapsulated.content,
         signers=tuple(signed_data.signer_infos.as_list()),
         certificates=tuple(asn1.encode_der(each) for each in embedded if each.tag_bytes == _CERTIFICATE),
+        as_it_came=as_it_came,
     )
 
 
@@ -216,17 +225,17 @@ def verify_detached(
     )
 
 
-def _content_info(message: bytes) -> ContentInfo:
+def _content_info(message: bytes) -> tuple[ContentInfo, Mapping[bytes, bytes]]:
     """Decode it as it is, and if that fails, brought into DER: few signers write BER, and they alone pay for it."""
     try:
-        return asn1.decode_der(ContentInfo, message)
+        return asn1.decode_der(ContentInfo, message), {}
     except ValueError:
         pass
     try:
-        der = to_der(message)
-        other = asn1.decode_der(ContentKind, der).type != SIGNED_DATA
+        brought = from_ber(message)
+        other = asn1.decode_der(ContentKind, brought.der).type != SIGNED_DATA
         if not other:
-            return asn1.decode_der(ContentInfo, der)
+            return asn1.decode_der(ContentInfo, brought.der), brought.as_it_came
     except ValueError as error:
         raise SignatureRefused(SignatureRefusal.MALFORMED) from error
     raise SignatureRefused(SignatureRefusal.UNSUPPORTED_FORM)
@@ -264,13 +273,23 @@ def _check_document(
 
 
 def _verify_signature(certificate: x509.Certificate, claim: Claim) -> None:
-    """Verify by the signer's key. InvalidSignature if it is not that key's signature."""
+    """Verify by the signer's key. InvalidSignature if it is not that key's signature, over either form."""
+    *others, last = claim.signed
+    for octets in others:
+        try:
+            return _verify_over(octets, certificate, claim)
+        except InvalidSignature:
+            continue
+    return _verify_over(last, certificate, claim)
+
+
+def _verify_over(octets: bytes, certificate: x509.Certificate, claim: Claim) -> None:
     key, digest = certificate.public_key(), claim.digest
     algorithm = asn1.encode_der(claim.info.signature_algorithm)
     if isinstance(key, ec.EllipticCurvePublicKey) and (algorithm, digest.name, "EC") in SCHEMES:
-        key.verify(claim.info.signature, claim.attributes.octets, ec.ECDSA(digest))
+        key.verify(claim.info.signature, octets, ec.ECDSA(digest))
     elif isinstance(key, rsa.RSAPublicKey) and (algorithm, digest.name, "RSA") in SCHEMES:
-        key.verify(claim.info.signature, claim.attributes.octets, padding.PKCS1v15(), digest)
+        key.verify(claim.info.signature, octets, padding.PKCS1v15(), digest)
     else:
         raise SignatureRefused(SignatureRefusal.UNSUPPORTED_ALGORITHM)
 

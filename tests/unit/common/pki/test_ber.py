@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.common.pki.ber import MAX_DEPTH, MAX_VALUES, NotBerError, to_der
+from libs.common.pki.ber import MAX_DEPTH, MAX_VALUES, NotBerError, from_ber
 from libs.common.pki.cms import verify_detached
 from tests.fuzz.ber_forms import in_ber
 from tests.fuzz.der_tree import CONSTRUCTED, tlv
@@ -57,12 +57,12 @@ def signature(authority: CertificationAuthority, signer: Signer) -> bytes:
 
 @given(der=values)
 def test_der_stays_as_it_is(der: bytes) -> None:
-    assert to_der(der) == der
+    assert from_ber(der).der == der
 
 
 @given(der=values, dice=st.randoms(use_true_random=False))
 def test_whatever_form_of_ber_a_value_was_written_in_its_der_is_found(der: bytes, dice: Random) -> None:
-    assert to_der(in_ber(der, dice)) == der
+    assert from_ber(in_ber(der, dice)).der == der
 
 
 @given(dice=st.randoms(use_true_random=False))
@@ -72,7 +72,7 @@ def test_whatever_form_a_signature_was_written_in_its_der_is_found_and_it_counts
 ) -> None:
     written = in_ber(signature, dice)
 
-    assert to_der(written) == signature
+    assert from_ber(written).der == signature
     assert verify_detached(written, DATA, authority.trust, NOW).iin == PERSON.iin
 
 
@@ -81,7 +81,7 @@ async def test_a_time_stamp_inside_is_found_in_whatever_form_it_was_written(
 ) -> None:
     stamped = await signer.stamped(OurStamps(authority, NOW))
 
-    assert all(to_der(in_ber(stamped, Random(seed))) == stamped for seed in range(20))  # noqa: S311 - reproducible
+    assert all(from_ber(in_ber(stamped, Random(seed))).der == stamped for seed in range(20))  # noqa: S311 - reproducible
 
 
 def test_certificates_stay_octet_by_octet_what_was_signed(signer: Signer, signature: bytes) -> None:
@@ -91,11 +91,11 @@ def test_certificates_stay_octet_by_octet_what_was_signed(signer: Signer, signat
     strange = certificate.replace(critical, otherwise)
     assert strange != certificate
 
-    changed = to_der(signature.replace(certificate, strange))
+    changed = from_ber(signature.replace(certificate, strange)).der
 
     assert strange in changed
     with pytest.raises(NotBerError, match="length"):
-        to_der(signature.replace(certificate, opened(SEQUENCE, certificate[4:])))
+        from_ber(signature.replace(certificate, opened(SEQUENCE, certificate[4:])))
 
 
 @given(
@@ -104,10 +104,10 @@ def test_certificates_stay_octet_by_octet_what_was_signed(signer: Signer, signat
 @settings(max_examples=500)
 def test_any_octets_are_der_in_the_end_or_refused(octets: bytes) -> None:
     try:
-        der = to_der(octets)
+        der = from_ber(octets).der
     except NotBerError:
         return
-    assert to_der(der) == der
+    assert from_ber(der).der == der
 
 
 NOT_BER: dict[str, bytes] = {
@@ -133,12 +133,12 @@ NOT_BER: dict[str, bytes] = {
 @pytest.mark.parametrize("what", NOT_BER)
 def test_what_is_no_value_is_refused(what: str) -> None:
     with pytest.raises(NotBerError):
-        to_der(NOT_BER[what])
+        from_ber(NOT_BER[what])
 
 
 def test_the_greatest_depth_and_number_are_taken() -> None:
-    assert len(to_der(nested(SEQUENCE, b"", MAX_DEPTH))) == 2 * MAX_DEPTH
-    assert len(to_der(opened(SEQUENCE, b"\x05\x00" * (MAX_VALUES - 1)))) == 2 * (MAX_VALUES - 1) + 4
+    assert len(from_ber(nested(SEQUENCE, b"", MAX_DEPTH)).der) == 2 * MAX_DEPTH
+    assert len(from_ber(opened(SEQUENCE, b"\x05\x00" * (MAX_VALUES - 1))).der) == 2 * (MAX_VALUES - 1) + 4
 
 
 HOSTILE: dict[str, Callable[[int], bytes]] = {
@@ -171,7 +171,7 @@ def test_ten_megabytes_of_whatever_take_little_time_and_memory(what: str) -> Non
 
 def taken_or_refused(octets: bytes) -> None:
     with suppress(NotBerError):
-        to_der(octets)
+        from_ber(octets)
 
 
 @pytest.mark.parametrize("options", [("-stream",), ("-indef",), ("-stream", "-nodetach")])
@@ -179,7 +179,7 @@ def test_openssl_reads_the_der_we_make_of_its_ber_as_the_same_signature(
     authority: CertificationAuthority, signer: Signer, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     written = signer.cms(options=("-cades", *options))
-    (tmp_path / "der").write_bytes(to_der(written))
+    (tmp_path / "der").write_bytes(from_ber(written).der)
     (tmp_path / "data").write_bytes(DATA)
 
     subprocess.run(["openssl", "cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", tmp_path / "der",

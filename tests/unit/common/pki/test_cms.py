@@ -220,6 +220,40 @@ def resigned(signer: Signer, *more: Attribute) -> bytes:
     return asn1.encode_der(replace(outer, content=replace(outer.content, signer_infos=infos)))
 
 
+def in_another_order(signer: Signer, *, signed_so: bool) -> bytes:
+    """Turn the signed attributes around; ``signed_so``: sign them as they then stand, and not in DER."""
+    outer = asn1.decode_der(ContentInfo, signer.cms())
+    (info,) = outer.content.signer_infos.as_list()
+    assert info.signed_attributes is not None
+    in_der = asn1.encode_der(info.signed_attributes)
+    turned = b"".join(map(asn1.encode_der, reversed(info.signed_attributes.as_list())))
+    turned = in_der[: len(in_der) - len(turned)] + turned
+    assert isinstance(signer.key, ec.EllipticCurvePrivateKey)
+    value = signer.key.sign(turned if signed_so else in_der, ec.ECDSA(hashes.SHA256()))
+    infos = asn1.SetOf([replace(info, signature=value)])
+    message = asn1.encode_der(replace(outer, content=replace(outer.content, signer_infos=infos)))
+    assert message.count(in_der[1:]) == 1
+    return message.replace(in_der[1:], turned[1:])
+
+
+@pytest.mark.parametrize("signed_so", [False, True])
+def test_signed_attributes_may_come_in_any_order(trust: TrustAnchors, signer: Signer, *, signed_so: bool) -> None:
+    """RFC 5652, 5.4, has them signed in DER. Others sign them as they stand, which is what OpenSSL verifies."""
+    signature = in_another_order(signer, signed_so=signed_so)
+
+    assert verify_detached(signature, DATA, trust, SOON).iin == PERSON.iin
+    assert refusal(signature, trust, DATA + b" ") == "wrong_document"
+    assert refusal(with_octet(signature, len(signature) - 1, signature[-1] ^ 1), trust) == "forged"
+
+
+def test_openssl_verifies_signed_attributes_as_they_stand(signer: Signer, tmp_path: Path) -> None:
+    (tmp_path / "signature").write_bytes(in_another_order(signer, signed_so=True))
+    (tmp_path / "document").write_bytes(DATA)
+
+    run("openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", tmp_path / "signature",
+        "-content", tmp_path / "document", "-noverify", "-out", tmp_path / "out")  # fmt: skip
+
+
 OTHER = x509.ObjectIdentifier("1.2.840.113549.1.9.16.2.18")
 """Signer attributes (RFC 5126, 5.11.3), of which there may be several."""
 
