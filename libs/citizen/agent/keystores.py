@@ -15,6 +15,7 @@ from libs.citizen.agent.requests import WantedKey
 from libs.citizen.errors import KeystoreError
 from libs.citizen.keys.keystore import KeyEntry, certificate_of, purpose_of, unpack
 from libs.common.pki.oids import NAME_KEYWORDS
+from libs.common.pki.trust import CLOCK_DIFFERENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class KeyStoreFile:
         certificate = self.certificate
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         return (
-            certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+            certificate.not_valid_before_utc - CLOCK_DIFFERENCE <= now <= certificate.not_valid_after_utc
             and wanted.usages <= {usage.dotted_string for usage in usages}
             and (wanted.iin is None or f"IIN{wanted.iin}" in _values(certificate.subject, NameOID.SERIAL_NUMBER))
             and (

@@ -17,7 +17,7 @@ from libs.common.pki.cms import MAX_OCTETS, Claim, Message, read
 from libs.common.pki.cms_refusals import SignatureRefusal, SignatureRefused
 from libs.common.pki.cms_structures import SignerInfo
 from libs.common.pki.der import holds_at_most
-from libs.common.pki.trust import CertificateRefused, TrustAnchors
+from libs.common.pki.trust import CLOCK_DIFFERENCE, CertificateRefused, TrustAnchors
 from services.ca.timestamp.tokens import NotStampedError, TimeStamp, time_stamp
 from services.ca.verification.signature_evidence import RevocationEvidence, Source, Witness
 from services.ca.verification.xml_signatures import XmlRefused, XmlSignature, read_xml
@@ -160,7 +160,7 @@ class VerificationService:
             claim = message.claim(signer, document)
             finding = replace(finding, signed_at=claim.signed_at)
             finding = await self._stamped(finding, claim)
-            if finding.at > now:
+            if finding.at > (now if finding.stamp is None else now + CLOCK_DIFFERENCE):
                 return replace(finding, reason="time_in_future")
             finding = replace(finding, certificate=claim.verify(self._trust, finding.at, *SIGNING))
         except SignatureRefused as refusal:

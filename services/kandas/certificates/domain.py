@@ -9,6 +9,7 @@ from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.core.errors import Refused
 from libs.common.core.model import evolve
 from libs.common.delivery.decisions import Decision
+from libs.common.pki.trust import CLOCK_DIFFERENCE
 from services.kandas.certificates.states import (
     KnownCertificate,
     LiveCertificate,
@@ -61,7 +62,7 @@ def usable(state: KnownCertificate | None, citizen_id: str, iin: str, now: datet
             raise Refused(KandasRefusal.CERTIFICATE_UNKNOWN)
         case RevokedSeen() | RevokedUnseen():
             raise Refused(KandasRefusal.CERTIFICATE_REVOKED)
-    if not state.not_before <= now < state.not_after:
+    if not state.not_before - CLOCK_DIFFERENCE <= now < state.not_after:
         raise Refused(KandasRefusal.CERTIFICATE_EXPIRED)
     if state.profile != "SIGN":
         raise Refused(KandasRefusal.CERTIFICATE_WRONG_PROFILE)

@@ -18,6 +18,7 @@ from cryptography.x509 import ocsp
 from libs.common.core.health import Health
 from libs.common.pki.cms_structures import Attribute, ContentInfo, SignerInfo
 from libs.common.pki.der import tlv
+from libs.common.pki.trust import CLOCK_DIFFERENCE
 from libs.common.web.http import create_app
 from services.ca.model.profiles import AUTH
 from services.ca.model.status import RevokedStatus
@@ -338,6 +339,20 @@ async def test_a_time_stamp_keeps_a_signature_valid_after_its_certificate_ended(
     (signer,) = answer["signers"]
     assert (answer["valid"], signer["reason"], signer["tsp"]["policy"]) == (True, None, "1.2.398.3.3.2.6.2")
     assert datetime.fromisoformat(signer["tsp"]["genTime"]) == datetime.fromisoformat(signer["at"]) == NOW + HOUR
+
+
+@pytest.mark.parametrize(
+    ("ahead", "reason"), [(CLOCK_DIFFERENCE, None), (CLOCK_DIFFERENCE + timedelta(seconds=1), "time_in_future")]
+)
+async def test_the_clock_of_who_stamped_may_be_a_little_ahead(
+    counter: OcspHost, asked: Asks, tmp_path: Path, ahead: timedelta, reason: str | None
+) -> None:
+    signer = await citizen(counter, tmp_path)
+    signature = await signer.stamped(OurStamps(counter.authority, counter.world.now + ahead))
+
+    answer = await asked("cms/verify", cms=signature, data=DATA)
+
+    assert answer["signers"][0]["reason"] == reason
 
 
 @pytest.mark.parametrize(("stamped", "valid"), [(HOUR, True), (3 * HOUR, False)])

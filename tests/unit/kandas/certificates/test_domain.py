@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from libs.common.contracts.ca import CertIssued, CertRevoked
 from libs.common.core.errors import Refused
+from libs.common.pki.trust import CLOCK_DIFFERENCE
 from services.kandas.certificates import domain
 from services.kandas.certificates.states import KnownCertificate, RevokedSeen
 from services.kandas.problems import PROBLEMS
@@ -45,7 +46,7 @@ def test_once_revoked_never_usable_again(facts: list[CertIssued | CertRevoked]) 
     [
         ({"profile": "AUTH"}, CITIZEN, IIN, "certificate.wrong_profile"),
         ({"not_after": NOW}, CITIZEN, IIN, "certificate.expired"),
-        ({"not_before": NOW + timedelta(seconds=1)}, CITIZEN, IIN, "certificate.expired"),
+        ({"not_before": NOW + CLOCK_DIFFERENCE + timedelta(seconds=1)}, CITIZEN, IIN, "certificate.expired"),
         ({}, "somebody-else", IIN, "signature.not_applicant"),
         ({}, CITIZEN, "061211600012", "signature.not_applicant"),
     ],
@@ -57,6 +58,11 @@ def test_a_certificate_that_may_not_sign_is_refused_with_its_key(
     with pytest.raises(Refused) as error:
         domain.usable(state.model_copy(update=change), citizen, iin, NOW)
     assert error.value.key == key
+
+
+def test_a_certificate_of_an_authority_whose_clock_is_ahead_may_sign() -> None:
+    state = live().model_copy(update={"not_before": NOW + CLOCK_DIFFERENCE})
+    assert domain.usable(state, CITIZEN, IIN, NOW) == state
 
 
 def test_a_certificate_whose_news_has_not_arrived_is_unknown_so_try_again() -> None:
