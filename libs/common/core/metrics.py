@@ -78,7 +78,10 @@ class Metrics:
             "messages_held", "Messages that wait in memory because the store, the broker or the circuit holds them up"
         )
         self.fetch_failures = self.counter(
-            "fetch_failures", "Times a partition could not be read", "topic", "partition"
+            "fetch_failures",
+            "Times a partition could not be read; of no topic: a fetch failed",
+            "topic",
+            "partition",
         )
         self.partition_blocked = self.gauge(
             "partition_blocked", "1 while a partition cannot be read: the others go on", "topic", "partition"

@@ -49,6 +49,7 @@ ADDED_BYTES: Final = 16 * 1024
 REWIND_PAUSE_S: Final = 1.0
 GRACEFUL_S: Final = 10.0
 WATCH_EVERY_S: Final = 10.0
+_FETCH_FAILED: Final = "cannot fetch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,16 +238,26 @@ class Subscription:
     async def _unreadable(self, partition: TopicPartition, offset: int) -> None:
         await self._consumption.unreadable(partition.topic, partition.partition, offset)
 
-    def _blocked(self, partition: TopicPartition, error: Exception) -> None:
-        """Say that a partition cannot be read, each time it was tried."""
+    def _blocked(self, partition: TopicPartition | None, error: Exception) -> None:
+        """Say that a partition cannot be read, or that a fetch failed, each time it was tried."""
+        reason = f"{type(error).__name__}: {error}"
+        if partition is None:
+            log.error("consumption.fetch_failed", topics=list(self._consumption.topics), reason=reason)
+            self._metrics.fetch_failures.labels("", "").inc()
+            self._notes[_FETCH_FAILED] = type(error).__name__
+            return
         topic, number = partition.topic, partition.partition
-        log.error("consumption.blocked", topic=topic, partition=number, reason=f"{type(error).__name__}: {error}")
+        log.error("consumption.blocked", topic=topic, partition=number, reason=reason)
         self._metrics.fetch_failures.labels(topic, number).inc()
         self._metrics.partition_blocked.labels(topic, number).set(1)
         self._notes[f"cannot read {topic}/{number}"] = type(error).__name__
 
     def _unblock(self) -> None:
-        """Take back what was said of partitions that are read again, or that another member reads."""
+        """Take back what was said of partitions that are read again, or that another member reads.
+
+        A fetch that fails again says so again, within seconds.
+        """
+        self._notes.pop(_FETCH_FAILED, None)
         blocked = {partition for each in self._consumers() for partition in each.paused_until}
         for name in [name for name in self._notes if name.startswith("cannot read ")]:
             topic, _, number = name.removeprefix("cannot read ").rpartition("/")

@@ -15,8 +15,8 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 Unreadable = Callable[[TopicPartition, int], Awaitable[None]]
 """Takes in the place of a record that cannot be read."""
-Blocked = Callable[[TopicPartition, Exception], None]
-"""Takes in that a partition cannot be read."""
+Blocked = Callable[[TopicPartition | None, Exception], None]
+"""Takes in that a partition cannot be read; None: a fetch failed, and it does not show which partition is the cause."""
 
 PAUSE_S: Final = 10.0
 _AT_ONCE: Final = 100
@@ -60,10 +60,20 @@ class SkippingConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # the library h
         except ConsumerStoppedError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the library raises, the other partitions go on
-            return await self._around(error)
+            return await self._around_or_named(error)
         if not found and self._positions() != before:
             await self._commit_passed_over()
         return found
+
+    async def _around_or_named(self, error: Exception) -> dict[TopicPartition, list[Any]]:
+        """Read around a failure, or report it: the loop that asked for records would pass over it in silence."""
+        try:
+            return await self._around(error)
+        except ConsumerStoppedError:
+            raise
+        except Exception as failure:
+            self._blocked(None, failure)
+            raise
 
     async def _around(self, error: Exception) -> dict[TopicPartition, list[Any]]:
         """Read partition by partition after a failure, so that only what caused it is left out.
