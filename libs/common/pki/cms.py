@@ -34,6 +34,7 @@ from libs.common.pki.cms_structures import (
 )
 from libs.common.pki.der import TbsCertificate, name_attributes, serial_text
 from libs.common.pki.ess import SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2, signer_certificate
+from libs.common.pki.oids import FULL_NAME
 from libs.common.pki.trust import CertificateRefused, TrustAnchors
 
 MAX_OCTETS: Final = 65_536
@@ -295,7 +296,10 @@ def _verify_over(octets: bytes, certificate: x509.Certificate, claim: Claim) -> 
 
 
 def _person(certificate: TbsCertificate) -> tuple[str, str]:
-    """Read IIN and common name. SignatureRefused if the certificate is no person's."""
+    """Read IIN and name, the whole one where the common name is short of it.
+
+    SignatureRefused if the certificate is no person's.
+    """
     try:
         subject = dict(name_attributes(certificate.subject))
     except ValueError as error:
@@ -303,4 +307,4 @@ def _person(certificate: TbsCertificate) -> tuple[str, str]:
     number = _PERSON_NUMBER.fullmatch(subject.get(NameOID.SERIAL_NUMBER, ""))
     if number is None:
         raise SignatureRefused(SignatureRefusal.WRONG_PROFILE)
-    return number[1], subject.get(NameOID.COMMON_NAME, "")
+    return number[1], subject.get(FULL_NAME) or subject.get(NameOID.COMMON_NAME, "")

@@ -32,6 +32,9 @@ INFORMATION_SYSTEM: Final = ObjectIdentifier("1.2.398.3.3.4.1.2.6")
 IDENTIFIED_BY_DIGITAL_ID: Final = ObjectIdentifier("1.2.398.3.3.4.3.2.1")
 """How the holder was identified: remotely, by Digital ID (a face compared with the identity document)."""
 
+FULL_NAME: Final = ObjectIdentifier("2.5.4.41")
+"""The attribute ``name`` of X.520, 6.2.1, with up to 32,768 characters (ub-name, RFC 5280 appendix A.1)."""
+
 NAME_KEYWORDS: Final = {
     NameOID.SERIAL_NUMBER: "SERIALNUMBER",
     NameOID.SURNAME: "SURNAME",

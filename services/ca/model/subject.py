@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from cryptography.x509.oid import NameOID
 
 from libs.common.pki.der import Attributes
+from libs.common.pki.oids import FULL_NAME
 
 COMMON_NAME_LENGTH: Final = 64
 """Characters (not octets) a common name may have: ub-common-name, RFC 5280 appendix A.1."""
@@ -50,14 +51,19 @@ class NaturalPerson:
         _require_printing(self.surname, self.given_name, self.patronymic)
 
     def attributes(self) -> Attributes:
-        """Return the distinguished name; the patronymic stands where the national profile puts it, in G."""
+        """Return the distinguished name; the patronymic stands where the national profile puts it, in G.
+
+        G being taken, a given name that the common name has no room for stands whole in the attribute ``name``.
+        """
         surname, given_name, patronymic = map(_tidy, (self.surname, self.given_name, self.patronymic))
+        full_name = f"{surname} {given_name}".strip()
         return (
             _COUNTRY,
             (NameOID.SERIAL_NUMBER, f"IIN{self.iin}"),
             (NameOID.SURNAME, surname),
             *([(NameOID.GIVEN_NAME, patronymic)] if patronymic else []),
-            (NameOID.COMMON_NAME, _shortened(f"{surname} {given_name}".strip())),
+            *([(FULL_NAME, full_name)] if len(full_name) > COMMON_NAME_LENGTH else []),
+            (NameOID.COMMON_NAME, _common_name(surname, given_name)),
         )
 
 
@@ -158,8 +164,16 @@ def _tidy(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def _shortened(text: str) -> str:
-    """Cut at the last word that fits. A person's full name stays whole in the other attributes."""
-    if len(text) <= COMMON_NAME_LENGTH:
+def _common_name(surname: str, given_name: str) -> str:
+    """Return what fits of both names: however long the surname is, half of the room is the given name's to use."""
+    if not given_name:
+        return _shortened(surname)
+    kept = _shortened(surname, max(COMMON_NAME_LENGTH // 2, COMMON_NAME_LENGTH - 1 - len(given_name)))
+    return f"{kept} {_shortened(given_name, COMMON_NAME_LENGTH - 1 - len(kept))}"
+
+
+def _shortened(text: str, length: int = COMMON_NAME_LENGTH) -> str:
+    """Cut at the last word that fits, or where there is none, at the last character."""
+    if len(text) <= length:
         return text
-    return text[: COMMON_NAME_LENGTH + 1].rsplit(" ", 1)[0][:COMMON_NAME_LENGTH]
+    return text[: length + 1].rsplit(" ", 1)[0][:length]

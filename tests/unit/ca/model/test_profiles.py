@@ -2,11 +2,14 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.common.contracts.ca import EntityRole
 from libs.common.pki import oids
+from libs.common.pki.der import TbsCertificate, name_attributes
+from libs.common.pki.oids import FULL_NAME
 from services.ca.authority.issuers import PublicKey
 from services.ca.model.profiles import (
     AUTH,
@@ -21,6 +24,7 @@ from services.ca.model.profiles import (
 from services.ca.model.subject import NaturalPerson
 from tests.unit.ca.hierarchies import CertificationAuthority, pem
 from tests.unit.ca.judges import AT, EXPLAINED, lint_certificate, lint_etsi, run
+from tests.unit.ca.model.test_subject import LONGEST
 from tests.unit.ca.verification.exhibits import REPRESENTATIVE, holder_of
 
 KEYS: dict[str, PublicKey] = {
@@ -56,6 +60,18 @@ def test_every_holders_certificate_satisfies_pkilint_and_openssl(
     if profile.name in ETSI:
         assert set(lint_etsi(certificate.public_bytes(Encoding.DER), ETSI[profile.name])) <= EXPLAINED
     judged_by_openssl(authority, certificate, tmp_path, profile)
+
+
+def test_a_name_too_long_for_a_common_name_satisfies_pkilint_and_openssl(
+    authority: CertificationAuthority, tmp_path: Path
+) -> None:
+    certificate = authority.issue(authority.order(KEYS["P-256"], SIGN, LONGEST))
+
+    der = certificate.public_bytes(Encoding.DER)
+    assert set(lint_certificate(der)) | set(lint_etsi(der, ETSI[SIGN.name])) <= EXPLAINED
+    judged_by_openssl(authority, certificate, tmp_path, SIGN)
+    subject = dict(name_attributes(asn1.decode_der(TbsCertificate, certificate.tbs_certificate_bytes).subject))
+    assert subject[FULL_NAME] == f"{LONGEST.surname} {LONGEST.given_name}"
 
 
 @pytest.mark.parametrize("label", ["root", "issuing", "issuing-rsa", "seal", "tsa"])

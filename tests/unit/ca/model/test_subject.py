@@ -1,8 +1,11 @@
+import unicodedata
+
 import pytest
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.pki.oids import FULL_NAME
 from services.ca.model.subject import (
     COMMON_NAME_LENGTH,
     Authority,
@@ -16,11 +19,45 @@ words = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_
 
 
 @given(surname=words, given_name=words)
-def test_a_common_name_never_grows_over_its_limit_and_the_surname_stays_whole(surname: str, given_name: str) -> None:
-    name = dict(NaturalPerson(iin="830717350867", surname=surname, given_name=given_name).attributes())
+def test_the_whole_name_stands_somewhere_and_the_common_name_has_something_of_both(
+    surname: str, given_name: str
+) -> None:
+    person = NaturalPerson(iin="830717350867", surname=surname, given_name=given_name)
+    name = dict(person.attributes())
+    common, whole = name[NameOID.COMMON_NAME], f"{tidy(surname)} {tidy(given_name)}"
 
-    assert 0 < len(name[NameOID.COMMON_NAME]) <= COMMON_NAME_LENGTH
-    assert len(name[NameOID.SURNAME]) >= len(name[NameOID.COMMON_NAME].split(" ")[0])
+    assert 0 < len(common) <= COMMON_NAME_LENGTH
+    assert name.get(FULL_NAME, common) == whole
+    assert (FULL_NAME in name) == (len(whole) > COMMON_NAME_LENGTH)
+    assert name[NameOID.SURNAME] == tidy(surname)
+    shown = common.split(" ")
+    assert tidy(surname).startswith(shown[0])
+    assert tidy(given_name).startswith(shown[-1])
+
+
+def tidy(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+LONGEST = NaturalPerson(
+    iin="830717350867",
+    surname="ӘБДІРАХМАНҚАЖЫМҰҚАНБЕТОВА-НҰРМҰХАМБЕТҚАЛИЕВА-ТОЛҚЫНБЕКОВА-ЖҰМАГҮЛОВА",
+    given_name="АЙСҰЛУ ГҮЛБАҚЫТ",
+    patronymic="НҰРЛАНҚЫЗЫ",
+)
+
+
+def test_no_surname_pushes_the_given_name_out_of_a_certificate() -> None:
+    name = dict(LONGEST.attributes())
+    assert len(LONGEST.surname) > COMMON_NAME_LENGTH
+    assert name[FULL_NAME] == f"{LONGEST.surname} АЙСҰЛУ ГҮЛБАҚЫТ"
+    assert name[NameOID.COMMON_NAME].endswith(" АЙСҰЛУ ГҮЛБАҚЫТ")
+
+
+def test_a_given_name_longer_than_the_common_name_leaves_the_surname_readable() -> None:
+    name = dict(NaturalPerson(iin="830717350867", surname="МАЙ", given_name="АЙ" * 40).attributes())
+    assert name[NameOID.COMMON_NAME] == "МАЙ " + "АЙ" * 30
+    assert name[FULL_NAME] == "МАЙ " + "АЙ" * 40
 
 
 @pytest.mark.parametrize("name", ["", "   ", "АЙ\x00ГҮЛ", "АЙГҮЛ\u202eЛҮГЙА", "\u200b", "АЙГҮЛ\nCN=БАСТЫҚ"], ids=ascii)
