@@ -19,6 +19,7 @@ _WITH_COMMENTS: Final = {
     f"{_EXCLUSIVE}WithComments": _EXCLUSIVE,
 }
 _FORMS: Final = frozenset({_INCLUSIVE, _INCLUSIVE_1_1, _EXCLUSIVE})
+_DEFAULT_PREFIX: Final = "#default"
 _PREFIXES: Final = f"{{{_EXCLUSIVE}}}InclusiveNamespaces"
 _XML: Final = "{http://www.w3.org/XML/1998/namespace}"
 _INHERITED_1_1: Final = frozenset({f"{_XML}lang", f"{_XML}space", f"{_XML}base"})
@@ -50,7 +51,14 @@ class CanonicalForm:
         return cls(method, tuple(element[0].get("PrefixList", "").split()))
 
     def whole(self, root: etree._Element) -> bytes:
-        """Write a whole document without comments. `etree.C14NError` where it has no canonical form."""
+        """Write a whole document without comments.
+
+        Raises:
+            UnsupportedForm: the list of prefixes names the default one, and that matters here: lxml passes over it.
+            etree.C14NError: it has no canonical form.
+        """
+        if _DEFAULT_PREFIX in self.prefixes and _default_begins_at_a_prefix(root):
+            raise UnsupportedForm(_DEFAULT_PREFIX)
         octets: bytes = etree.tostring(
             root.getroottree(),
             method="c14n",
@@ -82,6 +90,22 @@ class CanonicalForm:
         if self.method == _INCLUSIVE_1_1:
             return name in _INHERITED_1_1
         return self.method == _INCLUSIVE and name.startswith(_XML)
+
+
+def _default_begins_at_a_prefix(root: etree._Element) -> bool:
+    """Return whether a default namespace begins at an element that does not use it.
+
+    Elsewhere the exclusive form writes it at the same elements, named in the list or not.
+    """
+    begins = False
+    for event, found in etree.iterwalk(root, events=("start-ns", "start")):
+        if event == "start-ns":
+            begins |= not found[0]
+        elif begins and found.prefix is not None:
+            return True
+        else:
+            begins = False
+    return False
 
 
 CANONICAL_XML: Final = CanonicalForm(_INCLUSIVE)

@@ -25,6 +25,7 @@ from tests.unit.ca.judges import run
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 DATA = "Өтініш: қандас мәртебесін беру\n".encode()
 TSA_POLICY = x509.ObjectIdentifier("1.2.398.3.3.2.6.2")
+INCLUSIVE_NAMESPACES = '<ec:InclusiveNamespaces xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="%s"/>'
 CANONICAL = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 
 
@@ -72,7 +73,12 @@ class Signer:
         return signature
 
     def xml(
-        self, document: str, transform: str = f"{CANONICAL}#WithComments", form: str = CANONICAL, prefix: str = "ds:"
+        self,
+        document: str,
+        transform: str = f"{CANONICAL}#WithComments",
+        form: str = CANONICAL,
+        prefix: str = "ds:",
+        listed: str | None = None,
     ) -> str:
         """Let xmlsec1 sign, in the form of NCALayer: enveloped at the end of the root, with the certificate.
 
@@ -80,9 +86,10 @@ class Signer:
             transform: the canonical form of the document.
             form: the canonical form of what is signed.
             prefix: of the signature's elements.
+            listed: the prefixes that both exclusive forms treat as the inclusive one does.
         """
         start, end = document.rsplit("</", 1)
-        template = self._template(transform, form)
+        template = self._template(transform, form, "" if listed is None else INCLUSIVE_NAMESPACES % listed)
         if not prefix:
             template = template.replace("xmlns:ds=", "xmlns=").replace("ds:", "")
         (self.folder / "template.xml").write_text(f"{start}{template}</{end}", encoding="utf-8")
@@ -92,16 +99,16 @@ class Signer:
             self.folder / "template.xml")  # fmt: skip
         return (self.folder / "signed.xml").read_text(encoding="utf-8")
 
-    def _template(self, transform: str, form: str) -> str:
+    def _template(self, transform: str, form: str, listed: str) -> str:
         method = "ecdsa" if isinstance(self.key, ec.EllipticCurvePrivateKey) else "rsa"
         return f"""<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#">
 <ds:SignedInfo>
-<ds:CanonicalizationMethod Algorithm="{form}"/>
+<ds:CanonicalizationMethod Algorithm="{form}">{listed}</ds:CanonicalizationMethod>
 <ds:SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#{method}-sha256"/>
 <ds:Reference URI="">
 <ds:Transforms>
 <ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/>
-<ds:Transform Algorithm="{transform}"/>
+<ds:Transform Algorithm="{transform}">{listed}</ds:Transform>
 </ds:Transforms>
 <ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>
 <ds:DigestValue/>

@@ -98,6 +98,26 @@ def test_every_canonical_form_is_what_xmlsec_writes(
     assert covered is not None
 
 
+WITH_NAMESPACES = '<а xmlns="urn:a" xmlns:p="urn:p" xmlns:u="urn:u" xml:lang="kk"><б xmlns=""/><p:в/></а>'
+
+
+@pytest.mark.parametrize("prefix", ["ds:", ""])
+@pytest.mark.parametrize("listed", ["", "p", "u p", "ds nobody", "#default", "p #default u"])
+def test_prefixes_that_the_exclusive_form_lists_are_written_or_said_to_be_unsupported(
+    trust: TrustAnchors, authority: CertificationAuthority, signer_of: Make, listed: str, prefix: str
+) -> None:
+    """Exclusive XML Canonicalization 1.0, 3. Unsupported: #default, where it begins at an element with a prefix."""
+    document = signer_of(authority).xml(WITH_NAMESPACES, EXCLUSIVE, EXCLUSIVE, prefix, listed)
+
+    (signature,), covered = read_xml(document.encode(), trust, SOON)
+
+    if "#default" in listed and prefix:
+        assert (signature.reason, covered) == ("unsupported_form", None)
+    else:
+        assert signature.reason is None
+        assert covered is not None
+
+
 def test_an_inner_signature_of_another_form_counts(
     authority: CertificationAuthority, trust: TrustAnchors, signer_of: Make
 ) -> None:
