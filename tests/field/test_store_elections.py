@@ -58,6 +58,8 @@ ELECTIONS = {
     "a write conflict": failed(112, "WriteConflict", "TransientTransactionError"),
     "interrupted": failed(11601, "Interrupted"),
     "a router whose shard is being elected": refused_inside(91, "ShutdownInProgress"),
+    "a lock that was waited for too long": failed(24, "LockTimeout"),
+    "a router that does not know yet where a chunk went": refused_inside(13388, "StaleConfig"),
 }
 
 

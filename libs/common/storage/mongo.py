@@ -40,7 +40,9 @@ UNANSWERED_CODES: Final = frozenset(
         *(189, 10107, 11602, 13435, 13436, 10058),  # PrimarySteppedDown, NotWritablePrimary and their kin
         *(50, 64, 134, 202, 262),  # MaxTimeMSExpired, WriteConcernTimeout, ReadConcernMajorityNotAvailableYet, ...
         *(133, 391, 462, 11601),  # FailedToSatisfyReadPreference, ReauthenticationRequired, IngressRequestRateLimit...
-        *(43, 46, 112, 237),  # CursorNotFound, LockTimeout, WriteConflict, CursorKilled
+        *(24, 46, 112),  # LockTimeout, LockBusy, WriteConflict
+        *(43, 237),  # CursorNotFound, CursorKilled
+        *(63, 150, 13388),  # StaleShardVersion, StaleEpoch, StaleConfig: chunks are moving
     }
 )
 """MongoDB's codes that say nothing about what was asked (its `error_codes.yml`; the drivers' "Retryable Writes")."""
