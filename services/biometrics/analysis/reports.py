@@ -4,8 +4,8 @@ Guidance keys name texts of the portal, sorted by what they speak of:
 
 | begins with | speaks of | raised by |
 |---|---|---|
-| `picture.` | the file of a picture: `not_an_image`, `too_large`, `too_many_pixels`, `too_small`, `animated`, `damaged` | `decode` |
-| `clip.` | the file of a clip: `not_a_video`, `no_picture`, `unknown_coding`, `too_large`, `too_many_pixels`, `too_many_frames`, `too_long`, `too_short`, `changing_size`, `damaged` | `video` |
+| `picture.` | the file of a picture: `not_an_image`, `heic`, `too_large`, `too_many_pixels`, `too_small`, `animated`, `damaged` | `decode` |
+| `clip.` | the file of a clip: `not_a_video`, `no_picture`, `unknown_coding`, `unknown_rotation`, `too_large`, `too_many_pixels`, `too_many_frames`, `too_long`, `too_short`, `changing_size`, `damaged` | `video` |
 | `clip.` | the recording: `face_lost`, `one_person_only`, `interrupted`, `frozen`, `looped`, `start_facing_camera` | `liveness` |
 | `clip.` | the challenge: `no_left`, `no_right`, `no_blink`, `no_closer`, `wrong_order`, `too_slow` | `challenge`, `liveness` |
 | `clip.` | doubt that it is a live head: `looks_flat`, `move_slowly`; for a clerk: `pad_doubt` | `liveness` |
