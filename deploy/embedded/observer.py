@@ -35,6 +35,7 @@ class Observer:
             group_id=None,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=20,
+            isolation_level="read_committed",
         )
         await self._consumer.start()
         self._task = asyncio.create_task(self._read(self._consumer), name="observer")

@@ -1,14 +1,15 @@
 """The Mobile Citizens Base, which knows whose phone a phone is: the operator's over HTTP, or one for development."""
 
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Annotated, Final, Protocol
 
 import httpx
-from pydantic import ConfigDict, ValidationError
+from pydantic import BeforeValidator, ConfigDict, ValidationError
 
 from libs.common.core.errors import Permanent, Unavailable
 from libs.common.core.model import Model
 from libs.common.core.sealing import Keyring
+from libs.common.core.values import none_if_empty
 from libs.common.delivery.aggregates import Aggregates
 from libs.common.delivery.decisions import Decision
 from services.identity.mcb.states import PhoneOwner, PhonePair
@@ -40,10 +41,15 @@ class MobileCitizensBase(Protocol):
         ...
 
 
+def _no_if_empty(registered: object) -> object:
+    """Return False for null or empty text, which registers write for what there is not."""
+    return none_if_empty(registered) is not None and registered
+
+
 class _Held(Model):
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    registered: bool
+    registered: Annotated[bool, BeforeValidator(_no_if_empty)]
 
 
 _LATER: Final = frozenset({408, 409, 425, 429})

@@ -1,6 +1,7 @@
 """People as the population register writes them, and as identity keeps them."""
 
 import json
+import unicodedata
 from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
@@ -29,8 +30,12 @@ class Resident(Personal):
 
 
 def _as_in_the_zone(number: str | None) -> str | None:
-    """Write a document number as a machine-readable zone does: capitals and digits, without spaces and dashes."""
-    return None if number is None else "".join(each for each in number.upper() if each.isalnum())
+    """Write a document number as a machine-readable zone does: capitals and digits, without spaces and dashes.
+
+    Letters may come full-width, as East Asian keyboards write them (Unicode, compatibility forms).
+    """
+    plain = None if number is None else unicodedata.normalize("NFKC", number).upper()
+    return None if plain is None else "".join(each for each in plain if each.isalnum())
 
 
 class RegisterRecord(Model):

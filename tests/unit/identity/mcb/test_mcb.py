@@ -28,6 +28,15 @@ async def test_the_base_tells_whether_it_holds_a_pair(
     assert [(path, body) for path, body, _ in gateway.asked] == [("/gateway/lookup", {"iin": IIN, "phone": PHONE})]
 
 
+@pytest.mark.parametrize("none", [None, "", " ", "-"])
+async def test_empty_text_means_that_the_base_holds_no_such_pair(
+    gateway: StubGateway, client: httpx.AsyncClient, none: str | None
+) -> None:
+    gateway.says(200, {"registered": none})
+    async with client:
+        assert await HttpMcb(client).holds(PAIR) is False
+
+
 async def test_a_registration_carries_its_idempotency_key(gateway: StubGateway, client: httpx.AsyncClient) -> None:
     gateway.says(204)
     async with client:
@@ -54,7 +63,7 @@ async def test_an_answer_of_the_base_that_cannot_be_understood_counts_as_away(
     gateway: StubGateway, client: httpx.AsyncClient
 ) -> None:
     async with client:
-        for status, body in ((200, {"registered": "perhaps"}), (404, {})):
+        for status, body in ((200, {"registered": "perhaps"}), (200, {}), (404, {})):
             gateway.says(status, body)
             with pytest.raises(Unavailable):
                 await HttpMcb(client).holds(PAIR)

@@ -88,7 +88,7 @@ async def test_empty_text_means_that_the_register_knows_none(
     assert (person.birth_date, found.birth_date) == (None, None)
 
 
-@pytest.mark.parametrize("written", ["N12345678", " n12345678 ", "N 1234-5678", "N۱۲۳۴۵۶۷۸"])
+@pytest.mark.parametrize("written", ["N12345678", " n12345678 ", "N 1234-5678", "N۱۲۳۴۵۶۷۸", "Ｎ１２３４５６７８"])
 async def test_a_document_number_is_kept_as_the_machine_readable_zone_has_it(
     gateway: StubGateway, client: httpx.AsyncClient, written: str
 ) -> None:
