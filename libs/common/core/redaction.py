@@ -22,11 +22,14 @@ _PERSONAL_KEYS: Final = frozenset(
 )
 _PERSONAL_ENDINGS: Final = ("_iin", "_phone", "_email", "_pin", "_password", "_secret", "_token", "_surname")
 
+_GAP: Final = r"[ \t()\u00a0\u2000-\u2015\u202a-\u202f\u2066-\u2069\u2212\ufeff-]"
+"""What stands between the digits of a phone: spaces, brackets, dashes and invisible marks, as `phones` reads them."""
 # The first two alternatives are what must stay as it is; they are tried first, so they win over the digits in them.
 _SUSPECT: Final = re.compile(
     r"(?P<keep>(?<![0-9A-Za-z])(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,})(?![0-9A-Za-z]))"
     r"|(?<!\d)(?<!\d\.)\d{12}(?!\d)"
-    r"|(?<![\d.])(?:\+7|[78])[ \t(-]{0,3}\d{3}[ \t)-]{0,3}\d{3}[ \t-]?\d{2}[ \t-]?\d{2}(?!\d)"
+    rf"|(?<![\d.])(?:\+7|[78]){_GAP}{{0,3}}\d{{3}}{_GAP}{{0,3}}\d{{3}}{_GAP}?\d\d{_GAP}?\d\d(?!\d)"
+    r"|\+7\.\d{3}\.\d{3}\.\d\d\.\d\d(?!\d)"
 )
 _EMAIL: Final = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 _SHORTEST: Final = 11  # a phone number without its plus sign

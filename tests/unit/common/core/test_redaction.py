@@ -30,6 +30,8 @@ def test_an_iin_is_masked_beside_letters_and_dashes(text: str) -> None:
     [
         *("+77011234567", "77011234567", "87011234567", "+7 701 123 45 67", "+7 (701) 123-45-67"),
         *("8 701 123 45 67", "8(701)1234567", "8-701-123-45-67", "+7-701-123-4567"),
+        *("+7\N{NO-BREAK SPACE}701\N{NO-BREAK SPACE}123\N{NO-BREAK SPACE}45\N{NO-BREAK SPACE}67", "+7.701.123.45.67"),
+        *("+7\N{MINUS SIGN}701\N{MINUS SIGN}123\N{EN DASH}45\N{NON-BREAKING HYPHEN}67", "+৭ ৭০১ ১২৩ ৪৫ ৬৭"),
         *("+7 ۷۰۱ ۱۲۳ ۴۵ ۶۷", "٨٧٠١١٢٣٤٥٦٧"),
     ],
 )
