@@ -45,6 +45,7 @@ from libs.common.core.values import utc_now
 _HERE, _RENEWED = Path("eds"), Path("eds-renewed")
 app = typer.Typer(invoke_without_command=True)
 Capture = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="option.capture")]
+CompatibleOption = Annotated[bool, typer.Option("--compatible", help="option.compatible")]
 _PASSWORD: Final = "CITIZEN_P12_PASSWORD"  # noqa: S105 - a variable's name
 
 
@@ -64,6 +65,7 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
     pin_file: PinFile = None,
     password_file: PasswordFile = None,
     generate_password: Annotated[bool, typer.Option(help="option.generate_password")] = False,
+    compatible: CompatibleOption = False,
     resume: ResumeOption = False,
     dev_inbox: DevInboxOption = False,
 ) -> None:
@@ -78,7 +80,8 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
             iin or typer.prompt(words("prompt.iin")), phone or typer.prompt(words("prompt.phone")), email
         )
         begin = partial(start, applicant=applicant, report=screen.report)
-    pending = FolderPendingKeys(out, _store_password(out, password_file, generate=generate_password, screen=screen))
+    password = _store_password(out, password_file, generate=generate_password, screen=screen)
+    pending = FolderPendingKeys(out, password, compatible=compatible)
     captures = {
         Part.SELFIE: selfie,
         Part.CLIP: clip,
@@ -101,6 +104,7 @@ def renew(  # noqa: PLR0917 - one parameter for each option of the command
     key: Annotated[KeyAlgorithm, typer.Option(help="option.key")] = KeyAlgorithm.EC_P256,
     pin_file: PinFile = None,
     password_file: PasswordFile = None,
+    compatible: CompatibleOption = False,
     resume: ResumeOption = False,
     dev_inbox: DevInboxOption = False,
 ) -> None:
@@ -118,7 +122,7 @@ def renew(  # noqa: PLR0917 - one parameter for each option of the command
     if not resume:
         number, pin = phone or _asked("prompt.phone"), secret(words("prompt.pin"), "CITIZEN_PIN", pin_file)
         begin = partial(_begin_renewal, applicant=EdsApplicant(iin, number, email), pin=pin)
-    person, pending = TerminalPerson(screen), FolderPendingKeys(out, password)
+    person, pending = TerminalPerson(screen), FolderPendingKeys(out, password, compatible=compatible)
     _go(begin, screen, person, pending, key, dev_inbox=dev_inbox, present=signer(entry))
     screen.say("eds.old_key_store")
 

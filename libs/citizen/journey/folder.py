@@ -1,6 +1,7 @@
 """The folder in which a citizen's journey is kept, so that it survives a crash, and in which its result is put."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -46,11 +47,15 @@ def keep_ticket(folder: Path, ticket: JourneyTicket) -> None:
 
 @dataclass(frozen=True)
 class FolderPendingKeys:
-    """Keeps keys in a folder, so that they survive a crash, under the password that the key stores will have."""
+    """Keeps keys in a folder, so that they survive a crash, under the password that the key stores will have.
+
+    ``compatible``: the finished key stores are for older programs; see `pack`.
+    """
 
     folder: Path
     password: str = field(repr=False)
     rounds: int = ROUNDS
+    compatible: bool = False
 
     def load(self) -> KeyPairs | None:
         """Return the keys that were kept, as pending ones or in finished key stores.
@@ -72,10 +77,10 @@ class FolderPendingKeys:
 
     def finish(self, eds: Eds) -> tuple[Path, Path]:
         """Put both key stores into the folder, under their national names, and drop the pending keys."""
-        written = (
-            write_entry(self.folder, eds.sign, self.password, rounds=self.rounds),
-            write_entry(self.folder, eds.auth, self.password, rounds=self.rounds),
+        write = partial(
+            write_entry, self.folder, password=self.password, rounds=self.rounds, compatible=self.compatible
         )
+        written = (write(eds.sign), write(eds.auth))
         self.discard()
         return written
 

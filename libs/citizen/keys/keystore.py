@@ -1,8 +1,8 @@
 """PKCS#12 key stores (RFC 7292) that OpenSSL 3, Java 17 and NSS open."""
 
-import hashlib
 import hmac
 import secrets
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +11,22 @@ from typing import Final, Literal
 from asn1crypto import algos  # type: ignore[import-untyped]  # asn1crypto ships no types
 from asn1crypto import pkcs12 as asn1_pkcs12
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import KeySerializationEncryption, PrivateFormat, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from libs.citizen.errors import KeystoreError
 from libs.citizen.files import write_private
+from libs.citizen.keys.foreign_stores import MAC_KEY, StoreFault, derive, fault_of
 from libs.citizen.keys.passwords import check_password
 from libs.citizen.keys.private_keys import PrivateKey, key_id
 
 ROUNDS: Final = 600_000
 """PBKDF2-HMAC-SHA256 rounds (OWASP Password Storage Cheat Sheet, 2023). Java 17 opens up to 5,000,000."""
 
-_MAC_KEY: Final = 3  # the purpose byte of a MAC key (RFC 7292, B.3)
-_SHA256_BLOCK: Final = 64
+_COMPATIBLE_ROUNDS: Final = 2048  # what the MAC of the library has; old programs take few more
 
 KeyPurpose = Literal["SIGN", "AUTH"]
 
@@ -49,41 +50,72 @@ class KeyEntry:
         return self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
 
 
-def pack(entry: KeyEntry, password: str, *, rounds: int = ROUNDS) -> bytes:
+def pack(entry: KeyEntry, password: str, *, rounds: int = ROUNDS, compatible: bool = False) -> bytes:
     """Return the key store as DER: AES-256-CBC, PBKDF2-HMAC-SHA256, MAC by HMAC-SHA256, `rounds` each.
 
     The friendly name, which Java calls the alias, is the lower-case hexadecimal subject key identifier.
 
+    Args:
+        compatible: triple DES and a MAC by HMAC-SHA1, which older Windows, macOS, Java 8 and national programs read.
+            It protects less: the password has to be the stronger.
+
     Raises:
         PasswordRefused: see `check_password`.
     """
+    name, secret = entry.key_id.encode("ascii"), check_password(password).encode("ascii")
+    if compatible:
+        return pkcs12.serialize_key_and_certificates(
+            name, entry.key, entry.certificate, entry.chain or None, _older_encryption(secret)
+        )
     encryption = (
         PrivateFormat.PKCS12.encryption_builder()
         .kdf_rounds(rounds)
         .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
         .hmac_hash(hashes.SHA256())
-        .build(check_password(password).encode("ascii"))
+        .build(secret)
     )
-    store = pkcs12.serialize_key_and_certificates(
-        entry.key_id.encode("ascii"), entry.key, entry.certificate, entry.chain or None, encryption
-    )
+    store = pkcs12.serialize_key_and_certificates(name, entry.key, entry.certificate, entry.chain or None, encryption)
     return _with_mac_rounds(store, password, rounds)
+
+
+def _older_encryption(secret: bytes) -> KeySerializationEncryption:
+    return (
+        PrivateFormat.PKCS12.encryption_builder()
+        .kdf_rounds(_COMPATIBLE_ROUNDS)
+        .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+        .hmac_hash(hashes.SHA1())  # noqa: S303 - asked for by name, for programs that know nothing newer
+        .build(secret)
+    )
 
 
 def unpack(data: bytes, password: str) -> KeyEntry:
     """Open a key store.
 
     Raises:
-        KeystoreError: ``keystore.unreadable`` for a wrong password or a broken file (PKCS#12 can't tell them
-            apart), ``keystore.no_key`` where it holds no EC or RSA key.
+        KeystoreError: ``keystore.unreadable`` for a wrong password or a broken file; with the right password
+            ``keystore.gost_key`` or ``keystore.foreign_key`` where the key is by an algorithm that is not known here,
+            ``keystore.no_key`` where there is none.
     """
     try:
-        key, certificate, others = pkcs12.load_key_and_certificates(data, password.encode("utf-8"))
-    except ValueError as error:
-        raise KeystoreError("keystore.unreadable") from error
+        with warnings.catch_warnings():
+            # RFC 7292 allows BER, and others write it; the library warns that it may not read it for ever.
+            warnings.filterwarnings("ignore", "PKCS#12 bundle could not be parsed as DER", UserWarning)
+            key, certificate, others = pkcs12.load_key_and_certificates(data, password.encode("utf-8"))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _refused(fault_of(data, password)) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise KeystoreError("keystore.no_key")
     return KeyEntry(key, certificate, _issuers_of(certificate, others))
+
+
+def _refused(fault: StoreFault) -> KeystoreError:
+    match fault:
+        case StoreFault.GOST_KEY:
+            return KeystoreError("keystore.gost_key")
+        case StoreFault.FOREIGN_KEY:
+            return KeystoreError("keystore.foreign_key")
+        case StoreFault.UNREADABLE:
+            return KeystoreError("keystore.unreadable")
 
 
 def _issuers_of(
@@ -143,10 +175,18 @@ def file_name(certificate: x509.Certificate) -> str:
     return f"{prefix}{algorithm}_{ski}.p12"
 
 
-def write_entry(folder: Path, entry: KeyEntry, password: str, *, name: str | None = None, rounds: int = ROUNDS) -> Path:
-    """Write a key store under its national name, or under `name`; return its path."""
+def write_entry(
+    folder: Path,
+    entry: KeyEntry,
+    password: str,
+    *,
+    name: str | None = None,
+    rounds: int = ROUNDS,
+    compatible: bool = False,
+) -> Path:
+    """Write a key store under its national name, or under `name`; return its path. See `pack`."""
     path = folder / (name or file_name(certificate_of(entry)))
-    write_private(path, pack(entry, password, rounds=rounds))
+    write_private(path, pack(entry, password, rounds=rounds, compatible=compatible))
     return path
 
 
@@ -168,7 +208,7 @@ def _with_mac_rounds(store: bytes, password: str, rounds: int) -> bytes:
     """
     pfx = asn1_pkcs12.Pfx.load(store)
     salt = secrets.token_bytes(16)
-    key = _mac_key(password, salt, rounds)
+    key = derive(password, salt, rounds=rounds, purpose=MAC_KEY, length=hashes.SHA256.digest_size, digest="sha256")
     digest = hmac.digest(key, pfx["auth_safe"]["content"].native, "sha256")
     pfx["mac_data"] = {
         "mac": algos.DigestInfo({"digest_algorithm": {"algorithm": "sha256"}, "digest": digest}),
@@ -177,18 +217,3 @@ def _with_mac_rounds(store: bytes, password: str, rounds: int) -> bytes:
     }
     der: bytes = pfx.dump(force=True)
     return der
-
-
-def _mac_key(password: str, salt: bytes, rounds: int) -> bytes:
-    """Derive a MAC key (RFC 7292, B.2) with SHA-256. One block suffices: the key is as long as the hash."""
-    secret = (password + "\0").encode("utf-16-be")
-    block = bytes([_MAC_KEY]) * _SHA256_BLOCK + _fill(salt) + _fill(secret)
-    for _ in range(rounds):
-        block = hashlib.sha256(block).digest()
-    return block
-
-
-def _fill(text: bytes) -> bytes:
-    """Repeat `text` up to a whole number of hash blocks."""
-    length = -(-len(text) // _SHA256_BLOCK) * _SHA256_BLOCK
-    return (text * (length // len(text) + 1))[:length]
