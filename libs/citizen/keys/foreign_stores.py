@@ -10,20 +10,30 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Any, Final
 
-from asn1crypto import core, pkcs12  # type: ignore[import-untyped]  # asn1crypto ships no types
+from asn1crypto import algos, core, pkcs12  # type: ignore[import-untyped]  # asn1crypto ships no types
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.padding import PKCS7
 
+_FIELDS_WITHOUT_MAC: Final = 2
+"""Version and content. The library passes over a MAC that is none, so the fields are counted."""
 MAC_KEY: Final = 3
 _CIPHER_KEY: Final = 1
 _CIPHER_IV: Final = 2
 """The purpose bytes of RFC 7292, B.3."""
-_DIGESTS: Final = frozenset({"sha1", "sha224", "sha256", "sha384", "sha512"})
+_DIGESTS: Final = frozenset({
+    "md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha512_224", "sha512_256",
+    "sha3_224", "sha3_256", "sha3_384", "sha3_512",
+})  # fmt: skip
 _PBMAC1: Final = "1.2.840.113549.1.5.14"
 _MOST_ROUNDS: Final = 20_000_000
 """What a hostile file may cost: some ten seconds."""
+_LONGEST_KEY: Final = 64
+"""Octets of what a key is derived for here: the longest is for HMAC-SHA512."""
+_MALFORMED: Final = (ValueError, TypeError, KeyError, AttributeError)
+"""What the reading library raises for a file that is not what it says; AttributeError for a field of another type."""
 _GOST: Final = ("1.2.398.3.10.", "1.2.643.")
 """Kazakhstan's and Russia's arcs of GOST algorithms."""
 
@@ -32,26 +42,40 @@ class StoreFault(Enum):
     """Why a key store did not open."""
 
     UNREADABLE = auto()
-    """It is no PKCS#12, its MAC cannot be checked, or the password is wrong for it."""
+    """It is no PKCS#12, or the password is wrong for it."""
+    UNCHECKED = auto()
+    """Its MAC is by an algorithm that is not known here: nothing says whether the password is right."""
     GOST_KEY = auto()
-    """The password is right, and the key is by a GOST algorithm."""
+    """The password is right, and a key is by a GOST algorithm."""
     FOREIGN_KEY = auto()
-    """The password is right, and something in the file is by an algorithm that is not known here."""
+    """The password is right, and something in the file is by an algorithm or in a form that is not known here."""
 
 
 def fault_of(data: bytes, password: str) -> StoreFault:
     """Say why a key store does not open with this password."""
     try:
-        store = pkcs12.Pfx.load(data)
-        if not _opens(store, password):
-            return StoreFault.UNREADABLE
-    except (ValueError, TypeError, KeyError, NotImplementedError):
+        return _fault(pkcs12.Pfx.load(data), password)
+    except _MALFORMED:
+        return StoreFault.UNREADABLE
+
+
+def _fault(store: Any, password: str) -> StoreFault:
+    if store["auth_safe"]["content_type"].native != "data":
+        return StoreFault.UNREADABLE
+    checked = len(core.Sequence.load(store.dump())) > _FIELDS_WITHOUT_MAC
+    unknown = checked and _mac_algorithm(store) not in _DIGESTS | {_PBMAC1}
+    if checked and not unknown and not _mac_agrees(store, password):
         return StoreFault.UNREADABLE
     try:
         algorithms = list(_key_algorithms(store, password))
-    except (ValueError, TypeError, KeyError, NotImplementedError):
+    except _MALFORMED:
         algorithms = []
-    return StoreFault.GOST_KEY if any(each.startswith(_GOST) for each in algorithms) else StoreFault.FOREIGN_KEY
+    if any(each.startswith(_GOST) for each in algorithms):
+        return StoreFault.GOST_KEY
+    if unknown:
+        return StoreFault.UNCHECKED
+    # Without a MAC, only a key that was decrypted shows that the password is right.
+    return StoreFault.FOREIGN_KEY if checked or algorithms else StoreFault.UNREADABLE
 
 
 def derive(password: str, salt: bytes, *, rounds: int, purpose: int, length: int, digest: str) -> bytes:
@@ -72,20 +96,39 @@ def derive(password: str, salt: bytes, *, rounds: int, purpose: int, length: int
         text = b"".join(((int.from_bytes(each, "big") + added) % 256**block).to_bytes(block, "big") for each in blocks)
 
 
-def _opens(store: Any, password: str) -> bool:
-    """Compare the MAC. A file without one says nothing of the password."""
-    mac, safe = store["mac_data"], store["auth_safe"]
-    if mac.native is None or safe["content_type"].native != "data":
-        return False
-    given, algorithm = mac["mac"]["digest"].native, mac["mac"]["digest_algorithm"]["algorithm"]
-    if algorithm.dotted == _PBMAC1:
-        raise NotImplementedError("the library that opens key stores reads PBMAC1 itself")
-    name, rounds = algorithm.native, mac["iterations"].native
-    if name not in _DIGESTS or rounds > _MOST_ROUNDS:
-        raise NotImplementedError(name)
-    length = hashlib.new(name, usedforsecurity=False).digest_size
-    key = derive(password, mac["mac_salt"].native, rounds=rounds, purpose=MAC_KEY, length=length, digest=name)
-    return hmac.compare_digest(hmac.digest(key, safe["content"].native, name), given)
+def _mac_algorithm(store: Any) -> str:
+    name: str = store["mac_data"]["mac"]["digest_algorithm"]["algorithm"].native
+    return name
+
+
+def _mac_agrees(store: Any, password: str) -> bool:
+    """Compare the MAC, which is by HMAC with a key of RFC 7292, B, or of PBKDF2 (RFC 9579)."""
+    mac, name = store["mac_data"], _mac_algorithm(store)
+    if name == _PBMAC1:
+        # PBMAC1-params (RFC 8018, A.5): key derivation, message authentication
+        parameters = core.Sequence.load(mac["mac"]["digest_algorithm"]["parameters"].dump())
+        name = algos.HmacAlgorithm.load(parameters[1].dump())["algorithm"].native
+        key = _pbkdf2(algos.KdfAlgorithm.load(parameters[0].dump())["parameters"], password)
+    else:
+        rounds, length = _bearable(mac["iterations"].native), hashlib.new(name, usedforsecurity=False).digest_size
+        key = derive(password, mac["mac_salt"].native, rounds=rounds, purpose=MAC_KEY, length=length, digest=name)
+    signed, given = store["auth_safe"]["content"].native, mac["mac"]["digest"].native
+    return hmac.compare_digest(hmac.digest(key, signed, name), given)
+
+
+def _pbkdf2(parameters: Any, password: str, length: int | None = None) -> bytes:
+    """Derive a key (RFC 8018, 5.2) of `length` octets, or of as many as the parameters say."""
+    length = length or parameters["key_length"].native
+    if length not in range(1, _LONGEST_KEY + 1):
+        raise ValueError(length)
+    digest, rounds = parameters["prf"]["algorithm"].native, _bearable(parameters["iteration_count"].native)
+    return hashlib.pbkdf2_hmac(digest, password.encode("utf-8"), parameters["salt"].native, rounds, length)
+
+
+def _bearable(rounds: int) -> int:
+    if rounds not in range(1, _MOST_ROUNDS + 1):
+        raise ValueError(rounds)
+    return rounds
 
 
 def _key_algorithms(store: Any, password: str) -> Iterator[str]:
@@ -102,38 +145,36 @@ def _key_algorithms(store: Any, password: str) -> Iterator[str]:
                 case _:
                     continue
             # The library's own type stops at algorithms it does not know. PrivateKeyInfo: version, algorithm, key.
-            yield core.Sequence.load(info)[1][0].dotted
+            yield algos.AlgorithmIdentifier.load(core.Sequence.load(info)[1].dump())["algorithm"].dotted
 
 
 def _decrypted(shrouded: Any, password: str) -> bytes:
     scheme, ciphertext = shrouded["encryption_algorithm"], shrouded["encrypted_data"].native
-    if scheme["algorithm"].native == "pbes2":
-        digest = scheme.kdf_hmac
-        secret, rounds = password.encode("utf-8"), scheme.kdf_iterations
-        if rounds > _MOST_ROUNDS or scheme.encryption_cipher != "aes":
-            raise NotImplementedError(scheme.encryption_cipher)
-        key = hashlib.pbkdf2_hmac(digest, secret, scheme.kdf_salt, rounds, scheme.key_length)
-        return _plain(AES(key), scheme.encryption_iv, ciphertext)
-    if scheme["algorithm"].native == "pkcs12_sha1_tripledes_3key":
-        salt, rounds = scheme.kdf_salt, scheme.kdf_iterations
-        if rounds > _MOST_ROUNDS:
-            raise NotImplementedError("too many rounds")
-        key, iv = (
-            derive(password, salt, rounds=rounds, purpose=purpose, length=length, digest="sha1")
-            for purpose, length in ((_CIPHER_KEY, 24), (_CIPHER_IV, 8))
-        )
-        return _plain(TripleDES(key), iv, ciphertext)
-    raise NotImplementedError(scheme["algorithm"].dotted)
+    match scheme["algorithm"].native:
+        case "pbes2" if scheme.encryption_cipher == "aes":
+            key = _pbkdf2(scheme["parameters"]["key_derivation_func"]["parameters"], password, scheme.key_length)
+            return _plain(AES(key), scheme.encryption_iv, ciphertext)
+        case "pkcs12_sha1_tripledes_3key":
+            salt, rounds = scheme.kdf_salt, _bearable(scheme.kdf_iterations)
+            key, iv = (
+                derive(password, salt, rounds=rounds, purpose=purpose, length=length, digest="sha1")
+                for purpose, length in ((_CIPHER_KEY, 24), (_CIPHER_IV, 8))
+            )
+            return _plain(TripleDES(key), iv, ciphertext)
+        case other:
+            raise ValueError(other)
 
 
 def _plain(algorithm: BlockCipherAlgorithm, iv: bytes, ciphertext: bytes) -> bytes:
-    """Decrypt, padding and all: what follows the DER is not looked at."""
-    decryptor = Cipher(algorithm, CBC(iv)).decryptor()
+    """Decrypt; ValueError for a wrong padding, as a wrong key mostly leaves it."""
+    decryptor, unpadder = Cipher(algorithm, CBC(iv)).decryptor(), PKCS7(algorithm.block_size).unpadder()
     padded = decryptor.update(ciphertext) + decryptor.finalize()
-    return padded[: -padded[-1]]
+    return unpadder.update(padded) + unpadder.finalize()
 
 
 def _fill(text: bytes, block: int) -> bytes:
-    """Repeat `text` up to a whole number of hash blocks."""
+    """Repeat `text` up to a whole number of hash blocks; of nothing there is nothing."""
+    if not text:
+        return b""
     length = -(-len(text) // block) * block
     return (text * (length // len(text) + 1))[:length]

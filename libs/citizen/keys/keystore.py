@@ -92,9 +92,9 @@ def unpack(data: bytes, password: str) -> KeyEntry:
     """Open a key store.
 
     Raises:
-        KeystoreError: ``keystore.unreadable`` for a wrong password or a broken file; with the right password
-            ``keystore.gost_key`` or ``keystore.foreign_key`` where the key is by an algorithm that is not known here,
-            ``keystore.no_key`` where there is none.
+        KeystoreError: ``keystore.unreadable`` for a wrong password or a broken file; ``keystore.unchecked`` where
+            nothing says which; with the right password ``keystore.gost_key`` or ``keystore.foreign_key`` where the
+            key is by an algorithm that is not known here, ``keystore.no_key`` where there is none.
     """
     try:
         with warnings.catch_warnings():
@@ -114,6 +114,8 @@ def _refused(fault: StoreFault) -> KeystoreError:
             return KeystoreError("keystore.gost_key")
         case StoreFault.FOREIGN_KEY:
             return KeystoreError("keystore.foreign_key")
+        case StoreFault.UNCHECKED:
+            return KeystoreError("keystore.unchecked")
         case StoreFault.UNREADABLE:
             return KeystoreError("keystore.unreadable")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from libs.citizen.errors import KeystoreError, PasswordRefused
 from libs.citizen.files import write_private
-from libs.citizen.keys.keystore import ROUNDS, KeyEntry, file_name, pack, unpack
+from libs.citizen.keys.keystore import ROUNDS, KeyEntry, file_name, pack, unpack, write_entry
 from libs.citizen.keys.passwords import check_password, new_password
 from libs.citizen.keys.private_keys import KeyAlgorithm, make_key
 from libs.citizen.texts import explain
@@ -48,6 +48,29 @@ def test_openssl_java_gnutls_and_nss_open_the_key_store(
     judge("certutil", "-N", "-d", database, "--empty-password")
     judge("pk12util", "-i", str(store), "-W", PASSWORD, "-d", database)
     assert entry.key_id in judge("certutil", "-K", "-d", database)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_program_opens_the_compatible_key_store(
+    kind: KeyAlgorithm, authority: Authority, judge: Judge, tmp_path: Path
+) -> None:
+    """What older programs read, by name: triple DES and a MAC by SHA-1, 2048 rounds each. Newer ones read it too."""
+    entry = authority.entry(kind=kind)
+    store = write_entry(tmp_path, entry, PASSWORD, compatible=True)
+
+    opened = judge("openssl", "pkcs12", "-in", str(store), "-passin", f"pass:{PASSWORD}", "-info", "-noout", "-legacy")
+    assert "MAC: sha1, Iteration 2048" in opened
+    assert opened.count("pbeWithSHA1And3-KeyTripleDES-CBC, Iteration 2048") == 2
+    listed = judge("keytool", "-list", "-v", "-storetype", "PKCS12", "-keystore", str(store), "-storepass", PASSWORD)
+    assert f"Alias name: {entry.key_id}" in listed
+    assert "Certificate chain length: 3" in listed
+    judge("certtool", "--p12-info", "--inder", "--infile", str(store), "--password", PASSWORD)
+    judge("certutil", "-N", "-d", f"sql:{tmp_path}", "--empty-password")
+    judge("pk12util", "-i", str(store), "-W", PASSWORD, "-d", f"sql:{tmp_path}")
+
+    assert _bits(unpack(store.read_bytes(), PASSWORD)) == _bits(entry)
+    with pytest.raises(KeystoreError, match="unreadable"):
+        unpack(store.read_bytes(), PASSWORD + "x")
 
 
 def test_a_wrong_password_opens_the_key_store_nowhere(authority: Authority, judge: Judge, tmp_path: Path) -> None:
