@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 from services.ca.enrolment.csr import CsrRefused, parse
 
-KEY = ec.generate_private_key(ec.SECP256R1())
-NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Кім болса да")])
+KEY = rsa.generate_private_key(65537, 2048)
+NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Кім болса да!")])
 REQUEST = x509.CertificateSigningRequestBuilder(NAME).sign(KEY, hashes.SHA256())
 PEM = REQUEST.public_bytes(Encoding.PEM).decode()
 BODY = base64.b64encode(REQUEST.public_bytes(Encoding.DER)).decode()
@@ -32,6 +32,15 @@ FORMS: dict[str, bytes] = {
     "white space within and behind lines": PEM.replace("\n", " \t\n").encode(),
     "line feeds of Windows": PEM.replace("\n", "\r\n").encode(),
     "carriage returns alone": PEM.replace("\n", "\r").encode(),
+    "no line at all: no line break is needed after a boundary (section 3, preeb)": f"{BEGIN}{BODY}{END}".encode(),
+    "no padding, which laxbase64text lets be missing": PEM.replace("=", "").encode(),
+    "padding in lines of its own": PEM.replace("=", "\n=").encode(),
+    "spaces of a web page, which are not of base64 (section 2)": PEM.replace("\n", "\u00a0\u200b\n").encode(),
+    "quoted in a mail, so that no line begins with a boundary": "".join(
+        f"> {line}\n" for line in PEM.splitlines()
+    ).encode(),
+    "text with dashes before": f"-----BEGIN of my request\n{PEM}".encode(),
+    "text of another code page before": "Запрос\n".encode("cp1251") + PEM.encode(),
     "form feeds and vertical tabs (W)": PEM.replace("\n", "\v\f\n").encode(),
     "a byte order mark": PEM.encode("utf-8-sig"),
     "UTF-16 of Windows, little-endian": b"\xff\xfe" + PEM.replace("\n", "\r\n").encode("utf-16-le"),
@@ -64,10 +73,23 @@ def test_what_is_not_one_request_is_malformed(form: str) -> None:
     assert caught.value.key == "csr.malformed"
 
 
-def test_a_request_as_openssl_prints_it_with_its_text_is_read(tmp_path: Path) -> None:
-    key = tmp_path / "key.pem"
-    key.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    command = ["openssl", "req", "-new", "-text", "-key", str(key), "-subj", "/CN=somebody"]
+def test_the_request_of_these_tests_has_padding() -> None:
+    assert BODY.endswith("=")
+
+
+CURVE, LARGEST = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 4096)
+
+
+@pytest.mark.parametrize("key", [CURVE, LARGEST], ids=["P-256", "RSA-4096"])
+def test_a_request_as_openssl_prints_it_with_its_text_is_read(
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, tmp_path: Path
+) -> None:
+    """And as PowerShell 5 writes such an output to a file."""
+    file = tmp_path / "key.pem"
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    command = ["openssl", "req", "-new", "-text", "-key", str(file), "-subj", "/CN=somebody"]
     printed = subprocess.run(command, capture_output=True, check=True).stdout
     assert printed.startswith(b"Certificate Request:")
-    assert parse(printed).public_key == KEY.public_key()
+    assert parse(printed).public_key == key.public_key()
+    by_powershell = b"\xff\xfe" + printed.decode().replace("\n", "\r\n").encode("utf-16-le")
+    assert parse(by_powershell).public_key == key.public_key()

@@ -3,9 +3,6 @@
 Names come from established facts; subject and requested extensions of a request are not even read.
 """
 
-import re
-from base64 import b64decode
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,20 +13,18 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from libs.common.core.armour import BEGIN, as_text, unarmoured
 from libs.common.core.errors import Refused
 from libs.common.pki.der import CertificateFields
 from services.ca.authority.issuers import PublicKey
 from services.ca.model.key_rules import Weakness, key_weakness
 from services.ca.refusals import CaRefusal
 
-MAX_OCTETS: Final = 8192
-"""A request with an RSA-4096 key takes about 1,700 octets in PEM; the rest is room for attributes."""
+MAX_LENGTH: Final = 8192
+"""Octets of DER, or characters of PEM. With an RSA-4096 key it takes 1,700 characters, with openssl's text 6,100."""
 
-_PEM: Final = b"-----BEGIN "
-_ARMOUR: Final = re.compile(
-    rb"-----BEGIN (?P<label>(?:NEW )?CERTIFICATE REQUEST)-----\s(?P<body>[A-Za-z0-9+/=\s]+)-----END (?P=label)-----"
-)
-"""Text around it is allowed, lines have any length and ending, and older tools say NEW (RFC 7468, 2, 3 and 7)."""
+_LABELS: Final = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
+"""Older tools say NEW (RFC 7468, 7)."""
 _HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _WEAKNESSES: Final = {
     Weakness.CURVE: CaRefusal.CSR_KEY_CURVE,
@@ -81,22 +76,15 @@ def require_distinct(*requests: ProvenKey) -> None:
 
 
 def _load(request: bytes) -> x509.CertificateSigningRequest:
-    if len(request) > MAX_OCTETS:
+    text = as_text(request)
+    if len(text) > MAX_LENGTH:
         raise ValueError("too large")
-    text = _as_text(request)
-    if _PEM not in text:
+    if BEGIN not in text:
         return x509.load_der_x509_csr(request)
-    if text.count(_PEM) != 1 or (armour := _ARMOUR.search(text)) is None:
-        raise ValueError("not one request in PEM")
-    return x509.load_der_x509_csr(b64decode(b"".join(armour["body"].split()), validate=True))
-
-
-def _as_text(request: bytes) -> bytes:
-    """Return the octets without a byte order mark; Windows tools write UTF-16 too."""
-    for mark, encoding in ((BOM_UTF8, "utf-8"), (BOM_UTF16_LE, "utf-16-le"), (BOM_UTF16_BE, "utf-16-be")):
-        if request.startswith(mark):
-            return request.removeprefix(mark).decode(encoding).encode()
-    return request
+    label, der = unarmoured(text)
+    if label not in _LABELS:
+        raise ValueError("not a certificate request")
+    return x509.load_der_x509_csr(der)
 
 
 def _require_whole_octets(csr: x509.CertificateSigningRequest) -> None:

@@ -11,7 +11,8 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 from pydantic.alias_generators import to_camel
 
-from libs.common.contracts.http.octets import ARMOUR, Octets, read_octets
+from libs.common.contracts.http.octets import Octets, read_octets
+from libs.common.core.armour import BEGIN, as_text, unarmoured
 from libs.common.pki.der import serial_text
 from libs.common.web.http import MB, body_limit
 from services.ca.timestamp.tokens import TimeStamp
@@ -36,7 +37,7 @@ MAX_XML_BODY: Final = 4 * MB
 def _certificate(given: object) -> bytes:
     """Read a certificate: DER in base64, PEM, or PEM in base64."""
     octets = read_octets(given)
-    return read_octets(octets.decode("ascii")) if octets.startswith(ARMOUR.encode()) else octets
+    return unarmoured(text).octets if BEGIN in (text := as_text(octets)) else octets
 
 
 CertificateOctets = Annotated[bytes, BeforeValidator(_certificate, json_schema_input_type=str)]

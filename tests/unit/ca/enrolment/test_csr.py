@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ca.enrolment.csr import MAX_OCTETS, CsrRefused, parse, require_distinct
+from services.ca.enrolment.csr import MAX_LENGTH, CsrRefused, parse, require_distinct
 from services.ca.model.key_rules import Weakness, key_weakness
 from services.ca.problems import PROBLEMS
 from services.ca.texts import TEXTS
@@ -173,7 +173,7 @@ MALFORMED: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda der: der[:-1],
     "trailing octet": lambda der: der + b"\x00",
     "BER": opened,
-    "too large": lambda der: der + bytes(MAX_OCTETS),
+    "too large": lambda der: der + bytes(MAX_LENGTH),
     "deeply nested": lambda _: b"\x30\x80" * 4000,
     "a certificate's label": lambda der: armour(der, "CERTIFICATE"),
     "two requests": lambda der: armour(der, "CERTIFICATE REQUEST") * 2,

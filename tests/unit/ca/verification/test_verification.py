@@ -145,6 +145,22 @@ async def test_a_certificate_may_come_as_der_or_pem_in_base64(counter: OcspHost,
     assert (await asked("x509/info", certs=[given]))["valid"] is True
 
 
+@pytest.mark.parametrize("twice", [False, True], ids=["PEM", "PEM in base64"])
+@pytest.mark.parametrize("form", ["subject before it", "one line", "Windows"])
+async def test_a_certificate_in_pem_may_be_written_as_rfc_7468_lets_it_be(
+    counter: OcspHost, asked: Asks, form: str, *, twice: bool
+) -> None:
+    text = pem(await counter.citizen()).decode()
+    octets = {
+        "subject before it": f"subject=CN = somebody\n\n{text}\n".encode(),
+        "one line": text.replace("\n", "").encode(),
+        "Windows": text.replace("\n", "\r\n").encode("utf-8-sig"),
+    }[form]
+    given = base64.b64encode(octets).decode() if twice else octets.decode()
+
+    assert (await asked("x509/info", certs=[given]))["valid"] is True
+
+
 @pytest.mark.parametrize("version", [0, 1, 3, 127])
 async def test_a_certificate_of_another_version_is_none_of_ours_in_whichever_form_it_comes(
     counter: OcspHost, asked: Asks, version: int
