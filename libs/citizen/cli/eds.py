@@ -1,7 +1,8 @@
 """Commands for the electronic signature itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,9 +28,11 @@ from libs.citizen.cli.options import (
     PinFile,
     ResumeOption,
     SigningKeyOption,
+    checked_iin,
 )
 from libs.citizen.cli.person import TerminalPerson
 from libs.citizen.cli.screen import Screen, endpoints, explained, run, secret, show_awaited
+from libs.citizen.errors import CitizenError, JourneyEnded
 from libs.citizen.files import write_private
 from libs.citizen.journey.eds import EdsApplicant, EdsJourney, start
 from libs.citizen.journey.folder import FolderPendingKeys, check_unused, keep_ticket, read_ticket
@@ -53,7 +56,7 @@ _PASSWORD: Final = "CITIZEN_P12_PASSWORD"  # noqa: S105 - a variable's name
 def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
     context: typer.Context,
     out: Out = _HERE,
-    iin: Annotated[str | None, typer.Option(help="option.iin_or_asked")] = None,
+    iin: Annotated[str | None, typer.Option(help="option.iin_or_asked", callback=checked_iin)] = None,
     phone: PhoneOption = None,
     email: EmailOption = None,
     selfie: Capture = None,
@@ -77,7 +80,9 @@ def get_eds(  # noqa: PLR0917 - one parameter for each option of the command
         with explained():
             check_unused(out)
         applicant = EdsApplicant(
-            iin or typer.prompt(words("prompt.iin")), phone or typer.prompt(words("prompt.phone")), email
+            iin or typer.prompt(words("prompt.iin"), value_proc=checked_iin),
+            phone or typer.prompt(words("prompt.phone")),
+            email,
         )
         begin = partial(start, applicant=applicant, report=screen.report)
     password = _store_password(out, password_file, generate=generate_password, screen=screen)
@@ -159,11 +164,24 @@ def _go(
                     ticket = await begin(services)
                     keep_ticket(pending.folder, ticket)
                 way = EdsJourney(services, ticket, person, screen.report, pending, key, present=present)
-                return await asyncio.to_thread(pending.finish, await way.complete())
+                with _resumable(pending.folder):
+                    return await asyncio.to_thread(pending.finish, await way.complete())
 
     sign_store, auth_store = run(whole())
     screen.say("eds.key_to_sign", file=sign_store)
     screen.say("eds.key_to_sign_in", file=auth_store)
+
+
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """Add to an error that the journey can go on, unless the journey has ended."""
+    try:
+        yield
+    except JourneyEnded:
+        raise
+    except CitizenError as error:
+        error.add_note(words("eds.go_on", folder=folder))
+        raise
 
 
 def _asked(prompt: str) -> str:

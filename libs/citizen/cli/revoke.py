@@ -8,7 +8,7 @@ from cryptography import x509
 
 from libs.citizen.api.services import Services
 from libs.citizen.cli.eds import open_store
-from libs.citizen.cli.options import DevInboxOption, PasswordFile, PinFile
+from libs.citizen.cli.options import DevInboxOption, PasswordFile, PinFile, checked_iin
 from libs.citizen.cli.person import TerminalPerson
 from libs.citizen.cli.screen import Screen, endpoints, explained, run, secret
 from libs.citizen.journey.revocation import revoke_by_code, signed_request
@@ -29,7 +29,7 @@ def revoke(  # noqa: PLR0917 - one parameter for each option of the command
     serial: Annotated[str | None, typer.Option(help="option.serial")] = None,
     reason: ReasonOption = "unspecified",
     password_file: PasswordFile = None,
-    iin: Annotated[str | None, typer.Option(help="option.iin_lost_keys")] = None,
+    iin: Annotated[str | None, typer.Option(help="option.iin_lost_keys", callback=checked_iin)] = None,
     pin_file: PinFile = None,
     dev_inbox: DevInboxOption = False,
 ) -> None:

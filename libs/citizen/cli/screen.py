@@ -124,9 +124,11 @@ def explained() -> Iterator[None]:
 
 
 def _show(error: CitizenError) -> None:
+    """Show what happened, what it means, what to do, and the notes of who had more to say."""
     explanation = explain(error)
     body = Text(explanation.happened, style="bold")
-    for more in (*explanation.more, *(f"• {each}" for each in _hints(error))):
+    notes = getattr(error, "__notes__", ())
+    for more in (*explanation.more, *(f"• {each}" for each in _hints(error)), *notes):
         body.append(f"\n{more}", style="not bold")
     body.append(f"\n{words('error.code', code=error.facts.get('reason', error.key))}", style="not bold dim")
     Console(stderr=True, highlight=False).print(Panel(body, border_style="red"))

@@ -130,7 +130,7 @@ class EdsJourney:
         while (await self._fetch()).step is JourneyStep.CODE:
             code = await self.person.code(self.ticket.journey_id)
             if not code:
-                await self.services.otp.resend(self.ticket)
+                await self._resend()
                 continue
             verify = partial(self.services.otp.verify, self.ticket, code)
             try:
@@ -146,7 +146,16 @@ class EdsJourney:
             raise problem
         self._report_problem(problem)
         if problem.key == "otp.expired":
+            await self._resend()
+
+    async def _resend(self) -> None:
+        """Have another code sent. Where it is too soon for one, the person goes on with the last."""
+        try:
             await self.services.otp.resend(self.ticket)
+        except ProblemError as problem:
+            if problem.key != "otp.too_soon":
+                raise
+            self._report_problem(problem)
 
     async def _prove_face(self) -> None:
         while (session := await self._face_task()) is not None:

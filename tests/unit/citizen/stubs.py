@@ -89,12 +89,14 @@ class StubServices:
         face: what comes of each try, in turn: ``matched``, ``open`` (failed), ``review``, ``rejected``.
         answer_certificate: what the authority answers instead of the certificate it should.
         refuse_requests: why the authority turns the first requests down after it has taken them.
+        too_soon: no other code is sent yet.
     """
 
     authority: Authority
     face: list[str] = field(default_factory=lambda: ["matched"])
     answer_certificate: Callable[[x509.CertificateSigningRequest, str], x509.Certificate] | None = None
     refuse_requests: str | None = None
+    too_soon: bool = False
     journeys: dict[str, StubJourney] = field(default_factory=dict)
     answered: dict[str, tuple[bytes, Response]] = field(default_factory=dict)
     received: list[bytes] = field(default_factory=list)
@@ -240,7 +242,10 @@ class StubServices:
         return JSONResponse({"verified": True})
 
     async def resend(self, request: Request, _: bytes) -> Response:
-        self._journey(request).happened("otp.sent")
+        journey = self._journey(request)
+        if self.too_soon:
+            raise StubRefused("otp.too_soon", "Wait for the SMS a little longer.", 429)
+        journey.happened("otp.sent")
         return JSONResponse(None, 202)
 
     async def inbox(self, request: Request, _: bytes) -> Response:

@@ -276,6 +276,45 @@ def test_a_refusal_exits_with_1_and_explains(served: Served, captures: list[str]
         assert part in result.stderr
 
 
+@pytest.mark.parametrize("command", ["eds", "kandas status 1", "eds revoke"])
+@pytest.mark.parametrize("iin", ["061211600011", "12345", "O61211600012"])
+def test_a_wrong_iin_is_said_before_anything_else_is_asked(alone: Terminal, command: str, iin: str) -> None:
+    """The last digit follows from the others (decree 853). Exit 2: the command line is wrong."""
+    nothing = {"CITIZEN_PIN": None, "CITIZEN_P12_PASSWORD": None}
+    result = alone(*command.split(), "--iin", iin, environment=nothing)
+    assert result.exit_code == 2
+    assert "This is not an IIN." in result.stderr
+    assert "Compare it with your identity card" in " ".join(result.stderr.replace("│", "").split())
+    assert "assword" not in result.output
+
+
+def test_a_wrong_iin_at_the_keyboard_is_asked_for_again(served: Served, captures: list[str], tmp_path: Path) -> None:
+    typed = f"061211600011\n{IIN}\n{CODE}\n"
+    shown = served.citizen.done("eds", "-o", str(tmp_path / "eds"), "--phone", PHONE, *captures, typed=typed)
+    assert shown.index("This is not an IIN.") < shown.index("To sign: ")
+    assert len(served.stub.journeys) == 1
+
+
+def test_where_it_is_too_soon_for_another_code_the_last_one_is_asked_for(
+    served: Served, captures: list[str], tmp_path: Path
+) -> None:
+    served.stub.too_soon = True
+    command = ("eds", "-o", str(tmp_path / "eds"), "--iin", IIN, "--phone", PHONE, *captures)
+    shown = served.citizen.done(*command, typed=f"\n{CODE}\n")
+    assert "Wait for the SMS a little longer." in shown
+
+
+def test_what_stops_a_journey_that_can_go_on_names_the_way(served: Served, captures: list[str], tmp_path: Path) -> None:
+    begin = ("--iin", IIN, "--phone", PHONE, *captures)
+    refused = served.citizen("eds", "-o", str(tmp_path / "eds"), *begin, typed="111111\n" * 3)
+    assert f"kept in the folder {tmp_path / 'eds'}" in " ".join(refused.stderr.replace("│", "").split())
+    assert "--resume" in refused.stderr
+    served.stub.face = ["rejected"]
+    ended = served.citizen("eds", "-o", str(tmp_path / "other"), *begin, typed=f"{CODE}\n")
+    assert ended.exit_code == Exit.ENDED
+    assert "--resume" not in ended.stderr
+
+
 def test_used_up_codes_tell_when_to_come_back(served: Served, captures: list[str], tmp_path: Path) -> None:
     out = str(tmp_path / "eds")
     result = served.citizen("eds", "-o", out, "--iin", IIN, "--phone", PHONE, *captures, typed="111111\n" * 3)
