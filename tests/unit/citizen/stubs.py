@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from libs.common.contracts.ca import Profile
 from libs.common.contracts.http.ca import CertificatesView, IssuedCertificate
+from libs.common.contracts.http.identity import CabinetCertificate
 from libs.common.pki.cms import verify_detached
 from libs.common.pki.renewal_statement import renewal_statement
 from libs.common.pki.trust import TrustAnchors
@@ -54,6 +55,7 @@ class StubJourney:
     shown: int = 0
     codes: list[str] = field(default_factory=list)
     asked_code: int = 0
+    revokes: str | None = None
     received: dict[str, bytes] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
     tries: int = 0
@@ -90,6 +92,7 @@ class StubServices:
         answer_certificate: what the authority answers instead of the certificate it should.
         refuse_requests: why the authority turns the first requests down after it has taken them.
         too_soon: no other code is sent yet.
+        cabinet_certificates: what the cabinet lists; those `revoked` since are shown so.
     """
 
     authority: Authority
@@ -97,6 +100,8 @@ class StubServices:
     answer_certificate: Callable[[x509.CertificateSigningRequest, str], x509.Certificate] | None = None
     refuse_requests: str | None = None
     too_soon: bool = False
+    cabinet_certificates: list[CabinetCertificate] = field(default_factory=list)
+    revoked: set[str] = field(default_factory=set)
     journeys: dict[str, StubJourney] = field(default_factory=dict)
     answered: dict[str, tuple[bytes, Response]] = field(default_factory=dict)
     received: list[bytes] = field(default_factory=list)
@@ -115,6 +120,8 @@ class StubServices:
             ("POST", f"{JOURNEY}/digital-id", self.digital_id),
             ("POST", "/v1/sessions", self.sign_in),
             ("GET", "/v1/cabinet", self.cabinet),
+            ("POST", "/v1/cabinet/certificates/{serial}/revocation", self.ask_revocation),
+            ("POST", "/v1/revocations", self.revoke_signed),
             ("POST", f"{JOURNEY}/code", self.code),
             ("POST", f"{JOURNEY}/code/resend", self.resend),
             ("GET", "/dev/inbox", self.inbox),
@@ -217,7 +224,22 @@ class StubServices:
         listed = [
             {"application_id": a.id, "status": a.status, "updated_at": now} for a in self.kandas.applications.values()
         ]
-        return JSONResponse({"citizen_id": request.headers["authorization"], "applications": listed})
+        certificates = [
+            each.model_dump(mode="json") | {"revoked": each.revoked or each.serial in self.revoked}
+            for each in self.cabinet_certificates
+        ]
+        who = request.headers["authorization"]
+        return JSONResponse({"citizen_id": who, "applications": listed, "certificates": certificates})
+
+    async def ask_revocation(self, request: Request, _: bytes) -> Response:
+        asked = StubJourney(str(uuid4()), f"token-{uuid4()}", revokes=request.path_params["serial"])
+        self.journeys[asked.id] = asked
+        until = (datetime.now(UTC) + timedelta(minutes=15)).isoformat()
+        return JSONResponse({"request_id": asked.id, "token": asked.token, "expires_at": until}, 202)
+
+    async def revoke_signed(self, _: Request, body: bytes) -> Response:
+        self.revoked.add(json.loads(b64decode(json.loads(body)["request"]))["serial"])
+        return JSONResponse(None, 202)
 
     # otp
 
@@ -238,6 +260,8 @@ class StubServices:
                     "otp.tries_used_up", "No code is taken before 09:45.", 429, retry_at="2026-03-02T09:45:00Z"
                 )
             raise StubRefused("otp.wrong_code", f"Tries left: {left}.", 422, tries_left=left)
+        if journey.revokes:
+            self.revoked.add(journey.revokes)
         journey.happened("otp.verified", "certificates" if journey.renewal else "face")
         return JSONResponse({"verified": True})
 

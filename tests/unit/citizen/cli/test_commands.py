@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,10 @@ from libs.citizen.cli import app
 from libs.citizen.cli.screen import Exit
 from libs.citizen.journey.enrolment import KeyPairs
 from libs.citizen.journey.folder import FolderPendingKeys
-from libs.citizen.keys.keystore import file_name, pack, unpack, write_entry
+from libs.citizen.keys.keystore import certificate_of, file_name, pack, unpack, write_entry
+from libs.common.contracts.ca import Profile
+from libs.common.contracts.http.identity import CabinetCertificate
+from libs.common.pki.der import serial_text
 from tests.unit.citizen.conftest import Judge
 from tests.unit.citizen.factories import IIN, PASSWORD, Authority, pem
 from tests.unit.citizen.kandas_stub import STAFF
@@ -263,6 +267,52 @@ def test_a_clerk_judges_a_face_check(served: Served, captures: list[str], tmp_pa
         waiting.kill()
         waiting.wait()
     assert len(served.stub.issued) == 2
+
+
+def _listed(serial: str, profile: Profile = "SIGN", *, days: int = 100, revoked: bool = False) -> CabinetCertificate:
+    until = datetime.now(UTC) + timedelta(days=days)
+    return CabinetCertificate(serial=serial, profile=profile, not_after=until, revoked=revoked)
+
+
+def test_who_lost_the_keys_chooses_from_the_good_certificates(served: Served) -> None:
+    served.stub.cabinet_certificates = [
+        _listed("0a01"), _listed("0a02", revoked=True), _listed("0a03", days=-1), _listed("0a04", "AUTH"),
+    ]  # fmt: skip
+    shown = served.citizen.done("eds", "revoke", "--iin", IIN, typed=f"3\n2\ny\n{CODE}\n")
+    assert re.search(r"1 +to sign documents .* 0a01", shown)
+    assert re.search(r"2 +to sign in .* 0a04", shown)
+    assert not {"0a02", "0a03"} & set(shown.split())
+    assert "Type a number from 1 to 2." in shown
+    assert "Revoke the certificate 0a04? It can't be undone." in shown
+    assert served.stub.revoked == {"0a04"}
+
+
+def test_nothing_is_revoked_without_a_yes(served: Served, authority: Authority, tmp_path: Path) -> None:
+    served.stub.cabinet_certificates = [_listed("0a01")]
+    store = str(write_entry(tmp_path, entry := authority.entry(), PASSWORD, rounds=1000))
+    for by in (("--iin", IIN), ("--p12", store)):
+        for typed in ("n\n", "\n", ""):
+            assert served.citizen("eds", "revoke", *by, typed=typed).exit_code == 1
+    assert served.stub.revoked == set()
+    shown = served.citizen.done("eds", "revoke", "--p12", store, typed="y\n")
+    serial = serial_text(certificate_of(entry).serial_number)
+    assert re.search(rf"to sign documents .* {serial}", shown)
+    assert served.stub.revoked == {serial}
+
+
+def test_scripts_revoke_without_a_question(served: Served, authority: Authority, tmp_path: Path) -> None:
+    store = str(write_entry(tmp_path, authority.entry(), PASSWORD, rounds=1000))
+    served.citizen.done("eds", "revoke", "--p12", store, "--serial", "0b01", "--yes")
+    served.stub.cabinet_certificates = [_listed("0a01"), _listed("0a04", "AUTH")]
+    served.citizen.done("eds", "revoke", "--iin", IIN, "--serial", "0a01", "--yes", "--dev-inbox")
+    assert served.stub.revoked == {"0b01", "0a01"}
+
+
+def test_who_has_no_good_certificate_is_told_so(served: Served) -> None:
+    served.stub.cabinet_certificates = [_listed("0a01", revoked=True)]
+    result = served.citizen("eds", "revoke", "--iin", IIN)
+    assert result.exit_code == Exit.HERE
+    assert "revoke.none_good" in result.stderr
 
 
 # What goes wrong: the exit status tells its kind, stderr what happened, what it means, what to do
