@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from libs.citizen.agent.requests import WantedKey
 from libs.citizen.errors import KeystoreError
 from libs.citizen.keys.keystore import KeyEntry, certificate_of, purpose_of, unpack
+from libs.common.pki.names import subject_of
 from libs.common.pki.oids import NAME_KEYWORDS
 from libs.common.pki.trust import CLOCK_DIFFERENCE
 
@@ -59,10 +60,10 @@ class KeyStoreFile:
         return (
             certificate.not_valid_before_utc - CLOCK_DIFFERENCE <= now <= certificate.not_valid_after_utc
             and wanted.usages <= {usage.dotted_string for usage in usages}
-            and (wanted.iin is None or f"IIN{wanted.iin}" in _values(certificate.subject, NameOID.SERIAL_NUMBER))
+            and (wanted.iin is None or f"IIN{wanted.iin}" in _values(subject_of(certificate), NameOID.SERIAL_NUMBER))
             and (
                 wanted.bin is None
-                or f"BIN{wanted.bin}" in _values(certificate.subject, NameOID.ORGANIZATIONAL_UNIT_NAME)
+                or f"BIN{wanted.bin}" in _values(subject_of(certificate), NameOID.ORGANIZATIONAL_UNIT_NAME)
             )
             and (wanted.serial is None or wanted.serial == f"{certificate.serial_number:x}")
             and (not wanted.issuers or any(self._issued_under(each) for each in wanted.issuers))
@@ -84,8 +85,8 @@ class KeyStoreFile:
             "alias": ski,
             "keyId": ski,
             "algorithm": "RSA" if isinstance(certificate.public_key(), rsa.RSAPublicKey) else "EC",
-            "subjectCn": "".join(_values(certificate.subject, NameOID.COMMON_NAME)),
-            "subjectDn": _written(certificate.subject),
+            "subjectCn": "".join(_values(subject_of(certificate), NameOID.COMMON_NAME)),
+            "subjectDn": _written(subject_of(certificate)),
             "issuerCn": "".join(_values(certificate.issuer, NameOID.COMMON_NAME)),
             "issuerDn": _written(certificate.issuer),
             "serialNumber": f"{certificate.serial_number:x}",

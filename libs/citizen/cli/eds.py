@@ -44,6 +44,8 @@ from libs.citizen.signing.cms import DetachedSigner, sign_detached, signer
 from libs.citizen.texts import line, words
 from libs.common.contracts.http.identity import JourneyTicket, JourneyView
 from libs.common.core.values import utc_now
+from libs.common.pki.names import subject_of
+from libs.common.pki.oids import FULL_NAME
 
 _HERE, _RENEWED = Path("eds"), Path("eds-renewed")
 app = typer.Typer(invoke_without_command=True)
@@ -248,7 +250,7 @@ def inspect(
         purpose = purpose_of(certificate)
     table = Table(show_header=False, box=None)
     rows = {
-        "holder": _name(certificate.subject),
+        "holder": _name(subject_of(certificate)),
         "purpose": words(f"purpose.{purpose}"),
         "good_from": _moment(certificate.not_valid_before_utc),
         "good_until": _moment(certificate.not_valid_after_utc) + _expired(certificate),
@@ -270,8 +272,9 @@ def open_store(path: Path, password_file: Path | None) -> KeyEntry:
 
 
 def _name(name: x509.Name) -> str:
-    common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(common[0].value) if common else name.rfc4514_string()
+    """Return the whole name, the common name where it is the whole, or all attributes where there is neither."""
+    shown = [*name.get_attributes_for_oid(FULL_NAME), *name.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return str(shown[0].value) if shown else name.rfc4514_string()
 
 
 def _moment(moment: datetime) -> str:

@@ -12,6 +12,7 @@ from libs.citizen.keys.keystore import KeyEntry
 from libs.citizen.keys.private_keys import KeyAlgorithm, PrivateKey, make_key
 from libs.citizen.keys.requests import make_request
 from libs.common.contracts.http.ca import CertificatesView
+from libs.common.pki.names import subject_of
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _hold(key: PrivateKey, certificate: x509.Certificate, available: Sequence[x5
         raise AnswerUnusable("certificate.not_ours")
     chain: list[x509.Certificate] = []
     below = certificate
-    while below.issuer != below.subject:
+    while below.issuer != subject_of(below):
         issuer = next((one for one in available if _issued(below, one)), None)
         if issuer is None:
             raise AnswerUnusable("certificate.bad_chain")

@@ -22,6 +22,7 @@ from libs.citizen.files import write_private
 from libs.citizen.keys.foreign_stores import MAC_KEY, StoreFault, derive, fault_of
 from libs.citizen.keys.passwords import check_password
 from libs.citizen.keys.private_keys import PrivateKey, key_id
+from libs.common.pki.names import subject_of
 
 ROUNDS: Final = 600_000
 """PBKDF2-HMAC-SHA256 rounds (OWASP Password Storage Cheat Sheet, 2023). Java 17 opens up to 5,000,000."""
@@ -126,8 +127,8 @@ def _issuers_of(
     """Put the other certificates in order: PKCS#12 is a bag, and writers fill it as they like."""
     chain: list[x509.Certificate] = []
     below = certificate
-    while below is not None and below.issuer != below.subject:
-        below = next((other for other in others if other.subject == below.issuer and other not in chain), None)
+    while below is not None and below.issuer != subject_of(below):
+        below = next((other for other in others if subject_of(other) == below.issuer and other not in chain), None)
         if below is not None:
             chain.append(below)
     return tuple(chain)
@@ -158,7 +159,7 @@ def iin_of(certificate: x509.Certificate) -> str:
     Raises:
         KeystoreError: ``keystore.other_purpose`` where it is no person's.
     """
-    numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+    numbers = subject_of(certificate).get_attributes_for_oid(NameOID.SERIAL_NUMBER)
     if len(numbers) != 1 or not str(numbers[0].value).startswith("IIN"):
         raise KeystoreError("keystore.other_purpose")
     return str(numbers[0].value).removeprefix("IIN")

@@ -15,7 +15,8 @@ from pydantic.alias_generators import to_camel
 
 from libs.common.core.model import Model, evolve
 from libs.common.pki.der import serial_text
-from libs.common.pki.oids import NAME_KEYWORDS
+from libs.common.pki.names import subject_of
+from libs.common.pki.oids import FULL_NAME, NAME_KEYWORDS
 from services.ca.model.status import GoodStatus, RevokedStatus
 from services.ca.verification.service import VerificationFinding
 from services.ca.verification.signature_evidence import RevocationEvidence, Source
@@ -36,6 +37,7 @@ _KEY_USERS: Final = {
 }
 _ATTRIBUTES: Final = {
     NameOID.COMMON_NAME: "common_name",
+    FULL_NAME: "name",
     NameOID.GIVEN_NAME: "last_name",  # the national profile keeps the patronymic there, and the API calls it so
     NameOID.SURNAME: "sur_name",
     NameOID.EMAIL_ADDRESS: "email",
@@ -56,9 +58,13 @@ class Shown(Model):
 
 
 class SubjectOut(Shown):
-    """A name. ``iin`` and ``bin`` are read from it; sex and birth date are not, since an IIN need not tell them."""
+    """A name. ``iin`` and ``bin`` are read from it; sex and birth date are not, since an IIN need not tell them.
+
+    ``name`` is the whole name of a person whose ``common_name`` had no room for it.
+    """
 
     common_name: str | None = None
+    name: str | None = None
     last_name: str | None = None
     sur_name: str | None = None
     email: str | None = None
@@ -129,7 +135,7 @@ def _with_members(shown: VerifiedCertificateOut, certificate: x509.Certificate) 
         sign_alg=_algorithm(certificate),
         public_key=_base64(certificate.public_key().public_bytes(*form)),
         signature=_base64(certificate.signature),
-        subject=_name(certificate.subject),
+        subject=_name(subject_of(certificate)),
         issuer=_name(certificate.issuer),
         pem=certificate.public_bytes(Encoding.PEM).decode(),
     )

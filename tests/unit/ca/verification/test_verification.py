@@ -22,6 +22,7 @@ from libs.common.pki.trust import CLOCK_DIFFERENCE
 from libs.common.web.http import create_app
 from services.ca.model.profiles import AUTH
 from services.ca.model.status import RevokedStatus
+from services.ca.model.subject import COMMON_NAME_LENGTH
 from services.ca.problems import PROBLEMS
 from services.ca.texts import TEXTS
 from services.ca.timestamp.tokens import SIGNATURE_TIME_STAMP
@@ -29,6 +30,7 @@ from services.ca.verification.api import verification_routes
 from services.ca.verification.service import VerificationService
 from services.ca.verification.signature_evidence import RevocationEvidence, Source
 from tests.unit.ca.hierarchies import NOW, PERSON, CertificationAuthority, establish, pem
+from tests.unit.ca.model.test_subject import LONGEST
 from tests.unit.ca.ocsp_harness import OcspHost
 from tests.unit.ca.office import METRICS, World, key
 from tests.unit.ca.signing import DATA, OurStamps, Signer
@@ -115,14 +117,24 @@ async def test_a_certificate_says_whose_it_is_in_the_members_integrators_know(co
     subject = answer["signers"][0]["subject"]
     assert f"SERIALNUMBER=IIN{PERSON.iin}" in subject["dn"]
     assert "SURNAME=" in subject["dn"]
-    assert {name: subject[name] for name in ("commonName", "surName", "lastName", "iin", "bin", "country")} == {
+    assert {name: subject[name] for name in ("commonName", "name", "surName", "lastName", "iin", "bin", "country")} == {
         "commonName": "СЕРІКҚЫЗЫ АЙГҮЛ",
+        "name": None,
         "surName": PERSON.surname,
         "lastName": PERSON.patronymic,
         "iin": PERSON.iin,
         "bin": None,
         "country": "KZ",
     }
+
+
+async def test_a_name_longer_than_a_common_name_is_shown_in_whole(counter: OcspHost, asked: Asks) -> None:
+    certificate = counter.authority.issue(counter.authority.order(key(1).public_key(), holder=LONGEST))
+
+    subject = (await asked("x509/info", certs=[der(certificate)]))["signers"][0]["subject"]
+
+    assert subject["name"] == f"{LONGEST.surname} {LONGEST.given_name}"
+    assert len(subject["commonName"]) <= COMMON_NAME_LENGTH
 
 
 async def test_a_seal_is_shown_with_its_organisation_and_number(counter: OcspHost, asked: Asks) -> None:
